@@ -1,0 +1,53 @@
+/*
+ * Arenas: memory that dies as a whole.
+ *
+ * Every allocation of the program belongs to an owner (the application, a configuration snapshot,
+ * a request, a step of an instance) and each owner has one arena.  Nothing is freed singly.
+ * Allocation never fails: out of memory aborts, and what a stranger can make large is stopped
+ * earlier by the ceilings in limits.h.
+ *
+ * An arena is used by one thread at a time; handing it over needs the ordering of a lock.
+ * In sanitizer builds free space is poisoned.
+ */
+#ifndef SLUICE_BASE_ARENA_H
+#define SLUICE_BASE_ARENA_H
+
+#include <stdarg.h>
+
+#include "base/base.h"
+
+struct arena;
+
+/* A new arena; `chunk` is the size of its blocks in bytes, 0 for the default (8 KiB). */
+struct arena *arena_new(size_t chunk);
+
+/* Runs the deferred functions, last first, and gives everything back.  Takes NULL. */
+void arena_free(struct arena *a);
+
+/* As arena_free, but keeps the first block for reuse: for per-request and per-loop scratch. */
+void arena_reset(struct arena *a);
+
+/* `n` bytes aligned for any type, not initialised.  n == 0 gives a valid pointer. */
+void *arena_alloc(struct arena *a, size_t n) __attribute__((malloc, returns_nonnull));
+void *arena_zalloc(struct arena *a, size_t n) __attribute__((malloc, returns_nonnull));
+
+/* Grow `p` from `old` to `n` bytes: in place when it was the last allocation, else by a copy. */
+void *arena_grow(struct arena *a, void *p, size_t old, size_t n) __attribute__((returns_nonnull));
+
+void *arena_dup(struct arena *a, const void *p, size_t n) __attribute__((returns_nonnull));
+char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
+/* The first `n` bytes of `p` with a NUL behind them. */
+char *arena_strndup(struct arena *a, const char *p, size_t n) __attribute__((returns_nonnull));
+char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
+/* Call fn(arg) when the arena is freed or reset; later registrations run first. */
+void arena_defer(struct arena *a, void (*fn)(void *arg), void *arg);
+
+/* Bytes handed out since creation or reset; what budgets are measured by. */
+size_t arena_used(const struct arena *a);
+
+#define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#define ARENA_ARRAY(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (n)))
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Time, injected: tests set it, programs read the system's.
+ */
+#ifndef SLUICE_BASE_CLOCK_H
+#define SLUICE_BASE_CLOCK_H
+
+#include "base/base.h"
+
+struct clock {
+    int64_t (*wall_us)(struct clock *c); /* microseconds since 1970, UTC */
+    int64_t (*mono_us)(struct clock *c); /* microseconds that never go back */
+    int64_t fake_us;                     /* used by clock_fake only */
+};
+
+extern struct clock clock_system;
+
+int64_t clock_wall_us(struct clock *c);
+int64_t clock_wall_ms(struct clock *c);
+int64_t clock_mono_us(struct clock *c);
+int64_t clock_mono_ms(struct clock *c);
+
+/* "2021-02-19T21:20:04.389189Z": the timestamp form of the API (http-api.md 1.2).  28 bytes. */
+enum { CLOCK_ISO_MAX = 32 };
+void clock_iso(int64_t wall_us, char out[CLOCK_ISO_MAX]);
+
+/* Proleptic Gregorian calendar <-> days since 1970-01-01 (both directions, any year 1..9999). */
+int64_t clock_days_from_civil(int year, int month, int day);
+void clock_civil_from_days(int64_t days, int *year, int *month, int *day);
+
+#endif

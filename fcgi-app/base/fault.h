@@ -1,0 +1,21 @@
+/*
+ * Failure on purpose.  FAULT("db.query") is true when a test asked for this point to fail; it exists
+ * in test builds only and is the constant false elsewhere.
+ *
+ * A test arms it with SLUICE_FAULT=point:N in the environment (fail the Nth passage) or fault_arm().
+ */
+#ifndef SLUICE_BASE_FAULT_H
+#define SLUICE_BASE_FAULT_H
+
+#include "base/base.h"
+
+#if defined(SLUICE_TEST_BUILD)
+bool fault_hit(const char *point);
+/* Fail the nth passage from now (1 = the next); 0 disarms. */
+void fault_arm(const char *point, unsigned nth);
+#define FAULT(point) fault_hit(point)
+#else
+#define FAULT(point) (false)
+#endif
+
+#endif

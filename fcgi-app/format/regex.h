@@ -1,0 +1,52 @@
+/*
+ * Regular expressions over PCRE2, with its limits set so that no pattern explodes.
+ *
+ * Python's dialect is accepted: (?P<name>...), \Z, \g<name> in replacements.  Matching is by code points.
+ */
+#ifndef SLUICE_FORMAT_REGEX_H
+#define SLUICE_FORMAT_REGEX_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct regex;
+
+enum regex_flags {
+    REGEX_ICASE = 1,
+    REGEX_MULTILINE = 2,
+    REGEX_DOTALL = 4,
+    REGEX_ANCHORED = 8,  /* match at the start only */
+    REGEX_FULL = 16,     /* the whole subject */
+    REGEX_ECMA = 32,     /* JSON Schema: ECMA 262 spellings where they differ (\d is ASCII, $ is the very end) */
+};
+
+/* Compile; freed with the arena.  Fails with ERR_INVALID "…" and the offset in e->column. */
+MUST_CHECK int regex_compile(struct regex **out, struct str pattern, unsigned flags, struct arena *a, struct err *e);
+
+/* Compiled before in this process, by content; bounded and shared by threads; lives for ever. */
+MUST_CHECK int regex_cached(const struct regex **out, struct str pattern, unsigned flags, struct err *e);
+
+enum { REGEX_GROUPS_MAX = 100 };
+
+struct regex_match {
+    int n_groups; /* with group 0 */
+    struct {
+        ptrdiff_t from, to; /* byte offsets, -1 when the group did not take part */
+    } group[REGEX_GROUPS_MAX];
+};
+
+/* 1 = matched from byte `from` on, 0 = no match, -1 = ERR_LIMIT: the pattern needs too many steps. */
+MUST_CHECK int regex_exec(const struct regex *re, struct str subject, size_t from, struct regex_match *m, struct err *e);
+/* Number of group `name`, or -1. */
+int regex_group(const struct regex *re, struct str name);
+int regex_n_groups(const struct regex *re);
+/* Name of group i or an empty text. */
+struct str regex_group_name(const struct regex *re, int i);
+
+/* Python's re.sub: count 0 = all; \1, \g<1>, \g<name> in `with`; -1 on limits or a bad reference. */
+MUST_CHECK int regex_sub(const struct regex *re, struct str with, struct str subject, int count, struct buf *out,
+                         struct err *e);
+
+#endif
