@@ -1,0 +1,79 @@
+/*
+ * Who calls, and what he may do.
+ *
+ * Identifying a bearer token is a cache hit on the loop in nearly all cases; the first time, and after a change
+ * of users, it takes a worker.  Rules: http-api.md 3 and 4, gateway-proxy.md 5.
+ */
+#ifndef SLUICE_AUTH_AUTH_H
+#define SLUICE_AUTH_AUTH_H
+
+#include "config/config.h"
+
+/* The user behind a request; lives in the arena it was asked for, texts included. */
+struct principal {
+    int64_t id;
+    struct str username, email, first_name, last_name, mobile_number, language, timezone, ui_profile, entity;
+    bool is_system;
+    bool need_password_change;
+    int64_t profile_id;
+    const struct cfg_profile *profile; /* of the snapshot given; NULL = none */
+    struct val roles;                  /* list of names */
+    struct val role_ids;               /* list of ids */
+    struct val groups;
+    struct val properties;
+    struct str token_id;               /* jti, "" for an M2M token */
+};
+
+struct auth;
+
+struct auth *auth_new(struct db *db, struct cfg_store *cfg, struct clock *clock);
+void auth_free(struct auth *a);
+/* Forget cached principals: users, profiles or tokens changed. */
+void auth_forget(struct auth *a);
+
+enum auth_rc {
+    AUTH_OK,
+    AUTH_REFUSED, /* e is set: 401, or 403 */
+    AUTH_ASK,     /* not known yet: call again from a worker */
+};
+
+/*
+ * Identify the caller by an access or M2M token.
+ *
+ * may_block  true on a worker: then AUTH_ASK is never returned.
+ * client_ip  for accounts with an IP whitelist.
+ * A missing or unusable token is ERR_UNAUTHORIZED; a revoked user too; refresh tokens are refused.
+ */
+enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str bearer, struct str client_ip, bool may_block,
+                           struct principal *out, struct arena *a, struct err *e);
+
+struct auth_tokens {
+    struct str access_token, refresh_token, token /* M2M, or empty */, ui_profile;
+    bool email_set;
+    int64_t user_id;
+};
+
+/* Password login of a local user: lockout, argon2id, attempt recorded.  Workers only.  ERR_UNAUTHORIZED with one text for all
+ * reasons; app_code 0. */
+MUST_CHECK int auth_login(struct auth *au, const struct cfg *cfg, struct str username, struct str password,
+                          struct str client_ip, struct str user_agent, struct auth_tokens *out, struct arena *a,
+                          struct err *e);
+/* A new access token for a refresh token (and a new refresh token when the old one is about to expire). */
+MUST_CHECK int auth_refresh(struct auth *au, const struct cfg *cfg, struct str refresh_token, struct auth_tokens *out,
+                            struct arena *a, struct err *e);
+/* Forget the refresh token whose SHA-1 is `hex` (with or without "sha1:"), and its family.  Never fails for unknown ones. */
+MUST_CHECK int auth_logout(struct auth *au, struct str hex, struct err *e);
+/* PEM of the verifying key. */
+struct str auth_public_key(const struct cfg *cfg, struct arena *a);
+
+/* Password rules of section `password` of the document; ERR_INVALID says which one is broken. */
+MUST_CHECK int auth_password_check(const struct cfg *cfg, struct str username, struct str password, struct err *e);
+/* Set a password (hash stored, refresh tokens of the user ended, must-change flag set as told). */
+MUST_CHECK int auth_password_set(struct auth *au, struct db_conn *c, int64_t user_id, struct str password, bool must_change,
+                                 struct err *e);
+/* -newsuperuser (migration.md 2.1): ERR_CONFLICT with the documented text when the name exists. */
+MUST_CHECK int auth_new_superuser(struct db_conn *c, struct str name, struct str password, struct err *e);
+
+extern const struct db_stmts auth_stmts;
+
+#endif

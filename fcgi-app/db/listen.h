@@ -1,0 +1,22 @@
+/*
+ * The listener: one connection that hears about changes.
+ *
+ * LISTEN on channel "sluice", with a poll of table `generations` as a safety net (a NOTIFY can be missed while
+ * the connection is down).  Calls back on its own thread, at start and whenever a topic's number differs
+ * from the last seen one, in either direction (a restored dump goes back).
+ */
+#ifndef SLUICE_DB_LISTEN_H
+#define SLUICE_DB_LISTEN_H
+
+#include "db/db.h"
+
+struct listener;
+
+/* topic: "config" (anything in the snapshot), "jobs" (work arrived), "users" (principals). */
+typedef void listener_fn(void *arg, const char *topic);
+
+struct listener *listener_new(struct db *db, int64_t poll_ms, listener_fn *fn, void *arg);
+void listener_free(struct listener *l);
+bool listener_connected(const struct listener *l);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Schema migrations: migration.md section 8, and what kind of structure a database holds (6.2).
+ */
+#ifndef SLUICE_DB_MIGRATE_H
+#define SLUICE_DB_MIGRATE_H
+
+#include "db/db.h"
+
+struct migration {
+    int version;
+    const char *name;
+    const char *sql;
+    size_t sql_len;
+    int additive;
+};
+
+/* Ends with version 0. */
+extern const struct migration migrations_embedded[];
+
+/* Highest version this program knows. */
+int migrate_target(void);
+
+struct migrate_opts {
+    bool run;             /* -runMigration */
+    int64_t wait_ms;      /* -migrationWait, used when !run */
+    const char *program;  /* for schema_versions.program_version and messages */
+    const volatile bool *stop; /* set by SIGTERM */
+    /* told what we wait for, for /health; may be NULL */
+    void (*progress)(void *arg, const char *why, int schema, int needed);
+    void *arg;
+};
+
+/*
+ * Bring the schema to where the program needs it, or wait for somebody who does, waiting for the database
+ * itself as migration.md 3.3 says.
+ *
+ * Fails with ERR_CONFIG (exit 78), ERR_INTERNAL (exit 1: a migration failed), ERR_BUSY when *stop was set.
+ */
+MUST_CHECK int migrate_start(const char *uri, const char *shown, const struct migrate_opts *o, struct err *e);
+
+/* Current version of the database behind `c` (0 = empty); ERR_CONFIG for a foreign structure. */
+MUST_CHECK int migrate_current(struct db_conn *c, int *version, struct err *e);
+
+#endif

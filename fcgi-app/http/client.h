@@ -1,0 +1,62 @@
+/*
+ * Calling other HTTP servers from a worker: libcurl, one handle per thread, kept-alive connections.
+ */
+#ifndef SLUICE_HTTP_CLIENT_H
+#define SLUICE_HTTP_CLIENT_H
+
+#include "http/request.h"
+
+struct http_client; /* belongs to one worker thread at a time; pool below */
+struct http_client_pool;
+
+struct http_part { /* multipart/form-data */
+    struct str name;
+    struct str value;
+    struct str filename; /* .p NULL: a plain field */
+    struct str mime;
+};
+
+struct http_call {
+    struct str method; /* "GET" */
+    struct str url;    /* absolute, http or https */
+    const struct http_header *headers;
+    size_t n_headers;
+    struct str body;   /* .p NULL: none */
+    const struct http_part *parts;
+    size_t n_parts;
+    int64_t connect_ms; /* 0 = 10 s */
+    int64_t total_ms;   /* 0 = 60 s */
+    bool tls_insecure;  /* tls_verify: false */
+    struct str proxy;   /* outbound proxy URL; never from the environment */
+    struct str client_cert, client_key; /* PEM texts */
+    size_t max_body;    /* 0 = LIMIT_UPSTREAM_BODY */
+};
+
+struct http_result {
+    int status;
+    struct http_header *headers; /* lower-case names, in order */
+    size_t n_headers;
+    struct str body;
+    int64_t elapsed_us;
+    struct str primary_ip;
+    bool connected; /* on failure: a connection was made, so bytes may have been sent */
+};
+
+/* Library-wide initialisation, once from main(). */
+void http_client_init(void);
+struct http_client_pool *http_client_pool_new(void);
+void http_client_pool_free(struct http_client_pool *p);
+
+/*
+ * Make the call and wait.  Redirects are never followed.
+ *
+ * out   living in `a`.
+ * Fails with ERR_UPSTREAM (name, refused, TLS, reset, answer too large), ERR_TIMEOUT, ERR_INVALID (bad URL); the message
+ *       names host and port, never credentials or the query.
+ * Threads: any worker; a handle is borrowed for the call.
+ */
+MUST_CHECK int http_client_do(struct http_client_pool *p, const struct http_call *c, struct http_result *out,
+                              struct arena *a, struct err *e);
+struct str http_result_header(const struct http_result *r, const char *name);
+
+#endif
