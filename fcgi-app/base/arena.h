@@ -16,7 +16,33 @@
 
 #include "base/base.h"
 
-struct arena;
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_POISONS 1
+#endif
+#endif
+#if !defined(ARENA_POISONS)
+#define ARENA_POISONS 0
+#endif
+
+enum { ARENA_ALIGN = 16 };
+
+struct arena_block;
+struct arena_defer;
+
+/* Shown for the inline allocation only: nobody but arena.c touches the members. */
+struct arena {
+    char *at;    /* first free byte of the current block */
+    char *end;   /* behind the current block */
+    char *start; /* first byte handed out of the current block */
+    size_t full; /* bytes handed out of all other blocks */
+    size_t chunk;
+    struct arena_block *blocks; /* further blocks, the current one first */
+    struct arena_block *big;    /* allocations with a block of their own, the latest first */
+    struct arena_defer *defers;
+};
 
 /* A new arena; `chunk` is the size of its blocks in bytes, 0 for the default (8 KiB). */
 struct arena *arena_new(size_t chunk);
@@ -27,11 +53,40 @@ void arena_free(struct arena *a);
 /* As arena_free, but keeps the first block for reuse: for per-request and per-loop scratch. */
 void arena_reset(struct arena *a);
 
+/* The way round the fast path: a new block, or a build that poisons. */
+void *arena_alloc_slow(struct arena *a, size_t n) __attribute__((malloc, returns_nonnull));
+
 /* `n` bytes aligned for any type, not initialised.  n == 0 gives a valid pointer. */
-void *arena_alloc(struct arena *a, size_t n) __attribute__((malloc, returns_nonnull));
+static inline void *arena_alloc(struct arena *a, size_t n)
+    __attribute__((malloc, returns_nonnull, alloc_size(2)));
+static inline void *arena_alloc(struct arena *a, size_t n)
+{
+    size_t pad = -(uintptr_t)a->at & (ARENA_ALIGN - 1);
+    size_t room = (size_t)(a->end - a->at);
+
+    if (ARENA_POISONS || UNLIKELY(room < pad || room - pad < n))
+        return arena_alloc_slow(a, n);
+    char *p = a->at + pad;
+    a->at = p + n;
+    return p;
+}
+
+/* `n` bytes without alignment: for text. */
+static inline char *arena_bytes(struct arena *a, size_t n)
+    __attribute__((malloc, returns_nonnull, alloc_size(2)));
+static inline char *arena_bytes(struct arena *a, size_t n)
+{
+    if (ARENA_POISONS || UNLIKELY((size_t)(a->end - a->at) < n))
+        return arena_alloc_slow(a, n);
+    char *p = a->at;
+    a->at = p + n;
+    return p;
+}
+
 void *arena_zalloc(struct arena *a, size_t n) __attribute__((malloc, returns_nonnull));
 
-/* Grow `p` from `old` to `n` bytes: in place when it was the last allocation, else by a copy. */
+/* Grow `p` from `old` to `n` bytes: in place when it was the last allocation, else by a copy.  The
+ * old pointer is dead afterwards.  NULL for `p` allocates; a smaller `n` gives the end back. */
 void *arena_grow(struct arena *a, void *p, size_t old, size_t n) __attribute__((returns_nonnull));
 
 void *arena_dup(struct arena *a, const void *p, size_t n) __attribute__((returns_nonnull));
@@ -45,7 +100,10 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) PRINTF_LIKE(2,
 void arena_defer(struct arena *a, void (*fn)(void *arg), void *arg);
 
 /* Bytes handed out since creation or reset; what budgets are measured by. */
-size_t arena_used(const struct arena *a);
+static inline size_t arena_used(const struct arena *a)
+{
+    return a->full + (size_t)(a->at - a->start);
+}
 
 #define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (n)))

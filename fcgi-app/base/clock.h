@@ -19,7 +19,8 @@ int64_t clock_wall_ms(struct clock *c);
 int64_t clock_mono_us(struct clock *c);
 int64_t clock_mono_ms(struct clock *c);
 
-/* "2021-02-19T21:20:04.389189Z": the timestamp form of the API (http-api.md 1.2).  28 bytes. */
+/* "2021-02-19T21:20:04.389189Z": the timestamp form of the API (http-api.md 1.2), years 0..9999.
+ * 28 bytes with the NUL. */
 enum { CLOCK_ISO_MAX = 32 };
 void clock_iso(int64_t wall_us, char out[CLOCK_ISO_MAX]);
 

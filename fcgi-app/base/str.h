@@ -59,6 +59,7 @@ struct str str_dup(struct arena *a, struct str s); /* NUL-terminated copy */
 struct str str_lower(struct arena *a, struct str s); /* ASCII */
 char *str_cstr(struct arena *a, struct str s);
 struct str str_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* For tables in memory: seeded at start, so it differs from run to run and must not be stored. */
 uint64_t str_hash(struct str s);
 
 #endif

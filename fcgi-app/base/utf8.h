@@ -18,6 +18,8 @@ uint32_t utf8_next(const char **p, const char *end);
 size_t utf8_put(char out[4], uint32_t cp);
 /* Byte offset of code point `index` (s.len when beyond the end). */
 size_t utf8_offset(struct str s, size_t index);
+/* Whether Python's str.isprintable() takes it: no controls, separators (but the blank), unassigned. */
+bool utf8_printable(uint32_t cp);
 /* A copy in which every ill-formed sequence became U+FFFD. */
 struct arena;
 struct str utf8_repair(struct arena *a, struct str s);
