@@ -63,6 +63,8 @@ struct jwt_key; /* parsed; immutable, shared by threads */
 MUST_CHECK int jwt_key_private(struct jwt_key **out, struct str pem, struct str kid, struct arena *a, struct err *e);
 MUST_CHECK int jwt_key_public(struct jwt_key **out, struct str pem, struct str kid, struct arena *a, struct err *e);
 struct str jwt_key_id(const struct jwt_key *k);
+/* The public half in PEM form, in `a`. */
+struct str jwt_key_public_pem(const struct jwt_key *k, struct arena *a);
 /* Signed compact form (RFC 7515), header {"alg":"RS256","typ":"JWT","kid":...}. */
 MUST_CHECK int jwt_sign(const struct jwt_key *k, struct val claims, struct str *out, struct arena *a, struct err *e);
 /*
