@@ -1,0 +1,153 @@
+/*
+ * The engine: starts workflow instances, runs them, stores what they did, and picks up what was left.
+ *
+ * One per process.  A run holds everything in memory and stores it in one item of the writer: at the latest before
+ * a synchronous answer, before an asynchronous start is acknowledged, and before it parks.  Which process
+ * works on a stored instance is decided by its row in `jobs`: a lease with a fencing number.
+ *
+ * Rules: workflow-engine.md 4 and 5.1; DESIGN 3 and 4.
+ */
+#ifndef SLUICE_ENGINE_ENGINE_H
+#define SLUICE_ENGINE_ENGINE_H
+
+#include "auth/auth.h"
+#include "config/config.h"
+#include "db/ids.h"
+#include "db/writer.h"
+#include "engine/workflow.h"
+#include "http/client.h"
+#include "http/server.h"
+
+struct engine;
+struct gw_http;
+struct tmpl_cache;
+
+/* A mapping of -proxy=/api/v01/p1:bwks. */
+struct engine_proxy {
+    struct str prefix;  /* "/api/v01/p1" */
+    struct str name;    /* "p1": proxy_name of templates */
+    struct str gateway; /* "bwks" */
+};
+
+struct engine_opts {
+    struct db *db;
+    struct ids *ids;
+    struct writer *writer;
+    struct cfg_store *cfg;
+    struct gw_http *http;          /* named gateways and plain calls */
+    struct tmpl_cache *templates;
+    struct clock *clock;           /* NULL: the system's */
+    struct http_server *server;    /* its workers run instances; NULL: none are run here */
+    const struct node_table *nodes;
+    const struct engine_proxy *proxies;
+    size_t n_proxies;
+    bool run_jobs;                 /* -workflows: claim and run stored instances */
+    int max_runs;                  /* claimed instances at a time, 0 = 8 */
+    int64_t lease_ms;              /* 0 = 30 s */
+    int64_t poll_ms;               /* 0 = 500 */
+    int64_t sync_ms;               /* bound of a synchronous answer, 0 = 120 s */
+    bool no_history;               /* for measuring only: nothing is stored */
+};
+
+/* Everything given outlives the engine.  Nothing runs before engine_start(). */
+struct engine *engine_new(const struct engine_opts *o);
+/* Starts the claiming thread when run_jobs is set. */
+void engine_start(struct engine *en);
+/* No new claims; waits up to `ms` for what runs, then gives leases back. */
+void engine_stop(struct engine *en, int64_t ms);
+void engine_free(struct engine *en);
+/* Work arrived (listener topic "jobs"): look now. */
+void engine_wake(struct engine *en);
+
+struct engine_stats {
+    uint64_t runs, blocked, parked, closed, claimed, taken_over;
+    uint64_t active; /* in memory now */
+};
+struct engine_stats engine_stats(const struct engine *en);
+
+/* ---- custom routes ----------------------------------------------------------------------------------- */
+
+/*
+ * Answer a request that matched a custom route: everything of workflow-engine.md 5.1.4 from "body decoding" on,
+ * and the answer of 5.1.5.  Replies exactly once, whatever happens; the request must not be touched afterwards.
+ *
+ * r     its body may still be pending (then the call moves to a worker itself).
+ * cfg   borrowed; a reference is taken.
+ * user  the caller, NULL for a public route; copied.
+ * m     match with m->route set; copied.
+ * Threads: loop or worker.
+ */
+void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg *cfg, const struct principal *user,
+                        const struct route_match *m);
+
+/* ---- other starts ---------------------------------------------------------------------------------------- */
+
+struct engine_start {
+    const struct cfg *cfg;
+    int64_t activity_id;
+    const struct principal *user; /* NULL: no owner */
+    struct val request;           /* the whole variable `request` */
+    struct str label;
+    struct str channel_url;       /* request_url of the request row, empty without */
+};
+
+/* Store an asynchronous instance and have it run.  Workers only.  ERR_NOT_FOUND: no such activity, or no active
+ * version. */
+MUST_CHECK int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, char guid[37], struct err *e);
+
+/* ---- requests without instance ------------------------------------------------------------------------- */
+
+/* A row of `requests`; texts are not copied. */
+struct engine_request {
+    int64_t id;          /* 0: taken from ids */
+    int64_t created_us;
+    int64_t updated_us;  /* when it was answered */
+    struct str status;   /* ACTIVE, SUCCESS, ERROR */
+    int64_t user_id;     /* 0 = none */
+    struct str owner;
+    struct str label;
+    struct str method;   /* lower case is made of it */
+    struct str url;
+    int response_status; /* -1 = none yet */
+    struct str gateway_host; /* proxy_gateway_host: the prefix "/api/v01/p1" */
+    struct str entity_type, tenant_id, site_id, numbers;
+    struct str details;  /* JSON text, secrets masked */
+    int64_t instance_id; /* 0 = none */
+    int64_t activity_id;
+};
+/* Add the row to an item that the caller submits. */
+MUST_CHECK int engine_request_add(struct engine *en, struct writer_item *item, struct engine_request *q,
+                                  struct arena *a, struct err *e);
+
+/* ---- operations on stored instances (workflow-engine.md 4.15); workers only ---------------------------- */
+
+enum engine_act { ENGINE_REPLAY, ENGINE_SKIP, ENGINE_ROLLBACK };
+
+/* Run a task again, or end it with output "skip"/"rollback".  ERR_CONFLICT, ERR_INVALID, ERR_NOT_FOUND as the table
+ * says; ERR_BUSY when another process works on the instance right now. */
+MUST_CHECK int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enum engine_act act,
+                               const struct principal *who, struct err *e);
+/* Force close (any spelling of CLOSED_IN_ERROR) or reopen (ACTIVE). */
+MUST_CHECK int engine_set_status(struct engine *en, int64_t instance_id, struct str status, const struct principal *who,
+                                 struct err *e);
+/* Change a context key; "********" is ignored. */
+MUST_CHECK int engine_set_context(struct engine *en, int64_t instance_id, struct str key, struct val v,
+                                  const struct principal *who, struct err *e);
+/* Replace the frozen definition. */
+MUST_CHECK int engine_set_definition(struct engine *en, int64_t instance_id, struct str text, const struct principal *who,
+                                     struct err *e);
+/* All template variables as one object (6.2). */
+MUST_CHECK int engine_template_context(struct engine *en, int64_t instance_id, struct val *out, struct arena *a,
+                                       struct err *e);
+/* Move (at_us > 0) or cancel (0) a pending timer; ERR_CONFLICT when it is not WAIT. */
+MUST_CHECK int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us, const struct principal *who,
+                                struct err *e);
+
+/* A context value as the API shows it: text, secrets as "********" (4.7). */
+struct str engine_context_shown(struct val v, bool sensitive, struct arena *a);
+
+const struct node_table *engine_nodes(const struct engine *en);
+
+extern const struct db_stmts engine_stmts;
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * The node contract: what a node type is made of, and what the engine offers a running node.
+ *
+ * A node is a table and a function.  The table (`params`, `outputs`) feeds validation, rendering, the
+ * catalogue of the API and the editor's forms; the function sees its parameters rendered and typed.
+ *
+ * Rules: workflow-engine.md 2 (natures, outputs) and 3 (nodes).
+ */
+#ifndef SLUICE_ENGINE_NODE_H
+#define SLUICE_ENGINE_NODE_H
+
+#include "base/value.h"
+
+struct cfg;
+struct gw_http;
+struct instance;
+struct task;
+struct tmpl;
+
+/* ---- parameters ---------------------------------------------------------------------------- */
+
+/*
+ * Kinds of parameters: the nature shown to the editor, and the type of the member of the node's struct.
+ * "rendered" texts are templates; the others are structure and taken as they are.
+ */
+enum param_kind {
+    PARAM_LINE,        /* none: rendered, trimmed          -> struct str */
+    PARAM_JINJA,       /* jinja: rendered                  -> struct str */
+    PARAM_INT,         /* none, validation int: rendered   -> int64_t */
+    PARAM_MSEC,        /* none: rendered duration          -> int64_t, milliseconds */
+    PARAM_DATA,        /* python: rendered, then read as a literal -> struct val, undefined when empty */
+    PARAM_EXPR,        /* python_bool: see node_expr_true  -> const struct node_expr * */
+    PARAM_BODY,        /* http_body: the chosen form only  -> struct node_body */
+    PARAM_BOOL,        /* boolean                          -> bool */
+    PARAM_CHOICE,      /* list                             -> struct str */
+    PARAM_KEY,         /* context_key: key rendered        -> struct node_key */
+    PARAM_KEYS,        /* context_keys: see node_text      -> struct node_key_values */
+    PARAM_HEADERS,     /* http_headers: rendered           -> struct node_pairs */
+    PARAM_SWITCH,      /* python_switch                    -> struct node_cases */
+    PARAM_OUTPUTS,     /* outputs: custom outputs          -> struct node_strs */
+    PARAM_ENDS,        /* workflow_ends: custom outputs    -> struct node_strs */
+    PARAM_STRINGS,     /* strings: rendered entries        -> struct node_strs */
+    PARAM_RETRY,       /* retry                            -> struct val, undefined when empty */
+    PARAM_SESSION,     /* session_holder: rendered         -> struct str */
+    PARAM_ACTIVITY,    /* activity: rendered               -> struct str */
+    PARAM_TASK,        /* task                             -> struct str */
+    PARAM_KINDS
+};
+
+struct param {
+    const char *name;
+    enum param_kind kind;
+    size_t offset;         /* of the member in the node's struct */
+    const char *otherwise; /* text taken for "" and absent; NULL = empty */
+    const char *help;
+    bool mandatory;
+    const char *const *values;  /* choices, NULL-ended: PARAM_CHOICE and PARAM_RETRY */
+    const char *const *aliases; /* other spellings of the name, NULL-ended */
+    const char *schema;         /* JSON Schema text for the editor */
+    const char *origin;         /* PARAM_ENDS: sibling that names the workflow */
+};
+
+struct node_key {
+    struct str key; /* empty: write nothing */
+    bool cleanup;
+};
+
+struct node_pair {
+    struct str name;
+    struct str value;
+};
+
+struct node_pairs {
+    struct node_pair *items;
+    size_t n;
+};
+
+struct node_strs {
+    struct str *items;
+    size_t n;
+};
+
+enum node_body_form { NODE_BODY_DEFAULT, NODE_BODY_FORM, NODE_BODY_MULTIPART };
+
+struct node_body {
+    enum node_body_form form;
+    struct str text;          /* NODE_BODY_DEFAULT */
+    struct node_pairs fields; /* the other two */
+};
+
+/* A template of a parameter, rendered when the node asks (node_text_render). */
+struct node_text {
+    struct str text;   /* what plain text prints */
+    struct tmpl *tmpl; /* NULL: plain */
+};
+
+struct node_key_value {
+    struct node_text key;
+    struct node_text value;
+    bool cleanup;
+};
+
+struct node_key_values {
+    struct node_key_value *items;
+    size_t n;
+};
+
+/* A boolean expression, evaluated when the node asks (node_expr_true). */
+struct node_expr {
+    struct str text;
+    struct tmpl *render; /* rendered first; NULL: the text holds no template */
+    struct tmpl *expr;   /* compiled; NULL: known only after rendering */
+};
+
+struct node_case {
+    struct node_expr when;
+    struct str output;
+};
+
+struct node_cases {
+    struct node_case *items;
+    size_t n;
+};
+
+/* ---- the type ------------------------------------------------------------------------------ */
+
+enum node_rc {
+    NODE_OK,   /* fired an output: node_fire() */
+    NODE_FAIL, /* the error is set: output "error" when linked, else the task is in ERROR */
+    NODE_WAIT, /* parked: node_wait_until() and friends said for what */
+};
+
+/* What the engine itself does at a cell of this type; none of these has a `run`. */
+enum node_role {
+    ROLE_WORK = 0,
+    ROLE_START,
+    ROLE_END,
+    ROLE_GOTO, /* its first parameter names the target cell */
+    ROLE_NOTE,
+    ROLE_OR,
+    ROLE_JOIN,
+    ROLE_ENTITY, /* never in the catalogue; cells of `entities` */
+};
+
+enum node_flags {
+    NODE_BLOCKING = 1, /* may block: runs on a worker */
+    NODE_PURE = 2,     /* no effect outside the instance: simply run again after a crash */
+    NODE_SELF = 4,     /* reads nothing but its parameters while waiting: may be slept on */
+};
+
+struct node_run;
+
+struct node_type {
+    const char *name;
+    const char *category; /* "timers" or NULL */
+    const char *group;    /* flow calls context people data files users timers system */
+    const char *doc;
+    const struct param *params; /* ended by a row without name; may be NULL */
+    size_t cfg_size;
+    const char *const *outputs; /* catalogue outputs, NULL-ended */
+    enum node_role role;
+    unsigned flags;
+    enum node_rc (*run)(struct node_run *r, struct err *e);
+    /*
+     * A parked task of this node wakes up: its timer is due or its sub-instance has closed.  NULL: the task
+     * fires the output it was parked with.
+     */
+    enum node_rc (*wake)(struct node_run *r, struct err *e);
+};
+
+/* A table of types, handed down by main: the engine never names a node. */
+struct node_table {
+    const struct node_type *const *types;
+    size_t n;
+};
+
+const struct node_type *node_table_find(const struct node_table *t, struct str name);
+
+/* ---- one execution ----------------------------------------------------------------------------- */
+
+struct node_run {
+    const void *cfg;  /* the node's struct, parameters rendered */
+    struct arena *a;  /* scratch: ends with this execution */
+    struct str cell;  /* name of the cell */
+    int64_t now_us;   /* wall clock at the start of the execution */
+    int attempt;      /* 1; more after a crash or a replay of the same task row */
+    bool sync;        /* somebody waits for the answer */
+    bool woken;       /* called by `wake` */
+    struct instance *inst;
+    struct task *task;
+};
+
+/* Which output to leave by; alias ok = success (workflow-engine.md 2.9) is the engine's.  Returns NODE_OK. */
+enum node_rc node_fire(struct node_run *r, const char *output);
+enum node_rc node_fire_str(struct node_run *r, struct str output);
+/* True when the cell shows that output and a transition leaves by it. */
+bool node_linked(const struct node_run *r, struct str output);
+
+/*
+ * Write a context key; an empty key writes nothing.  The value is copied.
+ *
+ * Fails with ERR_LIMIT (255 characters, 8 MiB, 64 MiB) and ERR_INVALID (value without JSON form).
+ */
+MUST_CHECK int node_set(struct node_run *r, const struct node_key *key, struct val v, struct err *e);
+/* As node_set, for what must be shown as "********". */
+MUST_CHECK int node_set_secret(struct node_run *r, const struct node_key *key, struct val v, struct err *e);
+/* Everything written after the mark is taken back: for all-or-nothing setters. */
+size_t node_context_mark(const struct node_run *r);
+void node_context_undo(struct node_run *r, size_t mark);
+
+/* Render a template of PARAM_KEYS; living in r->a. */
+MUST_CHECK int node_text_render(struct node_run *r, const struct node_text *t, struct str *out, struct err *e);
+/* Evaluate (workflow-engine.md 2.8); empty text, unknown name or syntax error fail with ERR_INVALID. */
+MUST_CHECK int node_expr_true(struct node_run *r, const struct node_expr *x, bool *out, struct err *e);
+
+/* A message exchanged with the outside (workflow-engine.md 3.3 "trace"); copied. */
+struct node_trace {
+    int status;               /* HTTP status or its like, 0 = none */
+    struct str input, output; /* JSON texts, secrets already masked */
+    struct str external_id, session_holder, host, method, url;
+    bool cache_hit;
+    int64_t started_us, ended_us;
+};
+void node_trace(struct node_run *r, const struct node_trace *t);
+/* A line in the logs of the instance. */
+void node_log(struct node_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * Park until a moment; a timer row is stored and its task fires `output` then.
+ *
+ * type  "timer", "retry", ...; key may be empty.  Returns NODE_WAIT.
+ */
+enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key, const char *output);
+
+/*
+ * Start the active version of a workflow as sub-instance and park until it has closed (macro).
+ *
+ * Fails with ERR_NOT_FOUND (no such workflow), ERR_LIMIT (nested too deep).  While waking up, node_sub_result tells
+ * how it ended.
+ */
+enum node_rc node_sub_start(struct node_run *r, struct str workflow, struct val input, struct err *e);
+struct node_sub_result {
+    bool success;       /* closed in success */
+    struct str end;     /* cell name of the end that closed it, empty without */
+    struct val answer;  /* its *cb_response*, undefined without */
+    int64_t instance_id;
+};
+bool node_sub_result(struct node_run *r, struct node_sub_result *out);
+
+/* Free status of the request (set_request_status). */
+void node_request_status(struct node_run *r, struct str status);
+/* Status of the latest task of a cell (set_task_status): ERR_NOT_FOUND without one. */
+MUST_CHECK int node_task_status(struct node_run *r, struct str cell, bool error, struct str message, struct err *e);
+/* The variable `user`, or null. */
+struct val node_user(const struct node_run *r);
+
+/* What a node may call: configuration snapshot of this stretch, HTTP with named gateways. */
+const struct cfg *node_cfg(const struct node_run *r);
+struct gw_http *node_http(const struct node_run *r);
+/* The same for every execution of this task row, across crashes: "<guid>:<task id>". */
+struct str node_idempotency_key(const struct node_run *r);
+
+#endif
