@@ -1,0 +1,425 @@
+/*
+ * The life of a process: options, environment, listening, then database, schema, configuration and engine on a
+ * thread of their own while the server already answers 503 with the reason; at the end all of it in reverse.
+ */
+#include "app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "db/listen.h"
+#include "db/migrate.h"
+#include "http/client.h"
+#include "maintenance.h"
+#include "metrics.h"
+#include "nodes/nodes.h"
+
+enum {
+    WRITER_QUEUE_BYTES = 64 * 1024 * 1024,
+    TEMPLATE_CACHE_BYTES = 64 * 1024 * 1024,
+    CONFIG_POLL_MS = 1000,
+};
+
+/* Why requests are answered 503 while we start. */
+struct starting {
+    pthread_mutex_t lock;
+    char why[256];
+    int schema, needed;
+};
+
+struct boot {
+    struct app *app;
+    const struct app_role *role;
+    struct str uri, shown;
+    struct starting starting;
+    pthread_t thread;
+    int status; /* exit status when starting failed, else 0 */
+};
+
+/* Signal handlers reach these two only. */
+static volatile bool stop_asked;
+static struct http_server *volatile signalled_server;
+
+static void on_stop_signal(int signo)
+{
+    (void)signo;
+    if (stop_asked)
+        _exit(1); /* asked twice: do not wait for anything */
+    stop_asked = true;
+    if (signalled_server != NULL)
+        http_server_stop(signalled_server);
+}
+
+static void install_signals(void)
+{
+    struct sigaction stop = {.sa_handler = on_stop_signal};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGHUP, &ignore, NULL);
+}
+
+int app_exit_status(const struct err *e)
+{
+    switch (e->code) {
+    case ERR_USAGE:
+        return 2;
+    case ERR_CONFIG:
+        return 78;
+    default:
+        return 1;
+    }
+}
+
+/* The one line before an exit other than 0. */
+static int fail(enum program p, const struct err *e)
+{
+    if (e->detail[0] != '\0')
+        log_debug("start.failed", "detail=" LOG_Q, e->detail);
+    fprintf(stderr, "%s: %s\n", program_name(p), e->msg);
+    return app_exit_status(e);
+}
+
+static void on_progress(void *arg, const char *why, int schema, int needed)
+{
+    struct starting *s = arg;
+
+    pthread_mutex_lock(&s->lock);
+    snprintf(s->why, sizeof s->why, "%s", why);
+    s->schema = schema;
+    s->needed = needed;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void serve_starting(struct http_req *r, void *ctx)
+{
+    struct starting *s = ctx;
+    struct val v = val_dict_new(r->a, 3);
+    char why[256];
+    int schema, needed;
+
+    pthread_mutex_lock(&s->lock);
+    snprintf(why, sizeof why, "starting: %s", s->why);
+    schema = s->schema;
+    needed = s->needed;
+    pthread_mutex_unlock(&s->lock);
+    http_reply_header(r, STR("Retry-After"), STR("2"));
+    if (str_eq_c(r->path, "/api/v01/health")) {
+        val_dict_set_c(v, "status", VAL_STR_LIT("starting"));
+        val_dict_set_c(v, "schema", val_int(schema));
+        val_dict_set_c(v, "needed", val_int(needed));
+    }
+    val_dict_set_c(v, "error", val_str_c(why));
+    http_reply_json(r, 503, v);
+}
+
+/* Anything in the snapshot, the principals or the queue changed: on the listener's thread. */
+static void on_change(void *arg, const char *topic)
+{
+    struct app *app = arg;
+    struct err e = {0};
+
+    if (strcmp(topic, "jobs") == 0) {
+        engine_wake(app->engine);
+        return;
+    }
+    if (strcmp(topic, "config") == 0 && cfg_store_reload(app->cfg, &e) != 0)
+        log_err(LOG_ERROR_LEVEL, "config.rejected", &e);
+    auth_forget(app->auth);
+}
+
+static void users_changed(void *arg)
+{
+    auth_forget(((struct app *)arg)->auth);
+}
+
+static int migrate(const struct app *app, struct str uri, struct str shown, struct starting *s, struct err *e)
+{
+    const struct migrate_opts o = {
+        .run = app->opts.run_migration,
+        .wait_ms = app->opts.migration_wait_ms,
+        .program = program_name(app->program),
+        .stop = &stop_asked,
+        .progress = s != NULL ? on_progress : NULL,
+        .arg = s,
+    };
+
+    return migrate_start(uri.p, shown.p, &o, e);
+}
+
+static void open_database(struct app *app, struct str uri, struct str shown)
+{
+    const struct db_opts o = {
+        .max_conns = (int)app->opts.workers + 4,
+        .app_name = program_name(app->program),
+    };
+
+    app->db = db_new(uri.p, shown.p, &o);
+}
+
+/* Each mapping must name a gateway (gateway-proxy.md 1.2); -proxyWait polls first. */
+static int resolve_proxies(struct app *app, struct err *e)
+{
+    int64_t until = clock_mono_ms(&clock_system) + app->opts.proxy_wait_ms;
+    const struct cfg_gateway *g;
+
+    for (size_t i = 0; i < app->opts.proxies.n;) {
+        const struct cfg *c = cfg_get(app->cfg);
+        int rc = proxy_map_resolve(c, &app->opts.proxies.maps[i], &g, e);
+
+        cfg_put(c);
+        if (rc == 0) {
+            i++;
+            continue;
+        }
+        if (clock_mono_ms(&clock_system) >= until || stop_asked)
+            return -1;
+        usleep(500 * 1000);
+        if (cfg_store_reload(app->cfg, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void build_engine(struct app *app)
+{
+    const struct engine_opts o = {
+        .db = app->db,
+        .ids = app->ids,
+        .writer = app->writer,
+        .cfg = app->cfg,
+        .auth = app->auth,
+        .clients = app->clients,
+        .templates = app->templates,
+        .clock = &clock_system,
+        .server = app->server,
+        .nodes = node_table,
+        .n_nodes = node_table_n,
+        .proxies = &app->opts.proxies,
+        .run_jobs = app->opts.workflows,
+        .no_history = app->opts.no_history,
+    };
+
+    app->engine = engine_new(&o);
+}
+
+static void build_api(struct app *app)
+{
+    app->api = (struct api){
+        .db = app->db,
+        .ids = app->ids,
+        .writer = app->writer,
+        .cfg = app->cfg,
+        .auth = app->auth,
+        .engine = app->engine,
+        .server = app->server,
+        .clients = app->clients,
+        .templates = app->templates,
+        .clock = &clock_system,
+        .proxies = &app->opts.proxies,
+        .users_changed = users_changed,
+        .users_changed_arg = app,
+    };
+}
+
+static int build(struct boot *b, struct err *e)
+{
+    struct app *app = b->app;
+
+    if (migrate(app, b->uri, b->shown, &b->starting, e) != 0)
+        return -1;
+    open_database(app, b->uri, b->shown);
+    if (cfg_store_new(&app->cfg, app->db, e) != 0)
+        return -1;
+    if (resolve_proxies(app, e) != 0)
+        return -1;
+    app->ids = ids_new(app->db);
+    app->writer = writer_new(app->db, WRITER_QUEUE_BYTES);
+    app->auth = auth_new(app->db, app->cfg, &clock_system);
+    app->templates = tmpl_cache_new(TEMPLATE_CACHE_BYTES);
+    build_engine(app);
+    build_api(app);
+    app->listener = listener_new(app->db, CONFIG_POLL_MS, on_change, app);
+    app->maintenance = maintenance_new(app->db, app->cfg, &clock_system, app->opts.cleanup);
+    if (app->opts.metrics &&
+        metrics_new(&app->metrics, app, app->opts.metrics_host, (int)app->opts.metrics_port, e) != 0)
+        return -1;
+    if (b->role->ready != NULL && b->role->ready(app, e) != 0)
+        return -1;
+    return 0;
+}
+
+static void *boot_main(void *arg)
+{
+    struct boot *b = arg;
+    struct err e = {0};
+    int64_t start = clock_mono_us(&clock_system);
+
+    if (build(b, &e) != 0) {
+        if (!stop_asked)
+            b->status = fail(b->app->program, &e);
+        http_server_stop(b->app->server);
+        return NULL;
+    }
+    http_server_handler(b->app->server, b->role->handler, b->app);
+    engine_start(b->app->engine);
+    log_info("app.ready", "version=%s ms=%lld database=" LOG_Q, SLUICE_VERSION,
+             (long long)(clock_mono_us(&clock_system) - start) / 1000, b->shown.p);
+    return NULL;
+}
+
+/* In reverse order of build(); what was not built yet is NULL, which all of these take. */
+static void teardown(struct app *app, const struct app_role *role)
+{
+    if (app->engine != NULL)
+        engine_stop(app->engine);
+    if (role->stop != NULL)
+        role->stop(app);
+    metrics_free(app->metrics);
+    maintenance_free(app->maintenance);
+    listener_free(app->listener);
+    writer_free(app->writer);
+    engine_free(app->engine);
+    tmpl_cache_free(app->templates);
+    auth_free(app->auth);
+    ids_free(app->ids);
+    cfg_store_free(app->cfg);
+    db_free(app->db);
+    http_server_free(app->server);
+    http_client_pool_free(app->clients);
+}
+
+static int listen_somewhere(const struct options *o, int *fd, struct err *e)
+{
+    *fd = http_listen_inherited();
+    if (*fd >= 0)
+        return 0;
+    if (o->socket != NULL && o->socket[0] != '\0')
+        return http_listen_unix(o->socket, (unsigned)o->socket_mode, fd, e);
+    if (o->port != 0)
+        return http_listen_tcp(o->host, (int)o->port, fd, e);
+    err_set(e, ERR_USAGE, "nothing to listen on: give -port or -socket, or a listening socket as descriptor 0");
+    return -1;
+}
+
+static int serve(struct app *app, const struct app_role *role, struct str uri, struct str shown, struct err *e)
+{
+    struct boot b = {.app = app, .role = role, .uri = uri, .shown = shown};
+    struct http_server_opts so = {
+        .loops = (int)app->opts.threads,
+        .workers = (int)app->opts.workers,
+        .max_in_flight = (int)app->opts.max_in_flight,
+        .drain_ms = app->opts.drain_ms,
+        .stream_bodies = role->program == PROGRAM_PROXY,
+    };
+    int rc;
+
+    if (listen_somewhere(&app->opts, &so.listen_fd, e) != 0)
+        return -1;
+    pthread_mutex_init(&b.starting.lock, NULL);
+    on_progress(&b.starting, "waiting for the database", 0, migrate_target());
+    if (role->program == PROGRAM_PROXY)
+        so.max_body = (size_t)app->opts.proxy_max_body;
+    http_client_init();
+    app->clients = http_client_pool_new();
+    app->server = http_server_new(&so, serve_starting, &b.starting);
+    signalled_server = app->server;
+    install_signals();
+    if (pthread_create(&b.thread, NULL, boot_main, &b) != 0) {
+        err_set(e, ERR_INTERNAL, "cannot start a thread: %s", strerror(errno));
+        return -1;
+    }
+    rc = http_server_run(app->server, e);
+    stop_asked = true;
+    pthread_join(b.thread, NULL);
+    teardown(app, role);
+    pthread_mutex_destroy(&b.starting.lock);
+    return rc != 0 ? rc : b.status;
+}
+
+/* -newsuperuser: migrate, create, print the password once (migration.md 2.1). */
+static int new_superuser(struct app *app, struct str uri, struct str shown, struct err *e)
+{
+    struct db_conn *c = NULL;
+    struct str password = password_generate(20, false, app->a);
+    int rc = -1;
+
+    if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+        err_set(e, ERR_INTERNAL, "standard output is closed; the password could not be shown");
+        return -1;
+    }
+    if (migrate(app, uri, shown, NULL, e) != 0)
+        return -1;
+    open_database(app, uri, shown);
+    if (db_get(app->db, &c, e) != 0)
+        goto out;
+    if (auth_new_superuser(c, str_c(app->opts.new_superuser), password, e) != 0)
+        goto out;
+    printf("user %s password %.*s\n", app->opts.new_superuser, STR_ARG(password));
+    rc = fflush(stdout) == 0 ? 0 : -1;
+    if (rc != 0)
+        err_set(e, ERR_INTERNAL, "the password could not be written");
+out:
+    db_put(app->db, c);
+    db_free(app->db);
+    app->db = NULL;
+    return rc;
+}
+
+static int bad_usage(enum program p, const struct buf *errors)
+{
+    for (struct str rest = buf_str(errors); rest.len > 0;) {
+        struct str line = str_cut(&rest, '\n');
+
+        if (line.len > 0)
+            fprintf(stderr, "%s: %.*s\n", program_name(p), STR_ARG(line));
+    }
+    return 2;
+}
+
+static int run(struct app *app, const struct app_role *role)
+{
+    struct str uri, shown;
+    struct err e = {0};
+    int rc;
+
+    if (app_environment(&uri, &shown, app->a, &e) != 0)
+        return fail(app->program, &e);
+    if (app->opts.new_superuser != NULL)
+        rc = new_superuser(app, uri, shown, &e);
+    else
+        rc = serve(app, role, uri, shown, &e);
+    return rc < 0 ? fail(app->program, &e) : rc;
+}
+
+int app_main(const struct app_role *role, int argc, char **argv)
+{
+    struct app app = {.program = role->program, .a = arena_new(0)};
+    struct buf text;
+    int status = 0;
+
+    log_init(program_name(role->program), getenv("SLUICE_DEBUG") != NULL ? LOG_DEBUG_LEVEL : LOG_INFO_LEVEL);
+    buf_init(&text, 64 * KIB, app.a);
+    if (options_parse(&app.opts, role->program, argc, argv, &text, app.a) != 0) {
+        status = bad_usage(role->program, &text);
+    } else if (app.opts.help) {
+        options_help(role->program, &text);
+        fputs(buf_cstr(&text), stdout);
+    } else if (app.opts.version) {
+        printf("%s %s\n", program_name(role->program), SLUICE_VERSION);
+    } else {
+        status = run(&app, role);
+    }
+    arena_free(app.a);
+    return status;
+}
