@@ -24,7 +24,7 @@ enum val_type {
     VAL_NULL,      /* None */
     VAL_BOOL,
     VAL_INT,    /* fits 64 bits */
-    VAL_BIGINT, /* does not: an OpenSSL BIGNUM, see base/bigint.h */
+    VAL_BIGINT, /* does not: see base/bigint.h */
     VAL_FLOAT,
     VAL_STR,   /* well-formed UTF-8, may hold NUL */
     VAL_BYTES, /* Python's bytes */
@@ -73,7 +73,7 @@ struct val_list {
 struct val_pair {
     struct val key;
     struct val value;
-    uint64_t hash;
+    uint64_t hash; /* of the key; 0 as long as nobody needed it */
 };
 
 struct val_dict {
@@ -151,6 +151,18 @@ bool val_dict_del(struct val dict, struct val key);
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
+struct val val_open_lazy(struct val v);
+
+/*
+ * Read unread JSON one level deep; other values pass through.  Every function below does so by itself:
+ * this is for those who walk u.list->items or u.dict->pairs on their own.
+ * Threads: opening writes to the value's arena, so a value with unread parts belongs to one thread.
+ */
+static inline struct val val_open(struct val v)
+{
+    return (v.flags & VAL_F_LAZY) != 0 ? val_open_lazy(v) : v;
+}
+
 static inline bool val_is(struct val v, enum val_type t)
 {
     return v.type == (uint8_t)t;
@@ -185,12 +197,19 @@ bool val_get_bool(struct val dict, const char *key, bool otherwise);
 
 /* ---- Python's rules ---------------------------------------------------------------------- */
 
+/* Templates can nest lists without end: beyond this depth texts show "...", copies undefined, JSON null, and
+ * containers equal only themselves. */
+enum { VAL_DEPTH_MAX = 1000 };
+
 bool val_truth(struct val v);
 bool val_eq(struct val a, struct val b);
-/* Order as `<` needs it: *out < 0, 0, > 0.  -1 when Python raises TypeError ('<' not supported). */
+enum { VAL_UNORDERED = 2 };
+/* Order as `<` needs it: *out is -1, 0, 1, or VAL_UNORDERED when a NaN makes every comparison false.
+ * Returns -1 when Python raises TypeError ('<' not supported). */
 MUST_CHECK int val_cmp(struct val a, struct val b, int *out);
 bool val_hashable(struct val v);
-uint64_t val_hash(struct val v); /* equal values hash equally, over the number types too */
+/* Equal values hash equally, over the number types too; never 0.  Differs from run to run. */
+uint64_t val_hash(struct val v);
 /* str(v) and repr(v) of Python 3.11; undefined prints nothing. */
 void val_to_str(struct val v, struct buf *out);
 void val_to_repr(struct val v, struct buf *out);
