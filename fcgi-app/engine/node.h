@@ -257,7 +257,7 @@ struct val node_user(const struct node_run *r);
 /* What a node may call: configuration snapshot of this stretch, HTTP with named gateways. */
 const struct cfg *node_cfg(const struct node_run *r);
 struct gw_http *node_http(const struct node_run *r);
-/* The same for every execution of this task row, across crashes: "<guid>:<task id>". */
+/* The same for every execution of this turn of the cell, across crashes: "<guid>-<hash of the cell>-<turn>". */
 struct str node_idempotency_key(const struct node_run *r);
 
 #endif

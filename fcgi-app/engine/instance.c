@@ -1,0 +1,261 @@
+/*
+ * The rows of a run: instance, tasks, errors, traces, logs, timers.
+ *
+ * Only keeping and finding; what they mean is in step.c.
+ */
+#include "engine/instance_int.h"
+
+#include "base/limits.h"
+
+const char *instance_status_name(enum instance_status s)
+{
+    static const char *const names[] = {"ACTIVE", "CLOSED_IN_SUCCESS", "CLOSED_IN_ERROR"};
+
+    return names[s];
+}
+
+struct instance *instance_empty(struct workflow *wf, const struct instance_env *env, struct arena *a, struct arena *scratch)
+{
+    struct instance *in = ARENA_NEW(a, struct instance);
+
+    in->env = *env;
+    if (in->env.clock == NULL)
+        in->env.clock = &clock_system;
+    in->a = a;
+    in->scratch = scratch;
+    in->wf = wf_ref(wf);
+    in->kind = "request";
+    in->latest = arena_alloc(a, (wf->n_cells + 1) * sizeof *in->latest);
+    for (uint32_t i = 0; i < wf->n_cells; i++)
+        in->latest[i] = -1;
+    in->traces_tail = &in->traces;
+    in->errors_tail = &in->errors;
+    in->logs_tail = &in->logs;
+    in->user = val_null();
+    in->attempt = 1;
+    map_init(&in->ctx_index, a);
+    return in;
+}
+
+int instance_new(struct instance **out, struct workflow *wf, const struct instance_env *env, struct arena *a,
+                 struct arena *scratch, struct err *e)
+{
+    struct instance *in = instance_empty(wf, env, a, scratch);
+    struct task *t;
+
+    /* guid and creation time come from one reading: a look-up by guid finds its partition */
+    in->created_us = clock_wall_us(in->env.clock);
+    in->updated_us = in->created_us;
+    ids_guid(in->created_us / 1000, in->guid);
+    in->dirty = true;
+    if (instance_id_next(in, IDS_INSTANCE, &in->id, e) != 0)
+        goto fail;
+    t = task_new(in, wf->start, wf->cells[wf->start].name, NULL);
+    if (t == NULL) {
+        err_set(e, ERR_DB, "could not get a task id");
+        goto fail;
+    }
+    queue_push(in, t);
+    *out = in;
+    return 0;
+fail:
+    instance_release(in);
+    return -1;
+}
+
+void instance_release(struct instance *in)
+{
+    if (in == NULL)
+        return;
+    for (uint32_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i]->sub != NULL)
+            instance_release(in->tasks[i]->sub->inst);
+    wf_unref(in->wf);
+    in->wf = NULL;
+}
+
+int instance_id_next(struct instance *in, int kind, int64_t *out, struct err *e)
+{
+    return in->env.next_id(in->env.ctx, kind, out, e);
+}
+
+enum instance_where instance_where(const struct instance *in)
+{
+    if (in->status != INSTANCE_ACTIVE)
+        return INSTANCE_CLOSED;
+    return in->n_waiting == 0 && instance_errors(in) > 0 ? INSTANCE_BLOCKED : INSTANCE_PARKED;
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------- */
+
+void task_append(struct instance *in, struct task *t)
+{
+    if (in->n_tasks == in->cap_tasks) {
+        uint32_t cap = in->cap_tasks > 0 ? in->cap_tasks * 2 : 8;
+
+        in->tasks = arena_grow(in->a, in->tasks, in->cap_tasks * sizeof *in->tasks, cap * sizeof *in->tasks);
+        in->cap_tasks = cap;
+    }
+    t->index = in->n_tasks;
+    in->tasks[in->n_tasks++] = t;
+    if (t->cell != WF_NO_CELL) {
+        int32_t before = in->latest[t->cell];
+
+        t->occurrence = before >= 0 ? in->tasks[before]->occurrence + 1 : 0;
+        in->latest[t->cell] = (int32_t)t->index;
+    }
+}
+
+void task_parent_add(struct instance *in, struct task *t, uint32_t parent)
+{
+    for (uint32_t i = 0; i < t->n_parents; i++)
+        if (t->parents[i] == parent)
+            return;
+    t->parents = arena_grow(in->a, t->parents, t->n_parents * sizeof *t->parents, (t->n_parents + 1) * sizeof *t->parents);
+    t->parents[t->n_parents++] = parent;
+}
+
+struct task *task_new(struct instance *in, int32_t cell, struct str cell_name, const struct task *parent)
+{
+    struct task *t;
+    struct err e;
+    int64_t id;
+
+    if (in->full)
+        return NULL;
+    if (instance_id_next(in, IDS_TASK, &id, &e) != 0) {
+        instance_log(in, "engine", "could not get a task id: %s", e.msg);
+        return NULL;
+    }
+    t = ARENA_NEW(in->a, struct task);
+    t->id = id;
+    t->cell = cell;
+    t->cell_name = cell_name;
+    t->created_us = clock_wall_us(in->env.clock);
+    t->updated_us = t->created_us;
+    t->dirty = true;
+    task_append(in, t);
+    if (parent != NULL)
+        task_parent_add(in, t, parent->index);
+    if (in->n_tasks > LIMIT_TASKS) {
+        in->full = true;
+        t->status = TASK_ERROR;
+        instance_error_add(in, t, STR("too many tasks"),
+                           str_printf(in->a, "too many tasks: an instance runs at most %d", LIMIT_TASKS));
+        return NULL;
+    }
+    return t;
+}
+
+struct task *task_find(const struct instance *in, int64_t id)
+{
+    for (uint32_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i]->id == id)
+            return in->tasks[i];
+    return NULL;
+}
+
+void task_touch(struct instance *in, struct task *t, enum task_status s)
+{
+    t->status = s;
+    t->dirty = true;
+    t->updated_us = clock_wall_us(in->env.clock);
+}
+
+uint32_t instance_errors(const struct instance *in)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < in->wf->n_cells; i++)
+        n += in->latest[i] >= 0 && in->tasks[in->latest[i]]->status == TASK_ERROR;
+    return n;
+}
+
+bool instance_end_failed(const struct instance *in)
+{
+    for (uint32_t i = 0; i < in->wf->n_cells; i++)
+        if (in->wf->cells[i].role == ROLE_END && in->latest[i] >= 0 &&
+            in->tasks[in->latest[i]]->status == TASK_ERROR)
+            return true;
+    return false;
+}
+
+/* ---- what is told about them ---------------------------------------------------------------------- */
+
+void instance_error_add(struct instance *in, const struct task *t, struct str shown, struct str description)
+{
+    struct error_row *row = ARENA_NEW(in->a, struct error_row);
+    struct err e;
+
+    if (instance_id_next(in, IDS_ERROR, &row->id, &e) != 0) {
+        instance_log(in, "engine", "could not get an error id: %s", e.msg);
+        return;
+    }
+    row->task_id = t->id;
+    row->cell = t->cell_name;
+    row->output = str_dup(in->a, shown);
+    row->description = str_dup(in->a, description);
+    row->created_us = clock_wall_us(in->env.clock);
+    *in->errors_tail = row;
+    in->errors_tail = &row->next;
+}
+
+void instance_log(struct instance *in, const char *source, const char *fmt, ...)
+{
+    struct log_row *row = ARENA_NEW(in->a, struct log_row);
+    va_list ap;
+
+    va_start(ap, fmt);
+    row->message = str_c(arena_vprintf(in->a, fmt, ap));
+    va_end(ap);
+    row->source = str_dup(in->a, str_c(source));
+    row->created_us = clock_wall_us(in->env.clock);
+    *in->logs_tail = row;
+    in->logs_tail = &row->next;
+}
+
+static struct str keep(struct instance *in, struct str s)
+{
+    return s.p != NULL ? str_dup(in->a, s) : STR_NONE;
+}
+
+void instance_trace_add(struct instance *in, const struct task *t, const struct node_trace *tr)
+{
+    struct trace_row *row = ARENA_NEW(in->a, struct trace_row);
+    struct err e;
+
+    if (instance_id_next(in, IDS_TRACE, &row->id, &e) != 0) {
+        instance_log(in, "engine", "could not get a trace id: %s", e.msg);
+        return;
+    }
+    row->task_id = t->id;
+    row->label = t->cell_name;
+    row->t = *tr;
+    row->t.input = keep(in, str_slice(tr->input, 0, LIMIT_TRACE_BODY + 4 * LIMIT_HEADERS));
+    row->t.output = keep(in, str_slice(tr->output, 0, LIMIT_TRACE_BODY + 4 * LIMIT_HEADERS));
+    row->t.external_id = keep(in, tr->external_id);
+    row->t.session_holder = keep(in, tr->session_holder);
+    row->t.host = keep(in, tr->host);
+    row->t.method = keep(in, tr->method);
+    row->t.url = keep(in, tr->url);
+    *in->traces_tail = row;
+    in->traces_tail = &row->next;
+}
+
+struct timer_row *instance_timer_add(struct instance *in, const struct task *t)
+{
+    struct timer_row *row = ARENA_NEW(in->a, struct timer_row);
+    struct err e;
+
+    if (instance_id_next(in, IDS_TIMER, &row->id, &e) != 0) {
+        instance_log(in, "engine", "could not get a timer id: %s", e.msg);
+        return NULL;
+    }
+    row->task_id = t->id;
+    row->name = t->cell_name;
+    row->created_us = clock_wall_us(in->env.clock);
+    row->dirty = true;
+    row->next = in->timers;
+    in->timers = row;
+    return row;
+}

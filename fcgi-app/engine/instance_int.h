@@ -1,0 +1,219 @@
+/*
+ * The inside of a run, shared by the scheduler, the store and the operations of the engine.
+ */
+#ifndef SLUICE_ENGINE_INSTANCE_INT_H
+#define SLUICE_ENGINE_INSTANCE_INT_H
+
+#include "base/map.h"
+#include "db/ids.h"
+#include "engine/instance.h"
+#include "engine/workflow_int.h"
+#include "template/tmpl.h"
+
+enum task_status {
+    TASK_QUEUED, /* will run */
+    TASK_RUN,    /* runs now; never stored */
+    TASK_WAIT,   /* parked */
+    TASK_OK,     /* left by `output` */
+    TASK_ERROR,  /* blocked until a person acts */
+};
+
+struct task {
+    int64_t id;
+    uint32_t index;   /* in instance.tasks */
+    int32_t cell;     /* WF_NO_CELL: the definition has none of that name any more */
+    struct str cell_name;
+    enum task_status status;
+    bool stored, dirty;
+    bool forced;      /* a replayed join: passes without its edges */
+    struct str output;
+    int64_t created_us, updated_us, spent_us;
+    int occurrence;   /* how many tasks of this cell were there before */
+    uint32_t *parents; /* tasks it descends from, by index */
+    uint32_t n_parents;
+    uint32_t *arrived; /* joins: edges that came in this round */
+    uint32_t n_arrived;
+    struct str wait_output; /* parked: what fires when it wakes up */
+    struct sub *sub;        /* parked for a sub-instance */
+};
+
+/* A sub-instance a task waits for. */
+struct sub {
+    int64_t instance_id;
+    int64_t instance_us;
+    struct instance *inst; /* in memory: it runs with its parent */
+    bool closed;
+    struct node_sub_result result;
+};
+
+struct ctx_entry {
+    int64_t id;
+    struct str key;
+    struct val v;
+    struct str json; /* text of v when it was made already; .p NULL: not yet */
+    bool present;    /* false: undone or deleted */
+    bool cleanup, sensitive;
+    bool stored, dirty;
+};
+
+struct ctx_undo {
+    uint32_t entry;
+    struct ctx_entry before;
+};
+
+struct trace_row {
+    struct trace_row *next;
+    int64_t id;
+    int64_t task_id;
+    struct str label;
+    struct node_trace t;
+};
+
+struct error_row {
+    struct error_row *next;
+    int64_t id;
+    int64_t task_id;
+    struct str cell, output, description;
+    int64_t created_us;
+    bool advanced;
+};
+
+struct log_row {
+    struct log_row *next;
+    struct str source, message;
+    int64_t created_us;
+};
+
+enum timer_status { TIMER_WAIT, TIMER_STOP, TIMER_CANCEL };
+
+struct timer_row {
+    struct timer_row *next;
+    int64_t id;
+    int64_t task_id;
+    struct str name, key, type, output;
+    enum timer_status status;
+    int64_t at_us, created_us;
+    bool stored, dirty;
+};
+
+struct instance {
+    struct instance_env env;
+    struct arena *a, *scratch;
+    struct workflow *wf;
+
+    /* the row */
+    int64_t id;
+    char guid[37];
+    enum instance_status status;
+    const char *kind; /* request, run, sub, error_handler */
+    int64_t created_us, updated_us, closed_us;
+    int64_t activity_id, version_id, definition_id;
+    int64_t request_id, request_us; /* 0 = none */
+    int64_t parent_id, parent_us, callback_task_id;
+    int depth;
+    struct str label, owner, proxy_name;
+    int64_t user_id;
+    struct val user;    /* variable `user`, null without */
+    struct val request; /* variable `request` */
+    struct str request_status; /* set_request_status; .p NULL = not set */
+    bool step_durable, sync;
+    bool stored, dirty;
+    bool state_stored; /* has a row in instance_states */
+    int attempt;
+    struct instance *parent; /* in memory, for sub-instances */
+
+    /* tasks */
+    struct task **tasks;
+    uint32_t n_tasks, cap_tasks;
+    int32_t *latest;         /* per cell: index of its latest task, or -1 */
+    uint32_t *queue;         /* runnable tasks, first in first out */
+    uint32_t q_head, q_tail, q_cap;
+    uint32_t *ends;          /* activated ends */
+    uint32_t n_ends, cap_ends;
+    uint32_t n_waiting;      /* parked tasks other than joins */
+    uint32_t n_joins;        /* waiting joins */
+    bool full;               /* LIMIT_TASKS was reached */
+    struct str end_name;     /* the end that closed it */
+
+    /* context */
+    struct ctx_entry *ctx;
+    uint32_t n_ctx, cap_ctx;
+    struct map ctx_index;    /* key -> index + 1, kept beyond a few keys */
+    struct ctx_undo *undo;
+    uint32_t n_undo, cap_undo;
+    size_t ctx_bytes;
+
+    /* what came up since the last store */
+    struct trace_row *traces, **traces_tail;
+    struct error_row *errors, **errors_tail;
+    struct log_row *logs, **logs_tail;
+    struct timer_row *timers; /* all of them */
+    struct str last_error; /* of the latest blocking error, for the answer */
+    uint32_t new_errors;   /* blocking errors since the driver last looked */
+
+    /* at closing, before keys are cleaned */
+    struct val sync_response, response, doc_response, cb_response;
+
+    /* memo of template variables that do not change */
+    struct val v_instance, v_settings;
+    struct val v_parent_context; /* undefined: top level */
+    struct val v_event;
+};
+
+/* ---- instance.c: rows ------------------------------------------------------------------------------- */
+
+/* An instance without start task, for loading. */
+struct instance *instance_empty(struct workflow *wf, const struct instance_env *env, struct arena *a,
+                                struct arena *scratch);
+MUST_CHECK int instance_id_next(struct instance *in, int kind, int64_t *out, struct err *e);
+/* A new task row of a cell; NULL when no id can be had or there are too many. */
+struct task *task_new(struct instance *in, int32_t cell, struct str cell_name, const struct task *parent);
+void task_append(struct instance *in, struct task *t); /* a loaded one */
+void task_parent_add(struct instance *in, struct task *t, uint32_t parent);
+struct task *task_find(const struct instance *in, int64_t id);
+void task_touch(struct instance *in, struct task *t, enum task_status s);
+uint32_t instance_errors(const struct instance *in); /* cells whose latest task is in ERROR */
+bool instance_end_failed(const struct instance *in);
+void instance_error_add(struct instance *in, const struct task *t, struct str shown, struct str description);
+void instance_log(struct instance *in, const char *source, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void instance_trace_add(struct instance *in, const struct task *t, const struct node_trace *tr);
+struct timer_row *instance_timer_add(struct instance *in, const struct task *t);
+
+/* ---- context.c ------------------------------------------------------------------------------------------ */
+
+struct ctx_entry *context_find(const struct instance *in, struct str key);
+struct ctx_entry *context_entry(struct instance *in, struct str key); /* made when absent */
+MUST_CHECK int context_set(struct instance *in, struct str key, struct val v, bool cleanup, bool sensitive,
+                           struct err *e);
+struct val context_value(const struct instance *in, struct str key);
+/* The context as a dictionary of its own, values shared. */
+struct val context_dict(const struct instance *in, struct arena *a);
+void context_clean(struct instance *in); /* keys flagged for it go */
+
+/* ---- vars.c ------------------------------------------------------------------------------------------------ */
+
+/* Surroundings of a rendering for this instance. */
+struct tmpl_run instance_tmpl_run(struct instance *in);
+/* All variables as one object (6.2), living in `a`. */
+struct val instance_variables(struct instance *in, struct arena *a);
+
+/* ---- step.c ------------------------------------------------------------------------------------------------ */
+
+void queue_push(struct instance *in, struct task *t);
+/* The task ends OK by an output: its transitions are followed. */
+void task_fire(struct instance *in, struct task *t, struct str output);
+/* A failure: output "error" when linked, else ERROR. */
+void task_fail(struct instance *in, struct task *t, const struct err *e);
+/* A parked task wakes up; `output` empty: what it was parked with. */
+void task_wake(struct instance *in, struct task *t);
+/* Pending things end: timers, other ends.  Not yet the status. */
+void instance_cancel_pending(struct instance *in);
+void instance_close(struct instance *in, enum instance_status s);
+
+/* ---- state.c ------------------------------------------------------------------------------------------------ */
+
+/* What a stored instance needs besides its rows, as JSON; false when there is nothing to keep. */
+bool instance_state_write(const struct instance *in, struct str *json, struct arena *a);
+MUST_CHECK int instance_state_read(struct instance *in, struct str json, struct err *e);
+
+#endif

@@ -1,0 +1,698 @@
+/*
+ * Parameters: from what a definition holds to the members of a node's struct.
+ *
+ * Reading happens once, when a workflow is compiled: what holds no template is converted there and then copied with
+ * the image of the struct; only the rest is rendered per execution.  Every nature accepts both the text the editor
+ * writes and the structure it stands for.
+ *
+ * Rules: workflow-engine.md 2.5 to 2.8.
+ */
+#include "engine/workflow_int.h"
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "template/literal.h"
+#include "template/tmpl.h"
+
+static const struct param_kind_info kinds[PARAM_KINDS] = {
+    [PARAM_LINE] = {NULL, NULL, sizeof(struct str)},
+    [PARAM_JINJA] = {"jinja", NULL, sizeof(struct str)},
+    [PARAM_INT] = {NULL, "int", sizeof(int64_t)},
+    [PARAM_MSEC] = {NULL, NULL, sizeof(int64_t)},
+    [PARAM_DATA] = {"python", NULL, sizeof(struct val)},
+    [PARAM_EXPR] = {"python_bool", NULL, sizeof(struct node_expr *)},
+    [PARAM_BODY] = {"http_body", NULL, sizeof(struct node_body)},
+    [PARAM_BOOL] = {"boolean", NULL, sizeof(bool)},
+    [PARAM_CHOICE] = {"list", NULL, sizeof(struct str)},
+    [PARAM_KEY] = {"context_key", NULL, sizeof(struct node_key)},
+    [PARAM_KEYS] = {"context_keys", NULL, sizeof(struct node_key_values)},
+    [PARAM_HEADERS] = {"http_headers", NULL, sizeof(struct node_pairs)},
+    [PARAM_SWITCH] = {"python_switch", NULL, sizeof(struct node_cases)},
+    [PARAM_OUTPUTS] = {"outputs", NULL, sizeof(struct node_strs)},
+    [PARAM_ENDS] = {"workflow_ends", NULL, sizeof(struct node_strs)},
+    [PARAM_STRINGS] = {"strings", NULL, sizeof(struct node_strs)},
+    [PARAM_RETRY] = {"retry", NULL, sizeof(struct val)},
+    [PARAM_SESSION] = {"session_holder", NULL, sizeof(struct str)},
+    [PARAM_ACTIVITY] = {"activity", NULL, sizeof(struct str)},
+    [PARAM_TASK] = {"task", NULL, sizeof(struct str)},
+};
+
+const struct param_kind_info *param_kind_info(enum param_kind k)
+{
+    return &kinds[k];
+}
+
+/* ---- reading what was written -------------------------------------------------------------------- */
+
+/* The text of a value of any type: what a text field would hold. */
+static struct str raw_text(struct val raw, struct arena *a)
+{
+    switch (raw.type) {
+    case VAL_UNDEF:
+    case VAL_NULL:
+        return STR("");
+    case VAL_STR:
+        return val_text(raw);
+    case VAL_BOOL:
+        return raw.u.b ? STR("true") : STR("false");
+    default:
+        return json_text(raw, a);
+    }
+}
+
+/* A structure given as such or as its JSON text; undefined when it is neither. */
+static struct val raw_data(struct val raw, struct arena *a)
+{
+    struct err ignored;
+    struct val v;
+
+    if (!val_is(raw, VAL_STR))
+        return raw;
+    if (json_parse(val_text(raw), &v, a, &ignored) != 0)
+        return val_undef(NULL);
+    return v;
+}
+
+int node_text_compile(struct node_text *t, struct val raw, struct tmpl_cache *templates, struct arena *a, struct err *e)
+{
+    struct tmpl_env env = tmpl_env_platform;
+    struct str text, lang = STR("");
+
+    *t = (struct node_text){0};
+    if (val_is(raw, VAL_DICT) && val_is(val_get(raw, "value"), VAL_STR)) {
+        lang = val_get_text(raw, "lang", val_get_text(raw, "engine", STR("jinja2")));
+        raw = val_get(raw, "value");
+    }
+    if (str_eq_c(lang, "pongo2")) {
+        env.dialect = TMPL_PONGO2;
+    } else if (lang.len > 0 && !str_eq_c(lang, "jinja2")) {
+        err_set(e, ERR_INVALID, "unknown template engine \"%.*s\"", STR_ARG(lang));
+        return -1;
+    }
+    text = raw_text(raw, a);
+    if (tmpl_is_plain(text)) {
+        t->text = tmpl_plain_text(text);
+        return 0;
+    }
+    return tmpl_cache_get(templates, text, STR(""), &env, &t->tmpl, e);
+}
+
+int node_text_run(const struct node_text *t, const struct tmpl_run *run, struct str *out, struct arena *a, struct err *e)
+{
+    struct buf b;
+
+    if (t->tmpl == NULL) {
+        *out = t->text;
+        return 0;
+    }
+    buf_init(&b, LIMIT_TMPL_OUTPUT, a);
+    if (tmpl_render(t->tmpl, run, &b, a, e) != 0)
+        return -1;
+    *out = buf_str(&b);
+    if (out->p == NULL)
+        *out = STR("");
+    return 0;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------------ */
+
+static void expr_compile(struct node_expr *x, struct val raw, struct tmpl_cache *templates, struct arena *a)
+{
+    struct err ignored;
+
+    x->text = str_trim(raw_text(raw, a));
+    /* a flaw shows when the expression is evaluated: an earlier case of a switch may win before */
+    if (tmpl_is_plain(x->text)) {
+        if (tmpl_cache_expr(templates, x->text, &x->expr, &ignored) != 0)
+            x->expr = NULL;
+    } else if (tmpl_cache_get(templates, x->text, STR(""), &tmpl_env_platform, &x->render, &ignored) != 0) {
+        x->render = NULL;
+    }
+}
+
+static int expr_eval(struct str text, const struct tmpl_run *run, struct val *out, struct arena *a, struct err *e)
+{
+    struct tmpl *t = NULL;
+    int rc;
+
+    if (str_trim(text).len == 0) {
+        err_set(e, ERR_INVALID, "the expression is empty");
+        return -1;
+    }
+    if (run->cache != NULL)
+        rc = tmpl_cache_expr(run->cache, str_trim(text), &t, e);
+    else
+        rc = tmpl_compile_expr(&t, str_trim(text), true, e);
+    if (rc != 0)
+        return -1;
+    rc = tmpl_eval(t, run, out, a, e);
+    tmpl_unref(t);
+    return rc;
+}
+
+int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *out, struct arena *a, struct err *e)
+{
+    struct val v = val_undef(NULL);
+    struct str text = x->text;
+    int rc;
+
+    if (x->expr != NULL) {
+        rc = tmpl_eval(x->expr, run, &v, a, e);
+    } else {
+        if (x->render == NULL && !tmpl_is_plain(text)) {
+            struct tmpl *t;
+
+            /* compiled again for its error */
+            if (tmpl_compile(&t, text, STR(""), &tmpl_env_platform, e) != 0)
+                return -1;
+            tmpl_unref(t);
+        }
+        if (x->render != NULL &&
+            node_text_run(&(struct node_text){.tmpl = x->render}, run, &text, a, e) != 0)
+            return -1;
+        rc = expr_eval(text, run, &v, a, e);
+    }
+    if (rc != 0)
+        return -1;
+    if (val_is_undef(v)) {
+        err_set(e, ERR_INVALID, "\"%.*s\" is undefined in \"%.*s\"", (int)(v.u.undef_name != NULL ? 100 : 12),
+                v.u.undef_name != NULL ? v.u.undef_name : "the result", STR_ARG(str_slice(text, 0, 200)));
+        return -1;
+    }
+    *out = val_truth(v);
+    return 0;
+}
+
+/* ---- conversions of rendered text -------------------------------------------------------------------- */
+
+static int convert(const struct param *p, struct str text, struct clock *clock, void *dst, struct arena *a, struct err *e)
+{
+    bool empty;
+
+    if (p->kind != PARAM_JINJA && p->kind != PARAM_DATA)
+        text = str_trim(text);
+    empty = text.len == 0;
+    if (empty && p->mandatory && p->kind != PARAM_JINJA) {
+        err_set(e, ERR_INVALID, "parameter \"%s\" is empty", p->name);
+        return -1;
+    }
+    if (empty && p->otherwise != NULL)
+        text = str_c(p->otherwise);
+    empty = text.len == 0;
+    switch (p->kind) {
+    case PARAM_INT:
+        *(int64_t *)dst = 0;
+        if (!empty && !str_to_int(text, dst)) {
+            err_set(e, ERR_INVALID, "parameter \"%s\": \"%.*s\" is not a whole number", p->name,
+                    STR_ARG(str_slice(text, 0, 100)));
+            return -1;
+        }
+        return 0;
+    case PARAM_MSEC:
+        *(int64_t *)dst = 0;
+        if (!empty && duration_parse(text, clock_wall_us(clock != NULL ? clock : &clock_system), 0, dst, e) != 0) {
+            err_context(e, "parameter \"%s\"", p->name);
+            return -1;
+        }
+        return 0;
+    case PARAM_DATA:
+        *(struct val *)dst = val_undef(NULL);
+        if (str_trim(text).len > 0 && literal_parse(text, 0, dst, a, e) != 0) {
+            err_context(e, "parameter \"%s\"", p->name);
+            return -1;
+        }
+        return 0;
+    default:
+        *(struct str *)dst = text;
+        return 0;
+    }
+}
+
+/* ---- one reader per family of kinds -------------------------------------------------------------------- */
+
+struct reader {
+    const struct param *p;
+    struct val raw;    /* as written, undefined for nothing */
+    struct val params;
+    struct tmpl_cache *templates;
+    void *dst;
+    struct param_dyn *dyn;
+    bool *is_dyn;
+    struct arena *a;
+};
+
+static int read_text(struct reader *r, struct err *e)
+{
+    struct node_text t;
+
+    if (node_text_compile(&t, r->raw, r->templates, r->a, e) != 0) {
+        err_context(e, "parameter \"%s\"", r->p->name);
+        return -1;
+    }
+    /* a duration in business days depends on the day it is read */
+    if (t.tmpl == NULL && r->p->kind != PARAM_MSEC)
+        return convert(r->p, t.text, NULL, r->dst, r->a, e);
+    r->dyn->texts = arena_dup(r->a, &t, sizeof t);
+    r->dyn->n = 1;
+    *r->is_dyn = true;
+    return 0;
+}
+
+static int read_plain(struct reader *r, struct err *e)
+{
+    struct str text = str_trim(raw_text(r->raw, r->a));
+
+    (void)e;
+    if (text.len == 0 && r->p->otherwise != NULL)
+        text = str_c(r->p->otherwise);
+    *(struct str *)r->dst = text;
+    return 0;
+}
+
+static int read_choice(struct reader *r, struct err *e)
+{
+    struct str *dst = r->dst;
+
+    if (read_plain(r, e) != 0)
+        return -1;
+    if (dst->len == 0 || r->p->values == NULL)
+        return 0;
+    for (const char *const *v = r->p->values; *v != NULL; v++)
+        if (str_ieq(*dst, str_c(*v))) {
+            *dst = str_c(*v);
+            return 0;
+        }
+    err_set(e, ERR_INVALID, "parameter \"%s\": \"%.*s\" is not among its values", r->p->name,
+            STR_ARG(str_slice(*dst, 0, 100)));
+    return -1;
+}
+
+static int read_bool(struct reader *r, struct err *e)
+{
+    struct str text = str_trim(raw_text(r->raw, r->a));
+
+    if (text.len == 0)
+        text = str_c(r->p->otherwise);
+    *(bool *)r->dst = str_ieq(text, STR("true")) || str_eq_c(text, "1");
+    if (text.len > 0 && !*(bool *)r->dst && !str_ieq(text, STR("false")) && !str_eq_c(text, "0")) {
+        err_set(e, ERR_INVALID, "parameter \"%s\": \"%.*s\" is neither true nor false", r->p->name,
+                STR_ARG(str_slice(text, 0, 100)));
+        return -1;
+    }
+    return 0;
+}
+
+static int read_expr(struct reader *r, struct err *e)
+{
+    struct node_expr *x = ARENA_NEW(r->a, struct node_expr);
+
+    (void)e;
+    expr_compile(x, r->raw, r->templates, r->a);
+    *(const struct node_expr **)r->dst = x;
+    return 0;
+}
+
+/* {"key":"x","cleanup":false}, its JSON text, or the plain key of older definitions. */
+static int read_key(struct reader *r, struct err *e)
+{
+    struct val key = r->raw, data = raw_data(r->raw, r->a);
+    struct node_key *dst = r->dst;
+    struct node_text t;
+
+    if (val_is(data, VAL_DICT)) {
+        key = val_get(data, "key");
+        dst->cleanup = val_get_bool(data, "cleanup", false);
+    }
+    if (node_text_compile(&t, key, r->templates, r->a, e) != 0) {
+        err_context(e, "parameter \"%s\"", r->p->name);
+        return -1;
+    }
+    if (t.tmpl == NULL) {
+        dst->key = str_trim(t.text);
+        return 0;
+    }
+    r->dyn->texts = arena_dup(r->a, &t, sizeof t);
+    r->dyn->n = 1;
+    r->dyn->cleanup = dst->cleanup;
+    *r->is_dyn = true;
+    return 0;
+}
+
+static int bad_shape(const struct reader *r, const char *what, struct err *e)
+{
+    err_set(e, ERR_INVALID, "parameter \"%s\" is not %s", r->p->name, what);
+    return -1;
+}
+
+/* [{"key","value","cleanup"}] or {key: value}. */
+static int read_keys(struct reader *r, struct err *e)
+{
+    struct node_key_values *dst = r->dst;
+    struct val data = raw_data(r->raw, r->a);
+    size_t n = val_count(data);
+
+    if (val_is_none(r->raw))
+        return 0;
+    if (!val_is(data, VAL_LIST) && !val_is(data, VAL_DICT))
+        return bad_shape(r, "a list of keys and values", e);
+    dst->items = ARENA_ARRAY(r->a, struct node_key_value, n);
+    for (size_t i = 0; i < n; i++) {
+        struct node_key_value *kv = &dst->items[i];
+        struct val key, value;
+
+        if (val_is(data, VAL_DICT)) {
+            val_pair_at(data, i, &key, &value);
+        } else {
+            struct val entry = val_at(data, i);
+
+            if (!val_is(entry, VAL_DICT))
+                return bad_shape(r, "a list of keys and values", e);
+            key = val_get(entry, "key");
+            value = val_get(entry, "value");
+            kv->cleanup = val_truth(val_get(entry, "cleanup")) &&
+                          !str_eq_c(val_text(val_get(entry, "cleanup")), "false");
+        }
+        if (node_text_compile(&kv->key, key, r->templates, r->a, e) != 0 ||
+            node_text_compile(&kv->value, value, r->templates, r->a, e) != 0) {
+            err_context(e, "parameter \"%s\", entry %zu", r->p->name, i + 1);
+            return -1;
+        }
+    }
+    dst->n = n;
+    return 0;
+}
+
+/* Pairs as [[name, value], ...] or {name: value}; texts alternate in *out. */
+static int pairs_compile(struct reader *r, struct val data, struct node_text **out, size_t *n, bool *plain, struct err *e)
+{
+    size_t count = val_count(data);
+
+    *plain = true;
+    *n = 0;
+    if (!val_is(data, VAL_LIST) && !val_is(data, VAL_DICT))
+        return bad_shape(r, "a list of pairs", e);
+    *out = ARENA_ARRAY(r->a, struct node_text, 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        struct val part[2];
+
+        if (val_is(data, VAL_DICT)) {
+            val_pair_at(data, i, &part[0], &part[1]);
+        } else {
+            struct val pair = val_at(data, i);
+
+            if (!val_is(pair, VAL_LIST) || val_count(pair) != 2)
+                return bad_shape(r, "a list of pairs", e);
+            part[0] = val_at(pair, 0);
+            part[1] = val_at(pair, 1);
+        }
+        for (size_t k = 0; k < 2; k++) {
+            struct node_text *t = &(*out)[2 * i + k];
+
+            if (node_text_compile(t, part[k], r->templates, r->a, e) != 0) {
+                err_context(e, "parameter \"%s\", entry %zu", r->p->name, i + 1);
+                return -1;
+            }
+            *plain = *plain && t->tmpl == NULL;
+        }
+    }
+    *n = 2 * count;
+    return 0;
+}
+
+static int pairs_run(const struct node_text *texts, size_t n, const struct tmpl_run *run, struct node_pairs *out,
+                     struct arena *a, struct err *e)
+{
+    out->n = n / 2;
+    out->items = ARENA_ARRAY(a, struct node_pair, n / 2);
+    for (size_t i = 0; i < n / 2; i++) {
+        if (node_text_run(&texts[2 * i], run, &out->items[i].name, a, e) != 0 ||
+            node_text_run(&texts[2 * i + 1], run, &out->items[i].value, a, e) != 0)
+            return -1;
+        out->items[i].name = str_trim(out->items[i].name);
+    }
+    return 0;
+}
+
+static int read_headers(struct reader *r, struct err *e)
+{
+    bool plain;
+
+    if (val_is_none(r->raw))
+        return 0;
+    if (pairs_compile(r, raw_data(r->raw, r->a), &r->dyn->texts, &r->dyn->n, &plain, e) != 0)
+        return -1;
+    if (plain)
+        return pairs_run(r->dyn->texts, r->dyn->n, NULL, r->dst, r->a, e);
+    *r->is_dyn = true;
+    return 0;
+}
+
+/* body, body#format, body#form, body#multipart: only the chosen one counts. */
+static int read_body(struct reader *r, struct err *e)
+{
+    struct node_body *dst = r->dst;
+    struct str format = val_text(val_get_str(r->params, str_printf(r->a, "%s#format", r->p->name)));
+    struct val fields = raw_data(r->raw, r->a);
+    bool plain;
+
+    if (str_eq_c(format, "form"))
+        dst->form = NODE_BODY_FORM;
+    else if (str_eq_c(format, "multipart"))
+        dst->form = NODE_BODY_MULTIPART;
+    else if (format.len == 0 && val_is(r->raw, VAL_LIST) && val_is(val_at(r->raw, 0), VAL_LIST))
+        dst->form = NODE_BODY_FORM; /* what the create dialog leaves behind */
+    r->dyn->form = dst->form;
+    if (dst->form == NODE_BODY_DEFAULT) {
+        struct node_text t;
+
+        if (node_text_compile(&t, r->raw, r->templates, r->a, e) != 0) {
+            err_context(e, "parameter \"%s\"", r->p->name);
+            return -1;
+        }
+        dst->text = t.text;
+        if (t.tmpl == NULL)
+            return 0;
+        r->dyn->texts = arena_dup(r->a, &t, sizeof t);
+        r->dyn->n = 1;
+        *r->is_dyn = true;
+        return 0;
+    }
+    if (format.len > 0)
+        fields = raw_data(val_get_str(r->params, str_printf(r->a, "%s#%.*s", r->p->name, STR_ARG(format))), r->a);
+    if (val_is_none(fields))
+        return 0;
+    if (pairs_compile(r, fields, &r->dyn->texts, &r->dyn->n, &plain, e) != 0)
+        return -1;
+    if (plain)
+        return pairs_run(r->dyn->texts, r->dyn->n, NULL, &dst->fields, r->a, e);
+    *r->is_dyn = true;
+    return 0;
+}
+
+static int read_switch(struct reader *r, struct err *e)
+{
+    struct node_cases *dst = r->dst;
+    struct val data = raw_data(r->raw, r->a);
+    size_t n = val_count(data);
+
+    if (val_is_none(r->raw))
+        return 0;
+    if (!val_is(data, VAL_LIST))
+        return bad_shape(r, "a list of expressions and outputs", e);
+    dst->items = ARENA_ARRAY(r->a, struct node_case, n);
+    for (size_t i = 0; i < n; i++) {
+        struct val pair = val_at(data, i);
+
+        if (!val_is(pair, VAL_LIST) || val_count(pair) != 2)
+            return bad_shape(r, "a list of expressions and outputs", e);
+        expr_compile(&dst->items[i].when, val_at(pair, 0), r->templates, r->a);
+        dst->items[i].output = str_trim(raw_text(val_at(pair, 1), r->a));
+    }
+    dst->n = n;
+    return 0;
+}
+
+struct node_strs param_list(struct val raw, struct arena *a)
+{
+    struct node_strs out = {NULL, 0};
+
+    if (val_is(raw, VAL_LIST)) {
+        out.items = ARENA_ARRAY(a, struct str, val_count(raw));
+        for (size_t i = 0; i < val_count(raw); i++) {
+            struct str s = str_trim(raw_text(val_at(raw, i), a));
+
+            if (s.len > 0)
+                out.items[out.n++] = s;
+        }
+        return out;
+    }
+    if (!val_is_none(raw)) {
+        struct str rest = raw_text(raw, a);
+        size_t room = 1;
+
+        for (size_t i = 0; i < rest.len; i++)
+            room += rest.p[i] == ',';
+        out.items = ARENA_ARRAY(a, struct str, room);
+        while (rest.len > 0) {
+            struct str s = str_trim(str_cut(&rest, ','));
+
+            if (s.len > 0)
+                out.items[out.n++] = s;
+        }
+    }
+    return out;
+}
+
+static int read_list(struct reader *r, struct err *e)
+{
+    (void)e;
+    *(struct node_strs *)r->dst = param_list(r->raw, r->a);
+    return 0;
+}
+
+static int read_strings(struct reader *r, struct err *e)
+{
+    struct node_strs list = param_list(r->raw, r->a);
+    bool plain = true;
+
+    r->dyn->texts = ARENA_ARRAY(r->a, struct node_text, list.n);
+    for (size_t i = 0; i < list.n; i++) {
+        if (node_text_compile(&r->dyn->texts[i], val_str(list.items[i]), r->templates, r->a, e) != 0) {
+            err_context(e, "parameter \"%s\", entry %zu", r->p->name, i + 1);
+            return -1;
+        }
+        plain = plain && r->dyn->texts[i].tmpl == NULL;
+    }
+    r->dyn->n = list.n;
+    if (plain)
+        *(struct node_strs *)r->dst = list;
+    else
+        *r->is_dyn = true;
+    return 0;
+}
+
+static int read_retry(struct reader *r, struct err *e)
+{
+    struct val v = raw_data(r->raw, r->a);
+
+    if (!val_is_none(r->raw) && !val_is(v, VAL_DICT))
+        return bad_shape(r, "an object", e);
+    *(struct val *)r->dst = v;
+    return 0;
+}
+
+typedef int read_fn(struct reader *r, struct err *e);
+
+static read_fn *const readers[PARAM_KINDS] = {
+    [PARAM_LINE] = read_text,       [PARAM_JINJA] = read_text,     [PARAM_INT] = read_text,
+    [PARAM_MSEC] = read_text,       [PARAM_DATA] = read_text,      [PARAM_EXPR] = read_expr,
+    [PARAM_BODY] = read_body,       [PARAM_BOOL] = read_bool,      [PARAM_CHOICE] = read_choice,
+    [PARAM_KEY] = read_key,         [PARAM_KEYS] = read_keys,      [PARAM_HEADERS] = read_headers,
+    [PARAM_SWITCH] = read_switch,   [PARAM_OUTPUTS] = read_list,   [PARAM_ENDS] = read_list,
+    [PARAM_STRINGS] = read_strings, [PARAM_RETRY] = read_retry,    [PARAM_SESSION] = read_text,
+    [PARAM_ACTIVITY] = read_text,   [PARAM_TASK] = read_plain,
+};
+
+int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates, void *image,
+                  struct param_dyn *dyn, bool *is_dyn, struct arena *a, struct err *e)
+{
+    struct reader r = {
+        .p = p,
+        .raw = wf_param_raw(p, params),
+        .params = params,
+        .templates = templates,
+        .dst = (char *)image + p->offset,
+        .dyn = dyn,
+        .is_dyn = is_dyn,
+        .a = a,
+    };
+
+    *is_dyn = false;
+    *dyn = (struct param_dyn){.param = p};
+    if (p->mandatory && p->otherwise == NULL && val_is_undef(r.raw)) {
+        err_set(e, ERR_INVALID, "parameter \"%s\" is empty", p->name);
+        return -1;
+    }
+    return readers[p->kind](&r, e);
+}
+
+/* ---- rendering ------------------------------------------------------------------------------------------ */
+
+static int render_one(const struct param_dyn *d, const struct tmpl_run *run, struct clock *clock, void *dst,
+                      struct arena *a, struct err *e)
+{
+    struct str text = STR("");
+
+    switch (d->param->kind) {
+    case PARAM_HEADERS:
+        return pairs_run(d->texts, d->n, run, dst, a, e);
+    case PARAM_STRINGS: {
+        struct node_strs *out = dst;
+
+        out->items = ARENA_ARRAY(a, struct str, d->n);
+        out->n = 0;
+        for (size_t i = 0; i < d->n; i++) {
+            if (node_text_run(&d->texts[i], run, &text, a, e) != 0)
+                return -1;
+            text = str_trim(text);
+            if (text.len > 0)
+                out->items[out->n++] = text;
+        }
+        return 0;
+    }
+    case PARAM_BODY: {
+        struct node_body *out = dst;
+
+        if (d->form != NODE_BODY_DEFAULT)
+            return pairs_run(d->texts, d->n, run, &out->fields, a, e);
+        return node_text_run(d->texts, run, &out->text, a, e);
+    }
+    case PARAM_KEY: {
+        struct node_key *out = dst;
+
+        if (node_text_run(d->texts, run, &text, a, e) != 0)
+            return -1;
+        out->key = str_trim(text);
+        out->cleanup = d->cleanup;
+        return 0;
+    }
+    default:
+        if (node_text_run(d->texts, run, &text, a, e) != 0)
+            return -1;
+        return convert(d->param, text, clock, dst, a, e);
+    }
+}
+
+int param_render(const struct param_dyn *d, const struct tmpl_run *run, struct clock *clock, void *cfg, struct arena *a,
+                 struct err *e)
+{
+    if (render_one(d, run, clock, (char *)cfg + d->param->offset, a, e) != 0) {
+        if (str_find(str_c(e->msg), STR("parameter \"")) != 0)
+            err_context(e, "parameter \"%s\"", d->param->name);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- custom outputs -------------------------------------------------------------------------------------- */
+
+void param_custom_outputs(const struct node_type *t, struct val params, struct val list, struct arena *a)
+{
+    for (const struct param *p = t->params; p != NULL && p->name != NULL; p++) {
+        struct val raw = wf_param_raw(p, params);
+        struct node_strs names = {NULL, 0};
+
+        if (p->kind == PARAM_OUTPUTS || p->kind == PARAM_ENDS) {
+            names = param_list(raw, a);
+        } else if (p->kind == PARAM_SWITCH) {
+            struct val cases = raw_data(raw, a);
+
+            names.items = ARENA_ARRAY(a, struct str, val_count(cases));
+            for (size_t i = 0; i < val_count(cases); i++)
+                names.items[names.n++] = str_trim(raw_text(val_at(val_at(cases, i), 1), a));
+        }
+        for (size_t i = 0; i < names.n; i++)
+            if (!wf_output_listed(list, names.items[i]))
+                val_list_add(list, val_str(names.items[i]));
+    }
+}

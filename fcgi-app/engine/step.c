@@ -1,0 +1,552 @@
+/*
+ * The scheduler of one instance: which task runs next, and what an output, a failure or an end brings about.
+ *
+ * Rules: workflow-engine.md 2.9 (outputs), 4.3 to 4.5, 3.45 (goto).
+ */
+#include "engine/instance_int.h"
+
+#include "base/limits.h"
+
+/* A stretch on a loop thread must not keep other requests waiting. */
+enum { LOOP_TASKS = 200, LOOP_MS = 15 };
+
+static void arrive(struct instance *in, int32_t cell, uint32_t edge, struct task *from);
+
+/* ---- queue ------------------------------------------------------------------------------------------- */
+
+void queue_push(struct instance *in, struct task *t)
+{
+    if (t->cell != WF_NO_CELL && in->wf->cells[t->cell].role == ROLE_END) {
+        if (in->n_ends == in->cap_ends) {
+            uint32_t cap = in->cap_ends > 0 ? in->cap_ends * 2 : 4;
+
+            in->ends = arena_grow(in->a, in->ends, in->cap_ends * sizeof *in->ends, cap * sizeof *in->ends);
+            in->cap_ends = cap;
+        }
+        in->ends[in->n_ends++] = t->index;
+        return;
+    }
+    if (in->q_tail == in->q_cap) {
+        uint32_t cap = in->q_cap > 0 ? in->q_cap * 2 : 8;
+
+        in->queue = arena_grow(in->a, in->queue, in->q_cap * sizeof *in->queue, cap * sizeof *in->queue);
+        in->q_cap = cap;
+    }
+    in->queue[in->q_tail++] = t->index;
+}
+
+static struct task *queue_pop(struct instance *in)
+{
+    struct task *t = in->tasks[in->queue[in->q_head++]];
+
+    if (in->q_head == in->q_tail)
+        in->q_head = in->q_tail = 0;
+    return t;
+}
+
+/* ---- gates -------------------------------------------------------------------------------------------- */
+
+/* Whether `t` is or descends from a task of that cell that has passed. */
+static bool descends_from_passage(const struct instance *in, const struct task *t, int32_t gate, unsigned char *seen)
+{
+    if (t == NULL || seen[t->index])
+        return false;
+    seen[t->index] = 1;
+    if (t->cell == gate)
+        return true;
+    for (uint32_t i = 0; i < t->n_parents; i++)
+        if (descends_from_passage(in, in->tasks[t->parents[i]], gate, seen))
+            return true;
+    return false;
+}
+
+/* An arrival passes when nobody did before, or when it comes back from an earlier passage (a loop). */
+static void arrive_or(struct instance *in, int32_t cell, struct task *from)
+{
+    struct task *t;
+
+    if (in->latest[cell] >= 0 &&
+        !descends_from_passage(in, from, cell, arena_zalloc(in->scratch, in->n_tasks))) {
+        instance_log(in, "engine", "\"%.*s\" swallowed a branch coming from \"%.*s\"",
+                     STR_ARG(in->wf->cells[cell].name), STR_ARG(from->cell_name));
+        return;
+    }
+    t = task_new(in, cell, in->wf->cells[cell].name, from);
+    if (t != NULL)
+        queue_push(in, t);
+}
+
+static void arrive_join(struct instance *in, int32_t cell, uint32_t edge, struct task *from)
+{
+    const struct wf_cell *c = &in->wf->cells[cell];
+    struct task *t = in->latest[cell] >= 0 ? in->tasks[in->latest[cell]] : NULL;
+
+    if (t == NULL || t->status != TASK_WAIT) {
+        t = task_new(in, cell, c->name, from);
+        if (t == NULL)
+            return;
+        t->status = TASK_WAIT;
+        in->n_joins++;
+    } else {
+        task_parent_add(in, t, from->index);
+    }
+    for (uint32_t i = 0; i < t->n_arrived; i++)
+        if (t->arrived[i] == edge)
+            return;
+    t->arrived = arena_grow(in->a, t->arrived, t->n_arrived * sizeof *t->arrived, (t->n_arrived + 1) * sizeof *t->arrived);
+    t->arrived[t->n_arrived++] = edge;
+    if (t->n_arrived == c->n_in) {
+        in->n_joins--;
+        task_touch(in, t, TASK_QUEUED);
+        queue_push(in, t);
+    }
+}
+
+static void goto_failed(struct instance *in, int32_t cell, struct str why, struct task *from)
+{
+    struct task *t = task_new(in, cell, in->wf->cells[cell].name, from);
+
+    if (t == NULL)
+        return;
+    t->status = TASK_ERROR;
+    instance_error_add(in, t, why, why);
+    in->last_error = str_printf(in->a, "%.*s: %.*s", STR_ARG(t->cell_name), STR_ARG(why));
+    in->new_errors++;
+}
+
+/* A goto is no task: the jump counts as an edge into its target. */
+static void arrive_goto(struct instance *in, int32_t cell, struct task *from)
+{
+    for (int jumps = 0; jumps < LIMIT_GOTO; jumps++) {
+        const struct wf_cell *c = &in->wf->cells[cell];
+
+        if (c->goto_target == WF_NO_CELL) {
+            goto_failed(in, cell, str_printf(in->a, "goto %.*s: unknown task",
+                                             STR_ARG(*(const struct str *)(const void *)((const char *)c->image +
+                                                                           c->type->params[0].offset))), from);
+            return;
+        }
+        if (in->wf->cells[c->goto_target].role != ROLE_GOTO) {
+            arrive(in, c->goto_target, c->goto_edge, from);
+            return;
+        }
+        cell = c->goto_target;
+    }
+    goto_failed(in, cell, STR("too many gotos in a row"), from);
+}
+
+static void arrive(struct instance *in, int32_t cell, uint32_t edge, struct task *from)
+{
+    const struct wf_cell *c = &in->wf->cells[cell];
+    struct task *t;
+
+    switch (c->role) {
+    case ROLE_GOTO:
+        arrive_goto(in, cell, from);
+        return;
+    case ROLE_OR:
+        arrive_or(in, cell, from);
+        return;
+    case ROLE_JOIN:
+        arrive_join(in, cell, edge, from);
+        return;
+    case ROLE_NOTE:
+    case ROLE_ENTITY: /* documentation only: the branch ends there */
+    case ROLE_START:
+        return;
+    case ROLE_END:
+    case ROLE_WORK:
+        break;
+    }
+    t = task_new(in, cell, c->name, from);
+    if (t != NULL)
+        queue_push(in, t);
+}
+
+/* ---- how a task ends -------------------------------------------------------------------------------- */
+
+void task_fire(struct instance *in, struct task *t, struct str output)
+{
+    const struct wf_cell *c = t->cell != WF_NO_CELL ? &in->wf->cells[t->cell] : NULL;
+    const struct wf_out *o = c != NULL ? wf_out_find(c, output) : NULL;
+
+    t->output = o != NULL ? o->name : str_dup(in->a, output);
+    task_touch(in, t, TASK_OK);
+    for (uint32_t i = 0; o != NULL && i < o->n_edges; i++)
+        arrive(in, in->wf->edges[o->edges[i]].to, o->edges[i], t);
+}
+
+void task_fail(struct instance *in, struct task *t, const struct err *e)
+{
+    const struct wf_out *o = t->cell != WF_NO_CELL ? wf_out_find(&in->wf->cells[t->cell], STR("error")) : NULL;
+    struct str text = str_c(e->msg);
+    struct str first = text;
+
+    first = str_slice(str_cut(&first, '\n'), 0, 200);
+    instance_error_add(in, t, first, e->line > 0 ? str_printf(in->a, "%s (line %d, column %d)", e->msg, e->line, e->column)
+                                                 : text);
+    if (o != NULL && o->n_edges > 0) {
+        task_fire(in, t, o->name);
+        return;
+    }
+    task_touch(in, t, TASK_ERROR);
+    in->last_error = str_printf(in->a, "%.*s: %s", STR_ARG(t->cell_name), e->msg);
+    in->new_errors++;
+}
+
+/* ---- closing ------------------------------------------------------------------------------------------- */
+
+void instance_cancel_pending(struct instance *in)
+{
+    for (struct timer_row *t = in->timers; t != NULL; t = t->next)
+        if (t->status == TIMER_WAIT) {
+            t->status = TIMER_CANCEL;
+            t->dirty = true;
+        }
+    for (uint32_t i = 0; i < in->n_ends; i++) {
+        struct task *t = in->tasks[in->ends[i]];
+
+        if (t->status == TASK_QUEUED) {
+            t->output = STR("ok");
+            task_touch(in, t, TASK_OK);
+        }
+    }
+    in->n_ends = 0;
+    in->q_head = in->q_tail = 0;
+    in->n_waiting = 0;
+}
+
+void instance_close(struct instance *in, enum instance_status s)
+{
+    in->sync_response = context_value(in, STR("*sync_response*"));
+    in->response = context_value(in, STR("*response*"));
+    in->doc_response = context_value(in, STR("*doc_response*"));
+    in->cb_response = context_value(in, STR("*cb_response*"));
+    in->status = s;
+    in->closed_us = clock_wall_us(in->env.clock);
+    in->updated_us = in->closed_us;
+    in->dirty = true;
+    context_clean(in);
+}
+
+static void run_end(struct instance *in, struct task *t)
+{
+    t->output = STR("ok");
+    task_touch(in, t, TASK_OK);
+    in->end_name = t->cell_name;
+    instance_cancel_pending(in);
+    instance_close(in, instance_errors(in) > 0 ? INSTANCE_ERROR : INSTANCE_SUCCESS);
+}
+
+static struct str missing_edges(struct instance *in, const struct task *t)
+{
+    const struct wf_cell *c = &in->wf->cells[t->cell];
+    struct buf b;
+
+    buf_init(&b, 4 * KIB, in->a);
+    for (uint32_t i = 0; i < c->n_in; i++) {
+        bool there = false;
+
+        for (uint32_t k = 0; k < t->n_arrived; k++)
+            there = there || t->arrived[k] == c->in[i];
+        if (there)
+            continue;
+        buf_add_c(&b, b.len > 0 ? ", " : "");
+        buf_add_str(&b, in->wf->edges[c->in[i]].label);
+    }
+    return buf_str(&b);
+}
+
+static void fail_joins(struct instance *in)
+{
+    for (uint32_t i = 0; i < in->n_tasks && in->n_joins > 0; i++) {
+        struct task *t = in->tasks[i];
+        struct err e;
+
+        if (t->status != TASK_WAIT || t->cell == WF_NO_CELL || in->wf->cells[t->cell].role != ROLE_JOIN)
+            continue;
+        in->n_joins--;
+        err_set(&e, ERR_INVALID, "join never completed, missing: %.*s", STR_ARG(missing_edges(in, t)));
+        task_fail(in, t, &e);
+    }
+}
+
+/* Nothing is runnable and no end was reached. */
+static void settle(struct instance *in)
+{
+    if (in->n_waiting > 0 || in->status != INSTANCE_ACTIVE)
+        return;
+    if (in->n_joins > 0) {
+        fail_joins(in);
+        return;
+    }
+    if (instance_errors(in) > 0 || in->wf->entity_linked)
+        return;
+    instance_log(in, "engine", "finished without an end node");
+    instance_cancel_pending(in);
+    instance_close(in, INSTANCE_SUCCESS);
+}
+
+/* ---- running a task ------------------------------------------------------------------------------------- */
+
+static int prepare(struct instance *in, const struct wf_cell *c, struct node_run *r, struct err *e)
+{
+    struct tmpl_run run;
+    void *cfg = c->image;
+
+    if (c->flaw != NULL) {
+        *e = *c->flaw;
+        return -1;
+    }
+    if (c->n_dyn > 0) {
+        run = instance_tmpl_run(in);
+        cfg = arena_dup(in->scratch, c->image, c->type->cfg_size);
+        for (uint32_t i = 0; i < c->n_dyn; i++)
+            if (param_render(&c->dyn[i], &run, in->env.clock, cfg, in->scratch, e) != 0)
+                return -1;
+    }
+    r->cfg = cfg;
+    return 0;
+}
+
+static void run_node(struct instance *in, struct task *t, bool woken, unsigned flags)
+{
+    const struct wf_cell *c = &in->wf->cells[t->cell];
+    struct node_run r = {
+        .a = in->scratch,
+        .cell = t->cell_name,
+        .now_us = t->updated_us,
+        .attempt = in->attempt,
+        .sync = (flags & INSTANCE_SYNC) != 0,
+        .woken = woken,
+        .inst = in,
+        .task = t,
+    };
+    enum node_rc rc = NODE_FAIL;
+    struct err e;
+
+    err_clear(&e);
+    in->n_undo = 0;
+    if (prepare(in, c, &r, &e) == 0)
+        rc = woken ? c->type->wake(&r, &e) : c->type->run(&r, &e);
+    switch (rc) {
+    case NODE_OK:
+        task_fire(in, t, t->output);
+        break;
+    case NODE_WAIT:
+        task_touch(in, t, TASK_WAIT);
+        in->n_waiting++;
+        break;
+    case NODE_FAIL:
+        task_fail(in, t, &e);
+        break;
+    }
+}
+
+static void run_task(struct instance *in, struct task *t, unsigned flags)
+{
+    const struct wf_cell *c = t->cell != WF_NO_CELL ? &in->wf->cells[t->cell] : NULL;
+    int64_t start = clock_mono_us(in->env.clock);
+    struct err e;
+
+    task_touch(in, t, TASK_RUN);
+    if (c == NULL) {
+        err_set(&e, ERR_INVALID, "the definition has no cell \"%.*s\" any more", STR_ARG(t->cell_name));
+        task_fail(in, t, &e);
+    } else if (c->role == ROLE_END) {
+        run_end(in, t);
+    } else if (c->role == ROLE_WORK && (c->type == NULL || c->type->run == NULL)) {
+        err_set(&e, ERR_INVALID, "unknown node type \"%.*s\"", STR_ARG(c->type_name));
+        task_fail(in, t, &e);
+    } else if (c->role == ROLE_WORK) {
+        run_node(in, t, false, flags);
+    } else if (c->role == ROLE_GOTO) {
+        /* only as a replay of one that had no target */
+        t->output = STR("ok");
+        task_touch(in, t, TASK_OK);
+        arrive_goto(in, t->cell, t);
+    } else {
+        task_fire(in, t, STR("ok"));
+    }
+    t->spent_us += clock_mono_us(in->env.clock) - start;
+    arena_reset(in->scratch);
+}
+
+void task_wake(struct instance *in, struct task *t)
+{
+    const struct wf_cell *c = t->cell != WF_NO_CELL ? &in->wf->cells[t->cell] : NULL;
+
+    if (t->status != TASK_WAIT)
+        return;
+    in->n_waiting--;
+    if (c != NULL && c->type != NULL && c->type->wake != NULL) {
+        run_node(in, t, true, 0);
+        arena_reset(in->scratch);
+    } else {
+        task_fire(in, t, t->wait_output);
+    }
+}
+
+static const struct task *next_task(const struct instance *in)
+{
+    if (in->q_head < in->q_tail)
+        return in->tasks[in->queue[in->q_head]];
+    return in->n_ends > 0 ? in->tasks[in->ends[0]] : NULL;
+}
+
+enum instance_stop instance_run(struct instance *in, unsigned flags)
+{
+    int64_t until_us = clock_mono_us(in->env.clock) + LOOP_MS * 1000;
+    int n = 0;
+
+    in->dirty = true;
+    while (in->status == INSTANCE_ACTIVE) {
+        const struct task *next = next_task(in);
+        const struct wf_cell *c;
+        struct task *t;
+
+        if (next == NULL) {
+            settle(in);
+            if (next_task(in) == NULL)
+                break;
+            continue;
+        }
+        c = next->cell != WF_NO_CELL ? &in->wf->cells[next->cell] : NULL;
+        if ((flags & INSTANCE_MAY_BLOCK) == 0 &&
+            ((c != NULL && c->type != NULL && (c->type->flags & NODE_BLOCKING) != 0) || ++n > LOOP_TASKS ||
+             (n % 8 == 0 && clock_mono_us(in->env.clock) > until_us)))
+            return INSTANCE_WORKER;
+        if (in->q_head < in->q_tail) {
+            t = queue_pop(in);
+        } else {
+            t = in->tasks[in->ends[0]];
+            for (uint32_t i = 1; i < in->n_ends; i++)
+                in->ends[i - 1] = in->ends[i];
+            in->n_ends--;
+        }
+        run_task(in, t, flags);
+        if ((flags & INSTANCE_STEPS) != 0 && c != NULL && c->role == ROLE_WORK && c->type != NULL &&
+            (c->type->flags & NODE_PURE) == 0 && in->status == INSTANCE_ACTIVE)
+            return INSTANCE_STORE;
+    }
+    in->updated_us = clock_wall_us(in->env.clock);
+    return INSTANCE_DONE;
+}
+
+/* ---- the node's side ------------------------------------------------------------------------------------- */
+
+enum node_rc node_fire_str(struct node_run *r, struct str output)
+{
+    r->task->output = str_dup(r->inst->a, output);
+    return NODE_OK;
+}
+
+enum node_rc node_fire(struct node_run *r, const char *output)
+{
+    r->task->output = str_c(output);
+    return NODE_OK;
+}
+
+bool node_linked(const struct node_run *r, struct str output)
+{
+    const struct wf_out *o = wf_out_find(&r->inst->wf->cells[r->task->cell], output);
+
+    return o != NULL && o->n_edges > 0;
+}
+
+int node_text_render(struct node_run *r, const struct node_text *t, struct str *out, struct err *e)
+{
+    struct tmpl_run run = instance_tmpl_run(r->inst);
+
+    return node_text_run(t, &run, out, r->a, e);
+}
+
+int node_expr_true(struct node_run *r, const struct node_expr *x, bool *out, struct err *e)
+{
+    struct tmpl_run run = instance_tmpl_run(r->inst);
+
+    return node_expr_run(x, &run, out, r->a, e);
+}
+
+void node_trace(struct node_run *r, const struct node_trace *t)
+{
+    instance_trace_add(r->inst, r->task, t);
+}
+
+void node_log(struct node_run *r, const char *fmt, ...)
+{
+    va_list ap;
+    const char *text;
+
+    va_start(ap, fmt);
+    text = arena_vprintf(r->a, fmt, ap);
+    va_end(ap);
+    instance_log(r->inst, str_cstr(r->a, r->cell), "%s", text);
+}
+
+enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key, const char *output)
+{
+    struct timer_row *row = instance_timer_add(r->inst, r->task);
+
+    if (row != NULL) {
+        row->type = str_c(type);
+        row->key = key.len > 0 ? str_dup(r->inst->a, key) : STR_NONE;
+        row->output = str_c(output);
+        row->at_us = at_us;
+    }
+    r->task->wait_output = str_c(output);
+    return NODE_WAIT;
+}
+
+void node_request_status(struct node_run *r, struct str status)
+{
+    struct instance *top = r->inst;
+
+    while (top->parent != NULL)
+        top = top->parent;
+    top->request_status = str_dup(top->a, status);
+    top->dirty = true;
+}
+
+int node_task_status(struct node_run *r, struct str cell, bool error, struct str message, struct err *e)
+{
+    const struct wf_cell *c = wf_cell_find(r->inst->wf, cell);
+    int32_t at = c != NULL ? r->inst->latest[c - r->inst->wf->cells] : -1;
+    struct task *t;
+
+    if (at < 0) {
+        err_set(e, ERR_NOT_FOUND, "cell \"%.*s\" has no task", STR_ARG(cell));
+        return -1;
+    }
+    t = r->inst->tasks[at];
+    if (t->status == TASK_WAIT)
+        r->inst->n_waiting--;
+    task_touch(r->inst, t, error ? TASK_ERROR : TASK_OK);
+    if (error) {
+        instance_error_add(r->inst, t, str_slice(message, 0, 200), message);
+        r->inst->last_error = str_printf(r->inst->a, "%.*s: %.*s", STR_ARG(cell), STR_ARG(message));
+        r->inst->new_errors++;
+    }
+    return 0;
+}
+
+struct val node_user(const struct node_run *r)
+{
+    return r->inst->user;
+}
+
+const struct cfg *node_cfg(const struct node_run *r)
+{
+    return r->inst->env.cfg;
+}
+
+struct gw_http *node_http(const struct node_run *r)
+{
+    return r->inst->env.http;
+}
+
+/* By cell and turn, not by row id: a stretch repeated after a crash gives its tasks new rows. */
+struct str node_idempotency_key(const struct node_run *r)
+{
+    return str_printf(r->a, "%s-%016llx-%d", r->inst->guid, (unsigned long long)str_hash(r->cell), r->task->occurrence);
+}
