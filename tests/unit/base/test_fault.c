@@ -1,0 +1,38 @@
+/*
+ * Armed points fail once, at the passage asked for; other builds never do.
+ */
+#include "support/cases.h"
+
+#include "base/fault.h"
+
+static void fails_once(void **state)
+{
+    (void)state;
+#if defined(SLUICE_TEST_BUILD)
+    assert_int_equal(setenv("SLUICE_FAULT", "from.env:2", 1), 0);
+    assert_false(FAULT("from.env"));
+    assert_true(FAULT("from.env"));
+    assert_false(FAULT("from.env"));
+
+    fault_arm("db.query", 3);
+    assert_false(FAULT("db.query"));
+    assert_false(FAULT("db.other"));
+    assert_false(FAULT("db.query"));
+    assert_true(FAULT("db.query"));
+    assert_false(FAULT("db.query"));
+
+    fault_arm("db.query", 1);
+    fault_arm("db.query", 0);
+    assert_false(FAULT("db.query"));
+#else
+    assert_int_equal(setenv("SLUICE_FAULT", "db.query:1", 1), 0);
+    assert_false(FAULT("db.query"));
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fails_once)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
