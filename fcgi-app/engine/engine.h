@@ -11,50 +11,45 @@
 #define SLUICE_ENGINE_ENGINE_H
 
 #include "auth/auth.h"
-#include "config/config.h"
+#include "config/proxy_map.h"
 #include "db/ids.h"
 #include "db/writer.h"
 #include "engine/workflow.h"
 #include "http/client.h"
 #include "http/server.h"
 
+struct auth;
 struct engine;
-struct gw_http;
+struct gw_sessions;
 struct tmpl_cache;
-
-/* A mapping of -proxy=/api/v01/p1:bwks. */
-struct engine_proxy {
-    struct str prefix;  /* "/api/v01/p1" */
-    struct str name;    /* "p1": proxy_name of templates */
-    struct str gateway; /* "bwks" */
-};
 
 struct engine_opts {
     struct db *db;
     struct ids *ids;
     struct writer *writer;
     struct cfg_store *cfg;
-    struct gw_http *http;          /* named gateways and plain calls */
+    struct auth *auth;
+    struct http_client_pool *clients; /* for calls of nodes */
     struct tmpl_cache *templates;
-    struct clock *clock;           /* NULL: the system's */
-    struct http_server *server;    /* its workers run instances; NULL: none are run here */
-    const struct node_table *nodes;
-    const struct engine_proxy *proxies;
-    size_t n_proxies;
-    bool run_jobs;                 /* -workflows: claim and run stored instances */
-    int max_runs;                  /* claimed instances at a time, 0 = 8 */
-    int64_t lease_ms;              /* 0 = 30 s */
-    int64_t poll_ms;               /* 0 = 500 */
-    int64_t sync_ms;               /* bound of a synchronous answer, 0 = 120 s */
-    bool no_history;               /* for measuring only: nothing is stored */
+    struct clock *clock;              /* NULL: the system's */
+    struct http_server *server;       /* its workers run instances; NULL: none are run here */
+    const struct node_type *const *nodes; /* the table, handed down: the engine never names a node */
+    size_t n_nodes;
+    const struct proxy_maps *proxies; /* may be NULL */
+    bool run_jobs;                    /* -workflows: claim and run stored instances */
+    int max_runs;                     /* claimed instances at a time, 0 = 8 */
+    int64_t lease_ms;                 /* 0 = 30 s */
+    int64_t poll_ms;                  /* 0 = 500 */
+    int64_t sync_ms;                  /* bound of a synchronous answer, 0 = 120 s */
+    bool no_history;                  /* for measuring only: nothing is stored */
 };
 
 /* Everything given outlives the engine.  Nothing runs before engine_start(). */
 struct engine *engine_new(const struct engine_opts *o);
 /* Starts the claiming thread when run_jobs is set. */
 void engine_start(struct engine *en);
-/* No new claims; waits up to `ms` for what runs, then gives leases back. */
-void engine_stop(struct engine *en, int64_t ms);
+/* No new claims; waits for what runs, at most 10 s, then gives leases back.  Takes NULL. */
+void engine_stop(struct engine *en);
 void engine_free(struct engine *en);
 /* Work arrived (listener topic "jobs"): look now. */
 void engine_wake(struct engine *en);
@@ -147,6 +142,8 @@ MUST_CHECK int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_
 struct str engine_context_shown(struct val v, bool sensitive, struct arena *a);
 
 const struct node_table *engine_nodes(const struct engine *en);
+/* Sessions on gateways, shared with the proxy. */
+struct gw_sessions *engine_sessions(const struct engine *en);
 
 extern const struct db_stmts engine_stmts;
 
