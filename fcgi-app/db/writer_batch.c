@@ -1,0 +1,328 @@
+/*
+ * A batch: the rows of many items as one statement over arrays per kind of row, in one pipeline.
+ *
+ * Arrays go in PostgreSQL's binary form: no quoting here, no parsing there.  A part is what stands between two
+ * synchronisation points, which is one (implicit) transaction: it commits when the server reaches the second point.
+ */
+#include "db/writer_int.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fault.h"
+
+/* ---- types ------------------------------------------------------------------------------- */
+
+/* Letters of writer_stmt.types -> type numbers of PostgreSQL (pg_type), which never change. */
+static const struct type {
+    char letter;
+    uint32_t oid, array_oid;
+} types[] = {
+    {'i', 20, 1016},  /* bigint */
+    {'t', 25, 1009},  /* text */
+    {'b', 16, 1000},  /* boolean */
+    {'f', 701, 1022}, /* double precision */
+    {'z', 1184, 1185}, /* timestamptz */
+    {'j', 114, 199},  /* json */
+    {'y', 17, 1001},  /* bytea */
+};
+
+static const struct type *type_of(char letter)
+{
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (types[i].letter == letter)
+            return &types[i];
+    }
+    assert(!"unknown letter in writer_stmt.types");
+    return NULL;
+}
+
+/* ---- encoding ---------------------------------------------------------------------------- */
+
+static char *put32(char *p, uint32_t v)
+{
+    v = htobe32(v);
+    memcpy(p, &v, sizeof v);
+    return p + sizeof v;
+}
+
+static char *put64(char *p, uint64_t v)
+{
+    v = htobe64(v);
+    memcpy(p, &v, sizeof v);
+    return p + sizeof v;
+}
+
+static size_t value_size(char letter, const struct db_arg *arg)
+{
+    if (arg->kind == DB_ARG_NULL)
+        return 4;
+    switch (letter) {
+    case 'b':
+        return 4 + 1;
+    case 't':
+    case 'j':
+    case 'y':
+        return 4 + arg->s.len;
+    default:
+        return 4 + 8;
+    }
+}
+
+static char *put_value(char *p, char letter, const struct db_arg *arg)
+{
+    const int64_t epoch_2000_us = 946684800LL * 1000000; /* where timestamptz counts from */
+    double f;
+    uint64_t bits;
+
+    if (arg->kind == DB_ARG_NULL)
+        return put32(p, UINT32_MAX);
+    switch (letter) {
+    case 'b':
+        p = put32(p, 1);
+        *p = arg->i != 0;
+        return p + 1;
+    case 'f':
+        f = arg->kind == DB_ARG_FLOAT ? arg->f : (double)arg->i;
+        memcpy(&bits, &f, sizeof bits);
+        return put64(put32(p, 8), bits);
+    case 'z':
+        return put64(put32(p, 8), (uint64_t)(arg->i - epoch_2000_us));
+    case 'i':
+        return put64(put32(p, 8), (uint64_t)arg->i);
+    default:
+        p = put32(p, (uint32_t)arg->s.len);
+        if (arg->s.len > 0)
+            memcpy(p, arg->s.p, arg->s.len);
+        return p + arg->s.len;
+    }
+}
+
+/* Column `col` of n rows as a one-dimensional array. */
+static char *encode_column(const struct writer_row *const *rows, size_t n, size_t col, char letter, size_t *len,
+                           struct arena *a)
+{
+    size_t size = 20;
+    bool has_null = false;
+    char *start, *p;
+
+    for (size_t i = 0; i < n; i++) {
+        size += value_size(letter, &rows[i]->args[col]);
+        has_null = has_null || rows[i]->args[col].kind == DB_ARG_NULL;
+    }
+    start = p = arena_alloc(a, size);
+    p = put32(p, 1); /* dimensions */
+    p = put32(p, has_null ? 1 : 0);
+    p = put32(p, type_of(letter)->oid);
+    p = put32(p, (uint32_t)n);
+    p = put32(p, 1); /* lower bound */
+    for (size_t i = 0; i < n; i++)
+        p = put_value(p, letter, &rows[i]->args[col]);
+    *len = size;
+    return start;
+}
+
+/* ---- grouping ---------------------------------------------------------------------------- */
+
+struct group {
+    const struct writer_stmt *stmt;
+    size_t n, filled;
+    const struct writer_row **rows;
+};
+
+struct groups {
+    struct group list[BATCH_STMTS];
+    size_t n;
+    bool full; /* more statements than fit */
+};
+
+static struct group *group_of(struct groups *g, const struct writer_stmt *stmt)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->list[i].stmt == stmt)
+            return &g->list[i];
+    }
+    if (g->n == BATCH_STMTS) {
+        g->full = true;
+        return NULL;
+    }
+    g->list[g->n] = (struct group){.stmt = stmt};
+    return &g->list[g->n++];
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+
+    return x->stmt->rank != y->stmt->rank ? (x->stmt->rank < y->stmt->rank ? -1 : 1)
+                                          : strcmp(x->stmt->name, y->stmt->name);
+}
+
+/* The rows of a part by statement, in the order the statements run. */
+static void groups_build(const struct writer_item *items, struct groups *g, struct arena *a)
+{
+    struct group *at;
+
+    g->n = 0;
+    g->full = false;
+    for (const struct writer_item *it = items; it != NULL; it = it->next) {
+        for (const struct writer_row *r = it->rows; r != NULL; r = r->next) {
+            at = group_of(g, r->stmt);
+            if (at != NULL)
+                at->n++;
+        }
+    }
+    assert(!g->full);
+    qsort(g->list, g->n, sizeof g->list[0], by_rank);
+    for (size_t i = 0; i < g->n; i++)
+        g->list[i].rows = arena_alloc(a, g->list[i].n * sizeof(struct writer_row *));
+    for (const struct writer_item *it = items; it != NULL; it = it->next) {
+        for (const struct writer_row *r = it->rows; r != NULL; r = r->next) {
+            at = group_of(g, r->stmt);
+            if (at != NULL)
+                at->rows[at->filled++] = r;
+        }
+    }
+}
+
+/* ---- talking to the server --------------------------------------------------------------- */
+
+static int lost(PGconn *pg, const char *what, struct err *e)
+{
+    (void)db_error(pg, NULL, what, e);
+    return -1;
+}
+
+static int prepare_one(struct batch_conn *c, const struct writer_stmt *s, struct err *e)
+{
+    size_t n = strlen(s->types);
+    Oid oids[DB_PARAMS_MAX];
+    PGresult *r;
+    bool broken = false;
+
+    assert(n <= DB_PARAMS_MAX);
+    for (size_t i = 0; i < n; i++)
+        oids[i] = type_of(s->types[i])->array_oid;
+    r = PQprepare(c->pg, s->name, s->sql, (int)n, oids);
+    if (PQresultStatus(r) == PGRES_COMMAND_OK)
+        map_set(&c->prepared, str_c(s->name), (void *)(uintptr_t)s);
+    else
+        broken = db_error(c->pg, r, s->name, e);
+    PQclear(r);
+    return broken ? -1 : 0;
+}
+
+int batch_prepare(struct batch_conn *c, const struct writer_item *items, struct err *e)
+{
+    bool left_pipeline = false;
+    const struct writer_stmt *last = NULL;
+    int rc = -1;
+
+    for (const struct writer_item *it = items; it != NULL; it = it->next) {
+        for (const struct writer_row *r = it->rows; r != NULL; r = r->next) {
+            if (r->stmt == last || map_find(&c->prepared, str_c(r->stmt->name)) != NULL)
+                continue;
+            last = r->stmt;
+            if (!left_pipeline && PQexitPipelineMode(c->pg) != 1) {
+                (void)lost(c->pg, "leaving pipeline mode", e);
+                goto out;
+            }
+            left_pipeline = true;
+            if (prepare_one(c, r->stmt, e) != 0)
+                goto out;
+        }
+    }
+    if (left_pipeline && PQenterPipelineMode(c->pg) != 1) {
+        (void)lost(c->pg, "entering pipeline mode", e);
+        goto out;
+    }
+    rc = 0;
+out:
+    return rc;
+}
+
+static int send_group(struct batch_conn *c, const struct group *g, struct arena *a, struct err *e)
+{
+    const char *values[DB_PARAMS_MAX];
+    int lengths[DB_PARAMS_MAX];
+    int formats[DB_PARAMS_MAX];
+    size_t n = strlen(g->stmt->types);
+
+    for (size_t col = 0; col < n; col++) {
+        size_t len;
+
+        values[col] = encode_column(g->rows, g->n, col, g->stmt->types[col], &len, a);
+        lengths[col] = (int)len;
+        formats[col] = 1;
+    }
+    if (PQsendQueryPrepared(c->pg, g->stmt->name, (int)n, values, lengths, formats, 1) != 1)
+        return lost(c->pg, g->stmt->name, e);
+    return 0;
+}
+
+int batch_send(struct batch_conn *c, const struct part *p, struct arena *a, struct err *e)
+{
+    struct groups g;
+
+    if (FAULT("writer.send")) {
+        err_set(e, ERR_DB, "lost the connection to the database");
+        return -1;
+    }
+    groups_build(p->items, &g, a);
+    for (size_t i = 0; i < g.n; i++) {
+        if (send_group(c, &g.list[i], a, e) != 0)
+            return -1;
+    }
+    if (PQpipelineSync(c->pg) != 1)
+        return lost(c->pg, "sync", e);
+    return 0;
+}
+
+/* One result of the running part; true: the connection is of no more use. */
+static bool take_result(struct batch_conn *c, struct batch *b, const PGresult *r)
+{
+    struct part *p = &b->parts[b->done];
+
+    switch (PQresultStatus(r)) {
+    case PGRES_PIPELINE_SYNC:
+        b->done++;
+        return false;
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_PIPELINE_ABORTED:
+        return false;
+    default:
+        if (p->refused)
+            return PQstatus(c->pg) != CONNECTION_OK;
+        p->refused = true;
+        return db_error(c->pg, r, "batch", &p->err);
+    }
+}
+
+int batch_read(struct batch_conn *c, struct batch *b, struct err *e)
+{
+    bool dead = false;
+
+    if (PQconsumeInput(c->pg) != 1)
+        return lost(c->pg, "batch", e);
+    while (b->done < b->n_parts && !dead && PQisBusy(c->pg) == 0) {
+        PGresult *r = PQgetResult(c->pg);
+
+        if (r == NULL) {
+            if (b->last_null) /* two in a row: libpq expects nothing more, we do */
+                return lost(c->pg, "batch", e);
+            b->last_null = true;
+            continue;
+        }
+        b->last_null = false;
+        dead = take_result(c, b, r);
+        PQclear(r);
+    }
+    if (dead) {
+        *e = b->parts[b->done < b->n_parts ? b->done : b->n_parts - 1].err;
+        return -1;
+    }
+    return b->done == b->n_parts ? 1 : 0;
+}
