@@ -30,7 +30,8 @@ enum {
     CHUNK_MAX = 128 * 1024, /* doubling stops here */
 };
 
-static const size_t gap = ARENA_POISONS ? ARENA_ALIGN : 0; /* kept poisoned behind each allocation */
+static const size_t gap =
+    ARENA_POISONS ? ARENA_ALIGN : 0; /* kept poisoned behind each allocation */
 
 struct arena_block {
     struct arena_block *next;

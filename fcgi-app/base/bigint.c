@@ -1,8 +1,8 @@
 /*
  * Integers beyond 64 bits.
  *
- * A bigint is sign and bytes in an arena, so copying and dying are the arena's; operations turn them into
- * OpenSSL's BIGNUM and back.  They are rare, so the conversion does not matter.
+ * A bigint is sign and bytes in an arena, so copying and dying are the arena's; operations turn
+ * them into OpenSSL's BIGNUM and back.  They are rare, so the conversion does not matter.
  */
 #include "base/bigint.h"
 
@@ -78,8 +78,10 @@ static struct val to_val(const BIGNUM *n, struct arena *a)
 
 /* ---- arithmetic -------------------------------------------------------------------------- */
 
-/* Quotient towards minus infinity, rest with the divisor's sign; either may be NULL.  b is not 0. */
-static void floor_divide(BIGNUM *quotient, BIGNUM *rest, const BIGNUM *x, const BIGNUM *y, BN_CTX *ctx)
+/* Quotient towards minus infinity, rest with the divisor's sign; either may be NULL.  b is not 0.
+ */
+static void floor_divide(BIGNUM *quotient, BIGNUM *rest, const BIGNUM *x, const BIGNUM *y,
+                         BN_CTX *ctx)
 {
     BIGNUM *q = must(BN_new());
     BIGNUM *m = must(BN_new());
@@ -219,7 +221,8 @@ static int digit_of(char c)
     return c >= 'a' && c <= 'z' ? c - 'a' + 10 : 36;
 }
 
-/* As many digits at a time as fit a word, so that a long text does not cost a multiplication each. */
+/* As many digits at a time as fit a word, so that a long text does not cost a multiplication each.
+ */
 static bool parse_magnitude(struct str digits, int base, BIGNUM *n)
 {
     BN_ULONG chunk = 0;

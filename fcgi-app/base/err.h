@@ -34,8 +34,8 @@ enum { ERR_TEXT_MAX = 640 };
 
 struct err {
     enum err_code code;
-    int line;   /* in the caller's text (template, JSON...), 0 when it has none */
-    int column; /* likewise, from 1 */
+    int line;     /* in the caller's text (template, JSON...), 0 when it has none */
+    int column;   /* likewise, from 1 */
     int app_code; /* "error_code" of the JSON error, 0 when absent (1: change the password first) */
     char msg[ERR_TEXT_MAX];
     char detail[ERR_TEXT_MAX];

@@ -1,8 +1,9 @@
 /*
- * Failure on purpose.  FAULT("db.query") is true when a test asked for this point to fail; it exists
- * in test builds only and is the constant false elsewhere.
+ * Failure on purpose.  FAULT("db.query") is true when a test asked for this point to fail; it
+ * exists in test builds only and is the constant false elsewhere.
  *
- * A test arms it with SLUICE_FAULT=point:N in the environment (fail the Nth passage) or fault_arm().
+ * A test arms it with SLUICE_FAULT=point:N in the environment (fail the Nth passage) or
+ * fault_arm().
  */
 #ifndef SLUICE_BASE_FAULT_H
 #define SLUICE_BASE_FAULT_H

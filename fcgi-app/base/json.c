@@ -1,8 +1,8 @@
 /*
  * JSON text to values.
  *
- * One pass over text that was found to be UTF-8 before.  Values of unfinished arrays and objects wait
- * on a stack, so that each container is allocated once, at its final size.
+ * One pass over text that was found to be UTF-8 before.  Values of unfinished arrays and objects
+ * wait on a stack, so that each container is allocated once, at its final size.
  */
 #include "base/json.h"
 
@@ -150,7 +150,8 @@ bool json_scan_number(struct json_reader *r, struct json_number *n)
     return true;
 }
 
-/* Exact when both the mantissa and the power of ten are exact doubles; else the C library rounds. */
+/* Exact when both the mantissa and the power of ten are exact doubles; else the C library rounds.
+ */
 bool json_float(struct json_reader *r, const struct json_number *n, double *out)
 {
     static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -238,8 +239,8 @@ static bool scan_escape(struct json_reader *r)
         r->at += 6;
         return true;
     }
-    int low = r->end - r->at >= 12 && r->at[6] == '\\' && r->at[7] == 'u' ? hex4(r->at + 8, r->end)
-                                                                          : -1;
+    int low =
+        r->end - r->at >= 12 && r->at[6] == '\\' && r->at[7] == 'u' ? hex4(r->at + 8, r->end) : -1;
     if (unit >= 0xdc00 || low < 0xdc00 || low > 0xdfff)
         return json_fail(r, "half of a surrogate pair in string");
     r->at += 12;

@@ -23,8 +23,8 @@ MUST_CHECK int json_parse(struct str text, struct val *out, struct arena *a, str
 MUST_CHECK int json_parse_copy(struct str text, struct val *out, struct arena *a, struct err *e);
 
 /*
- * As json_parse, but only checks the text and remembers it: each object or array is read one level deep
- * the first time somebody looks inside.  For large contexts of which little is used.
+ * As json_parse, but only checks the text and remembers it: each object or array is read one level
+ * deep the first time somebody looks inside.  For large contexts of which little is used.
  */
 MUST_CHECK int json_lazy(struct str text, struct val *out, struct arena *a, struct err *e);
 
@@ -36,8 +36,8 @@ enum json_style {
     JSON_HTML = 8,    /* < > & ' as \u003c ...: Jinja2's tojson */
 };
 
-/* Write `v`; floats in Python's form, NaN and infinities as null (JSON has none), undefined as null.
- * indent 0 = one line, else blanks per level.  Values without JSON form: their str(). */
+/* Write `v`; floats in Python's form, NaN and infinities as null (JSON has none), undefined as
+ * null. indent 0 = one line, else blanks per level.  Values without JSON form: their str(). */
 void json_write(struct val v, unsigned style, int indent, struct buf *out);
 /* Compact text in `a`, NUL-terminated. */
 struct str json_text(struct val v, struct arena *a);

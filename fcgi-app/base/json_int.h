@@ -77,11 +77,11 @@ static inline char json_peek(const struct json_reader *r)
 }
 
 /*
- * The first byte from `p` on that a string cannot hold as it is: quote, backslash, control; `end` when
- * there is none.  *high collects the top bits of all bytes before it.
+ * The first byte from `p` on that a string cannot hold as it is: quote, backslash, control; `end`
+ * when there is none.  *high collects the top bits of all bytes before it.
  *
- * Eight bytes a step: (x - 0x01..) & ~x marks zero bytes; marks above the lowest one may be wrong, the
- * lowest is right, and that is the one used.
+ * Eight bytes a step: (x - 0x01..) & ~x marks zero bytes; marks above the lowest one may be wrong,
+ * the lowest is right, and that is the one used.
  */
 static inline const char *json_plain_run(const char *p, const char *end, uint64_t *high)
 {
@@ -93,8 +93,8 @@ static inline const char *json_plain_run(const char *p, const char *end, uint64_
         __builtin_memcpy(&w, p, 8);
         uint64_t quote = w ^ ones * '"';
         uint64_t slash = w ^ ones * '\\';
-        uint64_t marks = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
-                         ((w - ones * 0x20) & ~w);
+        uint64_t marks =
+            ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((w - ones * 0x20) & ~w);
         marks &= tops;
         if (marks != 0) {
             unsigned bit = (unsigned)__builtin_ctzll(marks) - 7;

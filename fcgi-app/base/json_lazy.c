@@ -2,8 +2,8 @@
  * JSON read when somebody looks.
  *
  * The text is checked in one pass that leaves a tape: for each container its length and how many
- * containers it holds.  Opening a container reads its own level and steps over the inner ones with the
- * tape, so the work of opening everything is linear too, however deep the text is nested.
+ * containers it holds.  Opening a container reads its own level and steps over the inner ones with
+ * the tape, so the work of opening everything is linear too, however deep the text is nested.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct lazy {
     union {
         struct val_list list;
         struct val_dict dict;
-    } u; /* first: the value's pointer is the pointer to this */
+    } u;              /* first: the value's pointer is the pointer to this */
     const char *text; /* NULL once it was read */
     const struct json_tape *tape;
 };
@@ -66,8 +66,8 @@ static bool check_value(struct checker *c);
 static uint32_t tape_add(struct checker *c)
 {
     if (c->n == c->cap) {
-        c->tape = arena_grow(c->r.a, c->tape, c->cap * sizeof(*c->tape),
-                             c->cap * 2 * sizeof(*c->tape));
+        c->tape =
+            arena_grow(c->r.a, c->tape, c->cap * sizeof(*c->tape), c->cap * 2 * sizeof(*c->tape));
         c->cap *= 2;
     }
     return (uint32_t)c->n++;
@@ -117,8 +117,8 @@ static bool check_container(struct checker *c, bool dict)
     }
     r->at++;
     r->depth--;
-    c->tape[entry] = (struct json_tape){
-        .len = (uint32_t)(r->at - from), .n = n, .next = (uint32_t)c->n - entry};
+    c->tape[entry] =
+        (struct json_tape){.len = (uint32_t)(r->at - from), .n = n, .next = (uint32_t)c->n - entry};
     return true;
 }
 
@@ -232,6 +232,5 @@ struct val json_lazy_copy(struct val v, struct arena *a)
     const struct lazy *l = lazy_of(v);
     const struct json_tape *t = l->tape;
 
-    return new_lazy(arena_strndup(a, l->text, t->len),
-                    arena_dup(a, t, t->next * sizeof(*t)), a);
+    return new_lazy(arena_strndup(a, l->text, t->len), arena_dup(a, t, t->next * sizeof(*t)), a);
 }

@@ -23,8 +23,8 @@ static void write_value(struct writer *w, struct val v);
 static void put_unit(uint32_t unit, struct buf *out)
 {
     static const char hex[] = "0123456789abcdef";
-    char text[6] = {'\\', 'u', hex[unit >> 12 & 15], hex[unit >> 8 & 15], hex[unit >> 4 & 15],
-                    hex[unit & 15]};
+    char text[6] = {
+        '\\', 'u', hex[unit >> 12 & 15], hex[unit >> 8 & 15], hex[unit >> 4 & 15], hex[unit & 15]};
 
     buf_add(out, text, sizeof(text));
 }

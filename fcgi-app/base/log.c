@@ -39,8 +39,8 @@ bool log_enabled(enum log_level level)
 /*
  * Copy `text` to out..end with its control characters escaped.
  *
- * A value may hold the quote marks of LOG_Q itself; then it cannot be told where it ends, and all from the
- * first mark to the last becomes one quoted value.
+ * A value may hold the quote marks of LOG_Q itself; then it cannot be told where it ends, and all
+ * from the first mark to the last becomes one quoted value.
  */
 static char *put_escaped(char *out, const char *end, const char *text, bool ambiguous)
 {

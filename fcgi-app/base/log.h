@@ -20,8 +20,8 @@ enum log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARN_LEVEL, LOG_ERROR_LEVE
 
 /* Program name for the lines and lowest level written; call once, before any thread. */
 void log_init(const char *program, enum log_level lowest);
-/* Request or instance the calling thread works for, added to its lines ("request=17"; copied, cut at
- * 127 bytes); NULL to clear. */
+/* Request or instance the calling thread works for, added to its lines ("request=17"; copied, cut
+ * at 127 bytes); NULL to clear. */
 void log_context(const char *text);
 void log_write(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* One line with message, code and detail of `e`. */

@@ -155,8 +155,8 @@ struct str str_printf(struct arena *a, const char *fmt, ...)
 }
 
 /*
- * Hash: eight bytes a step, folded through a 128-bit product.  Keys come from strangers, so it starts
- * from a number drawn when the program is loaded; written once, before main.
+ * Hash: eight bytes a step, folded through a 128-bit product.  Keys come from strangers, so it
+ * starts from a number drawn when the program is loaded; written once, before main.
  */
 static uint64_t seed = 0x9ae16a3b2f90404fU;
 

@@ -42,20 +42,20 @@ static inline bool str_eq_c(struct str a, const char *b)
     return str_eq(a, str_c(b));
 }
 
-int str_cmp(struct str a, struct str b);          /* by bytes, shorter first */
-bool str_ieq(struct str a, struct str b);         /* ASCII letters in any case */
+int str_cmp(struct str a, struct str b);  /* by bytes, shorter first */
+bool str_ieq(struct str a, struct str b); /* ASCII letters in any case */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 ptrdiff_t str_find(struct str s, struct str needle); /* byte offset, or -1 */
 ptrdiff_t str_find_char(struct str s, char c);
 ptrdiff_t str_rfind_char(struct str s, char c);
 struct str str_slice(struct str s, size_t from, size_t to); /* clamped; to is exclusive */
-struct str str_trim(struct str s);                /* ASCII blanks at both ends */
+struct str str_trim(struct str s);                          /* ASCII blanks at both ends */
 /* Cuts at the first `sep`: returns what stands before, leaves the rest in *s (empty at the end). */
 struct str str_cut(struct str *s, char sep);
 /* Decimal with optional sign, the whole text; false when it is not one or does not fit. */
 bool str_to_int(struct str s, int64_t *out);
-struct str str_dup(struct arena *a, struct str s); /* NUL-terminated copy */
+struct str str_dup(struct arena *a, struct str s);   /* NUL-terminated copy */
 struct str str_lower(struct arena *a, struct str s); /* ASCII */
 char *str_cstr(struct arena *a, struct str s);
 struct str str_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -24,8 +24,9 @@ static size_t ascii_run(const char *p, size_t n)
 }
 
 /*
- * Length of the well-formed sequence at p (n > 0 bytes left), or 0.  *bad becomes the bytes of the longest
- * prefix that could have begun one: what a repair replaces as one (Unicode 15, 3.9, table 3-7).
+ * Length of the well-formed sequence at p (n > 0 bytes left), or 0.  *bad becomes the bytes of the
+ * longest prefix that could have begun one: what a repair replaces as one (Unicode 15, 3.9, table
+ * 3-7).
  */
 static size_t sequence(const unsigned char *p, size_t n, size_t *bad)
 {

@@ -1,9 +1,9 @@
 /*
  * Which code points repr() shows as they are: a table of those it does not.
  *
- * Not printable are the general categories Cc, Cf, Cs, Co, Cn, Zl, Zp and Zs (the blank excepted) of
- * the Unicode Character Database 14.0, the edition of Python 3.11.  First and last of each range,
- * from U+0080 on.
+ * Not printable are the general categories Cc, Cf, Cs, Co, Cn, Zl, Zp and Zs (the blank excepted)
+ * of the Unicode Character Database 14.0, the edition of Python 3.11.  First and last of each
+ * range, from U+0080 on.
  */
 #include "base/utf8.h"
 

@@ -30,8 +30,9 @@ static void from_integer(uint64_t m, int scale, struct decimal *d)
 }
 
 /*
- * Most numbers people write have few decimals: try m / 10^k, exact operands and one rounding, so that
- * equality proves that the decimal reads back.  With fewer than 16 digits it is the only one of its length.
+ * Most numbers people write have few decimals: try m / 10^k, exact operands and one rounding, so
+ * that equality proves that the decimal reads back.  With fewer than 16 digits it is the only one
+ * of its length.
  */
 static bool try_short(double f, struct decimal *d)
 {
@@ -68,7 +69,8 @@ static void from_text(const char *text, struct decimal *d)
         d->n--;
 }
 
-/* Below a power of two doubles are twice as dense, so the decimal next above may do where the nearest fails. */
+/* Below a power of two doubles are twice as dense, so the decimal next above may do where the
+ * nearest fails. */
 static bool try_next_above(double f, char text[40])
 {
     char *last = strchr(text, 'e') - 1;

@@ -9,7 +9,8 @@
 #include "base/utf8.h"
 #include "base/value_int.h"
 
-/* How deep this thread is inside nested values; counted here so that it spans calls through val_class. */
+/* How deep this thread is inside nested values; counted here so that it spans calls through
+ * val_class. */
 static _Thread_local unsigned depth;
 
 bool val_enter(void)

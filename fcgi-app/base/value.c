@@ -1,8 +1,8 @@
 /*
  * Values: building and reading.  What Python's rules say about them stands in val_py.c.
  *
- * Dictionaries keep their pairs in insertion order; up to SMALL pairs are searched one by one, which
- * needs no hash, beyond that an index with open addressing is built over them.
+ * Dictionaries keep their pairs in insertion order; up to SMALL pairs are searched one by one,
+ * which needs no hash, beyond that an index with open addressing is built over them.
  */
 #include "base/value.h"
 
@@ -76,8 +76,8 @@ void val_list_add(struct val list, struct val item)
 
     if (l->n == l->cap) {
         uint32_t cap = l->cap < FIRST_CAP ? FIRST_CAP : l->cap * 2;
-        l->items = arena_grow(l->a, l->items, l->cap * sizeof(struct val),
-                              cap * sizeof(struct val));
+        l->items =
+            arena_grow(l->a, l->items, l->cap * sizeof(struct val), cap * sizeof(struct val));
         l->cap = cap;
     }
     l->items[l->n++] = item;

@@ -89,9 +89,9 @@ struct val_dict {
 struct val_class {
     const char *name; /* Python type name */
     void (*str)(const struct val_obj *o, struct buf *out);
-    void (*repr)(const struct val_obj *o, struct buf *out); /* NULL: as str */
-    bool (*truth)(const struct val_obj *o);                 /* NULL: true */
-    bool (*eq)(const struct val_obj *o, struct val other);  /* NULL: identity */
+    void (*repr)(const struct val_obj *o, struct buf *out);          /* NULL: as str */
+    bool (*truth)(const struct val_obj *o);                          /* NULL: true */
+    bool (*eq)(const struct val_obj *o, struct val other);           /* NULL: identity */
     int (*cmp)(const struct val_obj *o, struct val other, int *out); /* 0, or -1: not comparable */
     uint64_t (*hash)(const struct val_obj *o);                       /* NULL: not hashable */
     struct val (*json)(const struct val_obj *o, struct arena *a);    /* NULL: not serialisable */
@@ -124,7 +124,8 @@ static inline struct val val_float(double f)
 {
     return (struct val){.type = VAL_FLOAT, .u.f = f};
 }
-/* The bytes are not copied; they must be well-formed UTF-8 and outlive the value.  s.len < 4 GiB. */
+/* The bytes are not copied; they must be well-formed UTF-8 and outlive the value.  s.len < 4 GiB.
+ */
 static inline struct val val_str(struct str s)
 {
     return (struct val){.type = VAL_STR, .len = (uint32_t)s.len, .u.s = s.p != NULL ? s.p : ""};
@@ -138,14 +139,15 @@ static inline struct val val_obj(struct val_obj *o)
     return (struct val){.type = VAL_OBJ, .u.obj = o};
 }
 #define VAL_STR_LIT(literal) val_str(STR(literal))
-struct val val_str_c(const char *s);                     /* not copied */
-struct val val_str_dup(struct arena *a, struct str s);   /* copied */
-struct val val_list_new(struct arena *a, size_t room);   /* empty */
+struct val val_str_c(const char *s);                   /* not copied */
+struct val val_str_dup(struct arena *a, struct str s); /* copied */
+struct val val_list_new(struct arena *a, size_t room); /* empty */
 struct val val_tuple_new(struct arena *a, size_t room);
 struct val val_dict_new(struct arena *a, size_t room);
-void val_list_add(struct val list, struct val item);     /* while building */
-void val_dict_set(struct val dict, struct val key, struct val value); /* replaces, keeps the place */
-void val_dict_set_c(struct val dict, const char *key, struct val value); /* key not copied */
+void val_list_add(struct val list, struct val item); /* while building */
+void val_dict_set(struct val dict, struct val key,
+                  struct val value); /* replaces, keeps the place */
+void val_dict_set_c(struct val dict, const char *key, struct val value);  /* key not copied */
 void val_dict_set_str(struct val dict, struct str key, struct val value); /* key not copied */
 bool val_dict_del(struct val dict, struct val key);
 
@@ -154,9 +156,9 @@ bool val_dict_del(struct val dict, struct val key);
 struct val val_open_lazy(struct val v);
 
 /*
- * Read unread JSON one level deep; other values pass through.  Every function below does so by itself:
- * this is for those who walk u.list->items or u.dict->pairs on their own.
- * Threads: opening writes to the value's arena, so a value with unread parts belongs to one thread.
+ * Read unread JSON one level deep; other values pass through.  Every function below does so by
+ * itself: this is for those who walk u.list->items or u.dict->pairs on their own. Threads: opening
+ * writes to the value's arena, so a value with unread parts belongs to one thread.
  */
 static inline struct val val_open(struct val v)
 {
@@ -182,8 +184,8 @@ static inline struct str val_text(struct val v)
 }
 /* Items of a list or tuple, pairs of a dictionary, bytes of a text; 0 for the rest. */
 size_t val_count(struct val v);
-struct val val_at(struct val list, size_t i);                   /* undefined beyond the end */
-struct val val_get(struct val dict, const char *key);           /* undefined when absent */
+struct val val_at(struct val list, size_t i);         /* undefined beyond the end */
+struct val val_get(struct val dict, const char *key); /* undefined when absent */
 struct val val_get_str(struct val dict, struct str key);
 struct val val_get_val(struct val dict, struct val key);
 bool val_pair_at(struct val dict, size_t i, struct val *key, struct val *value);
@@ -197,15 +199,15 @@ bool val_get_bool(struct val dict, const char *key, bool otherwise);
 
 /* ---- Python's rules ---------------------------------------------------------------------- */
 
-/* Templates can nest lists without end: beyond this depth texts show "...", copies undefined, JSON null, and
- * containers equal only themselves. */
+/* Templates can nest lists without end: beyond this depth texts show "...", copies undefined, JSON
+ * null, and containers equal only themselves. */
 enum { VAL_DEPTH_MAX = 1000 };
 
 bool val_truth(struct val v);
 bool val_eq(struct val a, struct val b);
 enum { VAL_UNORDERED = 2 };
-/* Order as `<` needs it: *out is -1, 0, 1, or VAL_UNORDERED when a NaN makes every comparison false.
- * Returns -1 when Python raises TypeError ('<' not supported). */
+/* Order as `<` needs it: *out is -1, 0, 1, or VAL_UNORDERED when a NaN makes every comparison
+ * false. Returns -1 when Python raises TypeError ('<' not supported). */
 MUST_CHECK int val_cmp(struct val a, struct val b, int *out);
 bool val_hashable(struct val v);
 /* Equal values hash equally, over the number types too; never 0.  Differs from run to run. */
@@ -215,7 +217,8 @@ void val_to_str(struct val v, struct buf *out);
 void val_to_repr(struct val v, struct buf *out);
 struct str val_str_of(struct val v, struct arena *a); /* str(v); no copy for a text */
 const char *val_type_name(struct val v);              /* "int", "str", "NoneType", ... */
-/* Shortest text that reads back as `f`, in Python's repr form ("1e+20", "0.1", "nan").  At most 32. */
+/* Shortest text that reads back as `f`, in Python's repr form ("1e+20", "0.1", "nan").  At most 32.
+ */
 size_t val_float_repr(double f, char out[32]);
 
 /* A deep copy in `a`, independent of where `v` lives. */

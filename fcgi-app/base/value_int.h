@@ -6,7 +6,8 @@
 
 #include "base/value.h"
 
-/* One level deeper into nested values; false beyond VAL_DEPTH_MAX.  Each true is followed by a leave. */
+/* One level deeper into nested values; false beyond VAL_DEPTH_MAX.  Each true is followed by a
+ * leave. */
 bool val_enter(void);
 void val_leave(void);
 

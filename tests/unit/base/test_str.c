@@ -99,7 +99,8 @@ static void copies(void **state)
     arena_free(a);
 }
 
-/* All lengths up to several steps of the hash: no two prefixes may collide, one changed byte must show. */
+/* All lengths up to several steps of the hash: no two prefixes may collide, one changed byte must
+ * show. */
 static void hashes(void **state)
 {
     char text[40];
