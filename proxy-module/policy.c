@@ -1,0 +1,176 @@
+/*
+ * The forwarding rules.
+ */
+#include "policy.h"
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "http/multipart.h"
+#include "http/url.h"
+
+int policy_target(const struct cfg_gateway *g, struct str base, struct str rest, struct str query,
+                  struct policy_target *out, struct arena *a, struct err *e)
+{
+    struct url u;
+    struct buf path;
+
+    if (url_parse(base, &u, a, e) != 0)
+        return -1;
+    out->origin = url_origin(&u, a);
+    out->host = str_slice(out->origin, u.scheme.len + 3, out->origin.len);
+    buf_init(&path, LIMIT_TARGET + base.len + 64, a);
+    buf_add_str(&path, u.path);
+    buf_add_str(&path, g->api_root);
+    buf_add_str(&path, rest);
+    if (rest.len == 0 || (g->append_slash && rest.p[rest.len - 1] != '/'))
+        buf_putc(&path, '/');
+    query = url_query_without(query, "auth_token", a);
+    if (query.len > 0) {
+        buf_putc(&path, '?');
+        buf_add_str(&path, query);
+    }
+    if (path.over) {
+        err_set(e, ERR_INVALID, "path longer than 8 KiB");
+        return -1;
+    }
+    out->path = buf_str(&path);
+    return 0;
+}
+
+/* Request headers that never cross; others do.  Names as prefixes where marked with '*'. */
+static const char *const request_kept_back[] = {
+    "connection", "keep-alive", "proxy*", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length",
+    "expect", "authorization", "cookie", "origin", "x-forwarded-*", "forwarded", "x-real-ip", "accept-encoding", "user-agent",
+    "x-request-id",
+};
+/* Those that do cross; "x-*" too. */
+static const char *const request_forwarded[] = {
+    "accept", "accept-language", "content-type", "content-language", "if-*", "range", "x-*", "traceparent", "tracestate",
+};
+static const char *const response_relayed[] = {
+    "content-disposition", "content-language", "cache-control", "etag", "last-modified", "retry-after", "link",
+    "warning", "x-*", "content-range", "accept-ranges", "expires", "vary", "allow",
+};
+
+static bool listed(struct str name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct str row = str_c(list[i]);
+
+        if (row.p[row.len - 1] == '*' ? str_starts(name, str_slice(row, 0, row.len - 1)) : str_eq(name, row))
+            return true;
+    }
+    return false;
+}
+
+bool policy_response_header(struct str name)
+{
+    return listed(name, response_relayed, COUNT_OF(response_relayed)) && !str_eq(name, STR("x-request-id"));
+}
+
+static void add_header(struct buf *out, struct str name, struct str value)
+{
+    buf_add_str(out, name);
+    buf_add_c(out, ": ");
+    buf_add_str(out, value);
+    buf_add_c(out, "\r\n");
+}
+
+static bool overridden(struct str name, const struct http_header *headers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_ieq(headers[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* DELETE and GET bodies come as text/plain from browsers although they hold JSON (gateway-proxy.md 2.4). */
+static struct str content_type_of(const struct http_req *r, struct arena *a)
+{
+    struct str media = header_media_type(r->content_type, a);
+    struct err e = {0};
+    struct val v;
+
+    if ((r->method != HTTP_DELETE && r->method != HTTP_GET) || r->body.len == 0 ||
+        (media.len > 0 && !str_eq(media, STR("text/plain"))))
+        return r->content_type;
+    return json_parse(r->body, &v, a, &e) == 0 ? STR("application/json") : r->content_type;
+}
+
+static void add_client_headers(struct buf *out, struct http_req *r, const struct cfg_gateway *g, bool has_body,
+                               struct arena *a)
+{
+    struct http_header *headers;
+    size_t n = http_req_headers(r, &headers);
+
+    for (size_t i = 0; i < n; i++) {
+        struct str name = headers[i].name;
+
+        if (str_eq(name, STR("content-type")) || listed(name, request_kept_back, COUNT_OF(request_kept_back)) ||
+            !listed(name, request_forwarded, COUNT_OF(request_forwarded)) || overridden(name, g->headers, g->n_headers))
+            continue;
+        add_header(out, name, headers[i].value);
+    }
+    if (has_body && !overridden(STR("content-type"), g->headers, g->n_headers)) {
+        struct str type = content_type_of(r, a);
+
+        if (type.len > 0)
+            add_header(out, STR("content-type"), type);
+    }
+}
+
+struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, const struct policy_target *t,
+                               const struct gw_session *session, bool has_body, uint64_t body_len, struct str client_ip,
+                               struct arena *a)
+{
+    struct buf out;
+
+    buf_init(&out, LIMIT_HEADERS + LIMIT_TARGET * 2, a);
+    buf_add_str(&out, r->method_name);
+    buf_putc(&out, ' ');
+    if (g->proxy.len > 0 && str_starts(t->origin, STR("http:")))
+        buf_add_str(&out, t->origin); /* absolute form for an outbound proxy without a tunnel (RFC 9112 3.2.2) */
+    buf_add_str(&out, t->path);
+    buf_add_c(&out, " HTTP/1.1\r\n");
+    add_header(&out, STR("Host"), t->host);
+    add_client_headers(&out, r, g, has_body, a);
+    for (size_t i = 0; i < g->n_headers; i++)
+        add_header(&out, g->headers[i].name, g->headers[i].value);
+    for (size_t i = 0; session != NULL && i < session->n_headers; i++) {
+        if (!overridden(session->headers[i].name, g->headers, g->n_headers))
+            add_header(&out, session->headers[i].name, session->headers[i].value);
+    }
+    add_header(&out, STR("Accept-Encoding"), STR("identity"));
+    add_header(&out, STR("X-Forwarded-For"), client_ip);
+    add_header(&out, STR("X-Forwarded-Proto"), r->scheme);
+    add_header(&out, STR("X-Request-Id"), str_c(r->id));
+    add_header(&out, STR("User-Agent"), STR("sluice/" SLUICE_VERSION));
+    if (has_body)
+        buf_addf(&out, "Content-Length: %llu\r\n", (unsigned long long)body_len);
+    buf_add_c(&out, "\r\n");
+    return out.over ? STR_NONE : buf_str(&out);
+}
+
+struct str policy_location(struct str location, const struct cfg_gateway *g, const struct policy_target *t,
+                           const struct proxy_map *m, struct arena *a)
+{
+    struct err e = {0};
+    struct url base;
+    struct str root;
+
+    if (str_starts(location, STR("//")))
+        return STR_NONE;
+    if (str_starts(location, t->origin) &&
+        (location.len == t->origin.len || location.p[t->origin.len] == '/'))
+        location = str_slice(location, t->origin.len, location.len);
+    if (location.len == 0 || location.p[0] != '/')
+        return STR_NONE;
+    if (url_parse(g->url, &base, a, &e) != 0)
+        return STR_NONE;
+    root = str_printf(a, "%.*s%.*s", STR_ARG(base.path), STR_ARG(g->api_root));
+    if (!str_starts(location, root) || (location.len > root.len && location.p[root.len] != '/'))
+        return STR_NONE;
+    return str_printf(a, "%.*s%.*s", STR_ARG(m->prefix), STR_ARG(str_slice(location, root.len, location.len)));
+}

@@ -1,0 +1,48 @@
+/*
+ * What crosses the proxy: paths, queries and headers in both directions (gateway-proxy.md 2).
+ *
+ * Pure rules: no sockets, no state.
+ */
+#ifndef SLUICE_PROXY_POLICY_H
+#define SLUICE_PROXY_POLICY_H
+
+#include "config/proxy_map.h"
+#include "gateway/session.h"
+#include "http1.h"
+
+/* Where a request goes. */
+struct policy_target {
+    struct str origin; /* "https://10.0.1.2:8443": scheme, host, port */
+    struct str host;   /* value of the Host header */
+    struct str path;   /* path and query as sent */
+};
+
+/*
+ * The upstream target of a request: base URL, API root, the rest of the path byte for byte, the missing final slash, the query
+ * without auth_token.
+ *
+ * base  the URL in use (main or backup), without trailing slash.  rest  raw path behind the prefix.
+ */
+MUST_CHECK int policy_target(const struct cfg_gateway *g, struct str base, struct str rest, struct str query,
+                             struct policy_target *out, struct arena *a, struct err *e);
+
+/*
+ * The request head as sent, ready for the wire, with its empty line.
+ *
+ * body_len  bytes that follow; has_body false = none and no length.
+ */
+struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, const struct policy_target *t,
+                               const struct gw_session *session, bool has_body, uint64_t body_len, struct str client_ip,
+                               struct arena *a);
+
+/* Does this header of an answer reach the client? */
+bool policy_response_header(struct str lower_name);
+
+/*
+ * The Location of a redirect, rewritten from the gateway's origin and API root back to the prefix; .p NULL when it leads
+ * elsewhere.
+ */
+struct str policy_location(struct str location, const struct cfg_gateway *g, const struct policy_target *t,
+                           const struct proxy_map *m, struct arena *a);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * What the proxy does with a request before it is forwarded, and what it answers itself.
+ */
+#include "proxy.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "http/url.h"
+#include "proxy_int.h"
+
+/* ---- mappings ------------------------------------------------------------------------------------ */
+
+/* A new snapshot: keep the last one in which each gateway resolves. */
+static void on_config(void *arg, const struct cfg *now)
+{
+    struct proxy *p = arg;
+
+    for (size_t i = 0; i < p->n_mounts; i++) {
+        struct mount *m = &p->mounts[i];
+        const struct cfg_gateway *g;
+        const struct cfg *old = NULL;
+        struct err e = {0};
+
+        if (proxy_map_resolve(now, m->map, &g, &e) != 0) {
+            log_err(LOG_ERROR_LEVEL, "proxy.gateway", &e);
+            continue;
+        }
+        pthread_mutex_lock(&m->lock);
+        old = m->good;
+        m->good = cfg_ref(now);
+        pthread_mutex_unlock(&m->lock);
+        cfg_put(old);
+    }
+}
+
+int proxy_ready(struct app *app, struct err *e)
+{
+    struct proxy *p = ARENA_NEW(app->a, struct proxy);
+    const struct cfg *now = cfg_get(app->cfg);
+
+    (void)e;
+    p->app = app;
+    p->sessions = gw_sessions_new(app->clients, &clock_system);
+    p->n_mounts = app->opts.proxies.n;
+    p->mounts = ARENA_ARRAY(app->a, struct mount, p->n_mounts);
+    for (size_t i = 0; i < p->n_mounts; i++) {
+        p->mounts[i].map = &app->opts.proxies.maps[i];
+        pthread_mutex_init(&p->mounts[i].lock, NULL);
+    }
+    app->extra = p;
+    on_config(p, now);
+    cfg_put(now);
+    cfg_store_on_change(app->cfg, on_config, p);
+    return 0;
+}
+
+void proxy_stop(struct app *app)
+{
+    struct proxy *p = app->extra;
+
+    if (p == NULL)
+        return;
+    cfg_store_on_change(app->cfg, NULL, NULL);
+    for (size_t i = 0; i < p->n_mounts; i++) {
+        cfg_put(p->mounts[i].good);
+        pthread_mutex_destroy(&p->mounts[i].lock);
+    }
+    gw_sessions_free(p->sessions);
+}
+
+static struct mount *find_mount(struct proxy *p, struct str path)
+{
+    const struct proxy_map *m = proxy_maps_find(&p->app->opts.proxies, path);
+
+    return m != NULL ? &p->mounts[m - p->app->opts.proxies.maps] : NULL;
+}
+
+/* ---- one request ------------------------------------------------------------------------------------ */
+
+void call_release(struct call *c)
+{
+    if (c->gateway_cfg != NULL)
+        atomic_fetch_sub(&c->mount->in_flight, 1);
+    cfg_put(c->gateway_cfg);
+    cfg_put(c->cfg);
+    c->cfg = c->gateway_cfg = NULL;
+}
+
+static void refuse(struct call *c, const struct err *e)
+{
+    struct http_req *r = c->r;
+
+    call_release(c);
+    http_reply_error(r, e);
+}
+
+/* Rules for the platform's own users; nobody else reaches the gateway without a login of his own. */
+static bool rules_allow(const struct call *c)
+{
+    struct str path = c->path;
+
+    if (c->user.is_system)
+        return true;
+    return c->user.profile != NULL && cfg_rules_allow(c->user.profile, c->r->method, path);
+}
+
+static bool take_gateway(struct call *c, struct err *e)
+{
+    struct mount *m = c->mount;
+    int64_t limit = c->proxy->app->opts.proxy_max_in_flight;
+
+    if (atomic_load(&m->in_flight) >= limit) {
+        err_set(e, ERR_BUSY, "gateway %.*s is busy", STR_ARG(m->map->gateway));
+        return false;
+    }
+    pthread_mutex_lock(&m->lock);
+    c->gateway_cfg = cfg_ref(m->good);
+    pthread_mutex_unlock(&m->lock);
+    atomic_fetch_add(&m->in_flight, 1);
+    return proxy_map_resolve(c->gateway_cfg, m->map, &c->gateway, e) == 0;
+}
+
+static void authorised(struct call *c)
+{
+    struct route_match m = {0};
+    struct err e = {0};
+
+    if (api_allowed(&c->user, "user", &e) != 0) {
+        refuse(c, &e);
+        return;
+    }
+    cfg_route_find(c->cfg, c->r->method, c->path, c->mount->map->prefix, c->mount->map->name, &m, c->r->a);
+    if (m.route != NULL && !m.route->is_public) {
+        engine_serve_route(c->proxy->app->engine, c->r, c->cfg, &c->user, &m);
+        call_release(c);
+        return;
+    }
+    if (!rules_allow(c)) {
+        err_set(&e, ERR_FORBIDDEN, "not allowed");
+        refuse(c, &e);
+        return;
+    }
+    if (!take_gateway(c, &e)) {
+        refuse(c, &e);
+        return;
+    }
+    forward(c);
+}
+
+static void identify(struct http_req *r, void *arg)
+{
+    struct call *c = arg;
+    struct err e = {0};
+
+    switch (auth_identify(c->proxy->app->auth, c->cfg, http_req_bearer(r), r->remote_addr, r->on_worker, &c->user, r->a,
+                          &e)) {
+    case AUTH_ASK: {
+        const struct cfg *held = c->cfg;
+
+        if (http_to_worker(r, identify, c) != 0)
+            cfg_put(held); /* the request is answered and gone */
+        return;
+    }
+    case AUTH_REFUSED:
+        refuse(c, &e);
+        return;
+    case AUTH_OK:
+        authorised(c);
+    }
+}
+
+/* PREFIX/transactions/...: replays through the proxy that created the request (gateway-proxy.md 1.3). */
+static bool serve_local(struct app *app, struct http_req *r, struct str path, const struct proxy_map *m)
+{
+    struct str below = str_slice(path, m->prefix.len, path.len);
+
+    if (!str_starts(below, STR("/transactions/")))
+        return false;
+    api_serve(&app->api, r, str_printf(r->a, "/api/v01%.*s", STR_ARG(below)));
+    return true;
+}
+
+static void start(struct app *app, struct http_req *r, struct str path, struct mount *m)
+{
+    struct call *c = ARENA_NEW(r->a, struct call);
+    size_t prefix_len = m->map->prefix.len;
+
+    c->proxy = app->extra;
+    c->mount = m;
+    c->r = r;
+    c->path = path;
+    /* the prefix has no character that could be escaped, so the raw path starts with it too, unless it was escaped */
+    c->rest = str_starts(r->path, m->map->prefix) ? str_slice(r->path, prefix_len, r->path.len)
+                                                  : str_slice(path, prefix_len, path.len);
+    c->started_us = r->wall_us;
+    c->cfg = cfg_get(app->cfg);
+    identify(r, c);
+}
+
+void proxy_handle(struct http_req *r, void *ctx)
+{
+    struct app *app = ctx;
+    struct err e = {0};
+    struct str path;
+    struct mount *m;
+
+    if (url_canonical_path(r->path, &path, r->a, &e) != 0) {
+        http_reply_error(r, &e);
+        return;
+    }
+    m = find_mount(app->extra, path);
+    if (m != NULL) {
+        if (!serve_local(app, r, path, m->map))
+            start(app, r, path, m);
+        return;
+    }
+    if (str_eq(path, STR("/api/v01/health"))) {
+        api_serve(&app->api, r, path);
+        return;
+    }
+    err_set(&e, ERR_MISDIRECTED, "\"%.*s\" is served by sluice-core; check the nginx location", STR_ARG(path));
+    http_reply_error(r, &e);
+}

@@ -1,0 +1,273 @@
+/*
+ * The history of proxied calls: one row of `requests` per call, without instance, secrets masked (gateway-proxy.md 8).
+ *
+ * Built before the answer lets go of the request, written behind it; when the database is slow such rows may be dropped and are
+ * counted, the call itself never waits for them.
+ */
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "config/mask.h"
+#include "http/url.h"
+#include "proxy_int.h"
+
+static const struct writer_stmt stmt_insert = {
+    .name = "proxy_request_insert",
+    .sql = "INSERT INTO requests (id, created_on, updated_on, status, method, url, details, response, response_status, "
+           "runtime_ms, user_id, owner, client_ip, proxy_gateway_host, gateway, entity_type, tenant_id, site_id, numbers) "
+           "SELECT i, c, u, s, m, l, d, r, rs, ms, ui, o, ip::inet, pg, g, et, t, si, n FROM unnest($1::bigint[], "
+           "$2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::json[], $8::json[], $9::bigint[], "
+           "$10::float8[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], "
+           "$18::text[], $19::text[]) AS x(i, c, u, s, m, l, d, r, rs, ms, ui, o, ip, pg, g, et, t, si, n)",
+    .types = "izztttjjifitttttttt",
+    .rank = 10,
+};
+
+struct record {
+    struct arena *a;
+    struct writer_item item;
+};
+
+enum { FIELD_MAX = 255, NUMBERS_MAX = 50, ARENA_CHUNK = 4096 };
+
+/* What the path and the body say about whom the call concerns. */
+struct impact {
+    struct str entity_type, tenant_id, site_id, numbers;
+};
+
+static struct str field(struct str raw, struct arena *a)
+{
+    struct str s = url_decode(raw, false, a);
+
+    if (s.p == NULL || utf8_check(s) < s.len)
+        return STR_NONE;
+    return str_slice(s, 0, s.len > FIELD_MAX ? FIELD_MAX : s.len);
+}
+
+static void impact_of_path(struct str rest, struct impact *out, struct arena *a)
+{
+    struct str previous = STR_NONE;
+    bool collection = true; /* collections and their items alternate */
+
+    str_cut(&rest, '/');
+    while (rest.len > 0) {
+        struct str segment = str_cut(&rest, '/');
+
+        if (segment.len == 0)
+            continue;
+        if (str_eq(previous, STR("tenants")))
+            out->tenant_id = field(segment, a);
+        else if (str_eq(previous, STR("groups")))
+            out->site_id = field(segment, a);
+        else if (str_eq(previous, STR("users")) || str_eq(previous, STR("numbers")))
+            out->numbers = field(segment, a);
+        if (collection)
+            out->entity_type = field(segment, a);
+        collection = str_eq(previous, STR_NONE) ? false : !collection;
+        previous = segment;
+    }
+}
+
+static void add_numbers(struct val v, struct buf *out, int *n)
+{
+    struct val key, item;
+
+    if (val_is(v, VAL_LIST)) {
+        for (size_t i = 0; i < val_count(v) && *n < NUMBERS_MAX; i++)
+            add_numbers(val_at(v, i), out, n);
+    } else if (val_is(v, VAL_DICT)) {
+        for (size_t i = 0; val_pair_at(v, i, &key, &item) && *n < NUMBERS_MAX; i++) {
+            if (str_eq(val_text(key), STR("phoneNumber")) && val_is(item, VAL_STR)) {
+                if (out->len > 0)
+                    buf_putc(out, ',');
+                buf_add_str(out, val_text(item));
+                (*n)++;
+            } else {
+                add_numbers(item, out, n);
+            }
+        }
+    }
+}
+
+/* The request's memory is gone when the row is written: copied. */
+static struct str text_of(struct val body, const char *name, struct arena *a)
+{
+    struct str s = val_get_text(body, name, STR_NONE);
+
+    return s.p != NULL ? str_dup(a, str_slice(s, 0, s.len > FIELD_MAX ? FIELD_MAX : s.len)) : STR_NONE;
+}
+
+static void impact_of_body(const struct http_req *r, struct impact *out, struct arena *a)
+{
+    struct err e = {0};
+    struct buf numbers;
+    struct val body;
+    int n = 0;
+
+    if (r->body.len == 0 || r->body.len > LIMIT_RESPONSE_KEPT || json_parse(r->body, &body, a, &e) != 0)
+        return;
+    if (r->method == HTTP_POST) {
+        if (out->tenant_id.p == NULL)
+            out->tenant_id = text_of(body, "tenantId", a);
+        if (out->site_id.p == NULL)
+            out->site_id = text_of(body, "groupId", a);
+        if (out->numbers.p == NULL)
+            out->numbers = text_of(body, "userId", a);
+    }
+    buf_init(&numbers, 4096, a);
+    add_numbers(body, &numbers, &n);
+    if (n > 0)
+        out->numbers = buf_str(&numbers);
+}
+
+static void member(struct buf *out, const char *name, struct str value)
+{
+    buf_addf(out, "%s\"%s\":", out->p[out->len - 1] == '{' ? "" : ",", name);
+    json_write_string(value, JSON_COMPACT, out);
+}
+
+static void member_json(struct buf *out, const char *name, struct val v)
+{
+    buf_addf(out, "%s\"%s\":", out->p[out->len - 1] == '{' ? "" : ",", name);
+    json_write(v, JSON_COMPACT, 0, out);
+}
+
+/* A body as the interface shows it: data when it is JSON and was kept whole, else text. */
+static void member_body(struct buf *out, struct str body, struct str type, bool whole, struct arena *a)
+{
+    struct val kept = mask_body(body, type, LIMIT_RESPONSE_KEPT, a), data;
+    struct err e = {0};
+
+    if (whole && val_is(kept, VAL_STR) && json_parse(val_text(kept), &data, a, &e) == 0) {
+        buf_add_c(out, ",\"body\":");
+        buf_add_str(out, val_text(kept));
+    } else {
+        member_json(out, "body", kept);
+    }
+}
+
+static struct str url_of(const struct call *c, struct arena *a)
+{
+    struct str query = mask_query(url_query_without(c->r->query, "auth_token", a), a);
+
+    if (query.len == 0)
+        return c->path;
+    return str_printf(a, "%.*s?%.*s", STR_ARG(c->path), STR_ARG(query));
+}
+
+static struct str details(const struct call *c, struct str url, struct arena *a)
+{
+    const struct http_req *r = c->r;
+    struct str tail = str_slice(c->path, c->mount->map->prefix.len, c->path.len);
+    struct str query = url_query_without(r->query, "auth_token", a);
+    struct buf out;
+
+    buf_init(&out, 1 * MIB, a);
+    buf_putc(&out, '{');
+    member(&out, "method", r->method_name);
+    member(&out, "url", url);
+    member(&out, "tail", tail.len > 0 ? str_slice(tail, 1, tail.len) : tail);
+    member_json(&out, "params", mask_value(url_query_parse(query, a), a));
+    buf_add_c(&out, ",\"match_info\":{");
+    member(&out, "proxy", c->mount->map->name);
+    buf_putc(&out, '}');
+    member(&out, "content_type", utf8_repair(a, r->content_type));
+    member_body(&out, r->body, r->content_type, r->body.len <= LIMIT_RESPONSE_KEPT, a);
+    buf_add_c(&out, ",\"user\":{");
+    member_json(&out, "id", val_int(c->user.id));
+    member(&out, "username", c->user.username);
+    buf_add_c(&out, "}}");
+    return buf_str(&out);
+}
+
+static struct val masked_headers(struct val headers, struct arena *a)
+{
+    struct val out = val_dict_new(a, val_count(headers)), key, value;
+
+    for (size_t i = 0; val_pair_at(headers, i, &key, &value); i++)
+        val_dict_set(out, val_str(utf8_repair(a, val_text(key))),
+                     mask_is_secret_header(val_text(key)) ? VAL_STR_LIT(MASK_TEXT)
+                                                          : val_str(utf8_repair(a, val_text(value))));
+    return out;
+}
+
+static struct str response(const struct call *c, struct arena *a)
+{
+    struct buf out;
+
+    if (c->status == 0)
+        return STR_NONE;
+    buf_init(&out, 1 * MIB, a);
+    buf_putc(&out, '{');
+    member_json(&out, "status", val_int(c->status));
+    member_json(&out, "headers", masked_headers(c->answer_headers, a));
+    member_body(&out, buf_str(&c->kept), c->answer_type, !c->truncated && c->kept.len <= LIMIT_RESPONSE_KEPT, a);
+    if (c->truncated)
+        member_json(&out, "truncated", val_bool(true));
+    buf_putc(&out, '}');
+    return buf_str(&out);
+}
+
+static void on_stored(void *arg, const struct err *e)
+{
+    struct record *rec = arg;
+
+    if (e != NULL)
+        log_err(LOG_WARN_LEVEL, "proxy.history", e);
+    arena_free(rec->a);
+}
+
+static void add_row(struct record *rec, const struct call *c, int64_t id)
+{
+    const struct http_req *r = c->r;
+    struct arena *a = rec->a;
+    struct impact im = {0};
+    struct str url = str_dup(a, url_of(c, a));
+    double ms = (double)(clock_mono_us(&clock_system) - r->start_us) / 1000.0;
+    bool ok = c->status > 0 && c->status < 400;
+
+    impact_of_path(c->rest, &im, a);
+    impact_of_body(r, &im, a);
+    writer_add(&rec->item, &stmt_insert,
+               DB_ARGS(DB_INT(id), DB_TIME(c->started_us), DB_TIME(clock_wall_us(&clock_system)),
+                       ok ? DB_C("SUCCESS") : DB_C("ERROR"), DB_STR(str_lower(a, r->method_name)), DB_STR(url),
+                       DB_STR(details(c, url, a)), DB_STR_OR_NULL(response(c, a)), DB_INT(c->status), DB_FLOAT(ms),
+                       DB_INT(c->user.id), DB_STR(str_dup(a, c->user.username)), r->remote_addr.len > 0 ? DB_STR(str_dup(a, r->remote_addr)) : DB_NULL,
+                       DB_STR(c->mount->map->prefix), DB_STR(c->mount->map->gateway),
+                       DB_STR_OR_NULL(im.entity_type), DB_STR_OR_NULL(im.tenant_id), DB_STR_OR_NULL(im.site_id),
+                       DB_STR_OR_NULL(im.numbers)),
+               a);
+}
+
+struct record *record_make(struct call *c)
+{
+    struct arena *a = arena_new(ARENA_CHUNK);
+    struct record *rec = ARENA_NEW(a, struct record);
+    struct err e = {0};
+    int64_t id;
+
+    rec->a = a;
+    if (ids_next(c->proxy->app->ids, IDS_REQUEST, &id, &e) != 0) {
+        log_err(LOG_WARN_LEVEL, "proxy.history", &e);
+        arena_free(a);
+        return NULL;
+    }
+    add_row(rec, c, id);
+    rec->item.bytes = arena_used(a);
+    rec->item.droppable = true;
+    rec->item.done = on_stored;
+    rec->item.arg = rec;
+    return rec;
+}
+
+void record_submit(struct proxy *p, struct record *rec)
+{
+    struct err e = {0};
+
+    if (rec != NULL && writer_submit(p->app->writer, &rec->item, &e) != 0)
+        on_stored(rec, &e);
+}

@@ -1,0 +1,55 @@
+/*
+ * Calls to a gateway on an event loop: libcurl makes the connection (names, TLS, outbound proxies), the framing of
+ * HTTP/1.1 is ours, connections are kept alive per loop.
+ *
+ * libcurl's CONNECT_ONLY is taken because its own transfer loop costs twice as much per call; making a connection may block
+ * and therefore happens on a worker.  One thread: everything here belongs to one loop.
+ */
+#ifndef SLUICE_PROXY_UPSTREAM_H
+#define SLUICE_PROXY_UPSTREAM_H
+
+#include "config/config.h"
+#include "http/loop.h"
+#include "http/server.h"
+#include "http1.h"
+
+struct up_call;
+
+struct up_request {
+    const struct cfg_gateway *gateway; /* outlives the call */
+    struct str origin;  /* "https://host:port" */
+    struct str head;    /* request head for the wire */
+    struct str body;    /* whole body, may be empty */
+    bool is_head;
+    bool repeatable;    /* GET and HEAD: may be repeated once when a kept connection turns out dead */
+    int64_t silence_ms; /* bounds connecting and each wait for bytes */
+    int64_t total_ms;
+};
+
+/* How far a failed call got: decides what may be repeated elsewhere. */
+enum up_stage { UP_CONNECTING, UP_SENDING, UP_WAITING, UP_ANSWERING };
+
+/*
+ * Callbacks on the loop's thread; after `end` the call is gone.
+ *
+ * head   once.  piece  a slice of the body, valid during the call only.
+ * flush  nothing more is there right now: pass on what was gathered.
+ * end    e == NULL: the answer is complete.
+ */
+struct up_handler {
+    void (*head)(void *arg, const struct http1_head *h);
+    void (*piece)(void *arg, struct str bytes);
+    void (*flush)(void *arg);
+    void (*end)(void *arg, const struct err *e, enum up_stage stage);
+};
+
+/* Start; texts and `arg` must live until `end`.  Never calls back before it returns. */
+struct up_call *upstream_start(struct loop *loop, struct http_server *server, const struct up_request *q,
+                               const struct up_handler *h, void *arg);
+/* Stop and go on reading the answer: back-pressure. */
+void upstream_pause(struct up_call *c);
+void upstream_resume(struct up_call *c);
+/* Give up: the connection is closed, no callback follows. */
+void upstream_cancel(struct up_call *c);
+
+#endif
