@@ -24,6 +24,9 @@ struct principal {
     struct str token_id;               /* jti, "" for an M2M token */
 };
 
+/* The log-in a caller's token comes from (a UUID; refresh_tokens.family, gateway_logins.token_family), "" for an M2M token. */
+struct str auth_family(const struct principal *p);
+
 struct auth;
 
 struct auth *auth_new(struct db *db, struct cfg_store *cfg, struct clock *clock);
@@ -68,9 +71,35 @@ struct str auth_public_key(const struct cfg *cfg, struct arena *a);
 
 /* Password rules of section `password` of the document; ERR_INVALID says which one is broken. */
 MUST_CHECK int auth_password_check(const struct cfg *cfg, struct str username, struct str password, struct err *e);
+/* The same and what needs the database: former passwords, the old one backwards, weak ones.  user_id 0: a new user. */
+MUST_CHECK int auth_password_check_user(const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct str username,
+                                        struct str password, struct err *e);
+/* Is it the user's password?  Counts towards the lockout as a log-in does; ERR_INVALID "wrong password". */
+MUST_CHECK int auth_password_confirm(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id,
+                                     struct str password, struct err *e);
 /* Set a password (hash stored, refresh tokens of the user ended, must-change flag set as told). */
 MUST_CHECK int auth_password_set(struct auth *au, struct db_conn *c, int64_t user_id, struct str password, bool must_change,
                                  struct err *e);
+/* As auth_password_set for the caller's own password: the log-in `keep_family` goes on, all others end. */
+MUST_CHECK int auth_password_change(struct auth *au, struct db_conn *c, int64_t user_id, struct str password,
+                                    struct str keep_family, struct err *e);
+
+/*
+ * M2M tokens: opaque, one per user, shown again to its owner.
+ *
+ * auth_m2m_new makes one (replacing) valid until expiry_us (0 = for ever); auth_m2m_drop removes it; auth_m2m_show opens
+ * users.token_sealed, giving "" when it is empty.
+ */
+MUST_CHECK int auth_m2m_new(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id, int64_t expiry_us,
+                            struct str *out, struct arena *a, struct err *e);
+MUST_CHECK int auth_m2m_drop(struct auth *au, struct db_conn *c, int64_t user_id, struct err *e);
+MUST_CHECK int auth_m2m_show(const struct cfg *cfg, int64_t user_id, struct str sealed, struct str *out, struct arena *a,
+                             struct err *e);
+
+/* Take a user's access away at once (status REVOKED, tokens void), and give it back with a new M2M token if there was one.
+ * ERR_NOT_FOUND "no such user". */
+MUST_CHECK int auth_revoke(struct auth *au, struct db_conn *c, int64_t user_id, struct err *e);
+MUST_CHECK int auth_unrevoke(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct err *e);
 /* -newsuperuser (migration.md 2.1): ERR_CONFLICT with the documented text when the name exists. */
 MUST_CHECK int auth_new_superuser(struct db_conn *c, struct str name, struct str password, struct err *e);
 

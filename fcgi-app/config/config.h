@@ -68,6 +68,7 @@ struct cfg_activity {
     int64_t id;
     struct str name;
     int64_t version_id;     /* the active one */
+    int64_t definition_id;  /* definitions.id of that text */
     struct str definition;  /* its JSON text */
     int64_t revision_us;    /* updated_on: the working version may be active and change */
 };
@@ -127,6 +128,8 @@ MUST_CHECK int cfg_store_new(struct cfg_store **out, struct db *db, struct err *
 void cfg_store_free(struct cfg_store *s);
 /* Read again and swap; called by the listener.  On failure the last good one stays. */
 MUST_CHECK int cfg_store_reload(struct cfg_store *s, struct err *e);
+/* Reload when somebody touched table `keys`, which no trigger watches: call it every 10 s or so. */
+MUST_CHECK int cfg_store_poll(struct cfg_store *s, struct err *e);
 /* Called after each swap, on the reloading thread. */
 void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct cfg *now), void *arg);
 
@@ -174,6 +177,12 @@ void cfg_route_find(const struct cfg *c, enum http_method method, struct str pat
 bool cfg_rules_allow(const struct cfg_profile *p, enum http_method method, struct str canonical_path);
 bool cfg_has_access(const struct cfg_profile *p, const char *access);
 
+/* ---- single settings (document.c): a path of settings.def without '*' and '[]'; its default when absent -------------- */
+
+int64_t cfg_int(const struct cfg *c, const char *path);
+bool cfg_bool(const struct cfg *c, const char *path);
+struct str cfg_text(const struct cfg *c, const char *path);
+
 /* ---- the document (document.c) ---------------------------------------------------------------------- */
 
 /* The complete default document (http-api.md 6.2 "Minimal safe default", all alarms levels present). */
@@ -188,6 +197,8 @@ MUST_CHECK int cfg_document_accept(const struct cfg *c, struct val incoming, str
                                    struct err *e);
 /* Secrets as "## SECRET ##", DSN passwords as "********". */
 struct val cfg_document_masked(struct val stored, struct arena *a);
+/* A stored document with its secrets opened, for callers who may see them. */
+MUST_CHECK int cfg_document_open(const struct cfg *c, struct val stored, struct val *out, struct arena *a, struct err *e);
 /* JSON Schema of the document, for GET /system/configuration/validate. */
 struct val cfg_document_schema(struct arena *a);
 

@@ -74,4 +74,8 @@ MUST_CHECK int jwt_sign(const struct jwt_key *k, struct val claims, struct str *
 MUST_CHECK int jwt_verify(const struct jwt_key *const *keys, size_t n_keys, struct str token, int64_t now_s,
                           struct val *claims, struct arena *a, struct err *e);
 
+/* Client certificate (chain, leaf first) and key, PEM: both there, readable, not encrypted, belonging together; ERR_INVALID
+ * "TLS client key does not match the certificate". */
+MUST_CHECK int crypto_tls_pair_check(struct str cert_pem, struct str key_pem, struct err *e);
+
 #endif

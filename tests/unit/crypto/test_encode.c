@@ -59,7 +59,7 @@ static const struct digest_row {
     {"blake2s", "blake2s", NULL, "abc", "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982"},
     {"blake2b", "blake2b", NULL, "abc",
      "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
-     "7d87c5392aab792dc252d5de4533cc9518d38aa8dbc4925ab92386edd4009923"},
+     "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"},
     {"hmac md5", "md5", "Jefe", "what do ya want for nothing?", "750c783e6ab0b503eaa86e310a5db738"},
     {"hmac sha1", "sha1", "Jefe", "what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
     {"hmac sha256", "sha256", "Jefe", "what do ya want for nothing?",
