@@ -250,7 +250,7 @@ static int build(struct boot *b, struct err *e)
     build_engine(app);
     build_api(app);
     app->listener = listener_new(app->db, CONFIG_POLL_MS, on_change, app);
-    app->maintenance = maintenance_new(app->db, app->cfg, &clock_system, app->opts.cleanup);
+    app->maintenance = maintenance_new(app->db, app->cfg, app->opts.cleanup);
     if (app->opts.metrics &&
         metrics_new(&app->metrics, app, app->opts.metrics_host, (int)app->opts.metrics_port, e) != 0)
         return -1;
@@ -281,8 +281,7 @@ static void *boot_main(void *arg)
 /* In reverse order of build(); what was not built yet is NULL, which all of these take. */
 static void teardown(struct app *app, const struct app_role *role)
 {
-    if (app->engine != NULL)
-        engine_stop(app->engine);
+    engine_stop(app->engine);
     if (role->stop != NULL)
         role->stop(app);
     metrics_free(app->metrics);

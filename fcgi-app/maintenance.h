@@ -9,7 +9,7 @@
 struct maintenance;
 
 /* Starts a thread.  cleanup: remove by section `retention`, at 03:00 of the platform's zone, in one process at a time. */
-struct maintenance *maintenance_new(struct db *db, struct cfg_store *cfg, struct clock *clock, bool cleanup);
+struct maintenance *maintenance_new(struct db *db, struct cfg_store *cfg, bool cleanup);
 void maintenance_free(struct maintenance *m);
 /* One round now: partitions ahead, and removal when `cleanup`.  For the thread and for tests. */
 MUST_CHECK int maintenance_run(struct db *db, const struct cfg *cfg, bool cleanup, struct err *e);

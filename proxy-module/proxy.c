@@ -42,7 +42,7 @@ int proxy_ready(struct app *app, struct err *e)
 
     (void)e;
     p->app = app;
-    p->sessions = gw_sessions_new(app->clients, &clock_system);
+    p->sessions = engine_sessions(app->engine); /* one login for workflows and proxied calls */
     p->n_mounts = app->opts.proxies.n;
     p->mounts = ARENA_ARRAY(app->a, struct mount, p->n_mounts);
     for (size_t i = 0; i < p->n_mounts; i++) {
@@ -67,7 +67,6 @@ void proxy_stop(struct app *app)
         cfg_put(p->mounts[i].good);
         pthread_mutex_destroy(&p->mounts[i].lock);
     }
-    gw_sessions_free(p->sessions);
 }
 
 static struct mount *find_mount(struct proxy *p, struct str path)

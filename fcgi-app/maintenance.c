@@ -1,0 +1,239 @@
+/*
+ * Upkeep of the history: partitions of the coming months, and the nightly clean-up.
+ */
+#include "maintenance.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+
+static const struct db_stmt stmt_prepare = {"maintenance_prepare", "SELECT history_prepare()", 0};
+
+static const struct db_stmt stmt_lock = {
+    "maintenance_lock",
+    "SELECT pg_try_advisory_xact_lock(1399616867, 3)",
+    0,
+};
+
+static const struct db_stmt stmt_local_hour = {
+    "maintenance_local_hour",
+    "SELECT extract(hour FROM now() AT TIME ZONE $1)::int, to_char(now() AT TIME ZONE $1, 'YYYYMMDD')::int",
+    1,
+};
+
+static const struct db_stmt stmt_months = {
+    "maintenance_months",
+    "SELECT history_months(now() - make_interval(months => $1::int))",
+    1,
+};
+
+static const struct db_stmt stmt_remove = {
+    "maintenance_remove",
+    "SELECT history_remove($1::date, $2)",
+    2,
+};
+
+/* Batches, so that no lock is held long and a restart loses little. */
+static const struct db_stmt stmt_remove_gets = {
+    "maintenance_remove_gets",
+    "WITH old AS (SELECT id, created_on FROM requests WHERE created_on < now() - make_interval(months => $1::int) "
+    "AND method = 'get' AND instance_id IS NULL LIMIT 10000) "
+    "DELETE FROM requests r USING old WHERE r.id = old.id AND r.created_on = old.created_on",
+    1,
+};
+
+static const struct db_stmt stmt_remove_scheduled = {
+    "maintenance_remove_scheduled",
+    "WITH old AS (SELECT id, created_on FROM instances WHERE created_on < now() - make_interval(months => $1::int) "
+    "AND kind = 'schedule' AND status <> 'ACTIVE' LIMIT 1000), "
+    "t AS (DELETE FROM tasks x USING old WHERE x.instance_id = old.id AND x.instance_on = old.created_on), "
+    "tr AS (DELETE FROM traces x USING old WHERE x.instance_id = old.id AND x.instance_on = old.created_on), "
+    "er AS (DELETE FROM errors x USING old WHERE x.instance_id = old.id AND x.instance_on = old.created_on), "
+    "cx AS (DELETE FROM contexts x USING old WHERE x.instance_id = old.id AND x.instance_on = old.created_on), "
+    "lo AS (DELETE FROM instance_logs x USING old WHERE x.instance_id = old.id AND x.instance_on = old.created_on) "
+    "DELETE FROM instances i USING old WHERE i.id = old.id AND i.created_on = old.created_on",
+    1,
+};
+
+static const struct db_stmt stmt_remove_tokens = {
+    "maintenance_remove_tokens",
+    "DELETE FROM refresh_tokens WHERE expires_on < now() - interval '1 day'",
+    0,
+};
+
+static const struct db_stmt *const all[] = {&stmt_prepare, &stmt_lock,        &stmt_local_hour,       &stmt_months,
+                                            &stmt_remove,  &stmt_remove_gets, &stmt_remove_scheduled, &stmt_remove_tokens};
+const struct db_stmts maintenance_stmts = {"maintenance", all, COUNT_OF(all)};
+
+enum {
+    NIGHT_HOUR = 3,
+    ROUND_S = 60,
+    PREPARE_EVERY = 60, /* rounds */
+    BATCHES_MAX = 1000,
+};
+
+struct maintenance {
+    struct db *db;
+    struct cfg_store *cfg;
+    bool cleanup;
+    bool stop;
+    int64_t done_day; /* local date of the last clean-up */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+};
+
+/* Months of the section `retention`; 0 = keep for ever.  Older documents call the default monthKept. */
+static int64_t months(const struct cfg *cfg, const char *name, int64_t otherwise)
+{
+    struct val v = val_path(cfg->doc, "retention");
+
+    return val_get_int(v, name, otherwise);
+}
+
+static int remove_months(struct db_conn *c, const struct cfg *cfg, int64_t keep, struct arena *a, struct err *e)
+{
+    bool keep_active = val_get_bool(val_path(cfg->doc, "retention"), "exclude_active", true);
+    PGresult *list = NULL, *res = NULL;
+
+    if (keep <= 0)
+        return 0;
+    if (db_query_in(c, &stmt_months, DB_ARGS(DB_INT(keep)), &list, a, e) != 0)
+        return -1;
+    for (int i = 0; i < PQntuples(list); i++) {
+        if (db_query_in(c, &stmt_remove, DB_ARGS(DB_STR(db_str(list, i, 0)), DB_BOOL(keep_active)), &res, a, e) != 0)
+            return -1;
+        log_info("cleanup.month", "month=%.*s rows=%lld", STR_ARG(db_str(list, i, 0)), (long long)db_int(res, 0, 0));
+    }
+    return 0;
+}
+
+static int remove_batches(struct db_conn *c, const struct db_stmt *s, int64_t keep, struct err *e)
+{
+    int64_t gone = 1;
+
+    if (keep <= 0)
+        return 0;
+    for (int i = 0; i < BATCHES_MAX && gone > 0; i++) {
+        if (db_exec(c, s, DB_ARGS(DB_INT(keep)), &gone, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int clean(struct db_conn *c, const struct cfg *cfg, struct arena *a, struct err *e)
+{
+    PGresult *res = NULL;
+
+    if (db_begin(c, e) != 0 || db_query_in(c, &stmt_lock, DB_NO_ARGS, &res, a, e) != 0)
+        return -1;
+    if (!db_bool(res, 0, 0)) {
+        db_rollback(c); /* another process is at it */
+        return 0;
+    }
+    if (remove_months(c, cfg, months(cfg, "default", months(cfg, "monthKept", 0)), a, e) != 0 ||
+        remove_batches(c, &stmt_remove_gets, months(cfg, "get_requests", 0), e) != 0 ||
+        remove_batches(c, &stmt_remove_scheduled, months(cfg, "scheduled_jobs", 0), e) != 0 ||
+        db_exec(c, &stmt_remove_tokens, DB_NO_ARGS, NULL, e) != 0)
+        return -1;
+    return db_commit(c, e);
+}
+
+int maintenance_run(struct db *db, const struct cfg *cfg, bool cleanup, struct err *e)
+{
+    struct arena *a = arena_new(0);
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    int rc = -1;
+
+    if (db_get(db, &c, e) != 0 || db_query_in(c, &stmt_prepare, DB_NO_ARGS, &res, a, e) != 0)
+        goto out;
+    rc = cleanup ? clean(c, cfg, a, e) : 0;
+out:
+    db_put(db, c);
+    arena_free(a);
+    return rc;
+}
+
+/* Is it night in the platform's zone, for the first time today? */
+static bool is_due(struct maintenance *m, const struct cfg *cfg)
+{
+    struct str zone = cfg->timezone.len > 0 ? cfg->timezone : STR("UTC");
+    struct arena *a = arena_new(0);
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    struct err e = {0};
+    bool due = false;
+
+    if (db_get(m->db, &c, &e) == 0 && db_query_in(c, &stmt_local_hour, DB_ARGS(DB_STR(zone)), &res, a, &e) == 0 &&
+        db_int(res, 0, 0) == NIGHT_HOUR && db_int(res, 0, 1) != m->done_day) {
+        m->done_day = db_int(res, 0, 1);
+        due = true;
+    }
+    db_put(m->db, c);
+    arena_free(a);
+    return due;
+}
+
+static void work(struct maintenance *m, unsigned round)
+{
+    const struct cfg *cfg = cfg_get(m->cfg);
+    bool night = m->cleanup && is_due(m, cfg);
+    struct err e = {0};
+
+    if ((night || round % PREPARE_EVERY == 0) && maintenance_run(m->db, cfg, night, &e) != 0)
+        log_err(LOG_WARN_LEVEL, "maintenance.failed", &e);
+    cfg_put(cfg);
+}
+
+static void *maintenance_main(void *arg)
+{
+    struct maintenance *m = arg;
+    struct timespec until;
+
+    pthread_mutex_lock(&m->lock);
+    for (unsigned round = 0; !m->stop; round++) {
+        pthread_mutex_unlock(&m->lock);
+        work(m, round);
+        pthread_mutex_lock(&m->lock);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += ROUND_S;
+        while (!m->stop && pthread_cond_timedwait(&m->wake, &m->lock, &until) != ETIMEDOUT)
+            ;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+struct maintenance *maintenance_new(struct db *db, struct cfg_store *cfg, bool cleanup)
+{
+    struct maintenance *m = calloc(1, sizeof *m);
+
+    if (m == NULL)
+        abort();
+    m->db = db;
+    m->cfg = cfg;
+    m->cleanup = cleanup;
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_cond_init(&m->wake, NULL);
+    if (pthread_create(&m->thread, NULL, maintenance_main, m) != 0)
+        abort();
+    return m;
+}
+
+void maintenance_free(struct maintenance *m)
+{
+    if (m == NULL)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->stop = true;
+    pthread_cond_broadcast(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+    pthread_join(m->thread, NULL);
+    pthread_cond_destroy(&m->wake);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}

@@ -1,0 +1,17 @@
+/*
+ * The list of stores.
+ */
+#include "stores.h"
+
+#include "api/api.h"
+#include "auth/auth.h"
+#include "engine/engine.h"
+#include "maintenance.h"
+#include "metrics.h"
+
+const struct db_stmts *const stores[] = {
+    &config_stmts,         &auth_stmts,          &engine_stmts,            &maintenance_stmts,
+    &metrics_stmts,        &api_help_stmts,      &api_health_stmts,        &api_activities_stmts,
+    &api_versions_stmts,   &api_exchange_stmts,  &api_custom_routes_stmts, &api_templates_stmts,
+};
+const size_t n_stores = COUNT_OF(stores);
