@@ -77,7 +77,7 @@ static inline char *arena_bytes(struct arena *a, size_t n)
 static inline char *arena_bytes(struct arena *a, size_t n)
 {
     if (ARENA_POISONS || UNLIKELY((size_t)(a->end - a->at) < n))
-        return arena_alloc_slow(a, n);
+        return (char *)arena_alloc_slow(a, n);
     char *p = a->at;
     a->at = p + n;
     return p;

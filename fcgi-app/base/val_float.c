@@ -54,6 +54,66 @@ static bool try_short(double f, struct decimal *d)
     return false;
 }
 
+__extension__ typedef unsigned __int128 wide;
+
+static wide power_of_ten(int k)
+{
+    wide p = 1;
+
+    for (; k > 0; k--)
+        p *= 10;
+    return p;
+}
+
+/* The multiple of `step` nearest to v / 2^shift, if any lies in low..high (both scaled
+ * likewise). */
+static bool nearest_multiple(wide v, wide low, wide high, bool closed, int shift, uint64_t step,
+                             uint64_t *out)
+{
+    uint64_t below = (uint64_t)(v >> shift) / step * step;
+    wide a = (wide)below << shift;
+    wide b = (wide)(below + step) << shift;
+    bool a_fits = closed ? a >= low : a > low;
+    bool b_fits = closed ? b <= high : b < high;
+
+    if (!a_fits && !b_fits)
+        return false;
+    bool nearer_above = b - v < v - a || (b - v == v - a && below / step % 2 == 1);
+    *out = b_fits && (!a_fits || nearer_above) ? below + step : below;
+    return true;
+}
+
+/*
+ * All other numbers of everyday size, exactly: f = m * 2^e times 10^k fits 128 bits, and so do the
+ * borders half way to the neighbours.  Of the integers between them the one with most zeros at the
+ * end is the shortest; the borders themselves read back when m is even.
+ */
+static bool try_exact(double f, struct decimal *d)
+{
+    int exponent = 0;
+
+    if (f < 1e-4 || f >= 0x1p50)
+        return false;
+    uint64_t m = (uint64_t)ldexp(frexp(f, &exponent), 53);
+    int shift = 53 - exponent + 2; /* two more bits, for the borders */
+    int k = 16 - (int)floor((exponent - 1) * 0.30103);
+    wide scale = power_of_ten(k); /* at least 17 digits before the point, at most 10^21 */
+    wide v = 4 * (wide)m * scale;
+    wide low = v - (m == UINT64_C(1) << 52 ? 1 : 2) * scale; /* denser below a power of two */
+    wide high = v + 2 * scale;
+    uint64_t best = 0;
+    uint64_t step = 1;
+
+    while (nearest_multiple(v, low, high, m % 2 == 0, shift, step, &best))
+        step *= 10;
+    step /= 10;
+    from_integer(best / step, k, d);
+    d->point = d->n - k;
+    for (; step > 1; step /= 10)
+        d->point++;
+    return true;
+}
+
 /* Digits and exponent out of "d.ddde+xx". */
 static void from_text(const char *text, struct decimal *d)
 {
@@ -159,7 +219,7 @@ size_t val_float_repr(double f, char out[32])
         return at + put(out + at, "inf");
     if (f == 0)
         return at + put(out + at, "0.0");
-    if (!try_short(f, &d))
+    if (!try_short(f, &d) && !try_exact(f, &d))
         try_all(f, &d);
     if (d.point > -4 && d.point <= 16)
         return at + put_fixed(&d, out + at);
