@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 
 void db_first_line(const char *text, char *out, size_t out_len)
 {
@@ -86,6 +87,16 @@ out:
     PQfinish(pg);
 }
 
+/* NOTICE and WARNING of the server: not on our stderr as they come. */
+static void notice(void *arg, const char *text)
+{
+    char line[256];
+
+    (void)arg;
+    db_first_line(text, line, sizeof line);
+    log_debug("db.notice", "text=" LOG_Q, line);
+}
+
 int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms, PGconn **out,
             char sqlstate[6], struct err *e)
 {
@@ -114,6 +125,7 @@ int db_open(const char *uri, const char *shown, const char *app_name, int64_t st
         err_detail(e, "%s: %s", shown, line);
         goto out;
     }
+    (void)PQsetNoticeProcessor(pg, notice, NULL);
     buf_init(&sql, KIB, a);
     session_sql(statement_ms, &sql);
     r = PQexec(pg, buf_cstr(&sql));

@@ -12,11 +12,16 @@
 
 struct listener;
 
-/* topic: "config" (anything in the snapshot), "jobs" (work arrived), "users" (principals). */
+/*
+ * topic: "config" (anything in the snapshot), "users" (principals, roles, revoked tokens), "keys" (table keys, which no
+ * trigger watches: polled), "schema" (a migration ran), "jobs" (work arrived: only heard, since nobody counts it).
+ */
 typedef void listener_fn(void *arg, const char *topic);
 
+/* Starts the thread; poll_ms is how often the tables are looked at besides listening (1000 is a good value). */
 struct listener *listener_new(struct db *db, int64_t poll_ms, listener_fn *fn, void *arg);
 void listener_free(struct listener *l);
+/* False while the database is away: what is kept in memory may be old then. */
 bool listener_connected(const struct listener *l);
 
 #endif
