@@ -1,7 +1,11 @@
 /*
  * Regular expressions over PCRE2, with its limits set so that no pattern explodes.
  *
- * Python's dialect is accepted: (?P<name>...), \Z, \g<name> in replacements.  Matching is by code points.
+ * Python's dialect is accepted: (?P<name>...), \Z, \g<name> in replacements.  Matching is by code
+ * points. What Python reads differently from PCRE2 is rewritten before compiling
+ * (regex_translate.c).
+ *
+ * A compiled expression never changes: any number of threads match with it at once.
  */
 #ifndef SLUICE_FORMAT_REGEX_H
 #define SLUICE_FORMAT_REGEX_H
@@ -17,16 +21,25 @@ enum regex_flags {
     REGEX_ICASE = 1,
     REGEX_MULTILINE = 2,
     REGEX_DOTALL = 4,
-    REGEX_ANCHORED = 8,  /* match at the start only */
-    REGEX_FULL = 16,     /* the whole subject */
-    REGEX_ECMA = 32,     /* JSON Schema: ECMA 262 spellings where they differ (\d is ASCII, $ is the very end) */
+    REGEX_ANCHORED = 8, /* match at the start only */
+    REGEX_FULL = 16,    /* the whole subject */
+    REGEX_ECMA =
+        32, /* JSON Schema: ECMA 262 spellings where they differ (\d is ASCII, $ is the very end) */
 };
 
-/* Compile; freed with the arena.  Fails with ERR_INVALID "…" and the offset in e->column. */
-MUST_CHECK int regex_compile(struct regex **out, struct str pattern, unsigned flags, struct arena *a, struct err *e);
+/* Compile; freed with the arena.  Fails with ERR_INVALID "…" and the offset (from 1) in e->column.
+ */
+MUST_CHECK int regex_compile(struct regex **out, struct str pattern, unsigned flags,
+                             struct arena *a, struct err *e);
 
-/* Compiled before in this process, by content; bounded and shared by threads; lives for ever. */
-MUST_CHECK int regex_cached(const struct regex **out, struct str pattern, unsigned flags, struct err *e);
+/*
+ * Compiled before in this process, by content: one bounded table, shared by threads.
+ *
+ * The result stays good until the calling thread has asked for 32 other expressions or ended: use
+ * it and forget it.
+ */
+MUST_CHECK int regex_cached(const struct regex **out, struct str pattern, unsigned flags,
+                            struct err *e);
 
 enum { REGEX_GROUPS_MAX = 100 };
 
@@ -37,16 +50,27 @@ struct regex_match {
     } group[REGEX_GROUPS_MAX];
 };
 
-/* 1 = matched from byte `from` on, 0 = no match, -1 = ERR_LIMIT: the pattern needs too many steps. */
-MUST_CHECK int regex_exec(const struct regex *re, struct str subject, size_t from, struct regex_match *m, struct err *e);
+/*
+ * 1 = matched from byte `from` on, 0 = no match, -1 = ERR_LIMIT: the pattern needs too many steps.
+ *
+ * `subject` is UTF-8: checked when from is 0 (ERR_INVALID), believed later; `from` is a border
+ * between code points.
+ */
+MUST_CHECK int regex_exec(const struct regex *re, struct str subject, size_t from,
+                          struct regex_match *m, struct err *e);
+/* The match after the one in *m, going on as Python's finditer does (an empty match is followed by
+ * one that is not empty or stands further on); m->n_groups == 0 begins.  Returns as regex_exec. */
+MUST_CHECK int regex_next(const struct regex *re, struct str subject, struct regex_match *m,
+                          struct err *e);
 /* Number of group `name`, or -1. */
 int regex_group(const struct regex *re, struct str name);
-int regex_n_groups(const struct regex *re);
+int regex_n_groups(const struct regex *re); /* without group 0 */
 /* Name of group i or an empty text. */
 struct str regex_group_name(const struct regex *re, int i);
 
-/* Python's re.sub: count 0 = all; \1, \g<1>, \g<name> in `with`; -1 on limits or a bad reference. */
-MUST_CHECK int regex_sub(const struct regex *re, struct str with, struct str subject, int count, struct buf *out,
-                         struct err *e);
+/* Python's re.sub: count 0 = all; \1, \g<1>, \g<name> in `with`; -1 on limits or a bad reference.
+ */
+MUST_CHECK int regex_sub(const struct regex *re, struct str with, struct str subject, int count,
+                         struct buf *out, struct err *e);
 
 #endif

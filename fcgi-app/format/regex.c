@@ -1,0 +1,227 @@
+/*
+ * Regular expressions: compiling and matching over PCRE2.
+ *
+ * PCRE2's just-in-time compiler is used where it exists; a pattern that outgrows its stack is
+ * matched once more by the interpreter, whose memory is bounded as well.
+ */
+#include "format/regex_int.h"
+
+#include <stdlib.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "base/utf8.h"
+
+enum {
+    PATTERN_MAX = 64 * 1024, /* bytes of a pattern, before and after translation */
+    MATCH_STEPS = 5000000,   /* backtracking steps of one match */
+    MATCH_DEPTH = 1000000,   /* nested backtracking points */
+    MATCH_HEAP_KIB = 64 * 1024,
+};
+
+struct regex {
+    pcre2_code *code;
+    pcre2_match_context *limits;
+    int n_groups;
+};
+
+static void regex_release(void *arg)
+{
+    struct regex *re = arg;
+
+    pcre2_match_context_free(re->limits);
+    pcre2_code_free(re->code);
+}
+
+static uint32_t options_of(unsigned flags, const struct regex_inline *inl)
+{
+    uint32_t o = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
+
+    if (flags & REGEX_ICASE)
+        o |= PCRE2_CASELESS;
+    if (flags & REGEX_MULTILINE)
+        o |= PCRE2_MULTILINE;
+    if (flags & REGEX_DOTALL)
+        o |= PCRE2_DOTALL;
+    if (flags & (REGEX_ANCHORED | REGEX_FULL))
+        o |= PCRE2_ANCHORED;
+    if (flags & REGEX_FULL)
+        o |= PCRE2_ENDANCHORED;
+    if (flags & REGEX_ECMA)
+        return o | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF;
+    return inl->ascii ? o : o | PCRE2_UCP;
+}
+
+static void set_compile_error(int code, size_t at, struct err *e)
+{
+    PCRE2_UCHAR text[256];
+
+    if (pcre2_get_error_message(code, text, sizeof text) < 0)
+        text[0] = '\0';
+    err_set(e, ERR_INVALID, "%s", (const char *)text);
+    e->column = (int)(at + 1);
+}
+
+static int compile_code(struct regex *re, struct str pattern, unsigned flags, struct arena *a,
+                        struct err *e)
+{
+    pcre2_compile_context *context = NULL;
+    struct regex_inline inl = {0};
+    struct buf text;
+    int code = 0;
+    size_t at = 0;
+
+    buf_init(&text, PATTERN_MAX, a);
+    if (regex_translate(pattern, flags, &inl, &text, e) != 0)
+        return -1;
+    context = pcre2_compile_context_create(NULL);
+    if (context == NULL)
+        abort();
+    (void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    re->code = pcre2_compile((PCRE2_SPTR)(text.len > 0 ? text.p : ""), text.len,
+                             options_of(flags, &inl), &code, &at, context);
+    pcre2_compile_context_free(context);
+    if (re->code == NULL) {
+        set_compile_error(code, regex_translate_origin(pattern, flags, at, a), e);
+        return -1;
+    }
+    return 0;
+}
+
+int regex_compile(struct regex **out, struct str pattern, unsigned flags, struct arena *a,
+                  struct err *e)
+{
+    struct regex *re = ARENA_NEW(a, struct regex);
+    uint32_t n = 0;
+
+    if (pattern.len > PATTERN_MAX) {
+        err_set(e, ERR_LIMIT, "the regular expression is longer than %d bytes", PATTERN_MAX);
+        return -1;
+    }
+    if (utf8_check(pattern) != pattern.len) {
+        err_set(e, ERR_INVALID, "the regular expression is not UTF-8");
+        return -1;
+    }
+    if (compile_code(re, pattern, flags, a, e) != 0)
+        return -1;
+    arena_defer(a, regex_release, re);
+    (void)pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &n);
+    if (n >= REGEX_GROUPS_MAX) {
+        err_set(e, ERR_LIMIT, "the regular expression has more than %d groups",
+                REGEX_GROUPS_MAX - 1);
+        return -1;
+    }
+    re->n_groups = (int)n;
+    (void)pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE); /* without it the interpreter runs */
+    re->limits = pcre2_match_context_create(NULL);
+    if (re->limits == NULL)
+        abort();
+    (void)pcre2_set_match_limit(re->limits, MATCH_STEPS);
+    (void)pcre2_set_depth_limit(re->limits, MATCH_DEPTH);
+    (void)pcre2_set_heap_limit(re->limits, MATCH_HEAP_KIB);
+    *out = re;
+    return 0;
+}
+
+static void take_groups(const struct regex *re, pcre2_match_data *data, struct regex_match *m)
+{
+    const PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
+
+    m->n_groups = re->n_groups + 1;
+    for (int i = 0; i < m->n_groups; i++) {
+        bool set = v[2 * i] != PCRE2_UNSET;
+
+        m->group[i].from = set ? (ptrdiff_t)v[2 * i] : -1;
+        m->group[i].to = set ? (ptrdiff_t)v[2 * i + 1] : -1;
+    }
+}
+
+static int match_failed(int rc, struct err *e)
+{
+    if (rc == PCRE2_ERROR_NOMATCH)
+        return 0;
+    if (rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21)
+        err_set(e, ERR_INVALID, "the text is not UTF-8");
+    else
+        err_set(e, ERR_LIMIT, "the regular expression needs too many steps");
+    return -1;
+}
+
+static int exec_at(const struct regex *re, struct str subject, size_t from, uint32_t options,
+                   struct regex_match *m, struct err *e)
+{
+    pcre2_match_data *data = pcre2_match_data_create_from_pattern(re->code, NULL);
+    PCRE2_SPTR text = (PCRE2_SPTR)(subject.p != NULL ? subject.p : "");
+    int rc;
+
+    if (data == NULL)
+        abort();
+    rc = pcre2_match(re->code, text, subject.len, from, options, data, re->limits);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
+        rc = pcre2_match(re->code, text, subject.len, from, options | PCRE2_NO_JIT, data,
+                         re->limits);
+    if (rc > 0)
+        take_groups(re, data, m);
+    pcre2_match_data_free(data);
+    return rc > 0 ? 1 : match_failed(rc, e);
+}
+
+int regex_exec(const struct regex *re, struct str subject, size_t from, struct regex_match *m,
+               struct err *e)
+{
+    if (from > subject.len)
+        return 0;
+    return exec_at(re, subject, from, from == 0 ? 0 : PCRE2_NO_UTF_CHECK, m, e);
+}
+
+int regex_next(const struct regex *re, struct str subject, struct regex_match *m, struct err *e)
+{
+    bool empty;
+
+    if (m->n_groups == 0)
+        return exec_at(re, subject, 0, 0, m, e);
+    empty = m->group[0].from == m->group[0].to;
+    return exec_at(re, subject, (size_t)m->group[0].to,
+                   PCRE2_NO_UTF_CHECK | (empty ? PCRE2_NOTEMPTY_ATSTART : 0), m, e);
+}
+
+int regex_n_groups(const struct regex *re)
+{
+    return re->n_groups;
+}
+
+/* PCRE2 keeps names in a table: two bytes of number, the name, padding. */
+static const unsigned char *names_of(const struct regex *re, uint32_t *n, uint32_t *size)
+{
+    PCRE2_SPTR table = NULL;
+
+    (void)pcre2_pattern_info(re->code, PCRE2_INFO_NAMECOUNT, n);
+    (void)pcre2_pattern_info(re->code, PCRE2_INFO_NAMEENTRYSIZE, size);
+    (void)pcre2_pattern_info(re->code, PCRE2_INFO_NAMETABLE, &table);
+    return table;
+}
+
+int regex_group(const struct regex *re, struct str name)
+{
+    uint32_t n = 0;
+    uint32_t size = 0;
+    const unsigned char *entry = names_of(re, &n, &size);
+
+    for (uint32_t i = 0; i < n; i++, entry += size)
+        if (str_eq_c(name, (const char *)entry + 2))
+            return entry[0] << 8 | entry[1];
+    return -1;
+}
+
+struct str regex_group_name(const struct regex *re, int i)
+{
+    uint32_t n = 0;
+    uint32_t size = 0;
+    const unsigned char *entry = names_of(re, &n, &size);
+
+    for (uint32_t k = 0; k < n; k++, entry += size)
+        if ((entry[0] << 8 | entry[1]) == i)
+            return str_c((const char *)entry + 2);
+    return STR_NONE;
+}
