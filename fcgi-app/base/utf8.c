@@ -7,6 +7,11 @@
 
 static const uint64_t high_bits = 0x8080808080808080U;
 
+static bool follows(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
 /* Bytes of ASCII at the start of p..p+n, eight at a time: always stops at a byte that is not. */
 static size_t ascii_run(const char *p, size_t n)
 {
@@ -65,14 +70,17 @@ size_t utf8_check(struct str s)
     size_t bad = 0;
 
     while (i < s.len) {
-        if ((unsigned char)s.p[i] < 0x80) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c < 0x80) {
             i += ascii_run(s.p + i, s.len - i);
-            continue;
+        } else if (c >= 0xc2 && c < 0xe0 && s.len - i >= 2 && follows(s.p[i + 1])) {
+            i += 2; /* most of what is not ASCII, as far as Cyrillic and Greek go */
+        } else {
+            size_t n = sequence((const unsigned char *)s.p + i, s.len - i, &bad);
+            if (n == 0)
+                return i;
+            i += n;
         }
-        size_t n = sequence((const unsigned char *)s.p + i, s.len - i, &bad);
-        if (n == 0)
-            return i;
-        i += n;
     }
     return s.len;
 }
@@ -87,7 +95,7 @@ size_t utf8_len(struct str s)
     size_t n = 0;
 
     for (size_t i = 0; i < s.len; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+        n += !follows(s.p[i]);
     return n;
 }
 
@@ -143,7 +151,7 @@ size_t utf8_offset(struct str s, size_t index)
     while (i < s.len && index > 0) {
         do
             i++;
-        while (i < s.len && ((unsigned char)s.p[i] & 0xc0) == 0x80);
+        while (i < s.len && follows(s.p[i]));
         index--;
     }
     return i;
