@@ -310,16 +310,14 @@ double bigint_to_double(const struct bigint *b)
     return b->negative ? -d : d;
 }
 
+/* An integral number of at least 2^63, or its negative. */
 static BIGNUM *from_double(double d)
 {
     int exponent = 0;
     double mantissa = frexp(fabs(d), &exponent);
     BIGNUM *n = from_int((int64_t)ldexp(mantissa, 53));
 
-    if (exponent >= 53)
-        must_do(BN_lshift(n, n, exponent - 53));
-    else
-        must_do(BN_rshift(n, n, 53 - exponent));
+    must_do(BN_lshift(n, n, exponent - 53));
     BN_set_negative(n, d < 0);
     return n;
 }
