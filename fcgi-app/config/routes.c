@@ -195,7 +195,7 @@ static bool walk(const struct route_pattern *p, size_t part, struct str path, si
     struct str next;
     size_t end;
 
-    if (path.len - at < q->literal.len || memcmp(path.p + at, q->literal.p, q->literal.len) != 0)
+    if (!str_starts(str_slice(path, at, path.len), q->literal))
         return false;
     at += q->literal.len;
     if (part + 1 == p->n_parts)
