@@ -83,7 +83,6 @@ struct engine_start {
     const struct principal *user; /* NULL: no owner */
     struct val request;           /* the whole variable `request` */
     struct str label;
-    struct str channel_url;       /* request_url of the request row, empty without */
 };
 
 /* Store an asynchronous instance and have it run.  Workers only.  ERR_NOT_FOUND: no such activity, or no active

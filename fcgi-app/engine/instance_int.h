@@ -34,6 +34,7 @@ struct task {
     uint32_t *arrived; /* joins: edges that came in this round */
     uint32_t n_arrived;
     struct str wait_output; /* parked: what fires when it wakes up */
+    int tries;              /* how often it was parked before */
     struct sub *sub;        /* parked for a sub-instance */
 };
 

@@ -186,6 +186,7 @@ struct node_run {
     int attempt;      /* 1; more after a crash or a replay of the same task row */
     bool sync;        /* somebody waits for the answer */
     bool woken;       /* called by `wake` */
+    int tries;        /* how often this task was parked before */
     struct instance *inst;
     struct task *task;
 };

@@ -319,6 +319,7 @@ static void run_node(struct instance *in, struct task *t, bool woken, unsigned f
         .attempt = in->attempt,
         .sync = (flags & INSTANCE_SYNC) != 0,
         .woken = woken,
+        .tries = t->tries,
         .inst = in,
         .task = t,
     };
@@ -335,6 +336,7 @@ static void run_node(struct instance *in, struct task *t, bool woken, unsigned f
         break;
     case NODE_WAIT:
         task_touch(in, t, TASK_WAIT);
+        t->tries++;
         in->n_waiting++;
         break;
     case NODE_FAIL:

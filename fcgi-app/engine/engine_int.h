@@ -1,0 +1,152 @@
+/*
+ * What the files of the engine share around a run: its driver, its rows, its answer.
+ */
+#ifndef SLUICE_ENGINE_ENGINE_INT_H
+#define SLUICE_ENGINE_ENGINE_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+#include "engine/instance_int.h"
+
+struct answer {
+    int status;
+    struct str content_type;
+    struct str body;
+    struct http_header *headers;
+    size_t n_headers;
+    struct val kept; /* for the request row: {"status","headers","body"}; undefined without */
+};
+
+/* An instance in memory and what drives it.  Lives in its own arena; one thread at a time. */
+struct run {
+    struct engine *en;
+    struct arena *a, *scratch;
+    struct instance *in;
+    const struct cfg *cfg; /* counted */
+    int64_t route_id;
+    int64_t err_activity_id;
+    struct str method, url, client_ip, gateway_host; /* of the request row */
+    int64_t request_started_us;                      /* monotonic */
+
+    /* the caller who waits; NULL: nobody (any more) */
+    _Atomic(struct http_req *) req;
+    int64_t answer_until_ms;      /* monotonic; 0 = not watched */
+    struct run *w_prev, *w_next;  /* watched runs */
+    struct answer answer;
+
+    /* the lease; job_id 0: none */
+    int64_t job_id, fence;
+    bool job_stored;
+    struct run *l_prev, *l_next; /* leased runs of this process */
+    bool listed;
+
+    struct writer_item item;
+};
+
+struct engine {
+    struct engine_opts o;
+    struct node_table nodes;
+    struct clock *clock;
+    struct wf_cache *workflows;
+    struct gw_sessions *sessions;
+    struct gw_http *http;
+    char owner[64]; /* lease_owner: host, process, start */
+
+    pthread_mutex_t pool_lock;
+    struct arena *pool[256]; /* idle arenas */
+    size_t n_pool;
+
+    pthread_mutex_t watch_lock; /* runs whose caller must be answered in time */
+    struct run *watched;
+
+    pthread_mutex_t jobs_lock;
+    pthread_cond_t jobs_wake;
+    pthread_t jobs_thread;
+    bool jobs_running, jobs_asked;
+    atomic_bool jobs_stop;
+    struct run *leased; /* runs whose lease must be prolonged */
+    int n_leased;
+
+    atomic_uint_fast64_t n_runs, n_blocked, n_parked, n_closed, n_claimed, n_taken_over, n_active;
+};
+
+/* ---- run.c: life of a run ---------------------------------------------------------------------------- */
+
+struct run *run_new(struct engine *en, const struct cfg *cfg);
+void run_free(struct run *r);
+struct instance_env run_env(struct run *r);
+/* The workflow of an activity's active version, ids set; ERR_NOT_FOUND. */
+MUST_CHECK int run_workflow(struct engine *en, const struct cfg_activity *act, struct workflow **out, struct err *e);
+/* Variable `user`. */
+struct val user_value(const struct principal *p, struct arena *a);
+
+/* ---- engine_store.c ------------------------------------------------------------------------------------ */
+
+enum lease_end {
+    LEASE_KEEP,    /* still ours */
+    LEASE_RELEASE, /* parked or over: by what the instance waits for */
+};
+
+/* Add all rows that are new or changed to r->item (reset first). */
+MUST_CHECK int store_collect(struct run *r, enum lease_end lease, struct err *e);
+/* Add what acknowledges a new instance to r->item: request, instance, and its job, leased by us or free for anybody. */
+MUST_CHECK int store_new(struct run *r, bool leased, struct err *e);
+void store_new_committed(struct run *r);
+/* After the commit: nothing is new or changed any more. */
+void store_committed(struct run *r);
+
+extern const struct writer_stmt *const store_writer_stmts[];
+extern const size_t store_writer_stmts_n;
+
+/* ---- engine_load.c --------------------------------------------------------------------------------------- */
+
+/* Read an instance into a fresh run.  ERR_NOT_FOUND. */
+MUST_CHECK int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e);
+/* Creation time of an instance by id; ERR_NOT_FOUND. */
+MUST_CHECK int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e);
+
+extern const struct db_stmt *const load_stmts[];
+extern const size_t load_stmts_n;
+
+/* ---- jobs.c -------------------------------------------------------------------------------------------------- */
+
+void jobs_start(struct engine *en);
+void jobs_stop(struct engine *en);
+/* Run an instance whose lease we hold on a worker of this process; takes the run over. */
+void lease_run(struct run *r);
+/* Run to the next park, storing on the way, and give the lease back.  On failure the lease is left to expire. */
+MUST_CHECK int run_drive(struct run *r, struct err *e);
+/* The lease of a stored instance for an operation: waits a little, then ERR_BUSY. */
+MUST_CHECK int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e);
+/* Whether this process runs stored instances. */
+bool jobs_here(const struct engine *en);
+
+extern const struct db_stmt *const job_stmts[];
+extern const size_t job_stmts_n;
+
+/* ---- body.c -------------------------------------------------------------------------------------------------- */
+
+/* The request object (4.13), living in `a`.  ERR_INVALID for a body that is not what it says. */
+MUST_CHECK int request_object(struct http_req *r, const struct route_match *m, struct val *out, struct arena *a,
+                              struct err *e);
+
+/* ---- answer.c -------------------------------------------------------------------------------------------------- */
+
+/* The answer of a synchronous call (5.1.5) from a closed, parked or blocked instance. */
+void answer_make(struct run *r);
+/* {"id","guid"} with a status, and an error text when given. */
+void answer_id(struct run *r, int status, const char *error);
+/* Send it to whoever waits, once. */
+void answer_send(struct run *r);
+void answer_fail(struct run *r, const struct err *e);
+
+/* ---- serve.c ------------------------------------------------------------------------------------------------------ */
+
+void watch_add(struct run *r);
+void watch_remove(struct run *r);
+/* Answer 504 to callers who waited too long: called now and then. */
+void watch_expire(struct engine *en);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * Reading a stored instance back into memory.
+ */
+#include "engine/engine_int.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+
+/* ---- statements --------------------------------------------------------------------------------------- */
+
+static const struct db_stmt stmt_instance = {
+    "load_instance",
+    "SELECT i.guid::text, i.status, i.kind, i.activity_id, i.version_id, i.definition_id, i.label, i.user_id, i.owner, "
+    "i.original_request_id, " DB_TS("i.request_on") ", coalesce(i.request, r.details), i.request_status, "
+    "i.parent_instance_id, " DB_TS("i.parent_on") ", i.callback_task_id, i.depth, i.proxy, i.durability, i.sync, "
+    "d.definition, s.state, " DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") " "
+    "FROM instances i JOIN definitions d ON d.id = i.definition_id "
+    "LEFT JOIN requests r ON r.id = i.original_request_id AND r.created_on = i.request_on "
+    "LEFT JOIN instance_states s ON s.instance_id = i.id "
+    "WHERE i.id = $1 AND i.created_on = $2",
+    2};
+
+static const struct db_stmt stmt_tasks = {
+    "load_tasks",
+    "SELECT id, cell_id, status, output, runtime, " DB_TS("created_on") ", " DB_TS("updated_on") " "
+    "FROM tasks WHERE instance_id = $1 AND instance_on = $2 ORDER BY id",
+    2};
+
+static const struct db_stmt stmt_contexts = {
+    "load_contexts",
+    "SELECT id, key, value, cleanup, sensitive FROM contexts WHERE instance_id = $1 AND instance_on = $2 ORDER BY id", 2};
+
+static const struct db_stmt stmt_timers = {
+    "load_timers",
+    "SELECT id, task_id, name, key, type, " DB_TS("at") ", output, " DB_TS("created_on") " "
+    "FROM timers WHERE instance_id = $1 AND status = 'WAIT' ORDER BY id",
+    1};
+
+static const struct db_stmt stmt_user = {
+    "load_user",
+    "SELECT json_build_object('id', u.id, 'username', u.username, 'email', u.email, 'first_name', u.first_name, "
+    "'last_name', u.last_name, 'firstname', u.first_name, 'lastname', u.last_name, 'mobile_number', u.mobile_number, "
+    "'language', u.language, 'timezone', u.timezone, 'is_system', u.is_system, 'ui_profile', u.ui_profile, "
+    "'profile_id', u.profile_id, 'profile', p.name, 'roles', coalesce((SELECT json_agg(r.name ORDER BY r.id) "
+    "FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]'::json), "
+    "'groups', u.groups, 'properties', u.properties, 'entity', u.entity) "
+    "FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
+    1};
+
+static const struct db_stmt stmt_when = {
+    "load_instance_when",
+    "SELECT " DB_TS("created_on") " FROM instances WHERE id = $1 "
+    "AND created_on >= id_from('instance', $1) AND created_on < id_to('instance', $1)",
+    1};
+
+const struct db_stmt *const load_stmts[] = {&stmt_instance, &stmt_tasks, &stmt_contexts,
+                                            &stmt_timers,   &stmt_user,  &stmt_when};
+const size_t load_stmts_n = COUNT_OF(load_stmts);
+
+/* ---- reading -------------------------------------------------------------------------------------------- */
+
+static struct str col(const PGresult *res, int row, int c, struct arena *a)
+{
+    struct str s = db_str(res, row, c);
+
+    return s.p != NULL ? str_dup(a, s) : STR_NONE;
+}
+
+static enum instance_status status_of(struct str s)
+{
+    return str_eq_c(s, "ACTIVE") ? INSTANCE_ACTIVE : str_eq_c(s, "CLOSED_IN_SUCCESS") ? INSTANCE_SUCCESS : INSTANCE_ERROR;
+}
+
+static enum task_status task_status_of(struct str s)
+{
+    return str_eq_c(s, "OK")      ? TASK_OK
+           : str_eq_c(s, "ERROR") ? TASK_ERROR
+           : str_eq_c(s, "WAIT")  ? TASK_WAIT
+                                  : TASK_QUEUED;
+}
+
+static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t created_us, struct str *state, struct err *e)
+{
+    const struct instance_env env = run_env(r);
+    struct workflow *wf;
+    struct instance *in;
+    struct str request;
+
+    if (wf_cache_get(r->en->workflows, db_str(res, 0, 20), &wf, e) != 0)
+        return -1;
+    in = r->in = instance_empty(wf, &env, r->a, r->scratch);
+    wf_unref(wf);
+    in->id = id;
+    in->created_us = created_us;
+    memcpy(in->guid, str_cstr(r->a, db_str(res, 0, 0)), 36);
+    in->status = status_of(db_str(res, 0, 1));
+    in->kind = str_cstr(r->a, db_str(res, 0, 2));
+    in->activity_id = db_int(res, 0, 3);
+    in->version_id = db_int(res, 0, 4);
+    in->definition_id = db_int(res, 0, 5);
+    in->label = col(res, 0, 6, r->a);
+    in->user_id = db_int(res, 0, 7);
+    in->owner = col(res, 0, 8, r->a);
+    in->request_id = db_int(res, 0, 9);
+    in->request_us = db_time_us(res, 0, 10);
+    request = col(res, 0, 11, r->a);
+    in->request_status = col(res, 0, 12, r->a);
+    in->parent_id = db_int(res, 0, 13);
+    in->parent_us = db_time_us(res, 0, 14);
+    in->callback_task_id = db_int(res, 0, 15);
+    in->depth = (int)db_int(res, 0, 16);
+    in->proxy_name = col(res, 0, 17, r->a);
+    in->step_durable = str_eq_c(db_str(res, 0, 18), "step");
+    in->sync = db_bool(res, 0, 19);
+    *state = col(res, 0, 21, r->a);
+    in->closed_us = db_time_us(res, 0, 22);
+    r->gateway_host = col(res, 0, 23, r->a);
+    in->updated_us = db_time_us(res, 0, 24);
+    in->stored = true;
+    in->request = val_dict_new(r->a, 0);
+    if (request.len > 0 && json_parse(request, &in->request, r->a, e) != 0)
+        return -1;
+    return 0;
+}
+
+static void read_tasks(struct instance *in, const PGresult *res)
+{
+    for (int row = 0; row < PQntuples(res); row++) {
+        struct task *t = ARENA_NEW(in->a, struct task);
+        const struct wf_cell *c;
+
+        t->id = db_int(res, row, 0);
+        t->cell_name = col(res, row, 1, in->a);
+        t->status = task_status_of(db_str(res, row, 2));
+        t->output = col(res, row, 3, in->a);
+        t->spent_us = (int64_t)(strtod(PQgetvalue(res, row, 4), NULL) * 1e6);
+        t->created_us = db_time_us(res, row, 5);
+        t->updated_us = db_time_us(res, row, 6);
+        t->stored = true;
+        c = wf_cell_find(in->wf, t->cell_name);
+        t->cell = c != NULL ? (int32_t)(c - in->wf->cells) : WF_NO_CELL;
+        task_append(in, t);
+    }
+}
+
+static int read_contexts(struct instance *in, const PGresult *res, struct err *e)
+{
+    for (int row = 0; row < PQntuples(res); row++) {
+        struct ctx_entry *c = context_entry(in, db_str(res, row, 1));
+
+        c->id = db_int(res, row, 0);
+        c->json = col(res, row, 2, in->a);
+        /* large structures are read when somebody looks inside */
+        if (json_lazy(c->json, &c->v, in->a, e) != 0)
+            return -1;
+        c->cleanup = db_bool(res, row, 3);
+        c->sensitive = db_bool(res, row, 4);
+        c->present = c->stored = true;
+        in->ctx_bytes += c->json.len;
+    }
+    return 0;
+}
+
+static void read_timers(struct instance *in, const PGresult *res)
+{
+    for (int row = 0; row < PQntuples(res); row++) {
+        struct timer_row *t = ARENA_NEW(in->a, struct timer_row);
+
+        t->id = db_int(res, row, 0);
+        t->task_id = db_int(res, row, 1);
+        t->name = col(res, row, 2, in->a);
+        t->key = col(res, row, 3, in->a);
+        t->type = col(res, row, 4, in->a);
+        t->at_us = db_time_us(res, row, 5);
+        t->output = col(res, row, 6, in->a);
+        t->created_us = db_time_us(res, row, 7);
+        t->stored = true;
+        t->next = in->timers;
+        in->timers = t;
+    }
+}
+
+static int read_rows(struct run *r, struct db_conn *c, struct err *e)
+{
+    struct instance *in = r->in;
+    PGresult *res = NULL;
+    struct str user;
+
+    if (db_query_in(c, &stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0)
+        return -1;
+    read_tasks(in, res);
+    if (db_query_in(c, &stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0 ||
+        read_contexts(in, res, e) != 0)
+        return -1;
+    if (db_query_in(c, &stmt_timers, DB_ARGS(DB_INT(in->id)), &res, r->a, e) != 0)
+        return -1;
+    read_timers(in, res);
+    if (in->user_id == 0)
+        return 0;
+    if (db_text(c, &stmt_user, DB_ARGS(DB_INT(in->user_id)), &user, r->a, e) != 0)
+        return e->code == ERR_NOT_FOUND ? 0 : -1; /* deleted since: no owner any more */
+    return json_parse(user, &in->user, r->a, e);
+}
+
+/* Acknowledged, but never run: its start is still to come. */
+static int queue_start(struct instance *in, struct err *e)
+{
+    struct task *t = task_new(in, in->wf->start, in->wf->cells[in->wf->start].name, NULL);
+
+    if (t == NULL) {
+        err_set(e, ERR_DB, "could not get a task id");
+        return -1;
+    }
+    queue_push(in, t);
+    return 0;
+}
+
+int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    struct str state;
+    int rc = -1;
+
+    if (db_get(r->en->o.db, &c, e) != 0)
+        goto out;
+    if (db_query_in(c, &stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a, e) != 0)
+        goto out;
+    if (PQntuples(res) == 0) {
+        err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);
+        goto out;
+    }
+    if (read_head(r, res, id, created_us, &state, e) != 0 || read_rows(r, c, e) != 0)
+        goto out;
+    if (state.p != NULL && instance_state_read(r->in, state, e) != 0)
+        goto out;
+    if (r->in->n_tasks == 0 && r->in->status == INSTANCE_ACTIVE && queue_start(r->in, e) != 0)
+        goto out;
+    rc = 0;
+out:
+    db_put(r->en->o.db, c);
+    return rc;
+}
+
+int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    int rc = -1;
+
+    if (db_get(en->o.db, &c, e) != 0)
+        goto out;
+    if (db_query(c, &stmt_when, DB_ARGS(DB_INT(id)), &res, e) != 0)
+        goto out;
+    if (PQntuples(res) == 0) {
+        err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);
+        goto out;
+    }
+    *created_us = db_time_us(res, 0, 0);
+    rc = 0;
+out:
+    PQclear(res);
+    db_put(en->o.db, c);
+    return rc;
+}

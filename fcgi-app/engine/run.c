@@ -1,0 +1,136 @@
+/*
+ * The life of a run: its arenas, its surroundings, and the workflow it follows.
+ */
+#include "engine/engine_int.h"
+
+enum { ARENA_CHUNK = 16 * 1024 };
+
+/* Arenas are kept between runs: a run then allocates nothing. */
+static struct arena *arena_take(struct engine *en)
+{
+    struct arena *a = NULL;
+
+    pthread_mutex_lock(&en->pool_lock);
+    if (en->n_pool > 0)
+        a = en->pool[--en->n_pool];
+    pthread_mutex_unlock(&en->pool_lock);
+    return a != NULL ? a : arena_new(ARENA_CHUNK);
+}
+
+static void arena_give(struct engine *en, struct arena *a)
+{
+    arena_reset(a);
+    pthread_mutex_lock(&en->pool_lock);
+    if (en->n_pool < COUNT_OF(en->pool)) {
+        en->pool[en->n_pool++] = a;
+        a = NULL;
+    }
+    pthread_mutex_unlock(&en->pool_lock);
+    arena_free(a);
+}
+
+struct run *run_new(struct engine *en, const struct cfg *cfg)
+{
+    struct arena *a = arena_take(en);
+    struct run *r = ARENA_NEW(a, struct run);
+
+    r->en = en;
+    r->a = a;
+    r->scratch = arena_take(en);
+    r->cfg = cfg_ref(cfg);
+    atomic_init(&r->req, NULL);
+    atomic_fetch_add_explicit(&en->n_active, 1, memory_order_relaxed);
+    return r;
+}
+
+void run_free(struct run *r)
+{
+    struct engine *en = r->en;
+    struct arena *a = r->a, *scratch = r->scratch;
+
+    watch_remove(r);
+    instance_release(r->in);
+    cfg_put(r->cfg);
+    atomic_fetch_sub_explicit(&en->n_active, 1, memory_order_relaxed);
+    arena_give(en, scratch);
+    arena_give(en, a); /* the run lives in it */
+}
+
+static int next_id(void *ctx, int kind, int64_t *out, struct err *e)
+{
+    struct run *r = ctx;
+
+    return ids_next(r->en->o.ids, (enum ids_kind)kind, out, e);
+}
+
+int run_workflow(struct engine *en, const struct cfg_activity *act, struct workflow **out, struct err *e)
+{
+    if (act == NULL || act->definition.len == 0) {
+        err_set(e, ERR_NOT_FOUND, "the workflow has no active version");
+        return -1;
+    }
+    if (wf_cache_get(en->workflows, act->definition, out, e) != 0) {
+        err_context(e, "workflow \"%.*s\"", STR_ARG(act->name));
+        return -1;
+    }
+    return 0;
+}
+
+static int workflow_named(void *ctx, struct str name, struct workflow **out, int64_t *activity_id, int64_t *version_id,
+                          int64_t *definition_id, struct err *e)
+{
+    struct run *r = ctx;
+    const struct cfg_activity *act = cfg_activity_named(r->cfg, name);
+
+    if (act == NULL) {
+        err_set(e, ERR_NOT_FOUND, "there is no workflow \"%.*s\"", STR_ARG(name));
+        return -1;
+    }
+    *activity_id = act->id;
+    *version_id = act->version_id;
+    *definition_id = act->definition_id;
+    return run_workflow(r->en, act, out, e);
+}
+
+struct instance_env run_env(struct run *r)
+{
+    return (struct instance_env){
+        .clock = r->en->clock,
+        .templates = r->en->o.templates,
+        .http = r->en->http,
+        .cfg = r->cfg,
+        .next_id = next_id,
+        .workflow_named = workflow_named,
+        .ctx = r,
+    };
+}
+
+static struct val text_or_null(struct str s)
+{
+    return s.p != NULL ? val_str(s) : val_null();
+}
+
+struct val user_value(const struct principal *p, struct arena *a)
+{
+    struct val u = val_dict_new(a, 20);
+
+    val_dict_set_c(u, "id", val_int(p->id));
+    val_dict_set_c(u, "username", text_or_null(p->username));
+    val_dict_set_c(u, "email", text_or_null(p->email));
+    val_dict_set_c(u, "first_name", text_or_null(p->first_name));
+    val_dict_set_c(u, "last_name", text_or_null(p->last_name));
+    val_dict_set_c(u, "firstname", text_or_null(p->first_name));
+    val_dict_set_c(u, "lastname", text_or_null(p->last_name));
+    val_dict_set_c(u, "mobile_number", text_or_null(p->mobile_number));
+    val_dict_set_c(u, "language", text_or_null(p->language));
+    val_dict_set_c(u, "timezone", text_or_null(p->timezone));
+    val_dict_set_c(u, "is_system", val_bool(p->is_system));
+    val_dict_set_c(u, "ui_profile", text_or_null(p->ui_profile));
+    val_dict_set_c(u, "profile_id", p->profile_id != 0 ? val_int(p->profile_id) : val_null());
+    val_dict_set_c(u, "profile", p->profile != NULL ? val_str(p->profile->name) : val_null());
+    val_dict_set_c(u, "roles", val_is_undef(p->roles) ? val_list_new(a, 0) : p->roles);
+    val_dict_set_c(u, "groups", val_is_undef(p->groups) ? val_list_new(a, 0) : p->groups);
+    val_dict_set_c(u, "properties", val_is_undef(p->properties) ? val_dict_new(a, 0) : p->properties);
+    val_dict_set_c(u, "entity", text_or_null(p->entity));
+    return val_copy(u, a);
+}

@@ -1,0 +1,190 @@
+/*
+ * What a stored instance needs besides its rows: queued activations, arrivals at joins, what parked tasks fire, and
+ * the descent of tasks where or-gates ask for it.
+ *
+ * Tasks are named by id and edges by their text, so that a replaced definition does not confuse them.
+ */
+#include "engine/instance_int.h"
+
+#include "base/json.h"
+
+static bool has_or(const struct workflow *w)
+{
+    for (uint32_t i = 0; i < w->n_cells; i++)
+        if (w->cells[i].role == ROLE_OR)
+            return true;
+    return false;
+}
+
+static struct val ids_of(const struct instance *in, const uint32_t *list, uint32_t n, struct arena *a)
+{
+    struct val out = val_list_new(a, n);
+
+    for (uint32_t i = 0; i < n; i++)
+        val_list_add(out, val_int(in->tasks[list[i]]->id));
+    return out;
+}
+
+static struct val joins_of(const struct instance *in, struct arena *a)
+{
+    struct val out = val_list_new(a, 2);
+
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        const struct task *t = in->tasks[i];
+        struct val join, edges;
+
+        if (t->n_arrived == 0 || t->status != TASK_WAIT)
+            continue;
+        join = val_dict_new(a, 2);
+        edges = val_list_new(a, t->n_arrived);
+        for (uint32_t k = 0; k < t->n_arrived; k++)
+            val_list_add(edges, val_str(in->wf->edges[t->arrived[k]].label));
+        val_dict_set_c(join, "task", val_int(t->id));
+        val_dict_set_c(join, "edges", edges);
+        val_list_add(out, join);
+    }
+    return out;
+}
+
+static struct val waits_of(const struct instance *in, struct arena *a)
+{
+    struct val out = val_list_new(a, 2);
+
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        const struct task *t = in->tasks[i];
+        struct val wait;
+
+        if (t->status != TASK_WAIT || t->n_arrived > 0)
+            continue;
+        wait = val_dict_new(a, 5);
+        val_dict_set_c(wait, "task", val_int(t->id));
+        val_dict_set_c(wait, "output", val_str(t->wait_output));
+        if (t->tries > 0)
+            val_dict_set_c(wait, "tries", val_int(t->tries));
+        if (t->sub != NULL) {
+            val_dict_set_c(wait, "sub", val_int(t->sub->instance_id));
+            val_dict_set_c(wait, "sub_on", val_int(t->sub->instance_us));
+        }
+        val_list_add(out, wait);
+    }
+    return out;
+}
+
+static struct val parents_of(const struct instance *in, struct arena *a)
+{
+    struct val out = val_list_new(a, in->n_tasks);
+
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        const struct task *t = in->tasks[i];
+        struct val row = val_list_new(a, t->n_parents + 1);
+
+        val_list_add(row, val_int(t->id));
+        for (uint32_t k = 0; k < t->n_parents; k++)
+            val_list_add(row, val_int(in->tasks[t->parents[k]]->id));
+        val_list_add(out, row);
+    }
+    return out;
+}
+
+bool instance_state_write(const struct instance *in, struct str *json, struct arena *a)
+{
+    struct val state;
+
+    if (in->status != INSTANCE_ACTIVE)
+        return false;
+    state = val_dict_new(a, 5);
+    val_dict_set_c(state, "queue", ids_of(in, in->queue + in->q_head, in->q_tail - in->q_head, a));
+    val_dict_set_c(state, "ends", ids_of(in, in->ends, in->n_ends, a));
+    val_dict_set_c(state, "joins", joins_of(in, a));
+    val_dict_set_c(state, "waits", waits_of(in, a));
+    if (has_or(in->wf))
+        val_dict_set_c(state, "parents", parents_of(in, a));
+    *json = json_text(state, a);
+    return true;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+static void read_queue(struct instance *in, struct val ids)
+{
+    for (size_t i = 0; i < val_count(ids); i++) {
+        struct task *t = task_find(in, val_at(ids, i).u.i);
+
+        if (t != NULL && t->status != TASK_OK && t->status != TASK_ERROR) {
+            t->status = TASK_QUEUED;
+            queue_push(in, t);
+        }
+    }
+}
+
+static void read_joins(struct instance *in, struct val joins)
+{
+    for (size_t i = 0; i < val_count(joins); i++) {
+        struct val join = val_at(joins, i), edges = val_get(join, "edges");
+        struct task *t = task_find(in, val_get_int(join, "task", 0));
+        const struct wf_cell *c;
+
+        if (t == NULL || t->status != TASK_WAIT || t->cell == WF_NO_CELL)
+            continue;
+        c = &in->wf->cells[t->cell];
+        t->arrived = ARENA_ARRAY(in->a, uint32_t, c->n_in + 1);
+        for (uint32_t k = 0; k < c->n_in; k++)
+            for (size_t n = 0; n < val_count(edges); n++)
+                if (str_eq(in->wf->edges[c->in[k]].label, val_text(val_at(edges, n)))) {
+                    t->arrived[t->n_arrived++] = c->in[k];
+                    break;
+                }
+        in->n_joins++;
+    }
+}
+
+static void read_waits(struct instance *in, struct val waits)
+{
+    for (size_t i = 0; i < val_count(waits); i++) {
+        struct val wait = val_at(waits, i);
+        struct task *t = task_find(in, val_get_int(wait, "task", 0));
+
+        if (t == NULL || t->status != TASK_WAIT)
+            continue;
+        t->wait_output = str_dup(in->a, val_get_text(wait, "output", STR("ok")));
+        t->tries = (int)val_get_int(wait, "tries", 0);
+        if (val_get_int(wait, "sub", 0) != 0) {
+            t->sub = ARENA_NEW(in->a, struct sub);
+            t->sub->instance_id = val_get_int(wait, "sub", 0);
+            t->sub->instance_us = val_get_int(wait, "sub_on", 0);
+        }
+        in->n_waiting++;
+    }
+}
+
+static void read_parents(struct instance *in, struct val rows)
+{
+    for (size_t i = 0; i < val_count(rows); i++) {
+        struct val row = val_at(rows, i);
+        struct task *t = task_find(in, val_at(row, 0).u.i);
+
+        for (size_t k = 1; t != NULL && k < val_count(row); k++) {
+            const struct task *parent = task_find(in, val_at(row, k).u.i);
+
+            if (parent != NULL)
+                task_parent_add(in, t, parent->index);
+        }
+    }
+}
+
+int instance_state_read(struct instance *in, struct str json, struct err *e)
+{
+    struct val state;
+
+    if (json_parse(json, &state, in->a, e) != 0) {
+        err_context(e, "state of instance %lld", (long long)in->id);
+        return -1;
+    }
+    read_joins(in, val_get(state, "joins"));
+    read_waits(in, val_get(state, "waits"));
+    read_parents(in, val_get(state, "parents"));
+    read_queue(in, val_get(state, "queue"));
+    read_queue(in, val_get(state, "ends"));
+    in->state_stored = true;
+    return 0;
+}

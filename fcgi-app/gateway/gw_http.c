@@ -1,0 +1,231 @@
+/*
+ * Calls of nodes: where they go, what is added, and what happens when a session has ended or a host is away.
+ */
+#include "gateway/gw_http.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "http/url.h"
+
+enum { PLAIN_CONNECT_MS = 10000, PLAIN_TOTAL_MS = 60000, MAX_URLS = 8 };
+
+struct gw_http {
+    struct http_client_pool *clients;
+    struct gw_sessions *sessions;
+};
+
+struct gw_http *gw_http_new(struct http_client_pool *clients, struct gw_sessions *sessions)
+{
+    struct gw_http *h = calloc(1, sizeof *h);
+
+    if (h == NULL)
+        abort();
+    h->clients = clients;
+    h->sessions = sessions;
+    return h;
+}
+
+void gw_http_free(struct gw_http *h)
+{
+    free(h);
+}
+
+struct gw_sessions *gw_http_sessions(struct gw_http *h)
+{
+    return h->sessions;
+}
+
+struct str gw_url_join(struct str base, struct str path, struct arena *a)
+{
+    while (base.len > 0 && base.p[base.len - 1] == '/')
+        base.len--;
+    while (path.len > 0 && path.p[0] == '/')
+        path = str_slice(path, 1, path.len);
+    return str_printf(a, "%.*s/%.*s", STR_ARG(base), STR_ARG(path));
+}
+
+static bool is_absolute(struct str url)
+{
+    return str_ieq(str_slice(url, 0, 7), STR("http://")) || str_ieq(str_slice(url, 0, 8), STR("https://"));
+}
+
+static bool same_origin(struct str x, struct str y, struct arena *a)
+{
+    struct url u, v;
+    struct err ignored;
+
+    return url_parse(x, &u, a, &ignored) == 0 && url_parse(y, &v, a, &ignored) == 0 &&
+           str_eq(url_origin(&u, a), url_origin(&v, a));
+}
+
+static bool belongs_to(const struct cfg_gateway *g, struct str url, struct arena *a)
+{
+    if (same_origin(g->url, url, a))
+        return true;
+    for (size_t i = 0; i < g->n_backup_urls; i++)
+        if (same_origin(g->backup_urls[i], url, a))
+            return true;
+    return false;
+}
+
+/* ---- headers: the holder's, then the session's, overridden by the call's ------------------------------ */
+
+struct headers {
+    struct http_header *items;
+    size_t n;
+};
+
+static void header_put(struct headers *h, struct str name, struct str value)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if (str_ieq(h->items[i].name, name)) {
+            h->items[i].value = value;
+            return;
+        }
+    h->items[h->n++] = (struct http_header){name, value};
+}
+
+static void headers_of(const struct cfg_gateway *g, const struct gw_call *c, struct headers *out, struct arena *a)
+{
+    size_t room = (g != NULL ? g->n_headers : 0) + c->n_headers + 4, kept = 0;
+
+    *out = (struct headers){ARENA_ARRAY(a, struct http_header, room), 0};
+    for (size_t i = 0; g != NULL && i < g->n_headers; i++)
+        header_put(out, g->headers[i].name, g->headers[i].value);
+    for (size_t i = 0; i < c->n_headers; i++)
+        header_put(out, c->headers[i].name, c->headers[i].value);
+    /* an empty value takes the header away */
+    for (size_t i = 0; i < out->n; i++)
+        if (out->items[i].value.len > 0)
+            out->items[kept++] = out->items[i];
+    out->n = kept;
+}
+
+static struct str host_of(struct str url, struct arena *a)
+{
+    struct url u;
+    struct err ignored;
+
+    if (url_parse(url, &u, a, &ignored) != 0)
+        return STR("");
+    return u.port != 0 ? str_printf(a, "%.*s:%d", STR_ARG(u.host), u.port) : u.host;
+}
+
+/* ---- the call -------------------------------------------------------------------------------------------- */
+
+struct plan {
+    struct gw_http *h;
+    const struct cfg_gateway *g; /* NULL: no credentials */
+    const struct gw_call *c;
+    struct headers headers;
+    struct arena *a;
+};
+
+static int call_once(struct plan *p, struct str url, const struct gw_session *session, struct gw_answer *out, struct err *e)
+{
+    struct headers all = {ARENA_ARRAY(p->a, struct http_header, p->headers.n + session->n_headers + 1), 0};
+    struct http_call call = {
+        .method = p->c->method,
+        .url = url,
+        .body = p->c->body,
+        .parts = p->c->parts,
+        .n_parts = p->c->n_parts,
+        .connect_ms = PLAIN_CONNECT_MS,
+        .total_ms = PLAIN_TOTAL_MS,
+    };
+
+    for (size_t i = 0; i < session->n_headers; i++)
+        header_put(&all, session->headers[i].name, session->headers[i].value);
+    for (size_t i = 0; i < p->headers.n; i++)
+        all.items[all.n++] = p->headers.items[i];
+    if (p->g != NULL) {
+        call.connect_ms = call.total_ms = (int64_t)p->g->timeout_s * 1000;
+        call.tls_insecure = !p->g->tls_verify;
+        call.proxy = p->g->proxy;
+        call.client_cert = p->g->client_cert;
+        call.client_key = secret_text(p->g->client_key);
+    }
+    call.headers = all.items;
+    call.n_headers = all.n;
+    out->url = url;
+    out->host = host_of(url, p->a);
+    out->sent = p->headers.items;
+    out->n_sent = p->headers.n;
+    out->attempts++;
+    return http_client_do(p->h->clients, &call, &out->res, p->a, e);
+}
+
+/* With the session of a gateway: one new login when it is refused. */
+static int call_session(struct plan *p, struct str base, struct str url, struct gw_answer *out, struct err *e)
+{
+    struct gw_session session;
+
+    for (int turn = 0;; turn++) {
+        if (gw_session(p->h->sessions, p->g, base, &session, p->a, e) != 0)
+            return -1;
+        if (call_once(p, url, &session, out, e) != 0)
+            return -1;
+        if (out->res.status != 401 || !session.renewable || turn > 0)
+            return 0;
+        gw_session_refused(p->h->sessions, p->g, base, session.stamp);
+    }
+}
+
+static bool idempotent(struct str method)
+{
+    return str_eq_c(method, "GET") || str_eq_c(method, "HEAD");
+}
+
+/*
+ * Below the gateway's URL in use.  A connection that could not be made goes on to the next URL within the call, for
+ * nothing can have happened twice; everything else leaves that to later calls.
+ */
+static int call_gateway(struct plan *p, struct str path, struct gw_answer *out, struct err *e)
+{
+    for (size_t turn = 0;; turn++) {
+        struct str base = gw_url(p->h->sessions, p->g);
+        int rc;
+
+        out->res = (struct http_result){0};
+        rc = call_session(p, base, gw_url_join(base, path, p->a), out, e);
+        if (rc == 0 || (e->code != ERR_UPSTREAM && e->code != ERR_TIMEOUT))
+            return rc;
+        gw_url_failed(p->h->sessions, p->g, base);
+        if (p->g->failover_next || turn >= p->g->n_backup_urls || turn >= MAX_URLS ||
+            (out->res.connected && !idempotent(p->c->method)))
+            return -1;
+    }
+}
+
+int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c, struct gw_answer *out, struct arena *a,
+               struct err *e)
+{
+    struct plan p = {.h = h, .c = c, .a = a};
+    const struct gw_session none = {0};
+
+    *out = (struct gw_answer){.url = c->url};
+    if (c->holder.len > 0) {
+        p.g = cfg != NULL ? cfg_session_holder(cfg, c->holder) : NULL;
+        if (p.g == NULL) {
+            err_set(e, ERR_NOT_FOUND, "there is no gateway \"%.*s\"", STR_ARG(c->holder));
+            return -1;
+        }
+    }
+    if (!is_absolute(c->url)) {
+        if (p.g == NULL) {
+            err_set(e, ERR_INVALID, "\"%.*s\" is no absolute URL and no session holder is given",
+                    STR_ARG(str_slice(c->url, 0, 200)));
+            return -1;
+        }
+        headers_of(p.g, c, &p.headers, a);
+        return call_gateway(&p, c->url, out, e);
+    }
+    /* credentials never leave for another host */
+    if (p.g != NULL && !belongs_to(p.g, c->url, a))
+        p.g = NULL;
+    headers_of(p.g, c, &p.headers, a);
+    if (p.g != NULL)
+        return call_session(&p, gw_url(h->sessions, p.g), c->url, out, e);
+    return call_once(&p, c->url, &none, out, e);
+}
