@@ -1,0 +1,123 @@
+/*
+ * The world of an integration test: its own PostgreSQL, nginx and programs, all gone when it ends.
+ *
+ *     static struct env *env;
+ *     static void serves(void **state) { ... env_http(env, "GET", "/api/v01/health", NULL, NULL) ... }
+ *     int main(void)
+ *     {
+ *         const struct CMUnitTest tests[] = {cmocka_unit_test(serves)};
+ *         env = env_start();
+ *         env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+ *         env_nginx_start(env, "core.sock", NULL);
+ *         return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
+ *     }
+ *
+ * Everything lives in a temporary folder (kept with SLUICE_KEEP=1 in the environment). A failed test prints the logs.
+ * Helpers fail the running test by themselves; outside of one they end the program. Single-threaded use.
+ */
+#ifndef SLUICE_TESTS_INTEGRATION_ENV_H
+#define SLUICE_TESTS_INTEGRATION_ENV_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+struct env;
+
+/* A fresh cluster with the empty database "sluice", running. */
+struct env *env_start(void);
+/* Stop and remove everything; prints the logs when `failed` is not 0 and returns it. */
+int env_end(struct env *env, int failed);
+/* The running test failed: print why. Does not return. */
+void env_fail(struct env *env, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
+struct arena *env_arena(struct env *env);
+/* Absolute path of a file in the temporary folder. */
+const char *env_path(struct env *env, const char *name);
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+/* Until `cond` holds, looking every 20 ms; fails the test after `ms`. */
+#define ENV_WAIT(env, ms, cond)                                                                                        \
+    do {                                                                                                               \
+        int64_t env_until_ = clock_mono_ms(&clock_system) + (ms);                                                      \
+        while (!(cond)) {                                                                                              \
+            if (clock_mono_ms(&clock_system) > env_until_)                                                             \
+                env_fail((env), "%s:%d: waited %d ms for: %s", __FILE__, __LINE__, (int)(ms), #cond);                   \
+            env_pause();                                                                                               \
+        }                                                                                                              \
+    } while (0)
+void env_pause(void); /* 20 ms */
+
+/* ---- PostgreSQL --------------------------------------------------------------------------- */
+
+/* Address of the database "sluice", as the superuser "sluice". */
+const char *env_db(const struct env *env);
+/* Address of another database or user (NULL: as env_db). */
+const char *env_db_of(struct env *env, const char *user, const char *database);
+/* First column of the first row of the last statement as text, "" without row; fails the test on an error. */
+const char *env_psql(struct env *env, const char *sql);
+const char *env_psql_at(struct env *env, const char *uri, const char *sql);
+void env_new_database(struct env *env, const char *name);
+/* Immediate stop (what a power cut leaves) and start again; the start waits until it answers. */
+void env_pg_stop(struct env *env);
+void env_pg_start(struct env *env);
+/* pg_dump with these arguments of `uri`, its output. */
+const char *env_pg_dump(struct env *env, const char *uri, const char *const *args);
+
+/* ---- programs ----------------------------------------------------------------------------- */
+
+/*
+ * Start a program; its output goes to the log `name`.log. vars: "NAME=value" texts, added to a clean environment
+ * (PATH, HOME and options of the sanitizers). Both arrays end with NULL; vars may be NULL. Returns the pid.
+ */
+pid_t env_spawn(struct env *env, const char *name, const char *const *argv, const char *const *vars);
+/* Exit status; 256 + signal when killed; fails the test after `ms`. */
+int env_wait_exit(struct env *env, pid_t pid, int ms);
+/* Send a signal and wait for the end. */
+int env_kill(struct env *env, pid_t pid, int sig);
+bool env_running(struct env *env, pid_t pid);
+/* What the log `name` holds so far. */
+const char *env_log(struct env *env, const char *name);
+
+/*
+ * One of our programs ("sluice-core", "sluice-proxy") listening on a socket of that name in the temporary folder, with
+ * DB set; waits until it accepts connections. The log has the name of the socket. args ends with NULL or is NULL.
+ */
+pid_t env_app_start(struct env *env, const char *program, const char *socket_name, const char *const *args);
+/* Path of one of our programs, or of one under tests/ ("tests/stand_in_gateway"). */
+const char *env_program(struct env *env, const char *name);
+/* A port of 127.0.0.1 nobody uses right now. */
+int env_free_port(struct env *env);
+bool env_port_open(int port);
+bool env_socket_open(const char *path);
+
+/* ---- nginx and HTTP ------------------------------------------------------------------------ */
+
+/* nginx from the files of nginx/, in front of these sockets (NULL: nobody there). Returns its port. */
+int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_socket);
+
+struct env_answer {
+    int status;
+    const char *body;
+    size_t body_len;
+    const char *headers; /* "name: value\n" each, names in lower case */
+};
+
+/* Ask nginx. headers: "Name: value" texts ending with NULL, or NULL; body NULL: none. status 0: no answer, body says why. */
+struct env_answer env_http(struct env *env, const char *method, const char *path, const char *const *headers,
+                           const char *body);
+/* The same at any address (http://127.0.0.1:...). */
+struct env_answer env_http_at(struct env *env, const char *method, const char *url, const char *const *headers,
+                              const char *body);
+/* The value of a header, "" when absent. */
+const char *env_header(struct env *env, const struct env_answer *a, const char *name);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The PostgreSQL of an integration test: a fresh cluster on a Unix socket, no TCP, fsync off.
+ */
+#include "integration/env_int.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <libpq-fe.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *tool(struct env *env, const char *name)
+{
+    return env->bindir[0] != '\0' ? arena_printf(env->a, "%s/%s", env->bindir, name) : name;
+}
+
+/* Debian keeps the server's programs of each major version in a folder of their own, outside of PATH. */
+static void find_bindir(struct env *env)
+{
+    glob_t g;
+
+    env->bindir = "";
+    if (glob("/usr/lib/postgresql/*/bin", 0, NULL, &g) == 0 && g.gl_pathc > 0)
+        env->bindir = arena_strdup(env->a, g.gl_pathv[g.gl_pathc - 1]);
+    globfree(&g);
+}
+
+void env_pg_start(struct env *env)
+{
+    const char *argv[] = {tool(env, "postgres"),
+                          "-D",
+                          env_path(env, "data"),
+                          "-k",
+                          env->dir,
+                          "-c",
+                          "listen_addresses=",
+                          "-c",
+                          "fsync=off",
+                          "-c",
+                          "full_page_writes=off",
+                          "-c",
+                          "max_connections=80",
+                          "-c",
+                          "shared_buffers=64MB",
+                          "-c",
+                          "unix_socket_permissions=0777",
+                          NULL};
+
+    env->postgres = env_spawn_opts(env, &(struct spawn_opts){"postgres", argv, NULL, true, SIGQUIT});
+    ENV_WAIT(env, 30000, PQping(env_db_of(env, NULL, "postgres")) == PQPING_OK || !env_running(env, env->postgres));
+    if (!env_running(env, env->postgres))
+        env_fail(env, "PostgreSQL did not start: %s", env_log(env, "postgres"));
+}
+
+void env_pg_stop(struct env *env)
+{
+    (void)env_kill(env, env->postgres, SIGQUIT);
+}
+
+static void make_data_folder(struct env *env)
+{
+    const char *data = env_path(env, "data");
+    const struct passwd *pw = getpwnam("postgres");
+
+    if (mkdir(data, 0700) != 0)
+        env_fail(env, "cannot make %s: %s", data, strerror(errno));
+    if (geteuid() == 0 && pw == NULL)
+        env_fail(env, "running as root needs a user postgres");
+    if (geteuid() == 0 && (chown(data, pw->pw_uid, pw->pw_gid) != 0 || chown(env->dir, pw->pw_uid, pw->pw_gid) != 0))
+        env_fail(env, "cannot give away %s: %s", data, strerror(errno));
+}
+
+struct env *env_start(void)
+{
+    struct env *env = env_new();
+    const char *data = env_path(env, "data");
+
+    find_bindir(env);
+    make_data_folder(env);
+    env->uri = arena_strdup(env->a, env_db_of(env, NULL, "sluice"));
+    env_run(env, &(struct spawn_opts){"initdb",
+                                      (const char *const[]){tool(env, "initdb"), "-D", data, "-U", "sluice", "-A", "trust",
+                                                            "-E", "UTF8", "--locale=C", "--no-sync", NULL},
+                                      NULL, true, SIGKILL});
+    env_pg_start(env);
+    env_new_database(env, "sluice");
+    return env;
+}
+
+const char *env_db(const struct env *env)
+{
+    return env->uri;
+}
+
+const char *env_db_of(struct env *env, const char *user, const char *database)
+{
+    return arena_printf(env->a, "postgresql://%s@/%s?host=%s", user != NULL ? user : "sluice",
+                        database != NULL ? database : "sluice", env->dir);
+}
+
+const char *env_psql_at(struct env *env, const char *uri, const char *sql)
+{
+    PGconn *pg = PQconnectdb(uri);
+    PGresult *r = NULL;
+    const char *out = "";
+    char text[500] = "";
+
+    if (PQstatus(pg) == CONNECTION_OK)
+        r = PQexec(pg, sql);
+    if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) > 0)
+        out = arena_strdup(env->a, PQgetvalue(r, 0, 0));
+    else if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+        snprintf(text, sizeof text, "%s", PQerrorMessage(pg));
+    PQclear(r);
+    PQfinish(pg);
+    if (text[0] != '\0')
+        env_fail(env, "%s in: %s", text, sql);
+    return out;
+}
+
+const char *env_psql(struct env *env, const char *sql)
+{
+    return env_psql_at(env, env->uri, sql);
+}
+
+void env_new_database(struct env *env, const char *name)
+{
+    (void)env_psql_at(env, env_db_of(env, NULL, "postgres"),
+                      arena_printf(env->a, "CREATE DATABASE \"%s\" TEMPLATE template0 ENCODING 'UTF8'", name));
+}
+
+const char *env_pg_dump(struct env *env, const char *uri, const char *const *args)
+{
+    const char *argv[30] = {tool(env, "pg_dump")};
+    const char *out = env_path(env, "dump.sql");
+    size_t n = 1;
+
+    while (args != NULL && *args != NULL && n < 24)
+        argv[n++] = *args++;
+    argv[n++] = "-f";
+    argv[n++] = out;
+    argv[n++] = uri;
+    (void)unlink(out);
+    env_run(env, &(struct spawn_opts){"pg_dump", argv, NULL, false, SIGKILL});
+    return env_read_file(env, out);
+}
