@@ -13,5 +13,6 @@ const struct db_stmts *const stores[] = {
     &config_stmts,         &auth_stmts,          &engine_stmts,            &maintenance_stmts,
     &metrics_stmts,        &api_help_stmts,      &api_health_stmts,        &api_activities_stmts,
     &api_versions_stmts,   &api_exchange_stmts,  &api_custom_routes_stmts, &api_templates_stmts,
+    &api_requests_stmts,  &api_transactions_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);
