@@ -1,0 +1,243 @@
+/*
+ * Numbers as text: digits in a base, floats after a type letter, signs, grouping, filling.
+ */
+#include "template/numfmt.h"
+
+#include <ctype.h>
+#include <math.h>
+
+#include "base/bigint.h"
+#include "base/utf8.h"
+#include "template/text.h"
+
+static int base_of(char type)
+{
+    switch (type) {
+    case 'b':
+        return 2;
+    case 'o':
+        return 8;
+    case 'x':
+    case 'X':
+        return 16;
+    default:
+        return 10;
+    }
+}
+
+static const char *prefix_of(char type)
+{
+    switch (type) {
+    case 'b':
+        return "0b";
+    case 'o':
+        return "0o";
+    case 'x':
+        return "0x";
+    case 'X':
+        return "0X";
+    default:
+        return "";
+    }
+}
+
+static struct str small_digits(uint64_t n, int base, bool upper, struct arena *a)
+{
+    char text[64];
+    size_t i = sizeof text;
+
+    do {
+        text[--i] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[n % (uint64_t)base];
+        n /= (uint64_t)base;
+    } while (n > 0);
+    return str_make(arena_strndup(a, text + i, sizeof text - i), sizeof text - i);
+}
+
+/* Digits of a positive big integer: decimal by the library, other bases in pieces of 32 bits. */
+static int big_digits(struct call *c, struct val v, int base, bool upper, struct str *out)
+{
+    struct buf b;
+    struct val piece;
+    size_t n = 0;
+    uint32_t *words;
+    bool leading = true;
+
+    buf_init(&b, LIB_TEXT_MAX, c->a);
+    if (base == 10) {
+        bigint_write(v.u.big, &b);
+        *out = buf_str(&b);
+        return 0;
+    }
+    words = arena_alloc(c->a, 4096 * sizeof *words);
+    for (; v.type == VAL_BIGINT || v.u.i != 0; n++) {
+        if (n == 4096)
+            return call_raise(c, TMPL_EXC_OVERFLOW, "int too large to format");
+        if (bigint_op(BIG_MOD, v, val_int(1LL << 32), &piece, c->a, c->e) != 0 ||
+            bigint_op(BIG_FLOORDIV, v, val_int(1LL << 32), &v, c->a, c->e) != 0)
+            return -1;
+        words[n] = (uint32_t)piece.u.i;
+    }
+    if (base == 8) { /* three bits do not divide 32: go by bits */
+        for (size_t bit = (n * 32 / 3 + 1) * 3; bit >= 3; bit -= 3) {
+            unsigned digit = 0;
+
+            for (size_t k = bit; k-- > bit - 3;)
+                digit = digit * 2 + (k / 32 < n ? words[k / 32] >> (k % 32) & 1 : 0);
+            leading = leading && digit == 0;
+            if (!leading)
+                buf_putc(&b, (char)('0' + digit));
+        }
+    } else {
+        unsigned bits = base == 16 ? 4 : 1;
+
+        for (size_t bit = n * 32; bit > 0; bit -= bits) {
+            size_t low = bit - bits;
+            unsigned digit = words[low / 32] >> (low % 32) & ((1u << bits) - 1);
+
+            leading = leading && digit == 0;
+            if (!leading)
+                buf_putc(&b, (upper ? "0123456789ABCDEF" : "0123456789abcdef")[digit]);
+        }
+    }
+    *out = buf_str(&b);
+    return 0;
+}
+
+int num_int_text(struct call *c, struct val v, char type, bool alt, struct num_text *out)
+{
+    int base = base_of(type);
+
+    *out = (struct num_text){.prefix = alt ? prefix_of(type) : "", .rest = STR(""), .digits = true};
+    if (v.type == VAL_BIGINT) {
+        out->negative = bigint_sign(v.u.big) < 0;
+        if (out->negative)
+            v = bigint_neg(v, c->a);
+        return big_digits(c, v, base, type == 'X', &out->whole);
+    }
+    if (v.type == VAL_BOOL)
+        v = val_int(v.u.b);
+    out->negative = v.u.i < 0;
+    out->whole = small_digits(v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i, base, type == 'X', c->a);
+    return 0;
+}
+
+/* printf with a precision that is bounded already. */
+static const char *print_float(struct arena *a, char type, int precision, bool alt, double f)
+{
+    switch (type | 32) {
+    case 'e':
+        return alt ? arena_printf(a, "%#.*e", precision, f) : arena_printf(a, "%.*e", precision, f);
+    case 'f':
+        return alt ? arena_printf(a, "%#.*f", precision, f) : arena_printf(a, "%.*f", precision, f);
+    default:
+        return alt ? arena_printf(a, "%#.*g", precision, f) : arena_printf(a, "%.*g", precision, f);
+    }
+}
+
+void num_float_text(struct call *c, double f, const struct fmt_spec *spec, struct num_text *out)
+{
+    char type = spec->type == 'n' ? 'g' : spec->type == '%' ? 'f' : spec->type;
+    int precision = spec->precision < 0 ? 6 : spec->precision > 4096 ? 4096 : (int)spec->precision;
+    char shortest[32];
+    const char *text;
+    size_t whole = 0;
+
+    *out = (struct num_text){.negative = signbit(f) && !isnan(f), .prefix = "", .digits = isfinite(f)};
+    f = fabs(f);
+    if (spec->type == '%')
+        f *= 100;
+    if (type == 0 && spec->precision < 0) {
+        size_t n = val_float_repr(f, shortest);
+
+        text = arena_strndup(c->a, shortest, n);
+    } else {
+        text = print_float(c->a, type, precision, spec->alt, f);
+        if (type == 0 && isfinite(f) && strpbrk(text, ".e") == NULL) {
+            /* no type letter promises a digit behind the point where the precision has room for it */
+            if ((int)strlen(text) < precision || precision == 0)
+                text = arena_printf(c->a, "%s.0", text);
+            else
+                text = print_float(c->a, 'e', precision > 0 ? precision - 1 : 0, false, f);
+        }
+    }
+    if (spec->type != 0 && isupper((unsigned char)spec->type)) {
+        char *up = arena_strdup(c->a, text);
+
+        for (char *p = up; *p != '\0'; p++)
+            *p = (char)toupper((unsigned char)*p);
+        text = up;
+    }
+    if (spec->positive_zero && out->negative && strspn(text, "0.") == strcspn(text, "eE"))
+        out->negative = false;
+    while (isdigit((unsigned char)text[whole]) || (!out->digits && text[whole] != '\0'))
+        whole++;
+    out->whole = str_make(text, whole);
+    out->rest = spec->type == '%' ? str_printf(c->a, "%s%%", text + whole) : str_c(text + whole);
+}
+
+/* Digits in groups, at least `min` characters wide (filled with zeros, which are grouped too). */
+static struct str group(struct str digits, char sep, size_t every, size_t min, struct arena *a)
+{
+    size_t max = (digits.len > min ? digits.len : min) * 2 + 2;
+    char *text = arena_alloc(a, max);
+    size_t at = max;
+    size_t n = 0;
+    size_t i = digits.len;
+
+    while (i > 0 || max - at < min) {
+        if (n > 0 && n % every == 0 && sep != 0) {
+            text[--at] = sep;
+            if (i == 0 && max - at >= min) {
+                text[--at] = '0';
+                break;
+            }
+        }
+        text[--at] = i > 0 ? digits.p[--i] : '0';
+        n++;
+    }
+    return str_make(text + at, max - at);
+}
+
+void num_put(const struct num_text *n, const struct fmt_spec *spec, struct arena *a, struct buf *out)
+{
+    char sign = n->negative ? '-' : spec->sign == '+' || spec->sign == ' ' ? spec->sign : 0;
+    size_t fixed = (sign != 0) + strlen(n->prefix) + n->rest.len;
+    size_t every = base_of(spec->type) == 10 ? 3 : 4;
+    bool zeros = spec->align == '=' && str_eq_c(spec->fill, "0") && n->digits;
+    size_t min = zeros && spec->width > (int64_t)fixed ? (size_t)spec->width - fixed : 0;
+    struct str whole = n->whole;
+    struct buf b;
+
+    if (n->digits && (spec->grouping != 0 || min > 0))
+        whole = group(whole, spec->grouping, every, min, a);
+    if (spec->align == '=' && !zeros && spec->width > (int64_t)(fixed + whole.len)) {
+        if (sign != 0)
+            buf_putc(out, sign);
+        buf_add_c(out, n->prefix);
+        text_fill(spec->fill, (size_t)spec->width - fixed - whole.len, out);
+        buf_add_str(out, whole);
+        buf_add_str(out, n->rest);
+        return;
+    }
+    buf_init(&b, LIB_TEXT_MAX, a);
+    if (sign != 0)
+        buf_putc(&b, sign);
+    buf_add_c(&b, n->prefix);
+    buf_add_str(&b, whole);
+    buf_add_str(&b, n->rest);
+    fmt_pad(buf_str(&b), spec, '>', out);
+}
+
+void fmt_pad(struct str text, const struct fmt_spec *spec, char align, struct buf *out)
+{
+    size_t len = utf8_len(text);
+    size_t n = spec->width > (int64_t)len ? (size_t)spec->width - len : 0;
+    size_t before;
+
+    if (spec->align != 0)
+        align = spec->align;
+    before = align == '>' ? n : align == '^' ? n / 2 : 0;
+    text_fill(spec->fill, before, out);
+    buf_add_str(out, text);
+    text_fill(spec->fill, n - before, out);
+}
