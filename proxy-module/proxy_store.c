@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "config/mask.h"
+#include "gateway/mask.h"
 #include "http/url.h"
 #include "proxy_int.h"
 
@@ -139,24 +139,27 @@ static void member_json(struct buf *out, const char *name, struct val v)
 /* A body as the interface shows it: data when it is JSON and was kept whole, else text. */
 static void member_body(struct buf *out, struct str body, struct str type, bool whole, struct arena *a)
 {
-    struct val kept = mask_body(body, type, LIMIT_RESPONSE_KEPT, a), data;
+    struct str kept = mask_body(type, body, LIMIT_RESPONSE_KEPT, a);
     struct err e = {0};
+    struct val data;
 
-    if (whole && val_is(kept, VAL_STR) && json_parse(val_text(kept), &data, a, &e) == 0) {
+    if (body.len == 0) {
+        member_json(out, "body", val_null());
+    } else if (whole && json_parse(kept, &data, a, &e) == 0) {
         buf_add_c(out, ",\"body\":");
-        buf_add_str(out, val_text(kept));
+        buf_add_str(out, kept);
     } else {
-        member_json(out, "body", kept);
+        member(out, "body", kept);
     }
 }
 
 static struct str url_of(const struct call *c, struct arena *a)
 {
-    struct str query = mask_query(url_query_without(c->r->query, "auth_token", a), a);
+    struct str query = url_query_without(c->r->query, "auth_token", a);
 
     if (query.len == 0)
         return c->path;
-    return str_printf(a, "%.*s?%.*s", STR_ARG(c->path), STR_ARG(query));
+    return mask_url(str_printf(a, "%.*s?%.*s", STR_ARG(c->path), STR_ARG(query)), a);
 }
 
 static struct str details(const struct call *c, struct str url, struct arena *a)
@@ -190,7 +193,7 @@ static struct val masked_headers(struct val headers, struct arena *a)
 
     for (size_t i = 0; val_pair_at(headers, i, &key, &value); i++)
         val_dict_set(out, val_str(utf8_repair(a, val_text(key))),
-                     mask_is_secret_header(val_text(key)) ? VAL_STR_LIT(MASK_TEXT)
+                     mask_header(val_text(key)) ? VAL_STR_LIT(MASK_SHOWN)
                                                           : val_str(utf8_repair(a, val_text(value))));
     return out;
 }

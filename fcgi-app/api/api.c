@@ -10,10 +10,6 @@
 #include "base/log.h"
 #include "http/url.h"
 
-#define ROUTE(method, path, fn, access, flags) api_handler fn;
-#include "api/routes.def"
-#undef ROUTE
-
 static const struct api_route routes[] = {
 #define ROUTE(method, path, fn, access, flags) {HTTP_##method, path, fn, access, flags},
 #include "api/routes.def"

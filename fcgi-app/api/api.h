@@ -57,6 +57,11 @@ struct api_call {
 
 typedef int api_handler(struct api_call *c, struct err *e);
 
+/* Every handler of routes.def. */
+#define ROUTE(method, path, fn, access, flags) api_handler fn;
+#include "api/routes.def"
+#undef ROUTE
+
 /* One line of routes.def. */
 struct api_route {
     enum http_method method;
