@@ -411,7 +411,6 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
         err_set(e, ERR_UPSTREAM, "tls with %s failed (%.*s)", x->where, STR_ARG(tidy(text, x->a)));
         return;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         err_set(e, ERR_INVALID, "the url cannot be used (%.*s)", STR_ARG(tidy(curl_easy_strerror(code), x->a)));
         return;
     case CURLE_GOT_NOTHING:

@@ -255,7 +255,7 @@ static void conn_start(struct conn *c, bool whole, uint64_t body_len)
 
 static void intake_start(struct conn *c)
 {
-    bool whole = frame_complete(&c->in.scan);
+    bool whole = frame_complete(&c->in.scan) && c->in.scan.body_len <= LIMIT_BODY_INLINE;
 
     stop_timer(c);
     c->direct = false;
