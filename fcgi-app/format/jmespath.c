@@ -10,6 +10,7 @@
 #include "format/json_equal.h"
 
 enum { STEPS_MAX = 20000000 };
+#define MEMORY_MAX (256 * MIB) /* what one search may allocate, bytes */
 
 struct jmespath {
     struct jp_node *root;
@@ -33,7 +34,8 @@ int jmespath_compile(struct jmespath **out, struct str expression, struct arena 
 int jmespath_search(const struct jmespath *q, struct val data, struct val *out, struct arena *a,
                     struct err *e)
 {
-    struct jp_run r = {.steps = STEPS_MAX, .a = a, .e = e};
+    struct jp_run r = {
+        .steps = STEPS_MAX, .memory_end = arena_used(a) + MEMORY_MAX, .a = a, .e = e};
 
     return jp_eval(&r, q->root, data, out);
 }
@@ -43,6 +45,10 @@ int jp_steps(struct jp_run *r, size_t n)
     if (n > (size_t)r->steps) {
         r->steps = 0;
         err_set(r->e, ERR_LIMIT, "the expression needs too many steps");
+        return -1;
+    }
+    if (arena_used(r->a) > r->memory_end) {
+        err_set(r->e, ERR_LIMIT, "the expression needs too much memory");
         return -1;
     }
     r->steps -= (int64_t)n;

@@ -100,9 +100,10 @@ struct jp_node {
 /* Parse the whole of `text`. */
 MUST_CHECK int jp_parse(struct jp_node **out, struct str text, struct arena *a, struct err *e);
 
-/* One search: where it allocates and how many steps are left. */
+/* One search: where it allocates and what is left of its budget. */
 struct jp_run {
     int64_t steps;
+    size_t memory_end; /* arena_used() at which the search ends */
     struct arena *a;
     struct err *e;
 };

@@ -365,7 +365,7 @@ static int member(struct parser *p, struct jp_node *left, struct jp_node **out)
     if (t == JP_STAR) {
         if (jp_next(&p->lx) != 0)
             return -1;
-        return project(p, JP_N_VALUES, left, power[JP_STAR], out);
+        return project(p, JP_N_VALUES, left, power[JP_DOT], out);
     }
     if (t == JP_LBRACKET || t == JP_LBRACE) {
         if (jp_next(&p->lx) != 0)

@@ -7,6 +7,7 @@
 #include "format/jsonschema_int.h"
 
 enum { STEPS_MAX = 10000000, ERRORS_MAX = 100 };
+#define MEMORY_MAX (256 * MIB) /* what one validation may allocate, bytes */
 
 /* Anchors named by some $dynamicRef may be met in any resource: compile them all, which may name
  * more. */
@@ -70,7 +71,13 @@ int jsonschema_validate(const struct jsonschema *s, struct val data,
                         struct jsonschema_error **errors, struct arena *a, struct err *e)
 {
     struct js_run r = {
-        .a = a, .e = e, .steps = STEPS_MAX, .room = ERRORS_MAX, .quiet = errors == NULL};
+        .a = a,
+        .e = e,
+        .steps = STEPS_MAX,
+        .memory_end = arena_used(a) + MEMORY_MAX,
+        .room = ERRORS_MAX,
+        .quiet = errors == NULL,
+    };
     int rc = js_validate(&r, s->root, data, NULL, NULL, NULL);
 
     if (errors != NULL)

@@ -270,7 +270,9 @@ static int explain(struct js_run *r, const struct tried *tried, size_t n, struct
             n_near++;
         }
     }
-    if (n_near == 1) {
+    if (n == 1)
+        near = &tried[0];
+    if (n == 1 || n_near == 1) {
         js_error_take(r, near->first);
         return 0;
     }

@@ -236,6 +236,7 @@ struct js_run {
     struct jsonschema_error *last;
     size_t room; /* for so many more errors */
     int64_t steps;
+    size_t memory_end; /* arena_used() at which it ends */
     int depth;
     bool quiet; /* only whether, not why: stop at the first failure */
 };

@@ -17,6 +17,10 @@ int js_steps(struct js_run *r, size_t n)
         err_set(r->e, ERR_LIMIT, "checking the data against the schema needs too many steps");
         return -1;
     }
+    if (arena_used(r->a) > r->memory_end) {
+        err_set(r->e, ERR_LIMIT, "checking the data against the schema needs too much memory");
+        return -1;
+    }
     r->steps -= (int64_t)n;
     return 0;
 }
@@ -157,18 +161,21 @@ int js_error_at(struct js_run *r, const struct js_path *path, const char *fmt, .
 const char *js_show(struct js_run *r, struct val v)
 {
     struct buf b;
-    size_t n;
+    struct str text;
+    size_t n = SHOWN_MAX;
 
     if (r->quiet)
         return "";
-    buf_init(&b, SHOWN_MAX, r->a);
+    buf_init(&b, 64 * KIB,
+             r->a); /* of what is longer some pieces are missing, beyond what we show */
     json_write(v, JSON_SPACED, 0, &b);
-    n = b.len;
-    while (b.over && n > 0 && ((unsigned char)b.p[n - 1] & 0xc0) == 0x80)
+    text = buf_str(&b);
+    if (text.len <= SHOWN_MAX && !b.over)
+        return buf_cstr(&b);
+    while (n > 0 && n < text.len && ((unsigned char)text.p[n] & 0xc0) == 0x80)
         n--; /* not in the middle of a character */
-    if (b.over && n > 0 && ((unsigned char)b.p[n - 1] & 0x80) != 0)
-        n--;
-    return arena_printf(r->a, "%.*s%s", (int)n, b.p, b.over ? "..." : "");
+    text = str_slice(text, 0, n);
+    return arena_printf(r->a, "%.*s...", STR_ARG(text));
 }
 
 /* ---- one schema, one value --------------------------------------------------------------- */
