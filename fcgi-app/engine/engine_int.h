@@ -97,18 +97,12 @@ void store_new_committed(struct run *r);
 /* After the commit: nothing is new or changed any more. */
 void store_committed(struct run *r);
 
-extern const struct writer_stmt *const store_writer_stmts[];
-extern const size_t store_writer_stmts_n;
-
 /* ---- engine_load.c --------------------------------------------------------------------------------------- */
 
 /* Read an instance into a fresh run.  ERR_NOT_FOUND. */
 MUST_CHECK int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e);
 /* Creation time of an instance by id; ERR_NOT_FOUND. */
 MUST_CHECK int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e);
-
-extern const struct db_stmt *const load_stmts[];
-extern const size_t load_stmts_n;
 
 /* ---- jobs.c -------------------------------------------------------------------------------------------------- */
 
@@ -118,13 +112,15 @@ void jobs_stop(struct engine *en);
 void lease_run(struct run *r);
 /* Run to the next park, storing on the way, and give the lease back.  On failure the lease is left to expire. */
 MUST_CHECK int run_drive(struct run *r, struct err *e);
+/* Store all changes and keep or give back the lease, waiting out a database that is away. */
+MUST_CHECK int run_store(struct run *r, enum lease_end lease, struct err *e);
+/* The row goes back to the table; then this process forgets the lease. */
+void lease_return(struct run *r, int64_t after_ms);
+void lease_drop(struct run *r);
 /* The lease of a stored instance for an operation: waits a little, then ERR_BUSY. */
 MUST_CHECK int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e);
 /* Whether this process runs stored instances. */
 bool jobs_here(const struct engine *en);
-
-extern const struct db_stmt *const job_stmts[];
-extern const size_t job_stmts_n;
 
 /* ---- body.c -------------------------------------------------------------------------------------------------- */
 

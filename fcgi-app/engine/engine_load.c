@@ -54,9 +54,9 @@ static const struct db_stmt stmt_when = {
     "AND created_on >= id_from('instance', $1) AND created_on < id_to('instance', $1)",
     1};
 
-const struct db_stmt *const load_stmts[] = {&stmt_instance, &stmt_tasks, &stmt_contexts,
+static const struct db_stmt *const all[] = {&stmt_instance, &stmt_tasks, &stmt_contexts,
                                             &stmt_timers,   &stmt_user,  &stmt_when};
-const size_t load_stmts_n = COUNT_OF(load_stmts);
+const struct db_stmts engine_load_stmts = {"engine_load", all, COUNT_OF(all)};
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
 

@@ -182,13 +182,13 @@ static const struct writer_stmt w_job_delete = {
     "DELETE FROM jobs j USING unnest($1::bigint[], $2::bigint[]) AS u(id, fence) WHERE j.id = u.id AND j.fence = u.fence",
     "ii", 52};
 
-const struct writer_stmt *const store_writer_stmts[] = {
+const struct writer_stmt *const engine_writer_stmts[] = {
     &w_job_fence,      &w_request_insert, &w_request_update, &w_request_proxied, &w_instance_insert, &w_instance_update,
     &w_task_insert,    &w_task_update,    &w_context_insert, &w_context_update,  &w_context_delete,  &w_error_insert,
     &w_trace_insert,   &w_log_insert,     &w_timer_insert,   &w_timer_update,    &w_state_put,       &w_state_delete,
     &w_job_insert,     &w_job_park,       &w_job_delete,
 };
-const size_t store_writer_stmts_n = COUNT_OF(store_writer_stmts);
+const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 
 /* ---- rows ------------------------------------------------------------------------------------------------- */
 

@@ -59,8 +59,8 @@ static const struct db_stmt stmt_fail = {
     "WHERE id = $1 AND fence = $2",
     3};
 
-const struct db_stmt *const job_stmts[] = {&stmt_claim, &stmt_prolong, &stmt_take, &stmt_return, &stmt_fail};
-const size_t job_stmts_n = COUNT_OF(job_stmts);
+static const struct db_stmt *const all[] = {&stmt_claim, &stmt_prolong, &stmt_take, &stmt_return, &stmt_fail};
+const struct db_stmts engine_jobs_stmts = {"engine_jobs", all, COUNT_OF(all)};
 
 /* ---- leases of this process ------------------------------------------------------------------------------ */
 
@@ -84,7 +84,7 @@ static void lease_list(struct run *r)
     pthread_mutex_unlock(&en->jobs_lock);
 }
 
-static void lease_unlist(struct run *r)
+void lease_drop(struct run *r)
 {
     struct engine *en = r->en;
 
@@ -114,7 +114,7 @@ static void exec_logged(struct engine *en, const struct db_stmt *s, const struct
 }
 
 /* Somebody else may have it, after a while. */
-static void lease_return(struct run *r, int64_t after_ms)
+void lease_return(struct run *r, int64_t after_ms)
 {
     exec_logged(r->en, &stmt_return, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(after_ms)));
 }
@@ -158,7 +158,7 @@ int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct er
 /* ---- running ----------------------------------------------------------------------------------------------- */
 
 /* Store, waiting out a database that is away; anything else means that the instance is not ours any more. */
-static int store(struct run *r, enum lease_end lease, struct err *e)
+int run_store(struct run *r, enum lease_end lease, struct err *e)
 {
     for (;;) {
         if (store_collect(r, lease, e) == 0 && writer_store(r->en->o.writer, &r->item, e) == 0) {
@@ -196,10 +196,10 @@ int run_drive(struct run *r, struct err *e)
     if (in->status == INSTANCE_ACTIVE)
         fire_due_timers(in);
     while (instance_run(in, flags) == INSTANCE_STORE)
-        if (store(r, LEASE_KEEP, e) != 0)
+        if (run_store(r, LEASE_KEEP, e) != 0)
             return -1;
     atomic_fetch_add_explicit(&r->en->n_runs, 1, memory_order_relaxed);
-    return store(r, LEASE_RELEASE, e);
+    return run_store(r, LEASE_RELEASE, e);
 }
 
 static void drive(void *arg)
@@ -211,7 +211,7 @@ static void drive(void *arg)
         lease_return(r, 0);
     else if (run_drive(r, &e) != 0)
         log_err(LOG_WARN_LEVEL, "run.lost", &e);
-    lease_unlist(r);
+    lease_drop(r);
     run_free(r);
 }
 
@@ -221,7 +221,7 @@ void lease_run(struct run *r)
     if (http_server_work(r->en->o.server, drive, r) == 0)
         return;
     /* no worker free: whoever has one takes it from the table */
-    lease_unlist(r);
+    lease_drop(r);
     lease_return(r, 0);
     run_free(r);
 }
@@ -253,7 +253,7 @@ static void run_claimed(void *arg)
         if (run_drive(r, &e) != 0)
             log_err(LOG_WARN_LEVEL, "run.lost", &e);
     }
-    lease_unlist(r);
+    lease_drop(r);
     run_free(r);
 }
 
@@ -277,7 +277,7 @@ static void start_claimed(struct engine *en, const struct cfg *cfg, const PGresu
     lease_list(r);
     if (http_server_work(en->o.server, run_claimed, cl) == 0)
         return;
-    lease_unlist(r);
+    lease_drop(r);
     lease_return(r, 1000);
     run_free(r);
 }

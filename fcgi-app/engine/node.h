@@ -26,6 +26,7 @@ struct tmpl;
 enum param_kind {
     PARAM_LINE,        /* none: rendered, trimmed          -> struct str */
     PARAM_JINJA,       /* jinja: rendered                  -> struct str */
+    PARAM_JSON,        /* json: rendered                   -> struct str */
     PARAM_INT,         /* none, validation int: rendered   -> int64_t */
     PARAM_MSEC,        /* none: rendered duration          -> int64_t, milliseconds */
     PARAM_DATA,        /* python: rendered, then read as a literal -> struct val, undefined when empty */

@@ -17,6 +17,7 @@
 static const struct param_kind_info kinds[PARAM_KINDS] = {
     [PARAM_LINE] = {NULL, NULL, sizeof(struct str)},
     [PARAM_JINJA] = {"jinja", NULL, sizeof(struct str)},
+    [PARAM_JSON] = {"json", NULL, sizeof(struct str)},
     [PARAM_INT] = {NULL, "int", sizeof(int64_t)},
     [PARAM_MSEC] = {NULL, NULL, sizeof(int64_t)},
     [PARAM_DATA] = {"python", NULL, sizeof(struct val)},
@@ -185,14 +186,20 @@ int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *o
 
 /* ---- conversions of rendered text -------------------------------------------------------------------- */
 
+/* Bodies and values keep their blanks; names, numbers and URLs do not. */
+static bool as_written(enum param_kind k)
+{
+    return k == PARAM_JINJA || k == PARAM_JSON || k == PARAM_DATA;
+}
+
 static int convert(const struct param *p, struct str text, struct clock *clock, void *dst, struct arena *a, struct err *e)
 {
     bool empty;
 
-    if (p->kind != PARAM_JINJA && p->kind != PARAM_DATA)
+    if (!as_written(p->kind))
         text = str_trim(text);
     empty = text.len == 0;
-    if (empty && p->mandatory && p->kind != PARAM_JINJA) {
+    if (empty && p->mandatory && !as_written(p->kind)) {
         err_set(e, ERR_INVALID, "parameter \"%s\" is empty", p->name);
         return -1;
     }
@@ -590,7 +597,7 @@ static read_fn *const readers[PARAM_KINDS] = {
     [PARAM_KEY] = read_key,         [PARAM_KEYS] = read_keys,      [PARAM_HEADERS] = read_headers,
     [PARAM_SWITCH] = read_switch,   [PARAM_OUTPUTS] = read_list,   [PARAM_ENDS] = read_list,
     [PARAM_STRINGS] = read_strings, [PARAM_RETRY] = read_retry,    [PARAM_SESSION] = read_text,
-    [PARAM_ACTIVITY] = read_text,   [PARAM_TASK] = read_plain,
+    [PARAM_ACTIVITY] = read_text,   [PARAM_TASK] = read_plain,     [PARAM_JSON] = read_text,
 };
 
 int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates, void *image,

@@ -6,7 +6,7 @@
 #include "engine/instance_int.h"
 
 #include "auth/auth.h"
-#include "base/json.h"
+#include "gateway/mask.h"
 
 extern char **environ;
 
@@ -63,21 +63,6 @@ static struct val var_tasks(struct instance *in, struct arena *a)
 
 /* ---- settings without what looks secret ------------------------------------------------------------- */
 
-static bool looks_secret(struct str name)
-{
-    static const char *const words[] = {"password", "passwd", "secret", "token", "authorization", "api_key",
-                                        "private_key"};
-    char lower[64];
-    size_t n = name.len < sizeof lower ? name.len : sizeof lower;
-
-    for (size_t i = 0; i < n; i++)
-        lower[i] = (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32 : name.p[i]);
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (str_find(str_make(lower, n), str_c(words[i])) >= 0)
-            return true;
-    return false;
-}
-
 static struct val without_secrets(struct val v, struct arena *a)
 {
     struct val out, key, value;
@@ -92,7 +77,7 @@ static struct val without_secrets(struct val v, struct arena *a)
         return v;
     out = val_dict_new(a, val_count(v));
     for (size_t i = 0; i < val_count(v); i++)
-        if (val_pair_at(v, i, &key, &value) && !looks_secret(val_text(key)))
+        if (val_pair_at(v, i, &key, &value) && !mask_key(val_text(key)))
             val_dict_set(out, key, without_secrets(value, a));
     return out;
 }

@@ -1,0 +1,376 @@
+/*
+ * What people do with stored instances: replay, skip, rollback, force close, reopen, edit the context.
+ *
+ * Each operation takes the instance's lease like any run does, changes it in memory, lets it go on to its next park, and
+ * gives the lease back.
+ *
+ * Rules: workflow-engine.md 4.7, 4.15, 4.16.
+ */
+#include "engine/engine_int.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "gateway/mask.h"
+
+/* ---- statements ------------------------------------------------------------------------------------------ */
+
+static const struct db_stmt stmt_replayed = {
+    "op_errors_replayed",
+    "UPDATE errors SET replayed = true WHERE instance_id = $1 AND instance_on = $2 AND task_id = $3 AND NOT replayed", 3};
+
+static const struct db_stmt stmt_definition = {
+    "op_definition",
+    "UPDATE instances SET definition_id = definition_put($3) WHERE id = $1 AND created_on = $2", 3};
+
+static const struct db_stmt stmt_timer = {
+    "op_timer", "SELECT instance_id, " DB_TS("instance_on") ", status FROM timers WHERE id = $1", 1};
+
+static const struct db_stmt stmt_audit = {
+    "op_audit",
+    "INSERT INTO audit (user_id, username, operation, target, target_type, summary) "
+    "VALUES ($1, $2, 'update', $3, 'transaction', $4)",
+    4};
+
+static const struct db_stmt *const all[] = {&stmt_replayed, &stmt_definition, &stmt_timer, &stmt_audit};
+const struct db_stmts engine_ops_stmts = {"engine_ops", all, COUNT_OF(all)};
+
+/* ---- holding an instance ------------------------------------------------------------------------------------ */
+
+static int exec(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n, struct err *e)
+{
+    struct db_conn *c = NULL;
+    int rc = db_get(en->o.db, &c, e);
+
+    if (rc == 0)
+        rc = db_exec(c, s, args, n, NULL, e);
+    db_put(en->o.db, c);
+    return rc;
+}
+
+static void op_end(struct run *r)
+{
+    lease_drop(r);
+    run_free(r);
+}
+
+/* Take the lease and read the instance. */
+static int op_begin(struct engine *en, int64_t id, struct run **out, struct err *e)
+{
+    const struct cfg *cfg;
+    int64_t created_us;
+    struct run *r;
+
+    if (instance_when(en, id, &created_us, e) != 0)
+        return -1;
+    cfg = cfg_get(en->o.cfg);
+    r = run_new(en, cfg);
+    cfg_put(cfg);
+    if (lease_take(r, id, created_us, e) != 0) {
+        op_end(r);
+        return -1;
+    }
+    if (run_load(r, id, created_us, e) != 0) {
+        lease_return(r, 0);
+        op_end(r);
+        return -1;
+    }
+    *out = r;
+    return 0;
+}
+
+/* Nothing was changed: the lease goes back by what the instance waits for. */
+static int op_refuse(struct run *r)
+{
+    struct err e;
+
+    if (run_store(r, LEASE_RELEASE, &e) != 0)
+        log_err(LOG_WARN_LEVEL, "op.release", &e);
+    op_end(r);
+    return -1;
+}
+
+static struct str name_of(const struct principal *who)
+{
+    return who != NULL ? who->username : STR("system");
+}
+
+/* A line in the logs of the instance and a record in the audit. */
+static void op_note(struct run *r, const struct principal *who, const char *what)
+{
+    struct err e;
+
+    instance_log(r->in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
+    if (exec(r->en, &stmt_audit,
+             DB_ARGS(who != NULL ? DB_INT(who->id) : DB_NULL, DB_STR(name_of(who)),
+                     DB_STR(str_printf(r->a, "%lld", (long long)r->in->id)), DB_C(what)),
+             &e) != 0)
+        log_err(LOG_WARN_LEVEL, "op.audit", &e);
+}
+
+static int op_finish(struct run *r, bool go_on, struct err *e)
+{
+    int rc = go_on ? run_drive(r, e) : run_store(r, LEASE_RELEASE, e);
+
+    op_end(r);
+    return rc;
+}
+
+/* ---- tasks ---------------------------------------------------------------------------------------------------- */
+
+static void drop_timers_of(struct instance *in, const struct task *t)
+{
+    for (struct timer_row *row = in->timers; row != NULL; row = row->next)
+        if (row->task_id == t->id && row->status == TIMER_WAIT) {
+            row->status = TIMER_CANCEL;
+            row->dirty = true;
+        }
+}
+
+static int check_task(const struct instance *in, const struct task *t, enum engine_act act, struct err *e)
+{
+    if (t == NULL) {
+        err_set(e, ERR_NOT_FOUND, "there is no such task");
+        return -1;
+    }
+    if (in->status != INSTANCE_ACTIVE) {
+        err_set(e, ERR_CONFLICT, "the transaction is closed");
+        return -1;
+    }
+    if (t->cell != WF_NO_CELL && in->latest[t->cell] != (int32_t)t->index) {
+        err_set(e, ERR_CONFLICT, "\"%.*s\" has run again since", STR_ARG(t->cell_name));
+        return -1;
+    }
+    if (t->status != TASK_ERROR && (t->status != TASK_WAIT || act == ENGINE_REPLAY)) {
+        err_set(e, ERR_CONFLICT, "the task is not in error");
+        return -1;
+    }
+    return 0;
+}
+
+static int end_task(struct instance *in, struct task *t, const char *output, struct err *e)
+{
+    const struct wf_out *o = t->cell != WF_NO_CELL ? wf_out_find(&in->wf->cells[t->cell], str_c(output)) : NULL;
+
+    if (o == NULL) {
+        err_set(e, ERR_INVALID, "\"%.*s\" has no output \"%s\"", STR_ARG(t->cell_name), output);
+        return -1;
+    }
+    if (t->status == TASK_WAIT) {
+        drop_timers_of(in, t);
+        if (in->wf->cells[t->cell].role == ROLE_JOIN)
+            in->n_joins--;
+        else
+            in->n_waiting--;
+    }
+    task_fire(in, t, o->name);
+    return 0;
+}
+
+int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enum engine_act act,
+                    const struct principal *who, struct err *e)
+{
+    static const char *const names[] = {"replayed", "skipped", "rolled back"};
+    struct run *r;
+    struct task *t;
+
+    if (op_begin(en, instance_id, &r, e) != 0)
+        return -1;
+    t = task_find(r->in, task_id);
+    if (check_task(r->in, t, act, e) != 0)
+        return op_refuse(r);
+    if (act != ENGINE_REPLAY && end_task(r->in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
+        return op_refuse(r);
+    if (act == ENGINE_REPLAY) {
+        t->output = STR_NONE;
+        t->tries = 0;
+        task_touch(r->in, t, TASK_QUEUED);
+        queue_push(r->in, t);
+    }
+    if (exec(en, &stmt_replayed, DB_ARGS(DB_INT(r->in->id), DB_TIME(r->in->created_us), DB_INT(task_id)), e) != 0) {
+        op_end(r); /* the lease expires by itself: what we hold is not what is stored */
+        return -1;
+    }
+    op_note(r, who, arena_printf(r->a, "task \"%.*s\" %s", STR_ARG(t->cell_name), names[act]));
+    return op_finish(r, true, e);
+}
+
+/* ---- status ------------------------------------------------------------------------------------------------------ */
+
+static bool is_close(struct str s)
+{
+    static const char *const names[] = {"CLOSED_IN_ERROR", "CLOSED_IN_ERRORS", "CLOSE_IN_ERROR", "ERROR"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_ieq(s, str_c(names[i])))
+            return true;
+    return false;
+}
+
+/* Keys flagged for cleaning stay, for diagnosis. */
+static void force_close(struct instance *in)
+{
+    instance_cancel_pending(in);
+    in->status = INSTANCE_ERROR;
+    in->closed_us = in->updated_us = clock_wall_us(in->env.clock);
+    in->request_status = STR_NONE;
+    in->dirty = true;
+}
+
+int engine_set_status(struct engine *en, int64_t instance_id, struct str status, const struct principal *who,
+                      struct err *e)
+{
+    bool close = is_close(status);
+    struct run *r;
+
+    if (!close && !str_ieq(status, STR("ACTIVE"))) {
+        err_set(e, ERR_INVALID, "status \"%.*s\" cannot be set: ACTIVE reopens, CLOSED_IN_ERROR closes",
+                STR_ARG(str_slice(status, 0, 100)));
+        return -1;
+    }
+    if (op_begin(en, instance_id, &r, e) != 0)
+        return -1;
+    if (close && r->in->status == INSTANCE_ACTIVE) {
+        force_close(r->in);
+        op_note(r, who, "closed");
+    } else if (!close && r->in->status != INSTANCE_ACTIVE) {
+        r->in->status = INSTANCE_ACTIVE;
+        r->in->closed_us = 0;
+        r->in->updated_us = clock_wall_us(en->clock);
+        r->in->dirty = true;
+        op_note(r, who, "reopened");
+    }
+    return op_finish(r, false, e);
+}
+
+/* ---- context and definition ----------------------------------------------------------------------------------------- */
+
+int engine_set_context(struct engine *en, int64_t instance_id, struct str key, struct val v, const struct principal *who,
+                       struct err *e)
+{
+    const struct ctx_entry *before;
+    struct run *r;
+
+    if (key.len == 0) {
+        err_set(e, ERR_INVALID, "\"key\" is empty");
+        return -1;
+    }
+    if (val_is(v, VAL_STR) && str_eq_c(val_text(v), MASK_SHOWN))
+        return 0;
+    if (op_begin(en, instance_id, &r, e) != 0)
+        return -1;
+    before = context_find(r->in, key);
+    if (context_set(r->in, key, v, before != NULL && before->cleanup, before != NULL && before->sensitive, e) != 0)
+        return op_refuse(r);
+    r->in->updated_us = clock_wall_us(en->clock);
+    op_note(r, who, arena_printf(r->a, "context key \"%.*s\" changed", STR_ARG(key)));
+    return op_finish(r, false, e);
+}
+
+int engine_set_definition(struct engine *en, int64_t instance_id, struct str text, const struct principal *who,
+                          struct err *e)
+{
+    struct workflow *wf;
+    struct run *r;
+    int64_t created_us;
+
+    if (wf_cache_get(en->workflows, text, &wf, e) != 0)
+        return -1;
+    wf_unref(wf);
+    if (op_begin(en, instance_id, &r, e) != 0)
+        return -1;
+    created_us = r->in->created_us;
+    if (exec(en, &stmt_definition, DB_ARGS(DB_INT(instance_id), DB_TIME(created_us), DB_STR(text)), e) != 0)
+        return op_refuse(r);
+    op_note(r, who, "definition replaced");
+    return op_finish(r, false, e);
+}
+
+int engine_template_context(struct engine *en, int64_t instance_id, struct val *out, struct arena *a, struct err *e)
+{
+    const struct cfg *cfg;
+    int64_t created_us;
+    struct run *r;
+    int rc;
+
+    if (instance_when(en, instance_id, &created_us, e) != 0)
+        return -1;
+    cfg = cfg_get(en->o.cfg);
+    r = run_new(en, cfg);
+    cfg_put(cfg);
+    rc = run_load(r, instance_id, created_us, e);
+    if (rc == 0)
+        *out = instance_variables(r->in, a);
+    run_free(r);
+    return rc;
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------------------ */
+
+static int timer_instance(struct engine *en, int64_t timer_id, int64_t *instance_id, struct err *e)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    int rc = -1;
+
+    if (db_get(en->o.db, &c, e) != 0 || db_query(c, &stmt_timer, DB_ARGS(DB_INT(timer_id)), &res, e) != 0)
+        goto out;
+    if (PQntuples(res) == 0) {
+        err_set(e, ERR_NOT_FOUND, "there is no timer %lld", (long long)timer_id);
+        goto out;
+    }
+    *instance_id = db_int(res, 0, 0);
+    rc = 0;
+out:
+    PQclear(res);
+    db_put(en->o.db, c);
+    return rc;
+}
+
+static void cancel_timer(struct instance *in, struct timer_row *t, const struct principal *who)
+{
+    struct task *task = task_find(in, t->task_id);
+    struct err why;
+
+    t->status = TIMER_CANCEL;
+    t->dirty = true;
+    if (task == NULL || task->status != TASK_WAIT)
+        return;
+    in->n_waiting--;
+    err_set(&why, ERR_CONFLICT, "timer cancelled by %.*s", STR_ARG(name_of(who)));
+    task_fail(in, task, &why);
+}
+
+int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us, const struct principal *who, struct err *e)
+{
+    struct timer_row *t;
+    int64_t instance_id;
+    struct run *r;
+
+    if (timer_instance(en, timer_id, &instance_id, e) != 0 || op_begin(en, instance_id, &r, e) != 0)
+        return -1;
+    for (t = r->in->timers; t != NULL && t->id != timer_id; t = t->next)
+        continue;
+    if (t == NULL) { /* only pending ones are read */
+        err_set(e, ERR_CONFLICT, "the timer is not pending");
+        return op_refuse(r);
+    }
+    if (at_us > 0) {
+        t->at_us = at_us;
+        t->dirty = true;
+    } else {
+        cancel_timer(r->in, t, who);
+    }
+    op_note(r, who, at_us > 0 ? "timer moved" : "timer cancelled");
+    return op_finish(r, at_us <= 0, e);
+}
+
+/* ---- showing ------------------------------------------------------------------------------------------------------------ */
+
+struct str engine_context_shown(struct val v, bool sensitive, struct arena *a)
+{
+    if (sensitive)
+        return STR(MASK_SHOWN);
+    if (val_is(v, VAL_STR))
+        return val_text(v);
+    return json_text(mask_value(v, a), a);
+}
