@@ -91,16 +91,16 @@ const char *db_app_name(const struct db *db)
     return db->app_name;
 }
 
-/* An idle connection that has something to read was closed by the server (or carries an asynchronous message). */
+/* What an idle connection has to say is mostly good-bye: read until nothing more comes, or the end does. */
 static bool still_good(struct db_conn *c)
 {
     struct pollfd p = {PQsocket(c->pg), POLLIN, 0};
 
-    if (PQstatus(c->pg) != CONNECTION_OK)
-        return false;
-    if (poll(&p, 1, 0) == 0)
-        return true;
-    return PQconsumeInput(c->pg) == 1 && PQstatus(c->pg) == CONNECTION_OK;
+    while (PQstatus(c->pg) == CONNECTION_OK && poll(&p, 1, 0) > 0) {
+        if (PQconsumeInput(c->pg) != 1)
+            return false;
+    }
+    return PQstatus(c->pg) == CONNECTION_OK;
 }
 
 /* Give up one of the max_conns places. */

@@ -14,6 +14,9 @@ enum { IDS_BLOCK = 1000 }; /* the sequences ids_request, ids_instance, ... have 
 
 struct ids;
 
+extern const struct db_stmts ids_stmts;
+
+/* Starts the thread that fetches blocks; none is fetched before the first ids_next() of a kind. */
 struct ids *ids_new(struct db *db);
 void ids_free(struct ids *ids);
 /* Next id.  Waits only when the prefetched block is used up; ERR_DB when the database is away then. */

@@ -259,7 +259,6 @@ static void answer_away(struct writer *w, const struct err *e)
 static void conn_drop(struct writer *w)
 {
     PQfinish(w->conn.pg);
-    arena_free(w->conn.names);
     w->conn = (struct batch_conn){0};
     w->retry_at_ms = 0; /* a lost connection is tried again at once, a failed attempt waits */
 }
@@ -279,8 +278,6 @@ static int conn_open(struct writer *w, struct err *e)
         w->retry_ms = w->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : w->retry_ms * 2;
         return -1;
     }
-    w->conn.names = arena_new(0);
-    map_init(&w->conn.prepared, w->conn.names);
     if (PQsetnonblocking(w->conn.pg, 1) != 0 || PQenterPipelineMode(w->conn.pg) != 1) {
         (void)db_error(w->conn.pg, NULL, "writer", e);
         conn_drop(w);
@@ -356,10 +353,6 @@ static int batch_go(struct writer *w, struct err *e)
     struct batch *b = &w->batch;
 
     for (size_t i = 0; i < b->n_parts; i++) {
-        if (batch_prepare(&w->conn, b->parts[i].items, e) != 0)
-            return -1;
-    }
-    for (size_t i = 0; i < b->n_parts; i++) {
         if (batch_send(&w->conn, &b->parts[i], b->a, e) != 0)
             return -1;
     }
@@ -372,6 +365,40 @@ static int batch_go(struct writer *w, struct err *e)
     return 0;
 }
 
+/*
+ * The items whose statements are prepared; those the server does not understand are answered here.  All are, with
+ * ERR_DB, when the connection cannot be had or is lost.
+ */
+static struct writer_item *prepared(struct writer *w, struct writer_item *items)
+{
+    struct queue ready = {0};
+    struct writer_item *next;
+    struct err e = {0};
+
+    if (w->conn.pg == NULL && conn_open(w, &e) != 0) {
+        answer(w, items, &e, false);
+        answer_away(w, &e);
+        return NULL;
+    }
+    for (; items != NULL; items = next) {
+        int rc = batch_prepare(&w->conn, items, &e);
+
+        next = items->next;
+        if (rc < 0) {
+            conn_drop(w);
+            answer(w, items, &e, false);
+            answer(w, ready.first, &e, false);
+            return NULL;
+        }
+        items->next = NULL;
+        if (rc > 0)
+            answer(w, items, &e, false);
+        else
+            queue_add(&ready, items);
+    }
+    return ready.first;
+}
+
 /* Send items as one part, or each as a part of its own. */
 static void batch_start(struct writer *w, struct writer_item *items, bool singly)
 {
@@ -379,13 +406,11 @@ static void batch_start(struct writer *w, struct writer_item *items, bool singly
     struct err e = {0};
     size_t n = 0;
 
+    items = prepared(w, items);
+    if (items == NULL)
+        return;
     for (const struct writer_item *it = items; it != NULL; it = it->next)
         n++;
-    if (w->conn.pg == NULL && conn_open(w, &e) != 0) {
-        answer(w, items, &e, false);
-        answer_away(w, &e);
-        return;
-    }
     arena_reset(b->a);
     b->n_parts = singly ? n : 1;
     b->parts = ARENA_ARRAY(b->a, struct part, b->n_parts);
@@ -584,7 +609,6 @@ void writer_free(struct writer *w)
     wake(w);
     pthread_join(w->thread, NULL);
     PQfinish(w->conn.pg);
-    arena_free(w->conn.names);
     arena_free(w->batch.a);
     close(w->wake);
     pthread_mutex_destroy(&w->lock);

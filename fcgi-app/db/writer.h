@@ -11,13 +11,27 @@
 
 #include "db/db.h"
 
-/* A statement over arrays: "INSERT INTO t (a, b) SELECT * FROM unnest($1::bigint[], $2::text[])". */
+/*
+ * A statement over arrays: "INSERT INTO t (a, b) SELECT * FROM unnest($1::bigint[], $2::text[])".
+ *
+ * The parameters have the types the letters say, so an array of another type is a cast of ours: $3::int[] is not
+ * binary int[].  A column of another type than its array needs one too: "SELECT a, b::uuid FROM unnest($1, $2) AS x(a, b)".
+ * All rows of a batch run as one statement, whose order of rows is not defined: a row of the database may be touched
+ * once per statement and batch only, so submit the next change of a row after done() of the one before.
+ */
 struct writer_stmt {
     const char *name; /* unique, as db_stmt */
     const char *sql;
     const char *types; /* one letter per column: i bigint, t text, b bool, f float8, z timestamptz (DB_TIME),
                           j json text, y bytea */
     int rank;          /* statements of a batch run by ascending rank (parents first) */
+};
+
+/* Statements a store exports, as struct db_stmts does. */
+struct writer_stmts {
+    const char *store;
+    const struct writer_stmt *const *stmts;
+    size_t n;
 };
 
 struct writer_row {

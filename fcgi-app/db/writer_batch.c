@@ -195,51 +195,48 @@ static int lost(PGconn *pg, const char *what, struct err *e)
     return -1;
 }
 
+/* As batch_prepare, for one statement and outside of pipeline mode. */
 static int prepare_one(struct batch_conn *c, const struct writer_stmt *s, struct err *e)
 {
     size_t n = strlen(s->types);
     Oid oids[DB_PARAMS_MAX];
     PGresult *r;
-    bool broken = false;
+    int rc = 0;
 
-    assert(n <= DB_PARAMS_MAX);
+    assert(n <= DB_PARAMS_MAX && c->n_prepared < PREPARED_MAX);
     for (size_t i = 0; i < n; i++)
         oids[i] = type_of(s->types[i])->array_oid;
     r = PQprepare(c->pg, s->name, s->sql, (int)n, oids);
     if (PQresultStatus(r) == PGRES_COMMAND_OK)
-        map_set(&c->prepared, str_c(s->name), (void *)(uintptr_t)s);
+        c->prepared[c->n_prepared++] = s;
     else
-        broken = db_error(c->pg, r, s->name, e);
+        rc = db_error(c->pg, r, s->name, e) ? -1 : 1;
     PQclear(r);
-    return broken ? -1 : 0;
+    return rc;
 }
 
-int batch_prepare(struct batch_conn *c, const struct writer_item *items, struct err *e)
+static bool is_prepared(const struct batch_conn *c, const struct writer_stmt *s)
 {
-    bool left_pipeline = false;
-    const struct writer_stmt *last = NULL;
-    int rc = -1;
+    for (size_t i = 0; i < c->n_prepared; i++) {
+        if (c->prepared[i] == s)
+            return true;
+    }
+    return false;
+}
 
-    for (const struct writer_item *it = items; it != NULL; it = it->next) {
-        for (const struct writer_row *r = it->rows; r != NULL; r = r->next) {
-            if (r->stmt == last || map_find(&c->prepared, str_c(r->stmt->name)) != NULL)
-                continue;
-            last = r->stmt;
-            if (!left_pipeline && PQexitPipelineMode(c->pg) != 1) {
-                (void)lost(c->pg, "leaving pipeline mode", e);
-                goto out;
-            }
-            left_pipeline = true;
-            if (prepare_one(c, r->stmt, e) != 0)
-                goto out;
-        }
+int batch_prepare(struct batch_conn *c, const struct writer_item *item, struct err *e)
+{
+    int rc = 0;
+
+    for (const struct writer_row *r = item->rows; r != NULL && rc == 0; r = r->next) {
+        if (is_prepared(c, r->stmt))
+            continue;
+        if (PQexitPipelineMode(c->pg) != 1)
+            return lost(c->pg, "leaving pipeline mode", e);
+        rc = prepare_one(c, r->stmt, e);
+        if (rc >= 0 && PQenterPipelineMode(c->pg) != 1)
+            return lost(c->pg, "entering pipeline mode", e);
     }
-    if (left_pipeline && PQenterPipelineMode(c->pg) != 1) {
-        (void)lost(c->pg, "entering pipeline mode", e);
-        goto out;
-    }
-    rc = 0;
-out:
     return rc;
 }
 

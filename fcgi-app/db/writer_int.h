@@ -12,7 +12,8 @@ enum { BATCH_ITEMS = 16, BATCH_BYTES = 1 << 20 };
 #else
 enum { BATCH_ITEMS = 512, BATCH_BYTES = 8 << 20 };
 #endif
-enum { BATCH_STMTS = 64 }; /* different statements in one batch */
+enum { BATCH_STMTS = 64 };     /* different statements in one batch */
+enum { PREPARED_MAX = 256 };   /* different statements of a program */
 
 /* Items stored by one transaction: all of them, or the one that is repeated alone. */
 struct part {
@@ -30,19 +31,17 @@ struct batch {
     struct arena *a;  /* owns parts and arrays; reset per batch */
 };
 
-/* One statement over arrays that is prepared on the writer's connection. */
 struct batch_conn {
     PGconn *pg;
-    struct map prepared;
-    struct arena *names;
+    const struct writer_stmt *prepared[PREPARED_MAX];
+    size_t n_prepared;
 };
 
 /*
- * Prepare what the items need and is not prepared yet.  Blocking; seldom, since it happens once per statement and
- * connection.  A statement the server refuses stays unprepared: its items fail on execution.
- * -1: the connection is lost.
+ * Prepare what the item needs and is not prepared yet.  Blocking; seldom, since it happens once per statement and
+ * connection.  1: the server refuses a statement, so the item cannot be stored; -1: the connection is lost.
  */
-MUST_CHECK int batch_prepare(struct batch_conn *c, const struct writer_item *items, struct err *e);
+MUST_CHECK int batch_prepare(struct batch_conn *c, const struct writer_item *item, struct err *e);
 /* Queue the transaction of one part in libpq's buffer; -1: the connection is lost. */
 MUST_CHECK int batch_send(struct batch_conn *c, const struct part *p, struct arena *a, struct err *e);
 /* Read what has arrived: 1 when all parts are decided, 0 when more must come, -1: the connection is lost. */
