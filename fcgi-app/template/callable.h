@@ -113,8 +113,13 @@ MUST_CHECK int vm_check(struct call *c, struct str name, struct val self, bool *
  * when absent. */
 MUST_CHECK int vm_getattr(struct call *c, struct val obj, struct str name, struct val *out);
 MUST_CHECK int vm_getitem(struct call *c, struct val obj, struct val key, struct val *out);
+/* Raise UndefinedError (SecurityError for a refused attribute) in Jinja2's words for an undefined value that is
+ * used as if it were there; always -1. */
+int vm_fail_undefined(struct call *c, struct val v);
 bool vm_autoescape(const struct vm *vm);
 const struct tmpl_run *vm_run(const struct vm *vm);
+/* Of the template that runs. */
+const struct tmpl_env *vm_env(const struct vm *vm);
 /* Random 64 bits: from the run's seed, or the system. */
 uint64_t vm_random(struct vm *vm);
 /* Spend `n` steps of the budget; raises TMPL_EXC_LIMIT when it is used up.  Loops in the library call it. */

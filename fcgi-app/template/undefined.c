@@ -1,0 +1,119 @@
+/*
+ * Undefined values: what they print, and what is raised for using them.
+ *
+ * Rule: Jinja2's Undefined, StrictUndefined, ChainableUndefined and DebugUndefined.  Which of them a template
+ * uses is a property of its environment; the value itself remembers what was looked for.
+ */
+#include "template/vm_int.h"
+
+#include <stdio.h>
+
+static const char *type_words(uint32_t type)
+{
+    static const char *const words[] = {
+        [VAL_UNDEF] = "Undefined",    [VAL_NULL] = "None",          [VAL_BOOL] = "bool object",
+        [VAL_INT] = "int object",     [VAL_BIGINT] = "int object",  [VAL_FLOAT] = "float object",
+        [VAL_STR] = "str object",     [VAL_BYTES] = "bytes object", [VAL_LIST] = "list object",
+        [VAL_TUPLE] = "tuple object", [VAL_DICT] = "dict object",   [VAL_OBJ] = "object",
+    };
+
+    return type < COUNT_OF(words) ? words[type] : "object";
+}
+
+const char *object_words(struct val v, struct arena *a)
+{
+    static const char *const runtime[] = {"LoopContext", "TemplateReference", "BlockReference", "Macro"};
+    static const char *const utils[] = {"Namespace", "Cycler", "Joiner"};
+    const char *name;
+    size_t i;
+
+    if (v.type == VAL_STR && (v.flags & VAL_F_MARKUP) != 0)
+        return "markupsafe.Markup object";
+    if (v.type != VAL_OBJ)
+        return type_words(v.type);
+    name = v.u.obj->cls->name;
+    for (i = 0; i < COUNT_OF(runtime); i++) {
+        if (strcmp(name, runtime[i]) == 0)
+            return arena_printf(a, "jinja2.runtime.%s object", name);
+    }
+    for (i = 0; i < COUNT_OF(utils); i++) {
+        if (strcmp(name, utils[i]) == 0)
+            return arena_printf(a, "jinja2.utils.%s object", name);
+    }
+    return arena_printf(a, "%s object", name);
+}
+
+static enum tmpl_undefined policy(const struct call *c)
+{
+    return c->vm != NULL ? c->vm->undefined : TMPL_UNDEF_LENIENT;
+}
+
+int undef_fail(struct call *c, struct val v)
+{
+    const char *name = v.u.undef_name != NULL ? v.u.undef_name : "value";
+
+    switch (v.reserved) {
+    case UNDEF_MESSAGE:
+    case UNDEF_LENIENT:
+        return call_raise(c, TMPL_EXC_UNDEFINED, "%s", name);
+    case UNDEF_SECURITY:
+        return call_raise(c, TMPL_EXC_SECURITY, "%s", name);
+    case UNDEF_ATTR:
+        return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute '%s'", type_words(v.len), name);
+    default:
+        return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' is undefined", name);
+    }
+}
+
+int vm_fail_undefined(struct call *c, struct val v)
+{
+    return undef_fail(c, v);
+}
+
+int undef_look(struct call *c, struct val v)
+{
+    if (v.reserved == UNDEF_SECURITY || (policy(c) == TMPL_UNDEF_STRICT && v.reserved != UNDEF_LENIENT))
+        return undef_fail(c, v);
+    return 0;
+}
+
+struct val undef_attr(struct vm *vm, struct val obj, struct str name)
+{
+    struct val v;
+
+    if (obj.type == VAL_OBJ || (obj.type == VAL_STR && (obj.flags & VAL_F_MARKUP) != 0))
+        return undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "'%s' has no attribute '%.*s'", object_words(obj, vm->a),
+                                                      STR_ARG(name)));
+    v = undef_make(UNDEF_ATTR, str_cstr(vm->a, name));
+    v.len = obj.type;
+    return v;
+}
+
+struct val undef_element(struct vm *vm, struct val obj, struct val key)
+{
+    struct buf b;
+
+    if (key.type == VAL_STR)
+        return undef_attr(vm, obj, val_text(key));
+    buf_init(&b, ERR_TEXT_MAX, vm->a);
+    buf_addf(&b, "%s has no element ", object_words(obj, vm->a));
+    val_to_repr(key, &b);
+    return undef_make(UNDEF_MESSAGE, buf_cstr(&b));
+}
+
+int undef_print(struct vm *vm, struct val v)
+{
+    const char *name = v.u.undef_name != NULL ? v.u.undef_name : "";
+
+    if (undef_look(&vm->call, v) != 0)
+        return -1;
+    if (vm->undefined != TMPL_UNDEF_DEBUG || v.reserved == UNDEF_LENIENT)
+        return 0;
+    if (v.reserved == UNDEF_MESSAGE)
+        buf_addf(vm->out, "{{ undefined value printed: %s }}", name);
+    else if (v.reserved == UNDEF_ATTR)
+        buf_addf(vm->out, "{{ no such element: %s['%s'] }}", type_words(v.len), name);
+    else
+        buf_addf(vm->out, "{{ %s }}", name);
+    return 0;
+}
