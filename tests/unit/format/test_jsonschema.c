@@ -219,12 +219,36 @@ static void long_chain_ends(void **state)
     arena_free(a);
 }
 
+/* A schema read lazily is opened when it is compiled, not by the threads that use it. */
+static void schema_may_be_lazy(void **state)
+{
+    struct arena *a = arena_new(0);
+    struct arena *shorter = arena_new(0);
+    struct jsonschema *s = NULL;
+    struct err e = {0};
+    struct val schema;
+
+    (void)state;
+    assert_int_equal(
+        json_lazy(str_dup(shorter, STR("{\"properties\":{\"a\":{\"const\":[\"x\"]}}}")), &schema,
+                  shorter, &e),
+        0);
+    assert_int_equal(jsonschema_compile(&s, schema, JSONSCHEMA_AUTO, 0, a, &e), 0);
+    arena_free(shorter);
+    assert_int_equal(json_lazy(STR("{\"a\":[\"x\"]}"), &schema, a, &e), 0);
+    assert_int_equal(jsonschema_validate(s, schema, NULL, a, &e), 1);
+    assert_int_equal(json_lazy(STR("{\"a\":[\"y\"]}"), &schema, a, &e), 0);
+    assert_int_equal(jsonschema_validate(s, schema, NULL, a, &e), 0);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubling_ends),
         cmocka_unit_test(errors_are_at_most_100),
         cmocka_unit_test(long_chain_ends),
+        cmocka_unit_test(schema_may_be_lazy),
     };
 
     return CASES(rows, says) + cmocka_run_group_tests(tests, NULL, NULL);
