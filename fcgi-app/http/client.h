@@ -1,12 +1,11 @@
 /*
- * Calling other HTTP servers from a worker: libcurl, one handle per thread, kept-alive connections.
+ * Calling other HTTP servers from a worker: libcurl, a handle per call from a pool, kept-alive connections.
  */
 #ifndef SLUICE_HTTP_CLIENT_H
 #define SLUICE_HTTP_CLIENT_H
 
 #include "http/request.h"
 
-struct http_client; /* belongs to one worker thread at a time; pool below */
 struct http_client_pool;
 
 struct http_part { /* multipart/form-data */
@@ -42,13 +41,14 @@ struct http_result {
     bool connected; /* on failure: a connection was made, so bytes may have been sent */
 };
 
-/* Library-wide initialisation, once from main(). */
+/* Library-wide initialisation, once from main() before any thread.  Ignores SIGPIPE. */
 void http_client_init(void);
 struct http_client_pool *http_client_pool_new(void);
 void http_client_pool_free(struct http_client_pool *p);
 
 /*
- * Make the call and wait.  Redirects are never followed.
+ * Make the call and wait.  Redirects are never followed; GET and HEAD are sent a second time when a kept connection
+ * breaks before the first byte of the answer, other methods never (gateway-proxy.md 2.8).
  *
  * out   living in `a`.
  * Fails with ERR_UPSTREAM (name, refused, TLS, reset, answer too large), ERR_TIMEOUT, ERR_INVALID (bad URL); the message

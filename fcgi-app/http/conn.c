@@ -220,8 +220,11 @@ static void conn_bad_head(struct conn *c)
     if (may_complain(c->home))
         log_warn("http.protocol", "why=" LOG_Q, "the parameters of a request cannot be read");
     FCGX_Free(&c->fcgi, 0);
-    if (c->direct)
-        c->fd = -1; /* libfcgi closed it */
+    if (c->direct) { /* libfcgi closed the descriptor */
+        loop_watch_forget(c->watch);
+        c->watch = NULL;
+        c->fd = -1;
+    }
     conn_close(c);
 }
 

@@ -114,18 +114,19 @@ void loop_watch_mod(struct loop_watch *w, uint32_t events)
         log_error("loop.watch_mod", "fd=%d errno=%d", w->fd, errno);
 }
 
+void loop_watch_forget(struct loop_watch *w)
+{
+    w->fd = -1;
+    w->next = w->loop->dead;
+    w->loop->dead = w;
+}
+
 void loop_unwatch(struct loop_watch *w)
 {
-    struct loop *l;
-
     if (w == NULL)
         return;
-    l = w->loop;
-    /* Fails when the descriptor was closed before, which took it out of the set already. */
     (void)epoll_change(w, EPOLL_CTL_DEL, 0);
-    w->fd = -1;
-    w->next = l->dead;
-    l->dead = w;
+    loop_watch_forget(w);
 }
 
 static void bury_watches(struct loop *l)

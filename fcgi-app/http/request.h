@@ -40,41 +40,52 @@ struct http_req {
     int64_t wall_us;
 };
 
-/* Header by lower-case name ("authorization"), empty when absent. */
+/* Header by lower-case name ("authorization"), empty when absent.  Repeated ones are joined with ", ", cookies with "; ". */
 struct str http_req_header(const struct http_req *r, const char *name);
 /* All headers, living in r->a. */
 size_t http_req_headers(struct http_req *r, struct http_header **out);
 /* First value of a query parameter, percent-decoded into r->a; .p NULL when absent. */
 struct str http_req_param(struct http_req *r, const char *name);
-/* Bearer token of the Authorization header, else the auth_token parameter; empty when absent. */
+/* Bearer token of the Authorization header, else the auth_token parameter; empty when absent, "null" or "undefined" (what
+ * the interface sends before a login, http-api.md 1). */
 struct str http_req_bearer(struct http_req *r);
 
 /* Read the whole pending body; workers only.  ERR_LIMIT beyond `max`, ERR_INVALID when it is shorter than
  * announced. */
 MUST_CHECK int http_req_body(struct http_req *r, size_t max, struct err *e);
-/* Read up to n bytes of the pending body; 0 at its end, -1 when the client broke off.  Workers only. */
+/* Read up to n bytes of the pending body; 0 at its end (and when !body_pending), -1 when the client broke off or paused
+ * for 30 s.  Workers only. */
 MUST_CHECK ptrdiff_t http_req_read(struct http_req *r, char *buf, size_t n);
 
 /* ---- answering ---------------------------------------------------------------------------- */
 
-/* Add a header to the coming answer; CR, LF and NUL in it are dropped.  Both are copied. */
+/* Add a header to the coming answer; CR, LF and NUL in it are dropped.  Both are copied.  Content-Type replaces the one of
+ * http_reply; Content-Length counts for streams and HEAD only; Status and X-Request-Id are not taken. */
 void http_reply_header(struct http_req *r, struct str name, struct str value);
 /* The whole answer at once.  The bytes are copied or sent before it returns. */
 void http_reply(struct http_req *r, int status, struct str content_type, struct str body);
 /* Compact JSON. */
 void http_reply_json(struct http_req *r, int status, struct val v);
-/* {"error": msg[, "error_code": n][, "request_id": id]} with the status of e->code (http_status_of), Retry-After on 503. */
+/* {"error": msg[, "error_code": n][, "request_id": id]} with the status of e->code (http_status_of), Retry-After on 503.
+ * The request id stands in answers from 500 on, where it helps to find the log line. */
 void http_reply_error(struct http_req *r, const struct err *e);
 int http_status_of(enum err_code code);
 const char *http_status_text(int status);
 
 /* A streamed answer: begin, any number of writes, end.  From one thread at a time. */
 void http_stream_begin(struct http_req *r, int status);
-/* Queue bytes; returns what is queued and not yet taken by nginx.  When it passes what you like, stop and wait for drained(). */
+/*
+ * Queue bytes; returns what is queued and not yet taken by nginx.  When it passes what you like, stop and wait for the
+ * call of http_stream_on_drain().  SIZE_MAX: the client is gone, and that call is on its way.
+ */
 size_t http_stream_write(struct http_req *r, const char *p, size_t n);
-/* fn(arg) on the loop thread each time everything queued was taken; also when the client is gone (then gone = true). */
+/*
+ * fn(arg) on the loop thread each time everything queued was taken; also, once, when the client is gone (then gone =
+ * true; http_stream_end() is still due).  It is not called any more once http_stream_end() returned; who calls that
+ * from another thread must not hold a lock that fn takes.
+ */
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *arg, bool gone), void *arg);
-/* Finish; aborted = the answer is incomplete and nginx must be told (the connection is cut). */
+/* Finish; aborted = the answer is incomplete and nginx must be told (the connection is cut).  Do not touch r afterwards. */
 void http_stream_end(struct http_req *r, bool aborted);
 
 /* ---- where to run --------------------------------------------------------------------------- */

@@ -35,8 +35,9 @@ size_t http_stream_write(struct http_req *r, const char *p, size_t n)
     if (left > 0) {
         c->drain_due = true;
         conn_kick(c);
-    } else if (atomic_load(&c->gone) && !c->gone_told) {
-        conn_kick(c); /* a write has just found out: the producer is to hear it */
+    } else if (atomic_load(&c->gone) && !c->gone_told && c->drain_fn != NULL) {
+        conn_kick(c); /* a write has just found out: the producer is to stop and hear it */
+        left = SIZE_MAX;
     }
     pthread_mutex_unlock(&c->lock);
     return left;
