@@ -456,7 +456,7 @@ static int expression(struct parser *p, int min_power, struct jp_node **out)
     while (power[p->lx.token] > min_power) {
         if (infix(p, n, &n) != 0)
             return -1;
-        if (n->depth > DEPTH_MAX)
+        if (depth_of(n) > DEPTH_MAX)
             return too_deep(p);
     }
     p->depth--;

@@ -46,7 +46,7 @@ static int walk(struct js_compiler *c, struct val schema, struct js_resource *re
 /* A schema object is known by its address. */
 static struct str identity(const struct val *schema)
 {
-    return str_make((const char *)&schema->u.dict, sizeof schema->u.dict);
+    return str_make((const char *)&schema->u, sizeof schema->u);
 }
 
 struct js_site *js_site_of(const struct js_compiler *c, struct val schema)

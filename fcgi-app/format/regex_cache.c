@@ -92,7 +92,8 @@ static void hold(struct held *h, struct entry *x)
         entry_unref(h->entries[i]);
         x->refs++;
     }
-    memmove(h->entries + 1, h->entries, i * sizeof h->entries[0]);
+    for (; i > 0; i--)
+        h->entries[i] = h->entries[i - 1];
     h->entries[0] = x;
 }
 

@@ -457,9 +457,7 @@ static int quantifier(struct tr *t, size_t n)
         n--;
     }
     put_n(t, n);
-    if (peek(t, 0) == '?')
-        put_n(t, 1);
-    else if (!t->ecma && peek(t, 0) == '+')
+    if (peek(t, 0) == '?' || (!t->ecma && peek(t, 0) == '+'))
         put_n(t, 1);
     if (peek(t, 0) != '\0' && strchr("*+?", peek(t, 0)) != NULL)
         return refuse(t, "nothing to repeat at", str_slice(t->in, t->i, t->i + 1));
