@@ -145,9 +145,7 @@ const struct node_table *engine_nodes(const struct engine *en);
 struct gw_sessions *engine_sessions(const struct engine *en);
 
 /* All statements, for the test that prepares them against the schema. */
-extern const struct db_stmts engine_load_stmts;
-extern const struct db_stmts engine_jobs_stmts;
-extern const struct db_stmts engine_ops_stmts;
+extern const struct db_stmts engine_stmts;
 extern const struct writer_stmt *const engine_writer_stmts[];
 extern const size_t engine_writer_stmts_n;
 

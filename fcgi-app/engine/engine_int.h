@@ -145,4 +145,10 @@ void watch_remove(struct run *r);
 /* Answer 504 to callers who waited too long: called now and then. */
 void watch_expire(struct engine *en);
 
+/* ---- statements, listed in engine_store.c -------------------------------------------------------------- */
+
+extern const struct db_stmt load_stmt_instance, load_stmt_tasks, load_stmt_contexts, load_stmt_timers,
+    load_stmt_user, load_stmt_when, job_stmt_claim, job_stmt_prolong, job_stmt_take, job_stmt_return,
+    job_stmt_fail, op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit;
+
 #endif

@@ -9,7 +9,7 @@
 
 /* ---- statements --------------------------------------------------------------------------------------- */
 
-static const struct db_stmt stmt_instance = {
+const struct db_stmt load_stmt_instance = {
     "load_instance",
     "SELECT i.guid::text, i.status, i.kind, i.activity_id, i.version_id, i.definition_id, i.label, i.user_id, i.owner, "
     "i.original_request_id, " DB_TS("i.request_on") ", coalesce(i.request, r.details), i.request_status, "
@@ -21,23 +21,23 @@ static const struct db_stmt stmt_instance = {
     "WHERE i.id = $1 AND i.created_on = $2",
     2};
 
-static const struct db_stmt stmt_tasks = {
+const struct db_stmt load_stmt_tasks = {
     "load_tasks",
     "SELECT id, cell_id, status, output, runtime, " DB_TS("created_on") ", " DB_TS("updated_on") " "
     "FROM tasks WHERE instance_id = $1 AND instance_on = $2 ORDER BY id",
     2};
 
-static const struct db_stmt stmt_contexts = {
+const struct db_stmt load_stmt_contexts = {
     "load_contexts",
     "SELECT id, key, value, cleanup, sensitive FROM contexts WHERE instance_id = $1 AND instance_on = $2 ORDER BY id", 2};
 
-static const struct db_stmt stmt_timers = {
+const struct db_stmt load_stmt_timers = {
     "load_timers",
     "SELECT id, task_id, name, key, type, " DB_TS("at") ", output, " DB_TS("created_on") " "
     "FROM timers WHERE instance_id = $1 AND status = 'WAIT' ORDER BY id",
     1};
 
-static const struct db_stmt stmt_user = {
+const struct db_stmt load_stmt_user = {
     "load_user",
     "SELECT json_build_object('id', u.id, 'username', u.username, 'email', u.email, 'first_name', u.first_name, "
     "'last_name', u.last_name, 'firstname', u.first_name, 'lastname', u.last_name, 'mobile_number', u.mobile_number, "
@@ -48,15 +48,12 @@ static const struct db_stmt stmt_user = {
     "FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
     1};
 
-static const struct db_stmt stmt_when = {
+const struct db_stmt load_stmt_when = {
     "load_instance_when",
     "SELECT " DB_TS("created_on") " FROM instances WHERE id = $1 "
     "AND created_on >= id_from('instance', $1) AND created_on < id_to('instance', $1)",
     1};
 
-static const struct db_stmt *const all[] = {&stmt_instance, &stmt_tasks, &stmt_contexts,
-                                            &stmt_timers,   &stmt_user,  &stmt_when};
-const struct db_stmts engine_load_stmts = {"engine_load", all, COUNT_OF(all)};
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
@@ -187,18 +184,18 @@ static int read_rows(struct run *r, struct db_conn *c, struct err *e)
     PGresult *res = NULL;
     struct str user;
 
-    if (db_query_in(c, &stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0)
+    if (db_query_in(c, &load_stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0)
         return -1;
     read_tasks(in, res);
-    if (db_query_in(c, &stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0 ||
+    if (db_query_in(c, &load_stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0 ||
         read_contexts(in, res, e) != 0)
         return -1;
-    if (db_query_in(c, &stmt_timers, DB_ARGS(DB_INT(in->id)), &res, r->a, e) != 0)
+    if (db_query_in(c, &load_stmt_timers, DB_ARGS(DB_INT(in->id)), &res, r->a, e) != 0)
         return -1;
     read_timers(in, res);
     if (in->user_id == 0)
         return 0;
-    if (db_text(c, &stmt_user, DB_ARGS(DB_INT(in->user_id)), &user, r->a, e) != 0)
+    if (db_text(c, &load_stmt_user, DB_ARGS(DB_INT(in->user_id)), &user, r->a, e) != 0)
         return e->code == ERR_NOT_FOUND ? 0 : -1; /* deleted since: no owner any more */
     return json_parse(user, &in->user, r->a, e);
 }
@@ -225,7 +222,7 @@ int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e)
 
     if (db_get(r->en->o.db, &c, e) != 0)
         goto out;
-    if (db_query_in(c, &stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a, e) != 0)
+    if (db_query_in(c, &load_stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a, e) != 0)
         goto out;
     if (PQntuples(res) == 0) {
         err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);
@@ -251,7 +248,7 @@ int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err
 
     if (db_get(en->o.db, &c, e) != 0)
         goto out;
-    if (db_query(c, &stmt_when, DB_ARGS(DB_INT(id)), &res, e) != 0)
+    if (db_query(c, &load_stmt_when, DB_ARGS(DB_INT(id)), &res, e) != 0)
         goto out;
     if (PQntuples(res) == 0) {
         err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);

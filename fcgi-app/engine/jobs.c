@@ -22,7 +22,7 @@ enum {
 
 /* ---- statements ---------------------------------------------------------------------------------------- */
 
-static const struct db_stmt stmt_claim = {
+const struct db_stmt job_stmt_claim = {
     "job_claim",
     "WITH due AS (SELECT id FROM jobs WHERE kind = 'instance' AND "
     "((state = 'ready' AND due_on <= now()) OR (state = 'leased' AND lease_until < now())) "
@@ -32,13 +32,13 @@ static const struct db_stmt stmt_claim = {
     "RETURNING j.id, j.ref_id, " DB_TS("j.ref_on") ", j.fence, j.attempts",
     3};
 
-static const struct db_stmt stmt_prolong = {
+const struct db_stmt job_stmt_prolong = {
     "job_prolong",
     "UPDATE jobs SET lease_until = now() + $3::bigint * interval '1 ms' "
     "WHERE id = ANY ($1::bigint[]) AND lease_owner = $2 AND state = 'leased'",
     3};
 
-static const struct db_stmt stmt_take = {
+const struct db_stmt job_stmt_take = {
     "job_take",
     "INSERT INTO jobs (id, kind, ref_id, ref_on, state, lease_owner, lease_until, fence) "
     "VALUES ($1, 'instance', $2, $3, 'leased', $4, now() + $5::bigint * interval '1 ms', 1) "
@@ -47,20 +47,18 @@ static const struct db_stmt stmt_take = {
     "WHERE jobs.state <> 'leased' OR jobs.lease_until < now() RETURNING id, fence",
     5};
 
-static const struct db_stmt stmt_return = {
+const struct db_stmt job_stmt_return = {
     "job_return",
     "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL, due_on = now() + $3::bigint * interval '1 ms' "
     "WHERE id = $1 AND fence = $2",
     3};
 
-static const struct db_stmt stmt_fail = {
+const struct db_stmt job_stmt_fail = {
     "job_fail",
     "UPDATE jobs SET state = 'failed', lease_owner = NULL, lease_until = NULL, last_error = $3 "
     "WHERE id = $1 AND fence = $2",
     3};
 
-static const struct db_stmt *const all[] = {&stmt_claim, &stmt_prolong, &stmt_take, &stmt_return, &stmt_fail};
-const struct db_stmts engine_jobs_stmts = {"engine_jobs", all, COUNT_OF(all)};
 
 /* ---- leases of this process ------------------------------------------------------------------------------ */
 
@@ -116,7 +114,7 @@ static void exec_logged(struct engine *en, const struct db_stmt *s, const struct
 /* Somebody else may have it, after a while. */
 void lease_return(struct run *r, int64_t after_ms)
 {
-    exec_logged(r->en, &stmt_return, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(after_ms)));
+    exec_logged(r->en, &job_stmt_return, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(after_ms)));
 }
 
 int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e)
@@ -133,7 +131,7 @@ int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct er
 
         rc = db_get(en->o.db, &c, e);
         if (rc == 0)
-            rc = db_query_in(c, &stmt_take,
+            rc = db_query_in(c, &job_stmt_take,
                              DB_ARGS(DB_INT(id), DB_INT(instance_id), DB_TIME(created_us), DB_C(en->owner),
                                      DB_INT(en->o.lease_ms)),
                              &res, r->a, e);
@@ -247,7 +245,7 @@ static void run_claimed(void *arg)
         if (e.code == ERR_DB || (e.code == ERR_BUSY && cl->attempts < ATTEMPTS_MAX))
             lease_return(r, 1000);
         else
-            exec_logged(r->en, &stmt_fail, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_C(e.msg)));
+            exec_logged(r->en, &job_stmt_fail, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_C(e.msg)));
     } else {
         r->in->attempt = cl->attempts;
         if (run_drive(r, &e) != 0)
@@ -297,7 +295,7 @@ static int claim(struct engine *en)
     if (room <= 0)
         return 0;
     if (db_get(en->o.db, &c, &e) == 0 &&
-        db_query(c, &stmt_claim, DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)), &res, &e) == 0) {
+        db_query(c, &job_stmt_claim, DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)), &res, &e) == 0) {
         db_put(en->o.db, c);
         c = NULL;
         n = PQntuples(res);
@@ -326,7 +324,7 @@ static void prolong(struct engine *en)
     pthread_mutex_unlock(&en->jobs_lock);
     buf_putc(&ids, '}');
     if (ids.len > 2)
-        exec_logged(en, &stmt_prolong, DB_ARGS(DB_STR(buf_str(&ids)), DB_C(en->owner), DB_INT(en->o.lease_ms)));
+        exec_logged(en, &job_stmt_prolong, DB_ARGS(DB_STR(buf_str(&ids)), DB_C(en->owner), DB_INT(en->o.lease_ms)));
     arena_free(a);
 }
 

@@ -14,25 +14,23 @@
 
 /* ---- statements ------------------------------------------------------------------------------------------ */
 
-static const struct db_stmt stmt_replayed = {
+const struct db_stmt op_stmt_replayed = {
     "op_errors_replayed",
     "UPDATE errors SET replayed = true WHERE instance_id = $1 AND instance_on = $2 AND task_id = $3 AND NOT replayed", 3};
 
-static const struct db_stmt stmt_definition = {
+const struct db_stmt op_stmt_definition = {
     "op_definition",
     "UPDATE instances SET definition_id = definition_put($3) WHERE id = $1 AND created_on = $2", 3};
 
-static const struct db_stmt stmt_timer = {
+const struct db_stmt op_stmt_timer = {
     "op_timer", "SELECT instance_id, " DB_TS("instance_on") ", status FROM timers WHERE id = $1", 1};
 
-static const struct db_stmt stmt_audit = {
+const struct db_stmt op_stmt_audit = {
     "op_audit",
     "INSERT INTO audit (user_id, username, operation, target, target_type, summary) "
     "VALUES ($1, $2, 'update', $3, 'transaction', $4)",
     4};
 
-static const struct db_stmt *const all[] = {&stmt_replayed, &stmt_definition, &stmt_timer, &stmt_audit};
-const struct db_stmts engine_ops_stmts = {"engine_ops", all, COUNT_OF(all)};
 
 /* ---- holding an instance ------------------------------------------------------------------------------------ */
 
@@ -100,7 +98,7 @@ static void op_note(struct run *r, const struct principal *who, const char *what
     struct err e;
 
     instance_log(r->in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
-    if (exec(r->en, &stmt_audit,
+    if (exec(r->en, &op_stmt_audit,
              DB_ARGS(who != NULL ? DB_INT(who->id) : DB_NULL, DB_STR(name_of(who)),
                      DB_STR(str_printf(r->a, "%lld", (long long)r->in->id)), DB_C(what)),
              &e) != 0)
@@ -186,7 +184,7 @@ int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enu
         task_touch(r->in, t, TASK_QUEUED);
         queue_push(r->in, t);
     }
-    if (exec(en, &stmt_replayed, DB_ARGS(DB_INT(r->in->id), DB_TIME(r->in->created_us), DB_INT(task_id)), e) != 0) {
+    if (exec(en, &op_stmt_replayed, DB_ARGS(DB_INT(r->in->id), DB_TIME(r->in->created_us), DB_INT(task_id)), e) != 0) {
         op_end(r); /* the lease expires by itself: what we hold is not what is stored */
         return -1;
     }
@@ -279,7 +277,7 @@ int engine_set_definition(struct engine *en, int64_t instance_id, struct str tex
     if (op_begin(en, instance_id, &r, e) != 0)
         return -1;
     created_us = r->in->created_us;
-    if (exec(en, &stmt_definition, DB_ARGS(DB_INT(instance_id), DB_TIME(created_us), DB_STR(text)), e) != 0)
+    if (exec(en, &op_stmt_definition, DB_ARGS(DB_INT(instance_id), DB_TIME(created_us), DB_STR(text)), e) != 0)
         return op_refuse(r);
     op_note(r, who, "definition replaced");
     return op_finish(r, false, e);
@@ -312,7 +310,7 @@ static int timer_instance(struct engine *en, int64_t timer_id, int64_t *instance
     PGresult *res = NULL;
     int rc = -1;
 
-    if (db_get(en->o.db, &c, e) != 0 || db_query(c, &stmt_timer, DB_ARGS(DB_INT(timer_id)), &res, e) != 0)
+    if (db_get(en->o.db, &c, e) != 0 || db_query(c, &op_stmt_timer, DB_ARGS(DB_INT(timer_id)), &res, e) != 0)
         goto out;
     if (PQntuples(res) == 0) {
         err_set(e, ERR_NOT_FOUND, "there is no timer %lld", (long long)timer_id);

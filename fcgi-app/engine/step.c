@@ -183,8 +183,10 @@ void task_fail(struct instance *in, struct task *t, const struct err *e)
     struct str first = text;
 
     first = str_slice(str_cut(&first, '\n'), 0, 200);
-    instance_error_add(in, t, first, e->line > 0 ? str_printf(in->a, "%s (line %d, column %d)", e->msg, e->line, e->column)
-                                                 : text);
+    if (e->line > 0)
+        text = e->column > 0 ? str_printf(in->a, "%s (line %d, column %d)", e->msg, e->line, e->column)
+                             : str_printf(in->a, "%s (line %d)", e->msg, e->line);
+    instance_error_add(in, t, first, text);
     if (o != NULL && o->n_edges > 0) {
         task_fire(in, t, o->name);
         return;
