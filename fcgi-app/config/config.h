@@ -128,7 +128,8 @@ MUST_CHECK int cfg_store_new(struct cfg_store **out, struct db *db, struct err *
 void cfg_store_free(struct cfg_store *s);
 /* Read again and swap; called by the listener.  On failure the last good one stays. */
 MUST_CHECK int cfg_store_reload(struct cfg_store *s, struct err *e);
-/* Reload when somebody touched table `keys`, which no trigger watches: call it every 10 s or so. */
+/* Reload when keys or profiles differ from the snapshot: call it at topic "users" (profiles belong to that one), and every
+ * 10 s or so, since no trigger watches `keys`.  One small query when nothing changed. */
 MUST_CHECK int cfg_store_poll(struct cfg_store *s, struct err *e);
 /* Called after each swap, on the reloading thread. */
 void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct cfg *now), void *arg);

@@ -27,7 +27,7 @@ struct cfg_box {
     atomic_int refs;
     struct map activities_by_name;
     struct map templates_by_key;
-    struct str keys_mark;      /* state of the key rows it was read from */
+    struct str mark;           /* state of the keys and profiles it was read from */
     struct def_text **defs;    /* texts its activities point into */
     size_t n_defs;
     const struct str *proxy_names; /* short names of proxies the document mentions */
@@ -51,8 +51,8 @@ MUST_CHECK int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cf
                         struct err *e);
 /* Make the default document and the keys that are missing, once over all processes. */
 MUST_CHECK int cfg_prepare(struct db_conn *c, struct err *e);
-/* A text that differs when any key row was added, renamed or changed its state. */
-MUST_CHECK int cfg_keys_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e);
+/* A text that differs when any key or profile was added, removed or changed. */
+MUST_CHECK int cfg_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e);
 
 /* ---- parts of a snapshot --------------------------------------------------------------------------- */
 

@@ -15,10 +15,12 @@ static const struct db_stmt stmt_keys = {
     "config_keys",
     "SELECT id, label, algorithm, material, wrapped_by, state FROM keys WHERE state <> 'retired' ORDER BY id", 0};
 
-static const struct db_stmt stmt_keys_mark = {
-    "config_keys_mark",
-    "SELECT coalesce(md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label), ',' ORDER BY id)), '') "
-    "FROM keys",
+/* What may change without counting up the topic "config": keys by hand, profiles under the topic "users". */
+static const struct db_stmt stmt_mark = {
+    "config_mark",
+    "SELECT concat_ws('/', "
+    "(SELECT md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label), ',' ORDER BY id)) FROM keys), "
+    "(SELECT md5(string_agg(concat_ws(' ', id, name, accesses, api_rules), ',' ORDER BY id)) FROM user_profiles))",
     0};
 
 static const struct db_stmt stmt_document = {
@@ -62,7 +64,7 @@ static const struct db_stmt stmt_document_first = {
     1};
 
 static const struct db_stmt *const all[] = {
-    &stmt_read_only,   &stmt_keys,     &stmt_keys_mark, &stmt_document, &stmt_profiles,    &stmt_activities,
+    &stmt_read_only,   &stmt_keys,     &stmt_mark, &stmt_document, &stmt_profiles,    &stmt_activities,
     &stmt_definitions, &stmt_routes,   &stmt_templates, &stmt_lock,     &stmt_key_missing, &stmt_key_insert,
     &stmt_document_first,
 };
@@ -121,15 +123,15 @@ static int read_keys(struct db_conn *c, struct cfg_box *b, struct err *e)
             goto out;
     b->c.keys = keys;
     b->c.n_keys = (size_t)PQntuples(res);
-    rc = cfg_keys_mark(c, &b->keys_mark, b->c.a, e);
+    rc = 0;
 out:
     PQclear(res);
     return rc;
 }
 
-int cfg_keys_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e)
+int cfg_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e)
 {
-    return db_text(c, &stmt_keys_mark, DB_NO_ARGS, out, a, e);
+    return db_text(c, &stmt_mark, DB_NO_ARGS, out, a, e);
 }
 
 static bool keys_complete(const struct cfg *c)
@@ -444,7 +446,8 @@ int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out,
 
     if (db_begin(c, e) != 0)
         return -1;
-    if (db_exec(c, &stmt_read_only, DB_NO_ARGS, NULL, e) != 0 || read_keys(c, out, e) != 0 ||
+    if (db_exec(c, &stmt_read_only, DB_NO_ARGS, NULL, e) != 0 || cfg_mark(c, &out->mark, out->c.a, e) != 0 ||
+        read_keys(c, out, e) != 0 ||
         read_document(c, out, &document, e) != 0 || read_profiles(c, out, e) != 0 ||
         read_activities(c, last, out, e) != 0 || read_routes(c, out, e) != 0 || read_templates(c, out, e) != 0)
         goto out;

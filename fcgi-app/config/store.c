@@ -193,8 +193,8 @@ int cfg_store_poll(struct cfg_store *s, struct err *e)
     bool changed = false;
     int rc = -1;
 
-    if (db_get(s->db, &c, e) == 0 && cfg_keys_mark(c, &mark, a, e) == 0) {
-        changed = !str_eq(mark, cfg_box_of(now)->keys_mark);
+    if (db_get(s->db, &c, e) == 0 && cfg_mark(c, &mark, a, e) == 0) {
+        changed = !str_eq(mark, cfg_box_of(now)->mark);
         rc = 0;
     }
     db_put(s->db, c);
