@@ -631,6 +631,8 @@ void home_stop(struct home *h)
     h->stopping = true;
     loop_unwatch(h->listening);
     h->listening = NULL;
+    if (atomic_fetch_sub(&h->server->listening, 1) == 1)
+        close(h->server->o.listen_fd);
     loop_timer_cancel(h->accept_pause);
     h->accept_pause = NULL;
     for (struct conn *c = h->conns; c != NULL; c = next) {

@@ -138,6 +138,7 @@ struct http_server {
     struct loop_watch *stop_watch;
     atomic_bool stopping;
     atomic_int homes_left; /* still having connections after a stop */
+    atomic_int listening;  /* homes that watch listen_fd */
     atomic_size_t in_flight;
 };
 

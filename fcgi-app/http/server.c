@@ -101,6 +101,8 @@ void http_server_free(struct http_server *s)
         return; /* without workers: threads were left behind at the stop, and use it until the process ends */
     for (int i = 0; i < s->n_homes; i++)
         home_free(&s->homes[i]);
+    if (!atomic_load(&s->stopping))
+        close(s->o.listen_fd);
     for (int i = 0; i < s->n_homes; i++)
         loop_free(s->homes[i].loop);
     workers_free(s->workers);
@@ -187,6 +189,7 @@ int http_server_run(struct http_server *s, struct err *e)
     int rc;
 
     atomic_store(&s->homes_left, s->n_homes);
+    atomic_store(&s->listening, s->n_homes);
     s->stop_watch = loop_watch(s->homes[0].loop, s->stop_fd, EPOLLIN, begin_stop, s);
     for (int i = 0; i < s->n_homes; i++)
         home_listen(&s->homes[i]);

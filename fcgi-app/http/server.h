@@ -12,7 +12,7 @@
 typedef void http_handler(struct http_req *r, void *ctx);
 
 struct http_server_opts {
-    int listen_fd;      /* from http_listen_*() */
+    int listen_fd;      /* from http_listen_*(); the server closes it when it stops, so that peers turn to others */
     int loops;          /* 0 = one per core */
     int workers;        /* 0 = 16 */
     int max_in_flight;  /* requests being worked on, 0 = 4096; beyond: 503 */

@@ -23,7 +23,6 @@ struct fixture {
     struct http_server *server;
     pthread_t thread;
     char path[64];
-    int listen_fd;
     int rc;
     struct err e;
 };
@@ -289,7 +288,6 @@ static void start(struct fixture *f, struct http_server_opts o)
     atomic_store(&written, 0);
     snprintf(f->path, sizeof(f->path), "server-test-%d-%d.sock", (int)getpid(), count++);
     assert_int_equal(http_listen_unix(f->path, 0600, &o.listen_fd, &f->e), 0);
-    f->listen_fd = o.listen_fd;
     o.loops = o.loops != 0 ? o.loops : 2;
     f->server = http_server_new(&o, handler, NULL);
     assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
@@ -302,7 +300,6 @@ static void join(struct fixture *f)
     assert_int_equal(http_server_stats(f->server).in_flight, 0);
     assert_int_equal(http_server_stats(f->server).connections, 0);
     http_server_free(f->server);
-    close(f->listen_fd);
     unlink(f->path);
 }
 
@@ -875,6 +872,18 @@ static void full_workers(void **state)
 
 /* ---- start and stop --------------------------------------------------------------------------------------------------- */
 
+/* Nobody is let in any more, as soon as every loop has heard of the stop. */
+static bool refuses(const char *path)
+{
+    int fd = -1;
+
+    for (int i = 0; i < WAIT_MS && (fd = fcgi_connect(path)) >= 0; i++) {
+        close(fd);
+        nap();
+    }
+    return fd < 0;
+}
+
 static void stop_finishes_what_is_in_flight(void **state)
 {
     struct fixture f;
@@ -893,6 +902,7 @@ static void stop_finishes_what_is_in_flight(void **state)
     http_server_stop(f.server);
     http_server_stop(f.server);
     assert_true(fcgi_closed(idle, WAIT_MS)); /* the idle one goes at once */
+    assert_true(refuses(f.path));
     atomic_store(&gate, 1);
     assert_true(fcgi_receive(busy, &r, a, WAIT_MS));
     expect(&r, 200, "through");
@@ -921,7 +931,6 @@ static void stop_does_not_wait_for_ever(void **state)
     assert_int_equal(f.rc, 0);
     close(busy);
     http_server_free(f.server);
-    close(f.listen_fd);
     unlink(f.path);
 }
 
