@@ -38,6 +38,16 @@ struct migrate_opts {
  */
 MUST_CHECK int migrate_start(const char *uri, const char *shown, const struct migrate_opts *o, struct err *e);
 
+/*
+ * May this program go on with the schema as it is now?  For topic "schema" of the listener: ERR_CONFIG says that a newer
+ * program migrated it to something we do not know (finish the requests, exit 78); ERR_DB says nothing about it.
+ */
+MUST_CHECK int migrate_fits(struct db_conn *c, struct err *e);
+
+/* Record the text this program has as the one that ran (sluicectl migrate --accept-checksum); ERR_NOT_FOUND. */
+MUST_CHECK int migrate_accept(struct db_conn *c, int version, struct err *e);
+extern const struct db_stmts migrate_stmts;
+
 /* Current version of the database behind `c` (0 = empty); ERR_CONFIG for a foreign structure. */
 MUST_CHECK int migrate_current(struct db_conn *c, int *version, struct err *e);
 

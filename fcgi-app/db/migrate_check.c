@@ -72,6 +72,14 @@ void migrate_digest(const struct migration *m, char out[65])
         snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
+static const struct db_stmt stmt_accept = {
+    "migrate_accept",
+    "UPDATE schema_versions SET sha256 = decode($2, 'hex') WHERE version = $1 AND state = 'done'",
+    2,
+};
+static const struct db_stmt *const stmts[] = {&stmt_accept};
+const struct db_stmts migrate_stmts = {"migrate", stmts, COUNT_OF(stmts)};
+
 static PGresult *select_sql(PGconn *pg, const char *sql, struct err *e)
 {
     PGresult *r = PQexec(pg, sql);
@@ -330,4 +338,35 @@ int migrate_current(struct db_conn *c, int *version, struct err *e)
         *version = s.current;
     arena_free(a);
     return rc;
+}
+
+int migrate_fits(struct db_conn *c, struct err *e)
+{
+    struct arena *a = arena_new(0);
+    struct schema_state s;
+    int rc = -1;
+
+    if (migrate_look(c->pg, migrations_embedded, &s, a, e) == 0)
+        rc = migrate_judge(&s, migrations_embedded, false, e);
+    arena_free(a);
+    return rc;
+}
+
+int migrate_accept(struct db_conn *c, int version, struct err *e)
+{
+    char digest[65];
+    int64_t n = 0;
+
+    for (const struct migration *m = migrations_embedded; m->version != 0; m++) {
+        if (m->version != version)
+            continue;
+        migrate_digest(m, digest);
+        if (db_exec(c, &stmt_accept, DB_ARGS(DB_INT(version), DB_C(digest)), &n, e) != 0)
+            return -1;
+    }
+    if (n == 0) {
+        err_set(e, ERR_NOT_FOUND, "migration %d did not run here, or is not known to this program", version);
+        return -1;
+    }
+    return 0;
 }

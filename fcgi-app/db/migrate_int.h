@@ -48,6 +48,53 @@ void migrate_digest(const struct migration *m, char out[65]);
 int migrate_last(const struct migration *list);
 const char *migrate_program_version(void);
 
+/* ---- the migrator's connection (migrate_sql.c) --------------------------------------------- */
+
+enum rc { RC_OK, RC_AGAIN, RC_FAIL }; /* AGAIN: the connection was lost, start over */
+
+struct migrator {
+    const struct migration *list;
+    const char *uri, *shown;
+    const struct migrate_opts *o;
+    PGconn *pg;
+    struct arena *a;         /* one look at the database */
+    char said[ERR_TEXT_MAX]; /* last cause in the log */
+};
+
+bool migrator_stopped(const struct migrator *m);
+/* Sleep; false when we are to stop. */
+bool migrator_pause(const struct migrator *m, int64_t ms);
+/* RC_FAIL with ERR_BUSY. */
+enum rc migrator_stop(struct err *e);
+/* Tell health and, once per cause, the log what we wait for. */
+void migrator_say(struct migrator *m, const char *why, int schema);
+/* Run SQL and wait for it; a stop cancels it.  Returns the first failed or the last result, NULL: connection lost. */
+PGresult *migrator_run(const struct migrator *m, const char *sql);
+bool migrator_good(const PGresult *r);
+/* Without result; false when it failed. */
+bool migrator_command(const struct migrator *m, const char *sql);
+const char *migrator_state(const PGresult *r); /* SQLSTATE, "" without */
+/* First column of the first row, living in m->a; NULL for no row, NULL and failures. */
+const char *migrator_text(const struct migrator *m, const char *sql);
+/* Who has used a table of ours for longest, and who holds the migrators' lock: for messages; NULL: nobody. */
+const char *migrator_table_holder(const struct migrator *m);
+const char *migrator_lock_holder(const struct migrator *m);
+
+/* ---- one migration (migrate_apply.c) -------------------------------------------------------- */
+
+enum applied {
+    APPLIED,          /* by us, or by somebody else meanwhile */
+    APPLY_LOCKED,     /* another migrator is at work: nothing was done */
+    APPLY_TABLE_BUSY, /* a table is in use: rolled back */
+};
+
+/*
+ * Run migration `version` under the migrators' lock.  A step outside of a transaction leaves a row "running" when it
+ * dies, and "failed" when it fails; both are started over by the next one.
+ */
+MUST_CHECK enum rc migrate_apply(struct migrator *m, int version, struct schema_state *s, enum applied *how,
+                                 struct err *e);
+
 /* migrate_start() over another list than the embedded one. */
 MUST_CHECK int migrate_run(const struct migration *list, const char *uri, const char *shown,
                            const struct migrate_opts *o, struct err *e);

@@ -410,6 +410,106 @@ static void busy_table(void **state)
     PQfinish(other);
 }
 
+/* ---- steps outside of a transaction ------------------------------------------------------- */
+
+#define INDEX_STEP                                                                                                     \
+    "-- additive: yes\n-- transaction: no\n-- index: audit_summary\n--\n-- audit by text: full scan\n"               \
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS audit_summary ON audit (summary);\n"
+
+static void concurrent_index(void **state)
+{
+    const char *uri = fresh();
+    pid_t pids[6];
+
+    (void)state;
+    must_start(uri);
+    for (int i = 0; i < 6; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            struct err e;
+
+            _exit(start_list(with_extra("audit_summary", INDEX_STEP, 1), uri, true, 0, &e) == 0 ? 0 : 1);
+        }
+    }
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(exit_of(pids[i]), 0);
+    assert_string_equal(sql(uri, "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'audit_summary'::regclass"),
+                        "true");
+    assert_string_equal(sql(uri, "SELECT state FROM schema_versions ORDER BY version DESC LIMIT 1"), "done");
+    assert_string_equal(sql(uri, "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory'"), "0");
+}
+
+static void crashed_step(void **state)
+{
+    const char *uri = fresh();
+    const struct migration *list = with_extra("audit_summary", INDEX_STEP, 1);
+    int t = migrate_target();
+    struct err e;
+
+    (void)state;
+    must_start(uri);
+    /* what a crash leaves: the row and an index of no use */
+    (void)sql(uri, "CREATE INDEX audit_summary ON audit (summary)");
+    (void)sql(uri, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit_summary'::regclass");
+    (void)sql(uri, arena_printf(env_arena(env),
+                                "INSERT INTO schema_versions VALUES (%d, 'audit_summary', '\\x00', 'running', true, "
+                                "'2026-03-01 10:02', NULL, '1', 'a', 41)", t + 1));
+    assert_int_equal(start_list(list, uri, false, 0, &e), -1);
+    assert_string_equal(e.msg, arena_printf(env_arena(env),
+                                            "migration %04d did not finish (host a, pid 41, 2026-03-01 10:02)", t + 1));
+    assert_int_equal(start_list(list, uri, true, 0, &e), 0);
+    assert_string_equal(sql(uri, "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'audit_summary'::regclass"),
+                        "true");
+    assert_int_equal(start_list(list, uri, false, 0, &e), 0);
+}
+
+static void failing_step(void **state)
+{
+    const char *uri = fresh();
+    const struct migration *list =
+        with_extra("bad_step", "-- transaction: no\nCREATE INDEX CONCURRENTLY x ON audit (nothing);\n", 0);
+    struct err e;
+
+    (void)state;
+    must_start(uri);
+    assert_int_equal(start_list(list, uri, true, 0, &e), -1);
+    assert_int_equal(e.code, ERR_INTERNAL);
+    assert_string_equal(e.msg, arena_printf(env_arena(env),
+                                            "migration %04d bad_step failed: column \"nothing\" does not exist; the "
+                                            "schema stays at %d",
+                                            migrate_target() + 1, migrate_target()));
+    assert_string_equal(sql(uri, "SELECT state FROM schema_versions ORDER BY version DESC LIMIT 1"), "failed");
+}
+
+static void fits_and_accepts(void **state)
+{
+    const char *uri = fresh();
+    struct db *db = db_new(uri, "test", NULL);
+    struct db_conn *c = NULL;
+    struct err e;
+    int version = -1;
+
+    (void)state;
+    assert_int_equal(db_get(db, &c, &e), 0);
+    assert_int_equal(migrate_current(c, &version, &e), 0);
+    assert_int_equal(version, 0);
+    must_start(uri);
+    assert_int_equal(migrate_current(c, &version, &e), 0);
+    assert_int_equal(version, migrate_target());
+    assert_int_equal(migrate_fits(c, &e), 0);
+    (void)sql(uri, "UPDATE schema_versions SET sha256 = '\\x00' WHERE version = 1");
+    assert_int_equal(start(uri, true, 0, &e), -1);
+    assert_int_equal(migrate_accept(c, 1, &e), 0);
+    assert_int_equal(start(uri, true, 0, &e), 0);
+    assert_int_equal(migrate_accept(c, 999, &e), -1);
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    add_version(uri, migrate_target() + 1, false);
+    assert_int_equal(migrate_fits(c, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    db_put(db, c);
+    db_free(db);
+}
+
 static void server_goes_away(void **state)
 {
     const char *uri = fresh();
@@ -585,6 +685,10 @@ int main(void)
         cmocka_unit_test(gap),
         cmocka_unit_test(failing_file),
         cmocka_unit_test(busy_table),
+        cmocka_unit_test(concurrent_index),
+        cmocka_unit_test(crashed_step),
+        cmocka_unit_test(failing_step),
+        cmocka_unit_test(fits_and_accepts),
         cmocka_unit_test(server_goes_away),
         cmocka_unit_test(lost_in_the_middle),
         cmocka_unit_test(own_schema),

@@ -1,0 +1,313 @@
+/*
+ * One migration: in a transaction of its own, or, for the few statements PostgreSQL refuses there, outside of one.
+ *
+ * A file with the line "-- transaction: no" holds exactly one statement that may be repeated, such as CREATE INDEX
+ * CONCURRENTLY IF NOT EXISTS; "-- index: NAME" names the index that a crash may have left half-made.
+ */
+#include "db/migrate_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+
+static const char versions_table_sql[] =
+    "CREATE TABLE IF NOT EXISTS schema_versions ("
+    "version integer PRIMARY KEY, name text NOT NULL, sha256 bytea NOT NULL, "
+    "state text NOT NULL CHECK (state IN ('running', 'done', 'failed')), additive boolean NOT NULL DEFAULT false, "
+    "started_on timestamptz NOT NULL, finished_on timestamptz, program_version text NOT NULL, host text NOT NULL, "
+    "pid integer NOT NULL)";
+
+static const struct migration *find_migration(const struct migration *list, int version)
+{
+    for (; list->version != 0; list++) {
+        if (list->version == version)
+            return list;
+    }
+    return NULL;
+}
+
+/* Line of the text where the server points at, 0 when it does not. */
+static int error_line(const char *sql, const PGresult *r)
+{
+    const char *position = PQresultErrorField(r, PG_DIAG_STATEMENT_POSITION);
+    int64_t at;
+    int line = 1;
+
+    if (position == NULL || !str_to_int(str_c(position), &at))
+        return 0;
+    for (const char *p = sql; *p != '\0' && at > 1; p++) {
+        if (((unsigned char)*p & 0xc0) != 0x80)
+            at--; /* counted in characters */
+        if (*p == '\n')
+            line++;
+    }
+    return line;
+}
+
+static enum rc lost(const struct migration *mig)
+{
+    log_warn("migrate.lost",
+             "text=\"lost the database during migration %04d; it was rolled back or committed as a whole, checking\"",
+             mig->version);
+    return RC_AGAIN;
+}
+
+/* Explain a failed statement of a migration; RC_AGAIN when the connection is gone. */
+static enum rc explain(const struct migrator *m, const struct migration *mig, const char *sql, const PGresult *r,
+                       const struct schema_state *s, struct err *e)
+{
+    char text[300];
+    char where[32] = "";
+    int line;
+
+    if (PQstatus(m->pg) != CONNECTION_OK || r == NULL || strncmp(migrator_state(r), "57P", 3) == 0)
+        return lost(mig);
+    db_first_line(PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY), text, sizeof text);
+    line = error_line(sql, r);
+    if (line > 0)
+        snprintf(where, sizeof where, " at line %d", line);
+    if (migrator_stopped(m))
+        (void)migrator_stop(e);
+    else if (strcmp(migrator_state(r), "42501") == 0)
+        err_set(e, ERR_CONFIG,
+                "migrations %d to %d are needed, but role \"%s\" may not create in schema \"%s\"; make it the owner of "
+                "the database, or run sluicectl migrate as the owner and start with -runMigration=false",
+                mig->version, migrate_last(m->list), PQuser(m->pg), s->schema);
+    else
+        err_set(e, ERR_INTERNAL, "migration %04d %s failed%s: %s; the schema stays at %d", mig->version, mig->name,
+                where, text, s->current);
+    err_detail(e, "%s %s", migrator_state(r), text);
+    return RC_FAIL;
+}
+
+/* BEGIN and the lock; *locked false when somebody else has it (and nothing is open then). */
+static bool begin_locked(const struct migrator *m, bool *locked)
+{
+    char sql[400];
+    const char *got;
+
+    snprintf(sql, sizeof sql,
+             "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL timezone = 'UTC'; SET LOCAL lock_timeout = '3s'%s",
+             PQserverVersion(m->pg) >= 140000 ? "; SET LOCAL client_connection_check_interval = '5s'" : "");
+    *locked = false;
+    if (!migrator_command(m, sql))
+        return false;
+    snprintf(sql, sizeof sql, "SELECT pg_try_advisory_xact_lock(%d, %d)::text", MIGRATE_LOCK_CLASS, MIGRATE_LOCK);
+    got = migrator_text(m, sql);
+    if (got == NULL)
+        return false;
+    *locked = strcmp(got, "true") == 0;
+    return *locked || migrator_command(m, "ROLLBACK");
+}
+
+/* The row of a migration in that state; "done" also tells the running processes. */
+static const char *record_sql(const struct migrator *m, const struct migration *mig, const char *state)
+{
+    bool done = strcmp(state, "done") == 0;
+    char digest[65];
+    char host[64] = "";
+    char *quoted;
+    const char *sql;
+
+    migrate_digest(mig, digest);
+    if (gethostname(host, sizeof host - 1) != 0)
+        host[0] = '\0';
+    quoted = PQescapeLiteral(m->pg, host, strlen(host));
+    /* names of files and our own version need no quoting */
+    sql = arena_printf(m->a,
+                       "INSERT INTO schema_versions (version, name, sha256, state, additive, started_on, finished_on, "
+                       "program_version, host, pid) VALUES (%d, '%s', '\\x%s', '%s', %s, now(), %s, '%s', %s, %ld) "
+                       "ON CONFLICT (version) DO UPDATE SET sha256 = excluded.sha256, state = excluded.state, "
+                       "finished_on = excluded.finished_on, program_version = excluded.program_version, "
+                       "host = excluded.host, pid = excluded.pid%s",
+                       mig->version, mig->name, digest, state, mig->additive != 0 ? "true" : "false",
+                       done ? "clock_timestamp()" : "NULL", migrate_program_version(),
+                       quoted != NULL ? quoted : "''", (long)getpid(),
+                       done ? "; UPDATE generations SET n = n + 1, changed_on = now() WHERE topic = 'schema'; "
+                              "SELECT pg_notify('sluice', 'schema')"
+                            : "");
+    PQfreemem(quoted);
+    return sql;
+}
+
+static void log_done(const struct migration *mig, int64_t start_ms)
+{
+    log_info("migrate.done", "migration=%d name=%s ms=%lld", mig->version, mig->name,
+             (long long)(clock_mono_ms(&clock_system) - start_ms));
+}
+
+/* With the lock: look again, now that nobody else changes it. */
+static enum rc look_again(struct migrator *m, struct schema_state *s, struct err *e)
+{
+    if (migrate_look(m->pg, m->list, s, m->a, e) == 0 && migrate_judge(s, m->list, true, e) == 0)
+        return RC_OK;
+    return e->code == ERR_DB ? RC_AGAIN : RC_FAIL;
+}
+
+/* ---- in a transaction --------------------------------------------------------------------- */
+
+/* The text, its record and COMMIT; the lock is held. */
+static enum rc run_locked(struct migrator *m, const struct migration *mig, const struct schema_state *s,
+                          enum applied *how, struct err *e)
+{
+    int64_t start = clock_mono_ms(&clock_system);
+    const char *steps[4] = {versions_table_sql, mig->sql, record_sql(m, mig, "done"), "COMMIT"};
+    enum rc rc = RC_OK;
+
+    if (FAULT("migrate.apply"))
+        return lost(mig);
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        PGresult *r = migrator_run(m, steps[i]);
+
+        if (migrator_good(r)) {
+            PQclear(r);
+            continue;
+        }
+        if (strcmp(migrator_state(r), "55P03") == 0)
+            *how = APPLY_TABLE_BUSY;
+        else
+            rc = explain(m, mig, steps[i], r, s, e);
+        PQclear(r);
+        if (rc != RC_AGAIN && !migrator_command(m, "ROLLBACK"))
+            return lost(mig);
+        return rc;
+    }
+    log_done(mig, start);
+    return RC_OK;
+}
+
+static enum rc in_transaction(struct migrator *m, const struct migration *mig, struct schema_state *s,
+                              enum applied *how, struct err *e)
+{
+    bool locked;
+    enum rc rc;
+
+    if (!begin_locked(m, &locked))
+        return RC_AGAIN;
+    if (!locked) {
+        *how = APPLY_LOCKED;
+        return RC_OK;
+    }
+    rc = look_again(m, s, e);
+    if (rc != RC_OK)
+        return rc;
+    if (s->current >= mig->version) /* somebody did it meanwhile */
+        return migrator_command(m, "ROLLBACK") ? RC_OK : RC_AGAIN;
+    return run_locked(m, mig, s, how, e);
+}
+
+/* ---- outside of a transaction -------------------------------------------------------------- */
+
+/* Value of a line "-- name: value" among the comments at the head of a file; .p NULL when absent. */
+static struct str head_line(const struct migration *mig, const char *name)
+{
+    struct str rest = str_make(mig->sql, mig->sql_len);
+
+    while (str_starts(rest, STR("--"))) {
+        struct str value = str_cut(&rest, '\n');
+        struct str key;
+
+        value = str_slice(value, 2, value.len);
+        key = str_trim(str_cut(&value, ':'));
+        if (str_eq_c(key, name))
+            return str_trim(value);
+    }
+    return STR_NONE;
+}
+
+static const char *lock_sql(const struct migrator *m, const char *function)
+{
+    return arena_printf(m->a, "SELECT %s(%d, %d)::text", function, MIGRATE_LOCK_CLASS, MIGRATE_LOCK);
+}
+
+/* A pooler in transaction mode gives the next statement another session: the lock would not be ours. */
+static bool holds_lock(const struct migrator *m)
+{
+    const char *n = migrator_text(
+        m, arena_printf(m->a, "SELECT count(*)::text FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted "
+                              "AND classid = %d AND objid = %d AND objsubid = 2 AND pid = pg_backend_pid()",
+                        MIGRATE_LOCK_CLASS, MIGRATE_LOCK));
+
+    return n != NULL && strcmp(n, "1") == 0;
+}
+
+/* An index that a crash left half-made is of no use and in the way. */
+static bool drop_invalid(const struct migrator *m, struct str index)
+{
+    const char *bad;
+
+    if (index.p == NULL)
+        return true;
+    bad = migrator_text(m, arena_printf(m->a, "SELECT format('DROP INDEX CONCURRENTLY %%I', c.relname) "
+                                              "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
+                                              "WHERE c.relname = '%.*s' AND NOT i.indisvalid AND c.relnamespace = "
+                                              "to_regnamespace(quote_ident(current_schema()))",
+                                        STR_ARG(index)));
+    return bad == NULL || migrator_command(m, bad);
+}
+
+/* The session lock is ours and the step is still to be done. */
+static enum rc step_locked(struct migrator *m, const struct migration *mig, const struct schema_state *s, struct err *e)
+{
+    int64_t start = clock_mono_ms(&clock_system);
+    PGresult *r = NULL;
+    enum rc rc;
+
+    if (!migrator_command(m, "SET statement_timeout = 0") || !migrator_command(m, record_sql(m, mig, "running")) ||
+        !drop_invalid(m, head_line(mig, "index")))
+        return RC_AGAIN;
+    r = migrator_run(m, mig->sql);
+    if (migrator_good(r)) {
+        rc = migrator_command(m, record_sql(m, mig, "done")) ? RC_OK : RC_AGAIN;
+        log_done(mig, start);
+    } else {
+        rc = explain(m, mig, mig->sql, r, s, e);
+        if (rc == RC_FAIL && !migrator_command(m, record_sql(m, mig, "failed")))
+            log_warn("migrate.record", "text=\"could not record that migration %04d failed\"", mig->version);
+    }
+    PQclear(r);
+    return rc;
+}
+
+static enum rc outside(struct migrator *m, const struct migration *mig, struct schema_state *s, enum applied *how,
+                       struct err *e)
+{
+    const char *got = migrator_text(m, lock_sql(m, "pg_try_advisory_lock"));
+    enum rc rc;
+
+    if (got == NULL)
+        return RC_AGAIN;
+    if (strcmp(got, "true") != 0) {
+        *how = APPLY_LOCKED;
+        return RC_OK;
+    }
+    if (!holds_lock(m)) {
+        err_set(e, ERR_CONFIG,
+                "DB goes through a pooler in transaction mode; migration %04d needs a direct connection (sluicectl "
+                "migrate with the direct address)",
+                mig->version);
+        return RC_FAIL;
+    }
+    rc = look_again(m, s, e);
+    if (rc == RC_OK && s->current < mig->version)
+        rc = step_locked(m, mig, s, e);
+    if (rc != RC_AGAIN && migrator_text(m, lock_sql(m, "pg_advisory_unlock")) == NULL)
+        rc = rc == RC_OK ? RC_AGAIN : rc;
+    return rc;
+}
+
+enum rc migrate_apply(struct migrator *m, int version, struct schema_state *s, enum applied *how, struct err *e)
+{
+    const struct migration *mig = find_migration(m->list, version);
+
+    *how = APPLIED;
+    if (mig == NULL)
+        return RC_OK;
+    if (str_eq_c(head_line(mig, "transaction"), "no"))
+        return outside(m, mig, s, how, e);
+    return in_transaction(m, mig, s, how, e);
+}

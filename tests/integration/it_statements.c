@@ -1,0 +1,100 @@
+/*
+ * Every statement of the program, prepared against the freshly migrated schema: a renamed column fails here and not at a
+ * customer.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "db/ids.h"
+#include "db/migrate.h"
+#include "engine/engine.h"
+#include "integration/env.h"
+#include "stores.h"
+
+static struct env *env;
+static PGconn *pg;
+
+/* Prepare and describe; fails the test with the server's text. */
+static void prepare(const char *store, const char *name, const char *sql, int n_params, const Oid *types)
+{
+    PGresult *r = PQprepare(pg, name, sql, types != NULL ? n_params : 0, types);
+
+    if (PQresultStatus(r) != PGRES_COMMAND_OK)
+        env_fail(env, "%s: %s: %s", store, name, PQerrorMessage(pg));
+    PQclear(r);
+    r = PQdescribePrepared(pg, name);
+    if (PQnparams(r) != n_params)
+        env_fail(env, "%s: %s has %d parameters, not %d", store, name, PQnparams(r), n_params);
+    PQclear(r);
+}
+
+static void one_store(const struct db_stmts *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        assert_true(strlen(s->stmts[i]->name) <= 60);
+        prepare(s->store, s->stmts[i]->name, s->stmts[i]->sql, s->stmts[i]->n_params, NULL);
+    }
+}
+
+/* Names are unique in the program, which preparing all of them on one connection proves. */
+static void all_stores(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < n_stores; i++) {
+        one_store(stores[i]);
+        n += stores[i]->n;
+    }
+    one_store(&ids_stmts);
+    one_store(&migrate_stmts);
+    assert_true(n > 0);
+}
+
+/* Array types of the letters of writer_stmt.types. */
+static Oid array_type(char letter)
+{
+    static const struct {
+        char letter;
+        Oid oid;
+    } types[] = {{'i', 1016}, {'t', 1009}, {'b', 1000}, {'f', 1022}, {'z', 1185}, {'j', 199}, {'y', 1001}};
+
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (types[i].letter == letter)
+            return types[i].oid;
+    }
+    return 0;
+}
+
+static void writer_statements(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < engine_writer_stmts_n; i++) {
+        const struct writer_stmt *s = engine_writer_stmts[i];
+        Oid types[DB_PARAMS_MAX];
+        size_t n = strlen(s->types);
+
+        assert_true(n <= DB_PARAMS_MAX);
+        for (size_t k = 0; k < n; k++)
+            types[k] = array_type(s->types[k]);
+        prepare("writer", s->name, s->sql, (int)n, types);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_stores), cmocka_unit_test(writer_statements)};
+    const struct migrate_opts o = {.run = true, .program = "it_statements"};
+    struct err e;
+    int failed;
+
+    log_init("it_statements", LOG_ERROR_LEVEL);
+    env = env_start();
+    if (migrate_start(env_db(env), "test", &o, &e) != 0)
+        env_fail(env, "%s (%s)", e.msg, e.detail);
+    pg = PQconnectdb(env_db(env));
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    PQfinish(pg);
+    return env_end(env, failed);
+}
