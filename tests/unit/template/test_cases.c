@@ -1,0 +1,153 @@
+/*
+ * Runs the text cases of tests/cases/template: template, context, what is printed or raised.
+ *
+ *     === name
+ *     template, one or more lines
+ *     ---
+ *     {"context": "as JSON"}
+ *     ---
+ *     what is printed, or "! TypeError"
+ *
+ * Files called *_plain.case run as Jinja2's own defaults, the others as the platform does.  The clock stands at
+ * 2021-02-19 21:20:04.389189 UTC.
+ */
+#include "support/cases.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "template/tmpl.h"
+
+struct text_case {
+    const char *name;
+    struct str template;
+    struct str context;
+    struct str want;
+    bool plain;
+};
+
+static int64_t fixed_now(struct clock *c)
+{
+    return c->fake_us;
+}
+
+static int64_t mono_now(struct clock *c)
+{
+    (void)c;
+    return 1;
+}
+
+static struct str read_file(const char *path, struct arena *a)
+{
+    FILE *f = fopen(path, "rb");
+    struct buf b;
+    char block[4096];
+    size_t n;
+
+    if (f == NULL)
+        abort();
+    buf_init(&b, 64 * MIB, a);
+    while ((n = fread(block, 1, sizeof block, f)) > 0)
+        buf_add(&b, block, n);
+    fclose(f);
+    return buf_str(&b);
+}
+
+/* Lines up to the one that is (or begins with) `mark`, without their last line end; *rest stands behind it. */
+static struct str until(struct str *rest, const char *mark, bool whole)
+{
+    const char *from = rest->p;
+    size_t len = 0;
+
+    while (rest->len > 0) {
+        struct str at = *rest;
+        struct str line = str_cut(rest, '\n');
+
+        if (whole ? str_eq_c(line, mark) : str_starts(line, str_c(mark))) {
+            if (!whole)
+                *rest = at;
+            break;
+        }
+        len = (size_t)(line.p + line.len - from);
+    }
+    return str_make(from, len);
+}
+
+static size_t read_cases(struct str text, const char *file, bool plain, struct text_case **out, struct arena *a)
+{
+    struct text_case *cases = NULL;
+    size_t n = 0;
+
+    (void)until(&text, "=== ", false); /* what stands before the first case is a comment */
+    while (text.len > 0) {
+        struct str head = str_cut(&text, '\n');
+        struct text_case *c;
+
+        cases = arena_grow(a, cases, n * sizeof *cases, (n + 1) * sizeof *cases);
+        c = &cases[n++];
+        c->name = arena_printf(a, "%s: %.*s", file, (int)head.len - 4, head.p + 4);
+        c->template = until(&text, "---", true);
+        c->context = until(&text, "---", true);
+        c->want = until(&text, "=== ", false);
+        while (c->want.len > 0 && c->want.p[c->want.len - 1] == '\n')
+            c->want.len--;
+        c->plain = plain;
+    }
+    *out = cases;
+    return n;
+}
+
+static void run_case(const struct text_case *c)
+{
+    struct arena *a = arena_new(0);
+    struct clock clock = {fixed_now, mono_now, 1613769604389189};
+    struct tmpl_run run = {.clock = &clock, .random_seed = 7};
+    struct tmpl *t = NULL;
+    struct buf out;
+    struct buf want;
+    struct err e = {0};
+    struct str got;
+
+    assert_int_equal(json_parse(c->context, &run.vars, a, &e), 0);
+    buf_init(&out, MIB, a);
+    if (tmpl_compile(&t, c->template, STR("case"), c->plain ? &tmpl_env_plain : &tmpl_env_platform, &e) != 0 ||
+        tmpl_render(t, &run, &out, a, &e) != 0) {
+        got = str_printf(a, "! %s", tmpl_exc_name((enum tmpl_exc)e.app_code));
+        if (!str_eq(got, c->want))
+            print_error("%s: %s\n", c->name, e.msg);
+    } else {
+        got = str_make(buf_cstr(&out), out.len);
+        while (got.len > 0 && got.p[got.len - 1] == '\n')
+            got.len--;
+    }
+    buf_init(&want, MIB, a);
+    buf_add_str(&want, c->want);
+    assert_string_equal(str_cstr(a, got), buf_cstr(&want));
+    tmpl_unref(t);
+    arena_free(a);
+}
+
+int main(void)
+{
+    struct arena *a = arena_new(0);
+    glob_t files;
+    int failed = 0;
+    size_t ran = 0;
+
+    if (glob(SLUICE_SOURCE_DIR "/tests/cases/template/*.case", 0, NULL, &files) != 0)
+        return 1;
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        const char *path = files.gl_pathv[i];
+        const char *file = strrchr(path, '/') + 1;
+        struct text_case *cases;
+        size_t n = read_cases(read_file(path, a), file, strstr(file, "_plain.case") != NULL, &cases, a);
+
+        failed += cases_run(file, cases, n, sizeof *cases, (cases_fn)run_case);
+        ran += n;
+    }
+    globfree(&files);
+    arena_free(a);
+    return failed + (ran == 0);
+}
