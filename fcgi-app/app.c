@@ -105,7 +105,7 @@ static void serve_starting(struct http_req *r, void *ctx)
 {
     struct starting *s = ctx;
     struct val v = val_dict_new(r->a, 3);
-    char why[256];
+    char why[sizeof s->why + 16];
     int schema, needed;
 
     pthread_mutex_lock(&s->lock);

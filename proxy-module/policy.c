@@ -99,9 +99,20 @@ static struct str content_type_of(const struct http_req *r, struct arena *a)
     return json_parse(r->body, &v, a, &e) == 0 ? STR("application/json") : r->content_type;
 }
 
+/* Named by the client's Connection header: for the next hop only (RFC 9110 7.6.1). */
+static bool hop_only(struct str name, struct str connection)
+{
+    while (connection.len > 0) {
+        if (str_ieq(str_trim(str_cut(&connection, ',')), name))
+            return true;
+    }
+    return false;
+}
+
 static void add_client_headers(struct buf *out, struct http_req *r, const struct cfg_gateway *g, bool has_body,
                                struct arena *a)
 {
+    struct str connection = http_req_header(r, "connection");
     struct http_header *headers;
     size_t n = http_req_headers(r, &headers);
 
@@ -109,7 +120,8 @@ static void add_client_headers(struct buf *out, struct http_req *r, const struct
         struct str name = headers[i].name;
 
         if (str_eq(name, STR("content-type")) || listed(name, request_kept_back, COUNT_OF(request_kept_back)) ||
-            !listed(name, request_forwarded, COUNT_OF(request_forwarded)) || overridden(name, g->headers, g->n_headers))
+            !listed(name, request_forwarded, COUNT_OF(request_forwarded)) || hop_only(name, connection) ||
+            overridden(name, g->headers, g->n_headers))
             continue;
         add_header(out, name, headers[i].value);
     }
@@ -158,7 +170,7 @@ struct str policy_location(struct str location, const struct cfg_gateway *g, con
 {
     struct err e = {0};
     struct url base;
-    struct str root;
+    struct str root, query, path;
 
     if (str_starts(location, STR("//")))
         return STR_NONE;
@@ -166,6 +178,10 @@ struct str policy_location(struct str location, const struct cfg_gateway *g, con
         (location.len == t->origin.len || location.p[t->origin.len] == '/'))
         location = str_slice(location, t->origin.len, location.len);
     if (location.len == 0 || location.p[0] != '/')
+        return STR_NONE;
+    query = location;
+    path = str_cut(&query, '?');
+    if (url_canonical_path(path, &path, a, &e) != 0) /* dot segments would lead out of the prefix */
         return STR_NONE;
     if (url_parse(g->url, &base, a, &e) != 0)
         return STR_NONE;
