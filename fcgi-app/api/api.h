@@ -107,7 +107,8 @@ MUST_CHECK int api_answer_query(struct api_call *c, const struct db_stmt *s, con
                                 const char *what, struct err *e);
 /* {"id": n} */
 void api_answer_id(struct api_call *c, const char *name, int64_t id);
-/* An audit record of what the caller did (http-api.md 5.5): operation "create", target_type "activities", target its name. */
+/* An audit record of what the caller did (http-api.md 5.5): operation "create", "delete", or what kind of change it was
+ * ("update", "commit"...); target_type "activities", target its name. */
 void api_audit(struct api_call *c, const char *operation, const char *target_type, struct str target);
 
 /* Statements of each api_*.c; listed for the tests in stores.c. */

@@ -10,8 +10,9 @@
 
 static const struct db_stmt stmt_audit = {
     "api_audit",
-    "INSERT INTO audit (user_id, username, operation, target_type, target, channel, ip) "
-    "VALUES ($1, $2, $3, $4, $5, 'api', $6)",
+    "INSERT INTO audit (user_id, username, operation, target_type, target, summary) "
+    "VALUES ($1, $2, CASE WHEN $3 IN ('create', 'delete') THEN $3 ELSE 'update' END, $4, $5, "
+    "$3 || ' ' || $5 || ' from ' || $6)",
     6,
 };
 

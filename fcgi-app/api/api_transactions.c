@@ -279,7 +279,6 @@ int transaction_put(struct api_call *c, struct err *e)
     }
     if (status.len > 0 && engine_set_status(c->api->engine, f.id, status, c->user, e) != 0)
         return -1;
-    api_audit(c, "update", "transactions", c->params[0]);
     api_answer_id(c, "id", f.id);
     return 0;
 }
@@ -318,7 +317,6 @@ int transaction_task_put(struct api_call *c, struct err *e)
     if (find(c, &f, e) != 0 || api_id(c, 1, "task", &task, e) != 0 || read_act(c, &act, e) != 0 ||
         engine_task_act(c->api->engine, f.id, task, act, c->user, e) != 0)
         return -1;
-    api_audit(c, act == ENGINE_REPLAY ? "replay" : act == ENGINE_SKIP ? "skip" : "rollback", "transactions", c->params[0]);
     api_answer_id(c, "id", task);
     return 0;
 }
@@ -337,7 +335,6 @@ int transaction_context_put(struct api_call *c, struct err *e)
     }
     if (engine_set_context(c->api->engine, f.id, key, value, c->user, e) != 0)
         return -1;
-    api_audit(c, "context", "transactions", c->params[0]);
     return 0;
 }
 
