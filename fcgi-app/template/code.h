@@ -49,6 +49,7 @@ enum undef_kind {
     UNDEF_NAME = 0,     /* u.undef_name: the variable looked for, or NULL */
     UNDEF_MESSAGE,      /* u.undef_name: the whole message */
     UNDEF_ATTR,         /* u.undef_name: the attribute; len: enum val_type of the object */
+    UNDEF_ELEMENT,      /* u.undef_name: the object in words, NUL, the key */
     UNDEF_LENIENT,      /* as UNDEF_MESSAGE, but lenient in strict templates */
     UNDEF_SECURITY,     /* as UNDEF_MESSAGE; whoever uses it gets SecurityError */
     UNDEF_UNRESOLVED,   /* local: not looked up yet; u.undef_name: its name */

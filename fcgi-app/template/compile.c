@@ -66,9 +66,9 @@ int add_const(struct compiler *c, struct val v)
 
 const char *name_text(struct compiler *c, struct str s)
 {
-    const struct name *names = c->names.p;
+    int index = add_name(c, s); /* first: the table may move */
 
-    return names[add_name(c, s)].s.p;
+    return ((const struct name *)c->names.p)[index].s.p;
 }
 
 int add_name(struct compiler *c, struct str s)

@@ -97,7 +97,7 @@ static void comp_operand(struct compiler *c, const struct where *w, const struct
     struct node as_tuple;
     struct val v;
 
-    if ((op->op == CMP_IN || op->op == CMP_NOT_IN) && op->a->kind == N_LIST) {
+    if ((op->op == CMP_IN || op->op == CMP_NOT_IN) && op->a->kind == N_LIST && op->next == NULL) {
         as_tuple = *op->a;
         as_tuple.kind = N_TUPLE;
         if (const_value(c, &as_tuple, &v)) {

@@ -216,6 +216,14 @@ static int escape(struct str s, size_t *i, struct buf *b)
     return 0;
 }
 
+static const char *bad_escape(char c)
+{
+    return c == 'x'   ? "truncated \\xXX escape"
+           : c == 'u' ? "truncated \\uXXXX escape"
+           : c == 'U' ? "truncated \\UXXXXXXXX escape"
+                      : "unknown Unicode character name";
+}
+
 static int unescape(struct lexer *lx, struct str s, const char *at, struct val *out)
 {
     struct buf b;
@@ -229,8 +237,7 @@ static int unescape(struct lexer *lx, struct str s, const char *at, struct val *
         }
         i++;
         if (escape(s, &i, &b) != 0)
-            return lex_fail(lx, at, lx->line, s.p[i] == 'N' ? "unknown Unicode character name"
-                                                            : "truncated \\%cXX escape", s.p[i]);
+            return lex_fail(lx, at, lx->line, "%s", bad_escape(s.p[i]));
     }
     *out = lex_text_value(buf_str(&b));
     return 0;

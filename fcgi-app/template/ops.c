@@ -572,6 +572,8 @@ int op_in(struct call *c, struct val item, struct val container, bool *out)
     case VAL_TUPLE:
         container = val_open(container);
         n = container.u.list->n;
+        if (n > 0 && item.type == VAL_UNDEF && undef_look(c, item) != 0)
+            return -1;
         for (i = 0; i < n && !*out; i++)
             *out = val_eq(container.u.list->items[i], item);
         return vm_spend(c, (int64_t)i / 8);

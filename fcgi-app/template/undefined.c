@@ -36,6 +36,8 @@ const char *object_words(struct val v, struct arena *a)
         if (strcmp(name, runtime[i]) == 0)
             return arena_printf(a, "jinja2.runtime.%s object", name);
     }
+    if (strcmp(name, "TemplateModule") == 0)
+        return "jinja2.environment.TemplateModule object";
     for (i = 0; i < COUNT_OF(utils); i++) {
         if (strcmp(name, utils[i]) == 0)
             return arena_printf(a, "jinja2.utils.%s object", name);
@@ -58,6 +60,8 @@ int undef_fail(struct call *c, struct val v)
         return call_raise(c, TMPL_EXC_UNDEFINED, "%s", name);
     case UNDEF_SECURITY:
         return call_raise(c, TMPL_EXC_SECURITY, "%s", name);
+    case UNDEF_ELEMENT:
+        return call_raise(c, TMPL_EXC_UNDEFINED, "%s has no element %s", name, name + strlen(name) + 1);
     case UNDEF_ATTR:
         return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute '%s'", type_words(v.len), name);
     default:
@@ -72,9 +76,7 @@ int vm_fail_undefined(struct call *c, struct val v)
 
 int undef_look(struct call *c, struct val v)
 {
-    if (v.reserved == UNDEF_SECURITY || (policy(c) == TMPL_UNDEF_STRICT && v.reserved != UNDEF_LENIENT))
-        return undef_fail(c, v);
-    return 0;
+    return policy(c) == TMPL_UNDEF_STRICT && v.reserved != UNDEF_LENIENT ? undef_fail(c, v) : 0;
 }
 
 struct val undef_attr(struct vm *vm, struct val obj, struct str name)
@@ -96,9 +98,10 @@ struct val undef_element(struct vm *vm, struct val obj, struct val key)
     if (key.type == VAL_STR)
         return undef_attr(vm, obj, val_text(key));
     buf_init(&b, ERR_TEXT_MAX, vm->a);
-    buf_addf(&b, "%s has no element ", object_words(obj, vm->a));
+    buf_add_c(&b, object_words(obj, vm->a));
+    buf_putc(&b, '\0');
     val_to_repr(key, &b);
-    return undef_make(UNDEF_MESSAGE, buf_cstr(&b));
+    return undef_make(UNDEF_ELEMENT, buf_cstr(&b));
 }
 
 int undef_print(struct vm *vm, struct val v)
@@ -111,6 +114,8 @@ int undef_print(struct vm *vm, struct val v)
         return 0;
     if (v.reserved == UNDEF_MESSAGE)
         buf_addf(vm->out, "{{ undefined value printed: %s }}", name);
+    else if (v.reserved == UNDEF_ELEMENT)
+        buf_addf(vm->out, "{{ no such element: %s[%s] }}", name, name + strlen(name) + 1);
     else if (v.reserved == UNDEF_ATTR)
         buf_addf(vm->out, "{{ no such element: %s['%s'] }}", type_words(v.len), name);
     else

@@ -9,7 +9,7 @@
 
 static inline void put_text(struct buf *out, const char *p, size_t n)
 {
-    if (LIKELY(out->cap - out->len >= n)) {
+    if (LIKELY(out->cap - out->len > n)) {
         memcpy(out->p + out->len, p, n);
         out->len += n;
     } else {

@@ -194,7 +194,8 @@ static int bind_macro(struct call *c, const struct code *code, struct val *slots
     bool found_caller = c->n_pos >= code->n_params && code->explicit_caller;
     size_t i;
 
-    memcpy(slots, code->init, n * sizeof(*slots));
+    if (n > 0)
+        memcpy(slots, code->init, n * sizeof(*slots));
     for (i = 0; i < code->n_params; i++) {
         if (i < c->n_pos) {
             slots[i] = c->pos[i];

@@ -104,7 +104,7 @@ static int load(struct vm *vm, struct val name, bool lists, const struct tmpl **
 {
     int rc;
 
-    if (lists && (name.type == VAL_LIST || name.type == VAL_TUPLE))
+    if (lists && name.type != VAL_STR && name.type != VAL_UNDEF)
         return load_any(vm, name, out);
     if (name.type != VAL_STR)
         return no_template(vm, name);
