@@ -1,0 +1,186 @@
+/*
+ * Callers kept: finding, outdating, driving out, whitelists.
+ */
+#include "auth/auth_int.h"
+#include "support/cases.h"
+
+static struct cache *cache_make(void)
+{
+    struct cache *c = calloc(1, sizeof *c);
+
+    assert_non_null(c);
+    cache_init(c);
+    return c;
+}
+
+static void cache_drop(struct cache *c)
+{
+    cache_release(c);
+    free(c);
+}
+
+static struct known *add(struct cache *c, unsigned tag, uint64_t epoch, int64_t until_us)
+{
+    struct known *k = known_new();
+
+    memset(k->digest, 0, sizeof k->digest);
+    k->digest[2] = (unsigned char)tag;
+    k->digest[3] = (unsigned char)(tag >> 8);
+    k->epoch = epoch;
+    k->until_us = until_us;
+    k->p.id = (int64_t)tag;
+    cache_add(c, k, epoch, 0);
+    return k;
+}
+
+static bool has(struct cache *c, unsigned tag, uint64_t epoch, int64_t now_us)
+{
+    unsigned char digest[32] = {0};
+    struct known *k;
+    bool found;
+
+    digest[2] = (unsigned char)tag;
+    digest[3] = (unsigned char)(tag >> 8);
+    k = cache_find(c, digest, epoch, now_us);
+    found = k != NULL;
+    if (found)
+        assert_int_equal(k->p.id, tag);
+    known_unref(k);
+    return found;
+}
+
+static void finds(void **state)
+{
+    struct cache *c = cache_make();
+
+    (void)state;
+    known_unref(add(c, 1, 1, 100));
+    assert_true(has(c, 1, 1, 99));
+    assert_false(has(c, 1, 1, 100)); /* too old */
+    assert_false(has(c, 1, 2, 0));   /* forgotten */
+    assert_false(has(c, 2, 1, 0));
+    cache_drop(c);
+}
+
+/* One set holds WAYS callers; the one not used for longest goes. */
+static void drives_out(void **state)
+{
+    struct cache *c = cache_make();
+
+    (void)state;
+    for (unsigned i = 1; i <= WAYS; i++)
+        known_unref(add(c, i, 1, 100));
+    assert_true(has(c, 1, 1, 0));
+    known_unref(add(c, 99, 1, 100));
+    assert_true(has(c, 99, 1, 0));
+    assert_true(has(c, 1, 1, 0));
+    assert_false(has(c, 2, 1, 0));
+    cache_drop(c);
+}
+
+static void replaces_itself(void **state)
+{
+    struct cache *c = cache_make();
+
+    (void)state;
+    for (unsigned i = 1; i < WAYS; i++)
+        known_unref(add(c, i, 1, 100));
+    for (int i = 0; i < 10; i++)
+        known_unref(add(c, 7, 1, 100));
+    for (unsigned i = 1; i < WAYS; i++)
+        assert_true(has(c, i, 1, 0));
+    cache_drop(c);
+}
+
+/* Who still works for a caller keeps him, whatever the cache does. */
+static void outlives_the_cache(void **state)
+{
+    struct cache *c = cache_make();
+    struct known *k = add(c, 1, 1, 100);
+
+    (void)state;
+    cache_drop(c);
+    assert_int_equal(k->p.id, 1);
+    known_unref(k);
+}
+
+struct job {
+    struct cache *c;
+    unsigned seed;
+};
+
+static void *work(void *arg)
+{
+    struct job *j = arg;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        unsigned tag = (i * 7 + j->seed) % 40;
+        uint64_t epoch = 1 + i / 5000;
+
+        if (!has(j->c, tag, epoch, 0))
+            known_unref(add(j->c, tag, epoch, 100));
+    }
+    return NULL;
+}
+
+static void many_threads(void **state)
+{
+    struct cache *c = cache_make();
+    struct job jobs[4];
+    pthread_t threads[4];
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT_OF(jobs); i++) {
+        jobs[i] = (struct job){c, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &jobs[i]), 0);
+    }
+    for (unsigned i = 0; i < COUNT_OF(jobs); i++)
+        pthread_join(threads[i], NULL);
+    cache_drop(c);
+}
+
+static const struct net_row {
+    const char *name, *net, *ip;
+    bool parses, inside;
+} net_rows[] = {
+    {"one address", "10.1.2.3/32", "10.1.2.3", true, true},
+    {"without mask", "10.1.2.3", "10.1.2.3", true, true},
+    {"another one", "10.1.2.3", "10.1.2.4", true, false},
+    {"network", "10.0.0.0/8", "10.255.0.1", true, true},
+    {"outside", "10.0.0.0/8", "11.0.0.1", true, false},
+    {"odd mask", "10.0.0.128/25", "10.0.0.200", true, true},
+    {"odd mask, outside", "10.0.0.128/25", "10.0.0.100", true, false},
+    {"everything", "0.0.0.0/0", "1.2.3.4", true, true},
+    {"everything of IPv4 only", "0.0.0.0/0", "::1", true, false},
+    {"IPv6", "2001:db8::/32", "2001:db8:1::5", true, true},
+    {"IPv6, outside", "2001:db8::/32", "2001:db9::5", true, false},
+    {"mapped", "10.0.0.0/8", "::ffff:10.1.1.1", true, true},
+    {"no address", "10.0.0.0/8", "unix:", true, false},
+    {"empty address", "10.0.0.0/8", "", true, false},
+    {"bad mask", "10.0.0.0/33", "10.0.0.1", false, false},
+    {"empty mask", "10.0.0.0/", "10.0.0.1", false, false},
+    {"words", "localhost", "127.0.0.1", false, false},
+};
+
+static void nets(const struct net_row *r)
+{
+    struct ip_net net;
+    bool parsed = ip_net_parse(str_c(r->net), &net);
+
+    assert_int_equal(parsed, r->parses);
+    if (parsed)
+        assert_int_equal(ip_net_has(&net, str_c(r->ip)), r->inside);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds),
+        cmocka_unit_test(drives_out),
+        cmocka_unit_test(replaces_itself),
+        cmocka_unit_test(outlives_the_cache),
+        cmocka_unit_test(many_threads),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(net_rows, nets);
+}
