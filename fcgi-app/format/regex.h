@@ -48,10 +48,12 @@ struct regex_match {
     struct {
         ptrdiff_t from, to; /* byte offsets, -1 when the group did not take part */
     } group[REGEX_GROUPS_MAX];
+    int64_t ends_us; /* when regex_next gives up; set by its first call */
 };
 
 /*
- * 1 = matched from byte `from` on, 0 = no match, -1 = ERR_LIMIT: the pattern needs too many steps.
+ * 1 = matched from byte `from` on, 0 = no match, -1 = ERR_LIMIT: the pattern needs too many steps,
+ * or on a long subject more than two seconds.
  *
  * `subject` is UTF-8: checked when from is 0 (ERR_INVALID), believed later; `from` is a border
  * between code points.

@@ -189,6 +189,33 @@ static void next_walks_as_python_does(void **state)
     arena_free(a);
 }
 
+/* On a long subject: what is quick stays quick, what is slow ends, and the answers are the same. */
+static void long_subjects_are_watched(void **state)
+{
+    struct arena *a = arena_new(0);
+    size_t n = 300000;
+    char *p = arena_alloc(a, n);
+    struct regex *slow = NULL;
+    struct regex *quick = NULL;
+    struct regex_match m;
+    struct err e = {0};
+    struct buf out;
+
+    (void)state;
+    memset(p, 'a', n);
+    memcpy(p + n - 5, "12-34", 5);
+    assert_int_equal(regex_compile(&quick, STR("(\\d+)-(?P<to>\\d+)$"), 0, a, &e), 0);
+    assert_int_equal(regex_exec(quick, str_make(p, n), 0, &m, &e), 1);
+    assert_int_equal(m.group[2].from, n - 2);
+    buf_init(&out, MIB, a);
+    assert_int_equal(regex_sub(quick, STR("\\2"), str_make(p, n), 0, &out, &e), 0);
+    assert_int_equal(out.len, n - 3);
+    assert_int_equal(regex_compile(&slow, STR("(a*)(a*)[bc]"), 0, a, &e), 0);
+    assert_int_equal(regex_exec(slow, str_make(p, n), 0, &m, &e), -1);
+    assert_int_equal(e.code, ERR_LIMIT);
+    arena_free(a);
+}
+
 /* More expressions than the table holds, from several threads, each used after it was handed out.
  */
 static void *use_cache(void *arg)
@@ -240,6 +267,7 @@ int main(void)
         cmocka_unit_test(groups_are_named),
         cmocka_unit_test(column_is_that_of_the_pattern),
         cmocka_unit_test(next_walks_as_python_does),
+        cmocka_unit_test(long_subjects_are_watched),
         cmocka_unit_test(cache_is_shared_and_bounded),
     };
 
