@@ -1,0 +1,50 @@
+/*
+ * timer: hold the instance for a while.
+ *
+ * Short ones are slept in the process, longer ones are stored and wake the instance up wherever it runs then.
+ * Rule: workflow-engine.md 3.28.
+ */
+#include "nodes/nodes.h"
+
+#include <unistd.h>
+
+struct cfg {
+    int64_t timeout_ms;
+    bool discard_idle_limit;
+};
+
+enum { SLEPT_MS = 20000 }; /* shorter ones are slept */
+
+static const struct param params[] = {
+    {.name = "timeout", .kind = PARAM_MSEC, .offset = offsetof(struct cfg, timeout_ms), .mandatory = true,
+     .help = "How long to wait: 10 minutes, 1h30m, 2 business days."},
+    {.name = "discard_idle_limit", .kind = PARAM_BOOL, .offset = offsetof(struct cfg, discard_idle_limit),
+     .help = "Store the timer even when it is shorter than 20 seconds, so that it can be stopped."},
+    {0},
+};
+
+static enum node_rc timer_run(struct node_run *r, struct err *e)
+{
+    const struct cfg *c = r->cfg;
+
+    if (c->timeout_ms < 0) {
+        err_set(e, ERR_INVALID, "parameter \"timeout\" must not be negative");
+        return NODE_FAIL;
+    }
+    if (c->timeout_ms >= SLEPT_MS || c->discard_idle_limit)
+        return node_wait_until(r, r->now_us + c->timeout_ms * 1000, "timer", STR_NONE, "ok");
+    usleep((useconds_t)(c->timeout_ms * 1000));
+    return node_fire(r, "ok");
+}
+
+const struct node_type node_timer = {
+    .name = "timer",
+    .category = "timers",
+    .group = "timers",
+    .doc = "Waits for a while.",
+    .params = params,
+    .cfg_size = sizeof(struct cfg),
+    .outputs = (const char *const[]){"ok", NULL},
+    .flags = NODE_BLOCKING | NODE_PURE,
+    .run = timer_run,
+};
