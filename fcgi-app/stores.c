@@ -4,6 +4,7 @@
 #include "stores.h"
 
 #include "api/api.h"
+#include "api/user_view.h"
 #include "auth/auth.h"
 #include "engine/engine.h"
 #include "maintenance.h"
@@ -14,5 +15,8 @@ const struct db_stmts *const stores[] = {
     &metrics_stmts,        &api_help_stmts,      &api_health_stmts,        &api_activities_stmts,
     &api_versions_stmts,   &api_exchange_stmts,  &api_custom_routes_stmts, &api_templates_stmts,
     &api_requests_stmts,  &api_transactions_stmts,
+    &user_view_stmts,      &api_me_stmts,        &api_users_stmts,         &api_roles_stmts,
+    &api_profiles_stmts,   &api_configuration_stmts, &api_weak_passwords_stmts, &api_audit_stmts,
+    &api_user_callbacks_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);
