@@ -15,7 +15,11 @@
 enum {
     CONNECT_FIRST_MS = 1000,
     CONNECT_MAX_MS = 30000,
+#ifdef SLUICE_TEST_BUILD
+    REFUSED_MS = 2000,
+#else
     REFUSED_MS = 60000,      /* wrong password, no such database: a new container may still be making them */
+#endif
     LOCK_POLL_MS = 600,      /* another migrator is at work */
     LOCK_SAY_MS = 30000,     /* say so that often */
     TABLE_WAIT_MS = 5000,    /* a table is in use: pause between attempts */
