@@ -1,0 +1,325 @@
+/*
+ * The stand-in gateway's resources: collections with list, create, read, change and delete, and a few of their own kind.
+ */
+#include "support/gateway_int.h"
+
+#include "base/json.h"
+#include "http/url.h"
+
+static const struct resource {
+    const char *pattern; /* '*' stands for one segment */
+    const char *list;    /* member of the list answer */
+    const char *id;      /* member that names an item */
+} resources[] = {
+    {"tenants", "tenants", "tenantId"},
+    {"tenants/*/admins", "admins", "userId"},
+    {"tenants/*/groups", "groups", "groupId"},
+    {"tenants/*/groups/*/admins", "admins", "userId"},
+    {"tenants/*/groups/*/users", "users", "userId"},
+    {"tenants/*/groups/*/access_devices", "access_devices", "deviceName"},
+    {"tenants/*/groups/*/services/trunk_groups", "trunks", "name"},
+    {"local/resellers", "resellers", "name"},
+};
+
+static bool is_method(const struct gw_call *c, const char *method)
+{
+    return str_eq_c(c->r->method, method);
+}
+
+static bool path_is(const struct gw_call *c, const char *pattern)
+{
+    struct str rest = str_c(pattern);
+    size_t i = 0;
+
+    for (; rest.len > 0; i++) {
+        struct str part = str_cut(&rest, '/');
+
+        if (i == c->n || (!str_eq_c(part, "*") && !str_eq(part, c->segments[i])))
+            return false;
+    }
+    return i == c->n;
+}
+
+/* The first n segments as text. */
+static struct str joined(const struct gw_call *c, size_t n)
+{
+    struct buf b;
+
+    buf_init(&b, 16 * KIB, c->r->a);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            buf_putc(&b, '/');
+        buf_add_str(&b, c->segments[i]);
+    }
+    return buf_str(&b);
+}
+
+static void not_found(struct gw_call *c)
+{
+    gw_error(c->out, 404, 404, "no such object", c->r->a);
+}
+
+/* What a collection or item lies below must exist: tenants/T for tenants/T/groups. */
+static bool parents_exist(struct gw_call *c, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct str collection = joined(c, i);
+
+        if ((str_eq_c(c->segments[i - 1], "tenants") || str_eq_c(c->segments[i - 1], "groups")) &&
+            val_is_undef(gw_store_get(c->g, collection, c->segments[i], c->r->a)))
+            return false;
+    }
+    return true;
+}
+
+/* Members of `change` over those of `base`. */
+static struct val merged(struct val base, struct val change, struct arena *a)
+{
+    struct val out = val_dict_new(a, val_count(base) + val_count(change));
+    struct val key, value;
+
+    for (size_t i = 0; val_pair_at(base, i, &key, &value); i++)
+        val_dict_set(out, key, value);
+    for (size_t i = 0; val_pair_at(change, i, &key, &value); i++)
+        val_dict_set(out, key, value);
+    (void)val_dict_del(out, VAL_STR_LIT("password")); /* goes in, never comes out */
+    return out;
+}
+
+/* ---- collections ------------------------------------------------------------------------------------------- */
+
+static void list_items(struct gw_call *c, const struct resource *res, struct str collection)
+{
+    struct val all = gw_store_list(c->g, collection, c->r->a);
+    struct val out = val_list_new(c->r->a, val_count(all));
+    const char *reseller = c->account->reseller;
+
+    for (size_t i = 0; i < val_count(all); i++) {
+        struct val item = val_at(all, i);
+
+        if (c->n == 1 && reseller != NULL && !str_eq_c(val_get_text(item, "resellerId", STR("")), reseller))
+            continue;
+        val_list_add(out, item);
+    }
+    val_dict_set_c(c->out->body, res->list, out);
+}
+
+static void create_item(struct gw_call *c, const struct resource *res, struct str collection)
+{
+    struct str id = val_get_text(c->body, res->id, STR(""));
+
+    if (id.len == 0) {
+        gw_error(c->out, 400, 4, arena_printf(c->r->a, "\"%s\" is missing", res->id), c->r->a);
+        return;
+    }
+    if (!val_is_undef(gw_store_get(c->g, collection, id, c->r->a))) {
+        gw_error(c->out, 400, 11, "already exists", c->r->a);
+        return;
+    }
+    c->out->body = merged(c->out->body, c->body, c->r->a);
+    gw_store_put(c->g, collection, id, c->out->body);
+    c->out->status = 201;
+}
+
+static void serve_collection(struct gw_call *c, const struct resource *res)
+{
+    struct str collection = joined(c, c->n);
+
+    if (!parents_exist(c, c->n))
+        not_found(c);
+    else if (is_method(c, "GET"))
+        list_items(c, res, collection);
+    else if (is_method(c, "POST"))
+        create_item(c, res, collection);
+    else
+        gw_error(c->out, 406, 406, "method not supported here", c->r->a);
+}
+
+static void serve_item(struct gw_call *c)
+{
+    struct str collection = joined(c, c->n - 1);
+    struct str id = c->segments[c->n - 1];
+    struct val item = gw_store_get(c->g, collection, id, c->r->a);
+
+    if (val_is_undef(item)) {
+        not_found(c);
+    } else if (is_method(c, "GET")) {
+        c->out->body = item;
+    } else if (is_method(c, "PUT")) {
+        c->out->body = merged(item, c->body, c->r->a);
+        gw_store_put(c->g, collection, id, c->out->body);
+    } else if (is_method(c, "DELETE")) {
+        (void)gw_store_delete(c->g, collection, id);
+    } else {
+        gw_error(c->out, 406, 406, "method not supported here", c->r->a);
+    }
+}
+
+static bool serve_resource(struct gw_call *c)
+{
+    for (size_t i = 0; i < COUNT_OF(resources); i++) {
+        const char *pattern = resources[i].pattern;
+
+        if (path_is(c, pattern)) {
+            serve_collection(c, &resources[i]);
+            return true;
+        }
+        if (path_is(c, arena_printf(c->r->a, "%s/*", pattern))) {
+            serve_item(c);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
+
+static void list_numbers(struct gw_call *c, struct str collection)
+{
+    struct val all = gw_store_list(c->g, collection, c->r->a);
+    struct val assigned = val_list_new(c->r->a, 16);
+    struct val available = val_list_new(c->r->a, 16);
+    bool of_tenant = c->n == 3;
+
+    for (size_t i = 0; i < val_count(all); i++) {
+        struct val item = val_at(all, i);
+        struct str holder = val_get_text(item, of_tenant ? "assignedToGroup" : "userId", STR(""));
+
+        if (holder.len > 0 || of_tenant)
+            val_list_add(assigned, item);
+        if (holder.len == 0)
+            val_list_add(available, of_tenant ? item : val_get(item, "phoneNumber"));
+    }
+    if (str_find(c->r->query, STR("available=true")) >= 0)
+        val_dict_set_c(c->out->body, of_tenant ? "available_phoneNumbers" : "available_numbers", available);
+    else
+        val_dict_set_c(c->out->body, of_tenant ? "assignement_phoneNumbers" : "assigned_numbers", assigned);
+}
+
+static struct val number_result(struct str number, const char *status, const char *message, struct arena *a)
+{
+    struct val v = val_dict_new(a, 4);
+
+    val_dict_set_c(v, "phoneNumber", val_str(number));
+    val_dict_set_c(v, "status", val_str_c(status));
+    if (message != NULL)
+        val_dict_set_c(v, "message", val_str_c(message));
+    return v;
+}
+
+static struct val change_number(struct gw_call *c, struct str collection, struct val item, bool add)
+{
+    struct str number = val_get_text(item, "phoneNumber", STR(""));
+    bool known = !val_is_undef(gw_store_get(c->g, collection, number, c->r->a));
+    struct val v;
+
+    if (number.len == 0 || number.p[0] != '+')
+        return number_result(number, "rejected", "not a number", c->r->a);
+    if (add && known)
+        return number_result(number, "rejected", "already exists", c->r->a);
+    if (!add) {
+        (void)gw_store_delete(c->g, collection, number);
+        return number_result(number, known ? "deleted" : "rejected", known ? NULL : "no such number", c->r->a);
+    }
+    v = val_dict_new(c->r->a, 4);
+    val_dict_set_c(v, "phoneNumber", val_str(number));
+    val_dict_set_c(v, "canBeDeleted", val_bool(true));
+    gw_store_put(c->g, collection, number, v);
+    return number_result(number, "added", NULL, c->r->a);
+}
+
+void gw_numbers(struct gw_call *c, struct str collection)
+{
+    struct val numbers = val_get(c->body, "numbers");
+    struct val result = val_list_new(c->r->a, val_count(numbers));
+    bool all_rejected = val_count(numbers) > 0;
+
+    if (!parents_exist(c, c->n)) {
+        not_found(c);
+        return;
+    }
+    if (is_method(c, "GET")) {
+        list_numbers(c, collection);
+        return;
+    }
+    for (size_t i = 0; i < val_count(numbers); i++) {
+        struct val one = change_number(c, collection, val_at(numbers, i), is_method(c, "POST"));
+
+        all_rejected = all_rejected && str_eq_c(val_get_text(one, "status", STR("")), "rejected");
+        val_list_add(result, one);
+    }
+    /* A page takes a 400 with results as partial success (gateway-proxy.md 7). */
+    c->out->status = all_rejected ? 400 : 200;
+    val_dict_set_c(c->out->body, "result", result);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------------------ */
+
+static bool matches_search(struct val user, struct val params)
+{
+    struct str id = val_get_text(user, "userId", STR(""));
+    struct str exact = val_get_text(params, "insensitiveUserIdEquals", STR(""));
+    struct str part = val_get_text(params, "insensitiveUserIdContains", STR(""));
+
+    return (exact.len == 0 || str_ieq(id, exact)) && (part.len == 0 || str_find(id, part) >= 0);
+}
+
+static void search_users(struct gw_call *c)
+{
+    struct val params = url_query_parse(c->r->query, c->r->a);
+    struct val all = gw_store_all(c->g, STR("/users"), c->r->a);
+    struct val out = val_list_new(c->r->a, 16);
+
+    for (size_t i = 0; i < val_count(all); i++) {
+        struct val user = val_at(val_at(all, i), 0);
+        struct str where = val_text(val_at(val_at(all, i), 1)); /* tenants/T/groups/G/users */
+
+        if (!matches_search(user, params))
+            continue;
+        (void)str_cut(&where, '/');
+        val_dict_set_c(user, "tenantId", val_str(str_cut(&where, '/')));
+        (void)str_cut(&where, '/');
+        val_dict_set_c(user, "groupId", val_str(str_cut(&where, '/')));
+        val_list_add(out, user);
+    }
+    val_dict_set_c(c->out->body, "users", out);
+}
+
+static void tenant_trunks(struct gw_call *c)
+{
+    struct str prefix = str_printf(c->r->a, "tenants/%.*s/", STR_ARG(c->segments[1]));
+    struct val all = gw_store_all(c->g, STR("/services/trunk_groups"), c->r->a);
+    struct val out = val_list_new(c->r->a, 16);
+
+    for (size_t i = 0; i < val_count(all); i++) {
+        if (str_starts(val_text(val_at(val_at(all, i), 1)), prefix))
+            val_list_add(out, val_at(val_at(all, i), 0));
+    }
+    val_dict_set_c(c->out->body, "tenantTrunks", out);
+}
+
+static void read_record(struct gw_call *c)
+{
+    struct val v = gw_audit_find(c->g, c->segments[2], c->r->a);
+
+    if (val_is_undef(v))
+        not_found(c);
+    else
+        c->out->body = v;
+}
+
+void gw_api(struct gw_call *c)
+{
+    if (path_is(c, "tenants/*/numbers") || path_is(c, "tenants/*/groups/*/numbers"))
+        gw_numbers(c, joined(c, c->n));
+    else if (path_is(c, "tenants/*/services/trunk_groups") && is_method(c, "GET"))
+        tenant_trunks(c);
+    else if (path_is(c, "local/audit_records/*") && is_method(c, "GET"))
+        read_record(c);
+    else if (path_is(c, "search/users") && is_method(c, "GET"))
+        search_users(c);
+    else if (path_is(c, "configs/applications/*/config") && is_method(c, "GET"))
+        val_dict_set_c(c->out->body, "data", VAL_STR_LIT("{\"modules\":{}}"));
+    else if (!serve_resource(c))
+        gw_error(c->out, 404, 404, "no such end point", c->r->a);
+}
