@@ -148,6 +148,8 @@ void answer_make(struct run *r)
     r->answer = (struct answer){.kept = val_undef(NULL)};
     switch (instance_where(in)) {
     case INSTANCE_BLOCKED:
+        if (r->handled)
+            break;
         answer_error(r, str_cstr(r->a, in->last_error.len > 0 ? in->last_error : STR("the workflow is blocked")));
         return;
     case INSTANCE_PARKED:

@@ -26,7 +26,6 @@ struct run {
     struct instance *in;
     const struct cfg *cfg; /* counted */
     int64_t route_id;
-    int64_t err_activity_id;
     struct str method, url, client_ip, gateway_host; /* of the request row */
     int64_t request_started_us;                      /* monotonic */
 
@@ -35,6 +34,7 @@ struct run {
     int64_t answer_until_ms;      /* monotonic; 0 = not watched */
     struct run *w_prev, *w_next;  /* watched runs */
     struct answer answer;
+    bool handled; /* blocked, but an error handler gave the answer */
 
     /* the lease; job_id 0: none */
     int64_t job_id, fence;
@@ -79,6 +79,8 @@ void run_free(struct run *r);
 struct instance_env run_env(struct run *r);
 /* The workflow of an activity's active version, ids set; ERR_NOT_FOUND. */
 MUST_CHECK int run_workflow(struct engine *en, const struct cfg_activity *act, struct workflow **out, struct err *e);
+/* Go on until nothing more can be done: INSTANCE_DONE after the error handler of the route, if there is one, has run too. */
+enum instance_stop run_go(struct run *r, unsigned flags);
 /* Variable `user`. */
 struct val user_value(const struct principal *p, struct arena *a);
 
@@ -103,6 +105,8 @@ void store_committed(struct run *r);
 MUST_CHECK int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e);
 /* Creation time of an instance by id; ERR_NOT_FOUND. */
 MUST_CHECK int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e);
+/* From an instance to the top one of its tree, which holds the lease of all. */
+MUST_CHECK int instance_top_of(struct engine *en, int64_t *id, int64_t *created_us, struct err *e);
 
 /* ---- jobs.c -------------------------------------------------------------------------------------------------- */
 
@@ -147,7 +151,7 @@ void watch_expire(struct engine *en);
 
 /* ---- statements, listed in engine_store.c -------------------------------------------------------------- */
 
-extern const struct db_stmt load_stmt_instance, load_stmt_tasks, load_stmt_contexts, load_stmt_timers,
+extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts, load_stmt_timers,
     load_stmt_user, load_stmt_when, job_stmt_claim, job_stmt_prolong, job_stmt_take, job_stmt_return,
     job_stmt_fail, op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit;
 

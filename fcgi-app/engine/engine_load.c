@@ -14,7 +14,7 @@ const struct db_stmt load_stmt_instance = {
     "SELECT i.guid::text, i.status, i.kind, i.activity_id, i.version_id, i.definition_id, i.label, i.user_id, i.owner, "
     "i.original_request_id, " DB_TS("i.request_on") ", coalesce(i.request, r.details), i.request_status, "
     "i.parent_instance_id, " DB_TS("i.parent_on") ", i.callback_task_id, i.depth, i.proxy, i.durability, i.sync, "
-    "d.definition, s.state, " DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") " "
+    "d.definition, s.state, " DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") ", r.route_id "
     "FROM instances i JOIN definitions d ON d.id = i.definition_id "
     "LEFT JOIN requests r ON r.id = i.original_request_id AND r.created_on = i.request_on "
     "LEFT JOIN instance_states s ON s.instance_id = i.id "
@@ -48,6 +48,14 @@ const struct db_stmt load_stmt_user = {
     "FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
     1};
 
+const struct db_stmt load_stmt_top = {
+    "load_instance_top",
+    "WITH RECURSIVE up AS (SELECT id, created_on, parent_instance_id, parent_on FROM instances WHERE id = $1 "
+    "AND created_on = $2 UNION ALL SELECT i.id, i.created_on, i.parent_instance_id, i.parent_on FROM instances i "
+    "JOIN up ON i.id = up.parent_instance_id AND i.created_on = up.parent_on) "
+    "SELECT id, " DB_TS("created_on") " FROM up WHERE parent_instance_id IS NULL",
+    2};
+
 const struct db_stmt load_stmt_when = {
     "load_instance_when",
     "SELECT " DB_TS("created_on") " FROM instances WHERE id = $1 "
@@ -56,6 +64,11 @@ const struct db_stmt load_stmt_when = {
 
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
+
+static void free_arena(void *a)
+{
+    arena_free(a);
+}
 
 static struct str col(const PGresult *res, int row, int c, struct arena *a)
 {
@@ -77,16 +90,22 @@ static enum task_status task_status_of(struct str s)
                                   : TASK_QUEUED;
 }
 
-static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t created_us, struct str *state, struct err *e)
+static int read_request(struct instance *in, struct str text, struct err *e)
+{
+    in->request = val_dict_new(in->a, 0);
+    return text.len > 0 ? json_parse(text, &in->request, in->a, e) : 0;
+}
+
+static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t created_us, struct arena *scratch,
+                     struct instance **out, struct str *state, struct err *e)
 {
     const struct instance_env env = run_env(r);
     struct workflow *wf;
     struct instance *in;
-    struct str request;
 
     if (wf_cache_get(r->en->workflows, db_str(res, 0, 20), &wf, e) != 0)
         return -1;
-    in = r->in = instance_empty(wf, &env, r->a, r->scratch);
+    in = *out = instance_empty(wf, &env, r->a, scratch);
     wf_unref(wf);
     in->id = id;
     in->created_us = created_us;
@@ -101,7 +120,6 @@ static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t cre
     in->owner = col(res, 0, 8, r->a);
     in->request_id = db_int(res, 0, 9);
     in->request_us = db_time_us(res, 0, 10);
-    request = col(res, 0, 11, r->a);
     in->request_status = col(res, 0, 12, r->a);
     in->parent_id = db_int(res, 0, 13);
     in->parent_us = db_time_us(res, 0, 14);
@@ -112,13 +130,9 @@ static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t cre
     in->sync = db_bool(res, 0, 19);
     *state = col(res, 0, 21, r->a);
     in->closed_us = db_time_us(res, 0, 22);
-    r->gateway_host = col(res, 0, 23, r->a);
     in->updated_us = db_time_us(res, 0, 24);
     in->stored = true;
-    in->request = val_dict_new(r->a, 0);
-    if (request.len > 0 && json_parse(request, &in->request, r->a, e) != 0)
-        return -1;
-    return 0;
+    return read_request(in, col(res, 0, 11, r->a), e);
 }
 
 static void read_tasks(struct instance *in, const PGresult *res)
@@ -178,26 +192,25 @@ static void read_timers(struct instance *in, const PGresult *res)
     }
 }
 
-static int read_rows(struct run *r, struct db_conn *c, struct err *e)
+static int read_rows(struct instance *in, struct db_conn *c, struct err *e)
 {
-    struct instance *in = r->in;
     PGresult *res = NULL;
     struct str user;
 
-    if (db_query_in(c, &load_stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0)
+    if (db_query_in(c, &load_stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, in->a, e) != 0)
         return -1;
     read_tasks(in, res);
-    if (db_query_in(c, &load_stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, r->a, e) != 0 ||
+    if (db_query_in(c, &load_stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, in->a, e) != 0 ||
         read_contexts(in, res, e) != 0)
         return -1;
-    if (db_query_in(c, &load_stmt_timers, DB_ARGS(DB_INT(in->id)), &res, r->a, e) != 0)
+    if (db_query_in(c, &load_stmt_timers, DB_ARGS(DB_INT(in->id)), &res, in->a, e) != 0)
         return -1;
     read_timers(in, res);
     if (in->user_id == 0)
         return 0;
-    if (db_text(c, &load_stmt_user, DB_ARGS(DB_INT(in->user_id)), &user, r->a, e) != 0)
+    if (db_text(c, &load_stmt_user, DB_ARGS(DB_INT(in->user_id)), &user, in->a, e) != 0)
         return e->code == ERR_NOT_FOUND ? 0 : -1; /* deleted since: no owner any more */
-    return json_parse(user, &in->user, r->a, e);
+    return json_parse(user, &in->user, in->a, e);
 }
 
 /* Acknowledged, but never run: its start is still to come. */
@@ -213,29 +226,67 @@ static int queue_start(struct instance *in, struct err *e)
     return 0;
 }
 
+static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us, struct arena *scratch,
+                struct instance **out, struct err *e);
+
+/* Sub-instances come with their parent. */
+static int load_subs(struct run *r, struct db_conn *c, struct instance *in, struct err *e)
+{
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        struct task *t = in->tasks[i];
+        struct arena *scratch;
+        struct instance *child;
+
+        if (t->sub == NULL)
+            continue;
+        scratch = arena_new(0);
+        arena_defer(in->a, free_arena, scratch);
+        if (load(r, c, t->sub->instance_id, t->sub->instance_us, scratch, &child, e) != 0)
+            return -1;
+        sub_attach(in, t, child);
+    }
+    return 0;
+}
+
+static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us, struct arena *scratch,
+                struct instance **out, struct err *e)
+{
+    PGresult *res = NULL;
+    struct instance *in = NULL;
+    struct str state;
+
+    if (db_query_in(c, &load_stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a, e) != 0)
+        return -1;
+    if (PQntuples(res) == 0) {
+        err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);
+        return -1;
+    }
+    if (read_head(r, res, id, created_us, scratch, &in, &state, e) != 0)
+        goto fail;
+    if (in->parent_id == 0) {
+        r->gateway_host = col(res, 0, 23, r->a);
+        r->route_id = db_int(res, 0, 25);
+    }
+    if (read_rows(in, c, e) != 0 || (state.p != NULL && instance_state_read(in, state, e) != 0))
+        goto fail;
+    if (in->n_tasks == 0 && in->status == INSTANCE_ACTIVE && queue_start(in, e) != 0)
+        goto fail;
+    if (load_subs(r, c, in, e) != 0)
+        goto fail;
+    *out = in;
+    return 0;
+fail:
+    instance_release(in);
+    return -1;
+}
+
 int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e)
 {
     struct db_conn *c = NULL;
-    PGresult *res = NULL;
-    struct str state;
-    int rc = -1;
+    int rc = db_get(r->en->o.db, &c, e);
 
-    if (db_get(r->en->o.db, &c, e) != 0)
-        goto out;
-    if (db_query_in(c, &load_stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a, e) != 0)
-        goto out;
-    if (PQntuples(res) == 0) {
-        err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);
-        goto out;
-    }
-    if (read_head(r, res, id, created_us, &state, e) != 0 || read_rows(r, c, e) != 0)
-        goto out;
-    if (state.p != NULL && instance_state_read(r->in, state, e) != 0)
-        goto out;
-    if (r->in->n_tasks == 0 && r->in->status == INSTANCE_ACTIVE && queue_start(r->in, e) != 0)
-        goto out;
-    rc = 0;
-out:
+    if (rc == 0)
+        rc = load(r, c, id, created_us, r->scratch, &r->in, e);
     db_put(r->en->o.db, c);
     return rc;
 }
@@ -255,6 +306,26 @@ int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err
         goto out;
     }
     *created_us = db_time_us(res, 0, 0);
+    rc = 0;
+out:
+    PQclear(res);
+    db_put(en->o.db, c);
+    return rc;
+}
+
+int instance_top_of(struct engine *en, int64_t *id, int64_t *created_us, struct err *e)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    int rc = -1;
+
+    if (db_get(en->o.db, &c, e) != 0 ||
+        db_query(c, &load_stmt_top, DB_ARGS(DB_INT(*id), DB_TIME(*created_us)), &res, e) != 0)
+        goto out;
+    if (PQntuples(res) > 0) { /* else the parent is gone: it stands alone */
+        *id = db_int(res, 0, 0);
+        *created_us = db_time_us(res, 0, 1);
+    }
     rc = 0;
 out:
     PQclear(res);

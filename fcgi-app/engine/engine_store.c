@@ -192,7 +192,7 @@ const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 
 /* Those of the other files too, so that one test prepares all of them. */
 static const struct db_stmt *const all[] = {
-    &load_stmt_instance, &load_stmt_tasks, &load_stmt_contexts, &load_stmt_timers, &load_stmt_user,
+    &load_stmt_top, &load_stmt_instance, &load_stmt_tasks, &load_stmt_contexts, &load_stmt_timers, &load_stmt_user,
     &load_stmt_when, &job_stmt_claim, &job_stmt_prolong, &job_stmt_take, &job_stmt_return, &job_stmt_fail,
     &op_stmt_replayed, &op_stmt_definition, &op_stmt_timer, &op_stmt_audit,
 };
@@ -337,6 +337,12 @@ static void add_state(struct run *r, const struct instance *in)
         ADD(&w_state_delete, DB_INT(in->id));
 }
 
+/* Of two times, 0 being never. */
+static int64_t earlier(int64_t x, int64_t y)
+{
+    return x == 0 || (y != 0 && y < x) ? y : x;
+}
+
 /* When the instance has something to do by itself: now, at its next timer, or never (0). */
 static int64_t due_us(const struct instance *in)
 {
@@ -344,11 +350,14 @@ static int64_t due_us(const struct instance *in)
 
     if (in->status != INSTANCE_ACTIVE)
         return 0;
-    if (in->q_head < in->q_tail || in->n_ends > 0)
+    if (instance_runnable(in))
         return in->updated_us;
     for (const struct timer_row *t = in->timers; t != NULL; t = t->next)
-        if (t->status == TIMER_WAIT && (due == 0 || t->at_us < due))
-            due = t->at_us;
+        if (t->status == TIMER_WAIT)
+            due = earlier(due, t->at_us);
+    for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++)
+        if (in->tasks[i]->sub != NULL && in->tasks[i]->sub->inst != NULL)
+            due = earlier(due, due_us(in->tasks[i]->sub->inst));
     return due;
 }
 

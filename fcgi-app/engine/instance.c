@@ -79,11 +79,39 @@ int instance_id_next(struct instance *in, int kind, int64_t *out, struct err *e)
     return in->env.next_id(in->env.ctx, kind, out, e);
 }
 
+static bool has_errors(const struct instance *in)
+{
+    if (instance_errors(in) > 0)
+        return true;
+    for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++) {
+        const struct sub *sub = in->tasks[i]->sub;
+
+        if (sub != NULL && !sub->closed && sub->inst != NULL && has_errors(sub->inst))
+            return true;
+    }
+    return false;
+}
+
+/* Something is pending other than a sub-instance that is blocked itself. */
+static bool waits_by_itself(const struct instance *in)
+{
+    uint32_t blocked = 0;
+
+    for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++) {
+        const struct task *t = in->tasks[i];
+
+        if (t->status == TASK_WAIT && t->sub != NULL && !t->sub->closed && t->sub->inst != NULL &&
+            instance_where(t->sub->inst) == INSTANCE_BLOCKED)
+            blocked++;
+    }
+    return in->n_waiting > blocked;
+}
+
 enum instance_where instance_where(const struct instance *in)
 {
     if (in->status != INSTANCE_ACTIVE)
         return INSTANCE_CLOSED;
-    return in->n_waiting == 0 && instance_errors(in) > 0 ? INSTANCE_BLOCKED : INSTANCE_PARKED;
+    return waits_by_itself(in) || !has_errors(in) ? INSTANCE_PARKED : INSTANCE_BLOCKED;
 }
 
 /* ---- tasks ------------------------------------------------------------------------------------------- */

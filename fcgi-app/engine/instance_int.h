@@ -38,11 +38,11 @@ struct task {
     struct sub *sub;        /* parked for a sub-instance */
 };
 
-/* A sub-instance a task waits for. */
+/* A sub-instance: it lives, runs and is stored with its parent, under one lease. */
 struct sub {
     int64_t instance_id;
     int64_t instance_us;
-    struct instance *inst; /* in memory: it runs with its parent */
+    struct instance *inst; /* NULL: closed before this process read the parent */
     bool closed;
     struct node_sub_result result;
 };
@@ -121,7 +121,8 @@ struct instance {
     bool stored, dirty;
     bool state_stored; /* has a row in instance_states */
     int attempt;
-    struct instance *parent; /* in memory, for sub-instances */
+    struct instance *parent; /* for sub-instances */
+    uint32_t n_live_subs;    /* sub-instances that are not closed */
 
     /* tasks */
     struct task **tasks;
@@ -201,15 +202,40 @@ struct val instance_variables(struct instance *in, struct arena *a);
 /* ---- step.c ------------------------------------------------------------------------------------------------ */
 
 void queue_push(struct instance *in, struct task *t);
+/* A blocking error came up: it counts for the instance and those above. */
+void instance_blocked(struct instance *in, struct str text);
 /* The task ends OK by an output: its transitions are followed. */
 void task_fire(struct instance *in, struct task *t, struct str output);
 /* A failure: output "error" when linked, else ERROR. */
 void task_fail(struct instance *in, struct task *t, const struct err *e);
 /* A parked task wakes up; `output` empty: what it was parked with. */
 void task_wake(struct instance *in, struct task *t);
-/* Pending things end: timers, other ends.  Not yet the status. */
+/* Pending things end: timers, other ends, sub-instances.  Not yet the status. */
 void instance_cancel_pending(struct instance *in);
 void instance_close(struct instance *in, enum instance_status s);
+
+/* Close whatever is left, keeping all keys for diagnosis (4.15 "force close"). */
+void instance_force_close(struct instance *in);
+bool instance_runnable(const struct instance *in);
+
+/* ---- sub.c ------------------------------------------------------------------------------------------------- */
+
+/* A live sub-instance of `t`; its start is queued when the definition is new. */
+MUST_CHECK int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind, struct str label,
+                       struct val request, struct instance **out, struct err *e);
+/* Hang a loaded one below its task. */
+void sub_attach(struct instance *in, struct task *t, struct instance *child);
+/* Move live sub-instances on; those that closed wake their tasks.  INSTANCE_DONE: nothing more to do in them now. */
+enum instance_stop subs_run(struct instance *in, unsigned flags);
+struct instance *instance_top(struct instance *in);
+struct instance *instance_in_tree(struct instance *in, int64_t id);
+/* Start the error handler of a route below a blocked instance (4.9). */
+MUST_CHECK int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id, int64_t version_id,
+                             int64_t definition_id, struct err *e);
+/* The handler of a top instance, or NULL. */
+struct instance *handler_of(const struct instance *top);
+/* Its answer keys move to the top instance once it has closed in success; false when it has not. */
+bool handler_answered(struct instance *top);
 
 /* ---- state.c ------------------------------------------------------------------------------------------------ */
 

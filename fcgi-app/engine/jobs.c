@@ -173,6 +173,8 @@ static void fire_due_timers(struct instance *in)
 {
     int64_t now = clock_wall_us(in->env.clock);
 
+    if (in->status != INSTANCE_ACTIVE)
+        return;
     for (struct timer_row *t = in->timers; t != NULL; t = t->next) {
         struct task *task;
 
@@ -184,6 +186,9 @@ static void fire_due_timers(struct instance *in)
         if (task != NULL)
             task_wake(in, task);
     }
+    for (uint32_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i]->sub != NULL && in->tasks[i]->sub->inst != NULL)
+            fire_due_timers(in->tasks[i]->sub->inst);
 }
 
 int run_drive(struct run *r, struct err *e)
@@ -191,9 +196,8 @@ int run_drive(struct run *r, struct err *e)
     struct instance *in = r->in;
     unsigned flags = INSTANCE_MAY_BLOCK | (in->step_durable ? INSTANCE_STEPS : 0);
 
-    if (in->status == INSTANCE_ACTIVE)
-        fire_due_timers(in);
-    while (instance_run(in, flags) == INSTANCE_STORE)
+    fire_due_timers(in);
+    while (run_go(r, flags) == INSTANCE_STORE)
         if (run_store(r, LEASE_KEEP, e) != 0)
             return -1;
     atomic_fetch_add_explicit(&r->en->n_runs, 1, memory_order_relaxed);

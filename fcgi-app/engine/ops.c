@@ -51,31 +51,6 @@ static void op_end(struct run *r)
     run_free(r);
 }
 
-/* Take the lease and read the instance. */
-static int op_begin(struct engine *en, int64_t id, struct run **out, struct err *e)
-{
-    const struct cfg *cfg;
-    int64_t created_us;
-    struct run *r;
-
-    if (instance_when(en, id, &created_us, e) != 0)
-        return -1;
-    cfg = cfg_get(en->o.cfg);
-    r = run_new(en, cfg);
-    cfg_put(cfg);
-    if (lease_take(r, id, created_us, e) != 0) {
-        op_end(r);
-        return -1;
-    }
-    if (run_load(r, id, created_us, e) != 0) {
-        lease_return(r, 0);
-        op_end(r);
-        return -1;
-    }
-    *out = r;
-    return 0;
-}
-
 /* Nothing was changed: the lease goes back by what the instance waits for. */
 static int op_refuse(struct run *r)
 {
@@ -87,20 +62,49 @@ static int op_refuse(struct run *r)
     return -1;
 }
 
+/* Take the lease of the tree an instance belongs to and read it; *in is the instance asked for. */
+static int op_begin(struct engine *en, int64_t id, struct run **out, struct instance **in, struct err *e)
+{
+    int64_t created_us, top = id;
+    const struct cfg *cfg;
+    struct run *r;
+
+    if (instance_when(en, id, &created_us, e) != 0 || instance_top_of(en, &top, &created_us, e) != 0)
+        return -1;
+    cfg = cfg_get(en->o.cfg);
+    r = run_new(en, cfg);
+    cfg_put(cfg);
+    if (lease_take(r, top, created_us, e) != 0) {
+        op_end(r);
+        return -1;
+    }
+    if (run_load(r, top, created_us, e) != 0) {
+        lease_return(r, 0);
+        op_end(r);
+        return -1;
+    }
+    *out = r;
+    *in = instance_in_tree(r->in, id);
+    if (*in != NULL)
+        return 0;
+    err_set(e, ERR_CONFLICT, "the sub-transaction has ended and its parent has gone on");
+    return op_refuse(r);
+}
+
 static struct str name_of(const struct principal *who)
 {
     return who != NULL ? who->username : STR("system");
 }
 
 /* A line in the logs of the instance and a record in the audit. */
-static void op_note(struct run *r, const struct principal *who, const char *what)
+static void op_note(struct run *r, struct instance *in, const struct principal *who, const char *what)
 {
     struct err e;
 
-    instance_log(r->in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
+    instance_log(in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
     if (exec(r->en, &op_stmt_audit,
              DB_ARGS(who != NULL ? DB_INT(who->id) : DB_NULL, DB_STR(name_of(who)),
-                     DB_STR(str_printf(r->a, "%lld", (long long)r->in->id)), DB_C(what)),
+                     DB_STR(str_printf(r->a, "%lld", (long long)in->id)), DB_C(what)),
              &e) != 0)
         log_err(LOG_WARN_LEVEL, "op.audit", &e);
 }
@@ -168,27 +172,28 @@ int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enu
                     const struct principal *who, struct err *e)
 {
     static const char *const names[] = {"replayed", "skipped", "rolled back"};
+    struct instance *in;
     struct run *r;
     struct task *t;
 
-    if (op_begin(en, instance_id, &r, e) != 0)
+    if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
-    t = task_find(r->in, task_id);
-    if (check_task(r->in, t, act, e) != 0)
+    t = task_find(in, task_id);
+    if (check_task(in, t, act, e) != 0)
         return op_refuse(r);
-    if (act != ENGINE_REPLAY && end_task(r->in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
+    if (act != ENGINE_REPLAY && end_task(in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
         return op_refuse(r);
     if (act == ENGINE_REPLAY) {
         t->output = STR_NONE;
         t->tries = 0;
-        task_touch(r->in, t, TASK_QUEUED);
-        queue_push(r->in, t);
+        task_touch(in, t, TASK_QUEUED);
+        queue_push(in, t);
     }
-    if (exec(en, &op_stmt_replayed, DB_ARGS(DB_INT(r->in->id), DB_TIME(r->in->created_us), DB_INT(task_id)), e) != 0) {
+    if (exec(en, &op_stmt_replayed, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_INT(task_id)), e) != 0) {
         op_end(r); /* the lease expires by itself: what we hold is not what is stored */
         return -1;
     }
-    op_note(r, who, arena_printf(r->a, "task \"%.*s\" %s", STR_ARG(t->cell_name), names[act]));
+    op_note(r, in, who, arena_printf(r->a, "task \"%.*s\" %s", STR_ARG(t->cell_name), names[act]));
     return op_finish(r, true, e);
 }
 
@@ -204,20 +209,11 @@ static bool is_close(struct str s)
     return false;
 }
 
-/* Keys flagged for cleaning stay, for diagnosis. */
-static void force_close(struct instance *in)
-{
-    instance_cancel_pending(in);
-    in->status = INSTANCE_ERROR;
-    in->closed_us = in->updated_us = clock_wall_us(in->env.clock);
-    in->request_status = STR_NONE;
-    in->dirty = true;
-}
-
 int engine_set_status(struct engine *en, int64_t instance_id, struct str status, const struct principal *who,
                       struct err *e)
 {
     bool close = is_close(status);
+    struct instance *in;
     struct run *r;
 
     if (!close && !str_ieq(status, STR("ACTIVE"))) {
@@ -225,19 +221,20 @@ int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
                 STR_ARG(str_slice(status, 0, 100)));
         return -1;
     }
-    if (op_begin(en, instance_id, &r, e) != 0)
+    if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
-    if (close && r->in->status == INSTANCE_ACTIVE) {
-        force_close(r->in);
-        op_note(r, who, "closed");
-    } else if (!close && r->in->status != INSTANCE_ACTIVE) {
-        r->in->status = INSTANCE_ACTIVE;
-        r->in->closed_us = 0;
-        r->in->updated_us = clock_wall_us(en->clock);
-        r->in->dirty = true;
-        op_note(r, who, "reopened");
+    if (close && in->status == INSTANCE_ACTIVE) {
+        instance_force_close(in);
+        op_note(r, in, who, "closed");
+    } else if (!close && in->status != INSTANCE_ACTIVE) {
+        in->status = INSTANCE_ACTIVE;
+        in->closed_us = 0;
+        in->updated_us = clock_wall_us(en->clock);
+        in->dirty = true;
+        op_note(r, in, who, "reopened");
     }
-    return op_finish(r, false, e);
+    /* a closed sub-instance lets its parent go on; a reopened instance waits for a replay */
+    return op_finish(r, close && in != r->in, e);
 }
 
 /* ---- context and definition ----------------------------------------------------------------------------------------- */
@@ -246,6 +243,7 @@ int engine_set_context(struct engine *en, int64_t instance_id, struct str key, s
                        struct err *e)
 {
     const struct ctx_entry *before;
+    struct instance *in;
     struct run *r;
 
     if (key.len == 0) {
@@ -254,13 +252,13 @@ int engine_set_context(struct engine *en, int64_t instance_id, struct str key, s
     }
     if (val_is(v, VAL_STR) && str_eq_c(val_text(v), MASK_SHOWN))
         return 0;
-    if (op_begin(en, instance_id, &r, e) != 0)
+    if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
-    before = context_find(r->in, key);
-    if (context_set(r->in, key, v, before != NULL && before->cleanup, before != NULL && before->sensitive, e) != 0)
+    before = context_find(in, key);
+    if (context_set(in, key, v, before != NULL && before->cleanup, before != NULL && before->sensitive, e) != 0)
         return op_refuse(r);
-    r->in->updated_us = clock_wall_us(en->clock);
-    op_note(r, who, arena_printf(r->a, "context key \"%.*s\" changed", STR_ARG(key)));
+    in->updated_us = clock_wall_us(en->clock);
+    op_note(r, in, who, arena_printf(r->a, "context key \"%.*s\" changed", STR_ARG(key)));
     return op_finish(r, false, e);
 }
 
@@ -268,18 +266,19 @@ int engine_set_definition(struct engine *en, int64_t instance_id, struct str tex
                           struct err *e)
 {
     struct workflow *wf;
+    struct instance *in;
     struct run *r;
     int64_t created_us;
 
     if (wf_cache_get(en->workflows, text, &wf, e) != 0)
         return -1;
     wf_unref(wf);
-    if (op_begin(en, instance_id, &r, e) != 0)
+    if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
-    created_us = r->in->created_us;
+    created_us = in->created_us;
     if (exec(en, &op_stmt_definition, DB_ARGS(DB_INT(instance_id), DB_TIME(created_us), DB_STR(text)), e) != 0)
         return op_refuse(r);
-    op_note(r, who, "definition replaced");
+    op_note(r, in, who, "definition replaced");
     return op_finish(r, false, e);
 }
 
@@ -342,11 +341,12 @@ int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us, const s
 {
     struct timer_row *t;
     int64_t instance_id;
+    struct instance *in;
     struct run *r;
 
-    if (timer_instance(en, timer_id, &instance_id, e) != 0 || op_begin(en, instance_id, &r, e) != 0)
+    if (timer_instance(en, timer_id, &instance_id, e) != 0 || op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
-    for (t = r->in->timers; t != NULL && t->id != timer_id; t = t->next)
+    for (t = in->timers; t != NULL && t->id != timer_id; t = t->next)
         continue;
     if (t == NULL) { /* only pending ones are read */
         err_set(e, ERR_CONFLICT, "the timer is not pending");
@@ -356,9 +356,9 @@ int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us, const s
         t->at_us = at_us;
         t->dirty = true;
     } else {
-        cancel_timer(r->in, t, who);
+        cancel_timer(in, t, who);
     }
-    op_note(r, who, at_us > 0 ? "timer moved" : "timer cancelled");
+    op_note(r, in, who, at_us > 0 ? "timer moved" : "timer cancelled");
     return op_finish(r, at_us <= 0, e);
 }
 

@@ -134,3 +134,54 @@ struct val user_value(const struct principal *p, struct arena *a)
     val_dict_set_c(u, "entity", text_or_null(p->entity));
     return val_copy(u, a);
 }
+
+/* ---- the error handler of the route ---------------------------------------------------------------------- */
+
+static int64_t handler_activity(const struct run *r)
+{
+    for (size_t i = 0; i < r->cfg->n_routes; i++)
+        if (r->cfg->routes[i].id == r->route_id)
+            return r->cfg->routes[i].err_activity_id;
+    return 0;
+}
+
+/* True: one was started below the blocked instance. */
+static bool handle_error(struct run *r)
+{
+    struct instance *in = r->in;
+    const struct instance *before = handler_of(in);
+    int64_t id = r->route_id != 0 ? handler_activity(r) : 0;
+    const struct cfg_activity *act;
+    struct workflow *wf;
+    struct err e;
+    int rc;
+
+    if (in->new_errors == 0 || in->status != INSTANCE_ACTIVE || id == 0 ||
+        (before != NULL && before->status == INSTANCE_ACTIVE))
+        return false;
+    in->new_errors = 0;
+    act = cfg_activity(r->cfg, id);
+    if (run_workflow(r->en, act, &wf, &e) != 0) {
+        instance_log(in, "engine", "error handler: %s", e.msg);
+        return false;
+    }
+    rc = handler_start(in, wf, act->id, act->version_id, act->definition_id, &e);
+    wf_unref(wf);
+    if (rc != 0)
+        instance_log(in, "engine", "error handler: %s", e.msg);
+    return rc == 0;
+}
+
+enum instance_stop run_go(struct run *r, unsigned flags)
+{
+    for (;;) {
+        enum instance_stop stop = instance_run(r->in, flags);
+
+        if (stop != INSTANCE_DONE)
+            return stop;
+        if (!handle_error(r))
+            break;
+    }
+    r->handled = instance_where(r->in) == INSTANCE_BLOCKED && handler_answered(r->in);
+    return INSTANCE_DONE;
+}

@@ -139,13 +139,13 @@ static void sync_on_worker(struct http_req *req, void *arg)
     struct run *r = arg;
 
     (void)req; /* maybe answered already: r->req tells */
-    instance_run(r->in, INSTANCE_MAY_BLOCK | INSTANCE_SYNC);
+    run_go(r, INSTANCE_MAY_BLOCK | INSTANCE_SYNC);
     sync_finish(r);
 }
 
 static void sync_run(struct run *r, struct http_req *req)
 {
-    if (instance_run(r->in, INSTANCE_SYNC | (req->on_worker ? INSTANCE_MAY_BLOCK : 0)) != INSTANCE_WORKER) {
+    if (run_go(r, INSTANCE_SYNC | (req->on_worker ? INSTANCE_MAY_BLOCK : 0)) != INSTANCE_WORKER) {
         sync_finish(r);
         return;
     }
@@ -316,7 +316,6 @@ static int launch(struct run *r, struct http_req *req, const struct principal *u
         in->user = user_value(user, r->a);
     }
     r->route_id = m->route->id;
-    r->err_activity_id = m->route->err_activity_id;
     r->method = str_lower(r->a, req->method_name);
     r->client_ip = str_dup(r->a, req->remote_addr);
     bind_proxy(r, req->path);

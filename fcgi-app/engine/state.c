@@ -61,11 +61,27 @@ static struct val waits_of(const struct instance *in, struct arena *a)
         val_dict_set_c(wait, "output", val_str(t->wait_output));
         if (t->tries > 0)
             val_dict_set_c(wait, "tries", val_int(t->tries));
-        if (t->sub != NULL) {
-            val_dict_set_c(wait, "sub", val_int(t->sub->instance_id));
-            val_dict_set_c(wait, "sub_on", val_int(t->sub->instance_us));
-        }
         val_list_add(out, wait);
+    }
+    return out;
+}
+
+/* Live sub-instances; an error handler hangs below a task that waits for nothing. */
+static struct val subs_of(const struct instance *in, struct arena *a)
+{
+    struct val out = val_list_new(a, in->n_live_subs);
+
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        const struct task *t = in->tasks[i];
+        struct val sub;
+
+        if (t->sub == NULL || t->sub->closed)
+            continue;
+        sub = val_dict_new(a, 3);
+        val_dict_set_c(sub, "task", val_int(t->id));
+        val_dict_set_c(sub, "id", val_int(t->sub->instance_id));
+        val_dict_set_c(sub, "on", val_int(t->sub->instance_us));
+        val_list_add(out, sub);
     }
     return out;
 }
@@ -97,6 +113,8 @@ bool instance_state_write(const struct instance *in, struct str *json, struct ar
     val_dict_set_c(state, "ends", ids_of(in, in->ends, in->n_ends, a));
     val_dict_set_c(state, "joins", joins_of(in, a));
     val_dict_set_c(state, "waits", waits_of(in, a));
+    if (in->n_live_subs > 0)
+        val_dict_set_c(state, "subs", subs_of(in, a));
     if (has_or(in->wf))
         val_dict_set_c(state, "parents", parents_of(in, a));
     *json = json_text(state, a);
@@ -148,12 +166,23 @@ static void read_waits(struct instance *in, struct val waits)
             continue;
         t->wait_output = str_dup(in->a, val_get_text(wait, "output", STR("ok")));
         t->tries = (int)val_get_int(wait, "tries", 0);
-        if (val_get_int(wait, "sub", 0) != 0) {
-            t->sub = ARENA_NEW(in->a, struct sub);
-            t->sub->instance_id = val_get_int(wait, "sub", 0);
-            t->sub->instance_us = val_get_int(wait, "sub_on", 0);
-        }
         in->n_waiting++;
+    }
+}
+
+/* They are read by whoever reads this instance. */
+static void read_subs(struct instance *in, struct val subs)
+{
+    for (size_t i = 0; i < val_count(subs); i++) {
+        struct val sub = val_at(subs, i);
+        struct task *t = task_find(in, val_get_int(sub, "task", 0));
+
+        if (t == NULL)
+            continue;
+        t->sub = ARENA_NEW(in->a, struct sub);
+        t->sub->instance_id = val_get_int(sub, "id", 0);
+        t->sub->instance_us = val_get_int(sub, "on", 0);
+        in->n_live_subs++;
     }
 }
 
@@ -182,6 +211,7 @@ int instance_state_read(struct instance *in, struct str json, struct err *e)
     }
     read_joins(in, val_get(state, "joins"));
     read_waits(in, val_get(state, "waits"));
+    read_subs(in, val_get(state, "subs"));
     read_parents(in, val_get(state, "parents"));
     read_queue(in, val_get(state, "queue"));
     read_queue(in, val_get(state, "ends"));

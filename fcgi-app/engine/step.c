@@ -102,6 +102,15 @@ static void arrive_join(struct instance *in, int32_t cell, uint32_t edge, struct
     }
 }
 
+/* An error anywhere below counts for the top instance; those of an error handler do not. */
+void instance_blocked(struct instance *in, struct str text)
+{
+    for (; in != NULL && strcmp(in->kind, "error_handler") != 0; in = in->parent) {
+        in->last_error = text;
+        in->new_errors++;
+    }
+}
+
 static void goto_failed(struct instance *in, int32_t cell, struct str why, struct task *from)
 {
     struct task *t = task_new(in, cell, in->wf->cells[cell].name, from);
@@ -110,8 +119,7 @@ static void goto_failed(struct instance *in, int32_t cell, struct str why, struc
         return;
     t->status = TASK_ERROR;
     instance_error_add(in, t, why, why);
-    in->last_error = str_printf(in->a, "%.*s: %.*s", STR_ARG(t->cell_name), STR_ARG(why));
-    in->new_errors++;
+    instance_blocked(in, str_printf(in->a, "%.*s: %.*s", STR_ARG(t->cell_name), STR_ARG(why)));
 }
 
 /* A goto is no task: the jump counts as an edge into its target. */
@@ -192,8 +200,7 @@ void task_fail(struct instance *in, struct task *t, const struct err *e)
         return;
     }
     task_touch(in, t, TASK_ERROR);
-    in->last_error = str_printf(in->a, "%.*s: %s", STR_ARG(t->cell_name), e->msg);
-    in->new_errors++;
+    instance_blocked(in, str_printf(in->a, "%.*s: %s", STR_ARG(t->cell_name), e->msg));
 }
 
 /* ---- closing ------------------------------------------------------------------------------------------- */
@@ -213,9 +220,30 @@ void instance_cancel_pending(struct instance *in)
             task_touch(in, t, TASK_OK);
         }
     }
+    for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++) {
+        struct sub *sub = in->tasks[i]->sub;
+
+        if (sub == NULL || sub->closed)
+            continue;
+        sub->closed = true;
+        in->n_live_subs--;
+        if (sub->inst != NULL)
+            instance_force_close(sub->inst);
+    }
     in->n_ends = 0;
     in->q_head = in->q_tail = 0;
     in->n_waiting = 0;
+}
+
+void instance_force_close(struct instance *in)
+{
+    if (in->status != INSTANCE_ACTIVE)
+        return;
+    instance_cancel_pending(in);
+    in->status = INSTANCE_ERROR;
+    in->closed_us = in->updated_us = clock_wall_us(in->env.clock);
+    in->request_status = STR_NONE;
+    in->dirty = true;
 }
 
 void instance_close(struct instance *in, enum instance_status s)
@@ -398,6 +426,11 @@ static const struct task *next_task(const struct instance *in)
     return in->n_ends > 0 ? in->tasks[in->ends[0]] : NULL;
 }
 
+bool instance_runnable(const struct instance *in)
+{
+    return in->status == INSTANCE_ACTIVE && next_task(in) != NULL;
+}
+
 enum instance_stop instance_run(struct instance *in, unsigned flags)
 {
     int64_t until_us = clock_mono_us(in->env.clock) + LOOP_MS * 1000;
@@ -405,13 +438,22 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
 
     in->dirty = true;
     while (in->status == INSTANCE_ACTIVE) {
-        const struct task *next = next_task(in);
+        const struct task *next;
         const struct wf_cell *c;
         struct task *t;
 
+        if (in->n_live_subs > 0) {
+            enum instance_stop stop = subs_run(in, flags);
+
+            if (stop != INSTANCE_DONE)
+                return stop;
+        }
+        next = next_task(in);
         if (next == NULL) {
+            uint32_t subs = in->n_live_subs;
+
             settle(in);
-            if (next_task(in) == NULL)
+            if (next_task(in) == NULL && in->n_live_subs <= subs)
                 break;
             continue;
         }
@@ -435,122 +477,4 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
     }
     in->updated_us = clock_wall_us(in->env.clock);
     return INSTANCE_DONE;
-}
-
-/* ---- the node's side ------------------------------------------------------------------------------------- */
-
-enum node_rc node_fire_str(struct node_run *r, struct str output)
-{
-    r->task->output = str_dup(r->inst->a, output);
-    return NODE_OK;
-}
-
-enum node_rc node_fire(struct node_run *r, const char *output)
-{
-    r->task->output = str_c(output);
-    return NODE_OK;
-}
-
-bool node_linked(const struct node_run *r, struct str output)
-{
-    const struct wf_out *o = wf_out_find(&r->inst->wf->cells[r->task->cell], output);
-
-    return o != NULL && o->n_edges > 0;
-}
-
-int node_text_render(struct node_run *r, const struct node_text *t, struct str *out, struct err *e)
-{
-    struct tmpl_run run = instance_tmpl_run(r->inst);
-
-    return node_text_run(t, &run, out, r->a, e);
-}
-
-int node_expr_true(struct node_run *r, const struct node_expr *x, bool *out, struct err *e)
-{
-    struct tmpl_run run = instance_tmpl_run(r->inst);
-
-    return node_expr_run(x, &run, out, r->a, e);
-}
-
-void node_trace(struct node_run *r, const struct node_trace *t)
-{
-    instance_trace_add(r->inst, r->task, t);
-}
-
-void node_log(struct node_run *r, const char *fmt, ...)
-{
-    va_list ap;
-    const char *text;
-
-    va_start(ap, fmt);
-    text = arena_vprintf(r->a, fmt, ap);
-    va_end(ap);
-    instance_log(r->inst, str_cstr(r->a, r->cell), "%s", text);
-}
-
-enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key, const char *output)
-{
-    struct timer_row *row = instance_timer_add(r->inst, r->task);
-
-    if (row != NULL) {
-        row->type = str_c(type);
-        row->key = key.len > 0 ? str_dup(r->inst->a, key) : STR_NONE;
-        row->output = str_c(output);
-        row->at_us = at_us;
-    }
-    r->task->wait_output = str_c(output);
-    return NODE_WAIT;
-}
-
-void node_request_status(struct node_run *r, struct str status)
-{
-    struct instance *top = r->inst;
-
-    while (top->parent != NULL)
-        top = top->parent;
-    top->request_status = str_dup(top->a, status);
-    top->dirty = true;
-}
-
-int node_task_status(struct node_run *r, struct str cell, bool error, struct str message, struct err *e)
-{
-    const struct wf_cell *c = wf_cell_find(r->inst->wf, cell);
-    int32_t at = c != NULL ? r->inst->latest[c - r->inst->wf->cells] : -1;
-    struct task *t;
-
-    if (at < 0) {
-        err_set(e, ERR_NOT_FOUND, "cell \"%.*s\" has no task", STR_ARG(cell));
-        return -1;
-    }
-    t = r->inst->tasks[at];
-    if (t->status == TASK_WAIT)
-        r->inst->n_waiting--;
-    task_touch(r->inst, t, error ? TASK_ERROR : TASK_OK);
-    if (error) {
-        instance_error_add(r->inst, t, str_slice(message, 0, 200), message);
-        r->inst->last_error = str_printf(r->inst->a, "%.*s: %.*s", STR_ARG(cell), STR_ARG(message));
-        r->inst->new_errors++;
-    }
-    return 0;
-}
-
-struct val node_user(const struct node_run *r)
-{
-    return r->inst->user;
-}
-
-const struct cfg *node_cfg(const struct node_run *r)
-{
-    return r->inst->env.cfg;
-}
-
-struct gw_http *node_http(const struct node_run *r)
-{
-    return r->inst->env.http;
-}
-
-/* By cell and turn, not by row id: a stretch repeated after a crash gives its tasks new rows. */
-struct str node_idempotency_key(const struct node_run *r)
-{
-    return str_printf(r->a, "%s-%016llx-%d", r->inst->guid, (unsigned long long)str_hash(r->cell), r->task->occurrence);
 }

@@ -1,0 +1,123 @@
+/*
+ * What a running node is offered: leaving, waiting, reading and telling.  Writing to the context: context.c.
+ */
+#include "engine/instance_int.h"
+
+enum node_rc node_fire_str(struct node_run *r, struct str output)
+{
+    r->task->output = str_dup(r->inst->a, output);
+    return NODE_OK;
+}
+
+enum node_rc node_fire(struct node_run *r, const char *output)
+{
+    r->task->output = str_c(output);
+    return NODE_OK;
+}
+
+bool node_linked(const struct node_run *r, struct str output)
+{
+    const struct wf_out *o = wf_out_find(&r->inst->wf->cells[r->task->cell], output);
+
+    return o != NULL && o->n_edges > 0;
+}
+
+int node_text_render(struct node_run *r, const struct node_text *t, struct str *out, struct err *e)
+{
+    struct tmpl_run run = instance_tmpl_run(r->inst);
+
+    return node_text_run(t, &run, out, r->a, e);
+}
+
+int node_expr_true(struct node_run *r, const struct node_expr *x, bool *out, struct err *e)
+{
+    struct tmpl_run run = instance_tmpl_run(r->inst);
+
+    return node_expr_run(x, &run, out, r->a, e);
+}
+
+void node_trace(struct node_run *r, const struct node_trace *t)
+{
+    instance_trace_add(r->inst, r->task, t);
+}
+
+void node_log(struct node_run *r, const char *fmt, ...)
+{
+    va_list ap;
+    const char *text;
+
+    va_start(ap, fmt);
+    text = arena_vprintf(r->a, fmt, ap);
+    va_end(ap);
+    instance_log(r->inst, str_cstr(r->a, r->cell), "%s", text);
+}
+
+enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key, const char *output)
+{
+    struct timer_row *row = instance_timer_add(r->inst, r->task);
+
+    if (row != NULL) {
+        row->type = str_c(type);
+        row->key = key.len > 0 ? str_dup(r->inst->a, key) : STR_NONE;
+        row->output = str_c(output);
+        row->at_us = at_us;
+    }
+    r->task->wait_output = str_c(output);
+    return NODE_WAIT;
+}
+
+void node_request_status(struct node_run *r, struct str status)
+{
+    struct instance *top = r->inst;
+
+    while (top->parent != NULL)
+        top = top->parent;
+    top->request_status = str_dup(top->a, status);
+    top->dirty = true;
+}
+
+int node_task_status(struct node_run *r, struct str cell, bool error, struct str message, struct err *e)
+{
+    const struct wf_cell *c = wf_cell_find(r->inst->wf, cell);
+    int32_t at = c != NULL ? r->inst->latest[c - r->inst->wf->cells] : -1;
+    struct task *t;
+
+    if (at < 0) {
+        err_set(e, ERR_NOT_FOUND, "cell \"%.*s\" has no task", STR_ARG(cell));
+        return -1;
+    }
+    t = r->inst->tasks[at];
+    if (t->status == TASK_WAIT) {
+        if (c->role == ROLE_JOIN)
+            r->inst->n_joins--;
+        else
+            r->inst->n_waiting--;
+    }
+    task_touch(r->inst, t, error ? TASK_ERROR : TASK_OK);
+    if (error) {
+        instance_error_add(r->inst, t, str_slice(message, 0, 200), message);
+        instance_blocked(r->inst, str_printf(r->inst->a, "%.*s: %.*s", STR_ARG(cell), STR_ARG(message)));
+    }
+    return 0;
+}
+
+struct val node_user(const struct node_run *r)
+{
+    return r->inst->user;
+}
+
+const struct cfg *node_cfg(const struct node_run *r)
+{
+    return r->inst->env.cfg;
+}
+
+struct gw_http *node_http(const struct node_run *r)
+{
+    return r->inst->env.http;
+}
+
+/* By cell and turn, not by row id: a stretch repeated after a crash gives its tasks new rows. */
+struct str node_idempotency_key(const struct node_run *r)
+{
+    return str_printf(r->a, "%s-%016llx-%d", r->inst->guid, (unsigned long long)str_hash(r->cell), r->task->occurrence);
+}
