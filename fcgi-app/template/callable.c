@@ -91,6 +91,28 @@ static int missing(struct call *c, const struct signature *sig, const bool *give
                       n == 1 ? "" : "s", buf_cstr(&b));
 }
 
+/* Positional arguments only, none too many, none missing: the usual case.  Anything else goes the long way. */
+static bool bind_positional(const struct call *c, const char *names, struct val *out)
+{
+    const char *p = names;
+    size_t i = 0;
+
+    for (; *p != '\0'; i++) {
+        const char *end = p;
+
+        while (*end != ',' && *end != '\0')
+            end++;
+        if (*p == '*')
+            return true;
+        if (i < c->n_pos)
+            out[i] = c->pos[i];
+        else if (end == p || end[-1] != '=')
+            return false;
+        p = *end == ',' ? end + 1 : end;
+    }
+    return c->n_pos <= i;
+}
+
 int call_bind(struct call *c, const char *names, struct val *out)
 {
     struct signature sig;
@@ -98,6 +120,8 @@ int call_bind(struct call *c, const char *names, struct val *out)
     size_t i;
     size_t k;
 
+    if (LIKELY(c->n_kw == 0) && bind_positional(c, names, out))
+        return 0;
     read_names(names, &sig);
     if (c->n_pos > sig.n && !sig.rest)
         return too_many(c, &sig);

@@ -69,7 +69,7 @@ struct name {
     struct str s; /* NUL-terminated */
     bool dict_method; /* dictionaries have a method of this name */
     bool hidden;      /* begins with _: no method is called so */
-    uint64_t hash;    /* of s as a value */
+    atomic_uint *hint; /* where a dictionary had it last; any thread may change it */
 };
 
 /* What is called with which arguments. */
@@ -81,6 +81,7 @@ struct site {
     uint16_t n_pos;  /* values on the stack, the callee or the left value not counted */
     uint16_t n_kw;
     uint16_t n_values; /* of arguments on the stack */
+    bool plain;        /* positional arguments only */
     bool star;       /* behind the positional ones: an iterable of more */
     bool star_star;  /* behind the keyword ones: a dictionary of more */
     const struct str *kw_names;
@@ -154,6 +155,7 @@ struct tmpl {
     size_t n_locals;
     bool python;              /* a boolean expression */
     size_t bytes;             /* memory it takes */
+    atomic_size_t *printed;   /* bytes of the last rendering: room for the next is made at once */
 };
 
 #endif

@@ -84,7 +84,8 @@ int add_name(struct compiler *c, struct str s)
     n = table_add(c, &c->names, sizeof(struct name));
     n->s = str_dup(c->keep, s);
     n->hidden = s.len > 0 && s.p[0] == '_';
-    n->hash = val_hash(val_str(n->s));
+    n->hint = arena_alloc(c->keep, sizeof(*n->hint));
+    atomic_init(n->hint, 0);
     n->dict_method = method_find(val_dict_new(c->scratch, 0), n->s, &fn, &qualified);
     index = arena_alloc(c->scratch, sizeof(*index));
     *index = (int)c->names.n - 1;

@@ -293,6 +293,7 @@ static int comp_args(struct compiler *c, const struct where *w, const struct nod
     s.star = arg_of(args, ARG_STAR) != NULL;
     s.star_star = arg_of(args, ARG_STAR_STAR) != NULL;
     s.kw_names = names;
+    s.plain = s.n_kw == 0 && !s.star && !s.star_star;
     s.n_values = (uint16_t)(s.n_pos + s.n_kw + (s.star ? 1 : 0) + (s.star_star ? 1 : 0));
     *add_site(c, index) = s;
     return s.n_values;
@@ -317,12 +318,33 @@ static void check_keywords(struct compiler *c, const struct node *args)
     }
 }
 
+/* loop.cycle(a, b): without a call. */
+static bool comp_cycle(struct compiler *c, const struct where *w, const struct node *n)
+{
+    const struct sym *y = own_local(c, w, n->a->a);
+    const struct node *arg;
+    int32_t count = 0;
+
+    if (y == NULL || !y->is_loop || !str_eq_c(n->a->name, "cycle") || n->b == NULL)
+        return false;
+    for (arg = n->b; arg != NULL; arg = arg->next) {
+        if (arg->op != ARG_POS)
+            return false;
+        count++;
+    }
+    comp_args_of(c, w, n->b, ARG_POS);
+    (void)emit_stack(c, OP_LOOP_CYCLE, count, y->slot, 1 - count);
+    return true;
+}
+
 void comp_call(struct compiler *c, const struct where *w, const struct node *n, int caller)
 {
     int index = 0;
     int values;
 
     check_keywords(c, n->b);
+    if (n->a->kind == N_GETATTR && caller < 0 && comp_cycle(c, w, n))
+        return;
     if (n->a->kind == N_GETATTR && n->a->name.p[0] != '_') {
         const struct sym *y = own_local(c, w, n->a->a);
 

@@ -38,11 +38,11 @@ void *parse_fail_at(struct parser *p, const struct token *at, const char *fmt, .
     return NULL;
 }
 
-static void too_deep(struct parser *p, int line, const char *at)
+static void too_deep(struct parser *p, int limit, int line, const char *at)
 {
     if (p->failed)
         return;
-    err_set(p->e, ERR_LIMIT, "the template is nested deeper than %d", PARSE_DEPTH);
+    err_set(p->e, ERR_LIMIT, "the template is nested deeper than %d", limit);
     p->e->app_code = TMPL_EXC_LIMIT;
     p->e->line = line;
     p->e->column = lex_column(&p->lx, at);
@@ -52,7 +52,7 @@ static void too_deep(struct parser *p, int line, const char *at)
 bool enter(struct parser *p)
 {
     if (++p->depth > PARSE_DEPTH) {
-        too_deep(p, p->cur.line, p->cur.at);
+        too_deep(p, PARSE_DEPTH, p->cur.line, p->cur.at);
         return false;
     }
     return true;
@@ -89,7 +89,7 @@ bool node_fit(struct parser *p, struct node *n)
         }
     }
     if (n->height > PARSE_HEIGHT) {
-        too_deep(p, n->line, n->at);
+        too_deep(p, PARSE_HEIGHT, n->line, n->at);
         return false;
     }
     return true;

@@ -83,6 +83,8 @@ static struct tmpl *tmpl_new(struct str name, const struct tmpl_env *env)
     atomic_init(&t->refs, 1);
     t->env = env_copy(env, a);
     t->name = str_dup(a, name);
+    t->printed = arena_alloc(a, sizeof(*t->printed));
+    atomic_init(t->printed, 0);
     return t;
 }
 

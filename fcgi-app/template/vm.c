@@ -7,14 +7,98 @@
  */
 #include "template/vm_int.h"
 
+/* Most texts are short: copied without a call, as two halves that may overlap. */
+static inline void copy_text(char *to, const char *p, size_t n)
+{
+    uint64_t a;
+    uint64_t b;
+    uint32_t c;
+    uint32_t d;
+
+    if (n > 16) {
+        memcpy(to, p, n);
+    } else if (n >= 8) {
+        memcpy(&a, p, 8);
+        memcpy(&b, p + n - 8, 8);
+        memcpy(to, &a, 8);
+        memcpy(to + n - 8, &b, 8);
+    } else if (n >= 4) {
+        memcpy(&c, p, 4);
+        memcpy(&d, p + n - 4, 4);
+        memcpy(to, &c, 4);
+        memcpy(to + n - 4, &d, 4);
+    } else {
+        while (n-- > 0)
+            to[n] = p[n];
+    }
+}
+
 static inline void put_text(struct buf *out, const char *p, size_t n)
 {
     if (LIKELY(out->cap - out->len > n)) {
-        memcpy(out->p + out->len, p, n);
+        copy_text(out->p + out->len, p, n);
         out->len += n;
     } else {
         buf_add(out, p, n);
     }
+}
+
+static void put_int(struct buf *out, int64_t i)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    char digits[24];
+    char *p = digits + sizeof(digits);
+    uint64_t n = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
+
+    while (n >= 100) {
+        p -= 2;
+        memcpy(p, pairs + n % 100 * 2, 2);
+        n /= 100;
+    }
+    if (n >= 10) {
+        p -= 2;
+        memcpy(p, pairs + n * 2, 2);
+    } else {
+        *--p = (char)('0' + n);
+    }
+    if (i < 0)
+        *--p = '-';
+    put_text(out, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+/* Keys are short: compared without a call. */
+static inline bool same_bytes(const char *p, const char *q, size_t n)
+{
+    uint64_t a;
+    uint64_t b;
+    uint32_t c;
+    uint32_t d;
+
+    if (n > 16)
+        return memcmp(p, q, n) == 0;
+    if (n >= 8) {
+        memcpy(&a, p, 8);
+        memcpy(&b, q, 8);
+        if (a != b)
+            return false;
+        memcpy(&a, p + n - 8, 8);
+        memcpy(&b, q + n - 8, 8);
+        return a == b;
+    }
+    if (n >= 4) {
+        memcpy(&c, p, 4);
+        memcpy(&d, q, 4);
+        if (c != d)
+            return false;
+        memcpy(&c, p + n - 4, 4);
+        memcpy(&d, q + n - 4, 4);
+        return c == d;
+    }
+    while (n > 0 && p[n - 1] == q[n - 1])
+        n--;
+    return n == 0;
 }
 
 int vm_print(struct vm *vm, struct val v)
@@ -26,7 +110,7 @@ int vm_print(struct vm *vm, struct val v)
         put_text(out, v.u.s, v.len);
         return 0;
     case VAL_INT:
-        buf_add_int(out, v.u.i);
+        put_int(out, v.u.i);
         return 0;
     case VAL_UNDEF:
         return undef_print(vm, v);
@@ -162,25 +246,41 @@ static struct frame *frame_up(struct frame *f, unsigned levels)
     return f;
 }
 
-static inline int attr_fast(struct vm *vm, struct val obj, const struct name *name, struct val *out)
+/* Search a small dictionary and remember the place. */
+static int attr_slow(struct vm *vm, struct val obj, const struct name *name, struct val *out)
 {
-    if (LIKELY(obj.type == VAL_DICT && (obj.flags & VAL_F_LAZY) == 0 && !name->dict_method)) {
+    if (obj.type == VAL_DICT && (obj.flags & VAL_F_LAZY) == 0 && !name->dict_method && obj.u.dict->index == NULL) {
         const struct val_dict *d = obj.u.dict;
+        uint32_t i;
 
-        if (d->index == NULL) {
-            const struct val_pair *p = d->pairs;
-            const struct val_pair *end = p + d->n;
+        for (i = 0; i < d->n; i++) {
+            const struct val *key = &d->pairs[i].key;
 
-            for (; p < end; p++) {
-                if (p->key.type == VAL_STR && p->key.len == name->s.len &&
-                    memcmp(p->key.u.s, name->s.p, name->s.len) == 0) {
-                    *out = p->value;
-                    return 0;
-                }
+            if (key->type == VAL_STR && key->len == name->s.len && same_bytes(key->u.s, name->s.p, key->len)) {
+                atomic_store_explicit(name->hint, i, memory_order_relaxed);
+                *out = d->pairs[i].value;
+                return 0;
             }
         }
     }
     return attr_get(vm, obj, name, out);
+}
+
+/* Dictionaries of one shape follow each other: the place of the last hit is tried first. */
+static inline int attr_fast(struct vm *vm, struct val obj, const struct name *name, struct val *out)
+{
+    if (LIKELY(obj.type == VAL_DICT && (obj.flags & VAL_F_LAZY) == 0 && !name->dict_method)) {
+        const struct val_dict *d = obj.u.dict;
+        uint32_t hint = atomic_load_explicit(name->hint, memory_order_relaxed);
+        const struct val_pair *p = d->pairs + hint;
+
+        if (LIKELY(hint < d->n && p->key.len == name->s.len && p->key.type == VAL_STR &&
+                   same_bytes(p->key.u.s, name->s.p, name->s.len))) {
+            *out = p->value;
+            return 0;
+        }
+    }
+    return attr_slow(vm, obj, name, out);
 }
 
 static int unpack(struct vm *vm, struct val v, size_t n, struct val *sp)
@@ -278,6 +378,14 @@ static bool is_markup(const struct vm *vm, enum escape_mode mode)
     return mode == ESCAPE_ON || (mode == ESCAPE_DYNAMIC && vm->frame->ctx->unit->autoescape);
 }
 
+/* Does the next instruction print the text of a macro unchanged? */
+static bool prints_as_is(const struct vm *vm, const struct frame *f, const struct insn *next)
+{
+    return vm->run->trace == NULL &&
+           (next->op == OP_PRINT || next->op == OP_PRINT_RAW ||
+            ((next->op == OP_PRINT_ESCAPED || next->op == OP_PRINT_AUTO) && f->ctx->unit->autoescape));
+}
+
 /* ---- the loop ------------------------------------------------------------------------------------------- */
 
 #define NEXT_INSN()                                                                                            \
@@ -295,6 +403,17 @@ static bool is_markup(const struct vm *vm, enum escape_mode mode)
         vm->fuel -= (n);                                                                                       \
         if (UNLIKELY(vm->fuel < 0))                                                                            \
             TRY(vm_refuel(vm));                                                                                \
+    } while (0)
+/* A comparison, and the jump that usually follows it. */
+#define COMPARE(op_)                                                                                           \
+    do {                                                                                                       \
+        TRY(compare(vm, (op_), sp));                                                                           \
+        sp--;                                                                                                  \
+        if (pc->op == OP_JUMP_FALSE) {                                                                         \
+            ip = pc++;                                                                                         \
+            if (!(--sp)->u.b)                                                                                  \
+                pc = code->ins + ip->a;                                                                        \
+        }                                                                                                      \
     } while (0)
 #define CASE(name) L_##name
 #define LOOP_AT(slot_) ((struct loop *)(void *)slots[slot_].u.obj)
@@ -415,23 +534,17 @@ int vm_execute(struct vm *vm, struct frame *f)
     TRY(op_concat(vm, sp, (size_t)ip->a, (enum escape_mode)ip->b, &v));
     *sp++ = v;
     NEXT_INSN();
-    CASE(EQ) : TRY(compare(vm, OP_EQ, sp));
-    sp--;
+    CASE(EQ) : COMPARE(OP_EQ);
     NEXT_INSN();
-    CASE(NE) : TRY(compare(vm, OP_NE, sp));
-    sp--;
+    CASE(NE) : COMPARE(OP_NE);
     NEXT_INSN();
-    CASE(LT) : TRY(compare(vm, OP_LT, sp));
-    sp--;
+    CASE(LT) : COMPARE(OP_LT);
     NEXT_INSN();
-    CASE(LE) : TRY(compare(vm, OP_LE, sp));
-    sp--;
+    CASE(LE) : COMPARE(OP_LE);
     NEXT_INSN();
-    CASE(GT) : TRY(compare(vm, OP_GT, sp));
-    sp--;
+    CASE(GT) : COMPARE(OP_GT);
     NEXT_INSN();
-    CASE(GE) : TRY(compare(vm, OP_GE, sp));
-    sp--;
+    CASE(GE) : COMPARE(OP_GE);
     NEXT_INSN();
     CASE(IN) : TRY(op_in(&vm->call, sp[-2], sp[-1], &truth));
     sp--;
@@ -543,6 +656,12 @@ int vm_execute(struct vm *vm, struct frame *f)
     NEXT_INSN();
     CASE(CALL) : sp -= t->sites[ip->a].n_values;
     SPEND(1);
+    if (vm_is_macro(sp[-1]) && prints_as_is(vm, f, pc)) { /* no need to collect what is printed anyway */
+        pc++;
+        sp--;
+        TRY(vm_print_macro(vm, &t->sites[ip->a], *sp, sp + 1));
+        NEXT_INSN();
+    }
     TRY(vm_call_site(vm, &t->sites[ip->a], sp[-1], sp, &v));
     sp[-1] = v;
     NEXT_INSN();
@@ -589,6 +708,10 @@ int vm_execute(struct vm *vm, struct frame *f)
     CASE(ELSE) : if (LOOP_AT(ip->b)->completed) pc = code->ins + ip->a;
     NEXT_INSN();
     CASE(LOOP_ATTR) : TRY(loop_attr(vm, LOOP_AT(ip->b), (enum loop_attr)ip->a, sp));
+    sp++;
+    NEXT_INSN();
+    CASE(LOOP_CYCLE) : sp -= ip->a;
+    *sp = sp[LOOP_AT(ip->b)->index0 % ip->a];
     sp++;
     NEXT_INSN();
     CASE(RECURSE) : sp--;

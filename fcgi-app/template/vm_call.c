@@ -207,19 +207,25 @@ static int bind_macro(struct call *c, const struct code *code, struct val *slots
     return bind_special(c, code, used, found_caller, slots);
 }
 
-static int macro_call(struct val_obj *o, struct call *c, struct val *out)
+/* Run a macro; it prints to wherever output goes. */
+static int run_macro(const struct macro *m, struct call *c)
 {
-    const struct macro *m = macro_of(o);
     const struct code *code = m->code;
     struct val few[16];
     size_t n = code->n_params + (code->takes_caller && !code->explicit_caller) + code->catch_kwargs + code->catch_varargs;
     struct val *slots = n <= COUNT_OF(few) ? few : arena_alloc(c->a, n * sizeof(*slots));
-    bool markup = vm_autoescape(c->vm);
 
     if (bind_macro(c, code, slots, n) != 0)
         return -1;
+    return vm_run_code(c->vm, code, m->ctx, m->outer, slots, n, 0);
+}
+
+static int macro_call(struct val_obj *o, struct call *c, struct val *out)
+{
+    bool markup = vm_autoescape(c->vm);
+
     vm_capture(c->vm);
-    if (vm_run_code(c->vm, code, m->ctx, m->outer, slots, n, 0) != 0) {
+    if (run_macro(macro_of(o), c) != 0) {
         vm_drop_capture(c->vm);
         return -1;
     }
@@ -290,18 +296,14 @@ static int star_star_args(struct call *c, struct kwarg *kw, size_t *n, struct va
     return 0;
 }
 
-/* Fill the arguments of `c` from the values of a call site; `few` has room for FEW_KEYWORDS. */
-static int site_args(struct call *c, const struct site *s, const struct val *args, struct kwarg *few)
+/* Keywords and stars. */
+static int other_args(struct call *c, const struct site *s, const struct val *args, struct kwarg *few)
 {
     const struct val *kw_values = args + s->n_pos + (s->star ? 1 : 0);
     struct kwarg *kw = few;
     size_t n_kw = s->n_kw;
     size_t i;
 
-    c->pos = args;
-    c->n_pos = s->n_pos;
-    c->kw = NULL;
-    c->n_kw = 0;
     if (s->star && star_args(c, s, args) != 0)
         return -1;
     if (n_kw == 0 && !s->star_star)
@@ -324,6 +326,14 @@ static int site_args(struct call *c, const struct site *s, const struct val *arg
     c->kw = kw;
     c->n_kw = n_kw;
     return 0;
+}
+
+/* Fill the arguments of `c` from the values of a call site; `few` has room for FEW_KEYWORDS. */
+static inline int site_args(struct call *c, const struct site *s, const struct val *args, struct kwarg *few)
+{
+    c->pos = args;
+    c->n_pos = s->n_pos;
+    return LIKELY(s->plain) ? 0 : other_args(c, s, args, few);
 }
 
 /* ---- calling ------------------------------------------------------------------------------------------------------ */
@@ -349,6 +359,19 @@ int vm_call_site(struct vm *vm, const struct site *s, struct val callee, const s
     if (UNLIKELY(callee.type == VAL_UNDEF))
         return undef_fail(&c, callee);
     return site_args(&c, s, args, few) != 0 ? -1 : vm_call(&c, callee, out);
+}
+
+bool vm_is_macro(struct val callee)
+{
+    return callee.type == VAL_OBJ && callee.u.obj->cls == &macro_class.base;
+}
+
+int vm_print_macro(struct vm *vm, const struct site *s, struct val callee, const struct val *args)
+{
+    struct kwarg few[FEW_KEYWORDS];
+    struct call c = vm->call;
+
+    return site_args(&c, s, args, few) != 0 ? -1 : run_macro(macro_of(callee.u.obj), &c);
 }
 
 int vm_method_site(struct vm *vm, const struct site *s, struct val object, const struct val *args, struct val *out)

@@ -148,6 +148,9 @@ MUST_CHECK int vm_filter_site(struct vm *vm, const struct site *s, struct val se
                               struct val *out);
 MUST_CHECK int vm_check_site(struct vm *vm, const struct site *s, struct val self, const struct val *args,
                              struct val *out);
+bool vm_is_macro(struct val callee);
+/* Call a macro whose text is printed anyway. */
+MUST_CHECK int vm_print_macro(struct vm *vm, const struct site *s, struct val callee, const struct val *args);
 struct val macro_new(struct vm *vm, const struct code *code, struct frame *f);
 struct val function_new(struct arena *a, const struct func_def *def);
 struct val bound_new(struct arena *a, struct val self, callable_fn *fn, const char *name);

@@ -11,6 +11,7 @@ enum {
     CHUNK_VALUES = 2048,      /* of the value stack */
     FUEL = 20000,             /* steps between two looks at clock and memory */
     DEFAULT_MEMORY = 256,     /* MiB */
+    FIRST_ROOM_MAX = 1 << 20, /* bytes of output reserved from the beginning */
 };
 #define DEFAULT_STEPS INT64_C(200000000)
 
@@ -251,6 +252,17 @@ static void vm_init(struct vm *vm, const struct tmpl *t, const struct tmpl_run *
     map_init(&vm->modules, a);
 }
 
+/* What the last rendering printed and a little more, within reason. */
+static size_t first_room(const struct tmpl *t, const struct buf *out)
+{
+    size_t n = atomic_load_explicit(t->printed, memory_order_relaxed);
+
+    n += n / 16 + 64;
+    if (n > FIRST_ROOM_MAX)
+        n = FIRST_ROOM_MAX;
+    return n < out->max - out->len ? n : out->max - out->len;
+}
+
 int vm_start(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, struct val *value, struct arena *a,
              struct err *e)
 {
@@ -260,6 +272,7 @@ int vm_start(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, 
     struct vm vm;
     struct ctx *ctx;
     size_t out_max = out != NULL ? out->max : 0;
+    size_t out_len = out != NULL ? out->len : 0;
     int rc;
 
     vm_init(&vm, t, run, a, e);
@@ -271,6 +284,8 @@ int vm_start(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, 
     vm.out = out;
     if (out != NULL && out->max - out->len > vm.output_max)
         out->max = out->len + vm.output_max;
+    if (out != NULL)
+        (void)buf_reserve(out, first_room(t, out));
     e->line = 0;
     ctx = ctx_new(&vm, NULL, unit_new(&vm, t));
     rc = vm_run_code(&vm, t->root, ctx, NULL, NULL, 0, 0);
@@ -278,6 +293,8 @@ int vm_start(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, 
         rc = vm_limit(&vm, "output");
     if (rc == 0 && value != NULL)
         *value = vm.result;
+    if (rc == 0 && out != NULL)
+        atomic_store_explicit(t->printed, out->len - out_len, memory_order_relaxed);
     if (out != NULL)
         out->max = out_max;
     return rc;
