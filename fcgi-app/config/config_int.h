@@ -32,6 +32,9 @@ struct cfg_box {
     size_t n_defs;
     const struct str *proxy_names; /* short names of proxies the document mentions */
     size_t n_proxy_names;
+    int64_t *broken;           /* ids of routes that cannot be read: reported once, not at each reading */
+    size_t n_broken;
+    bool same_document;        /* as the snapshot before: its faults were reported already */
 };
 
 struct cfg_box *cfg_box_new(void);

@@ -190,7 +190,7 @@ out:
 
 /* ---- document ----------------------------------------------------------------------------------- */
 
-static int read_document(struct db_conn *c, struct cfg_box *b, bool *there, struct err *e)
+static int read_document(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b, bool *there, struct err *e)
 {
     struct arena *a = b->c.a;
     PGresult *res = NULL;
@@ -205,6 +205,7 @@ static int read_document(struct db_conn *c, struct cfg_box *b, bool *there, stru
         goto out;
     }
     b->c.config_id = db_int(res, 0, 0);
+    b->same_document = last != NULL && last->c.config_id == b->c.config_id;
     if (json_parse_copy(db_str(res, 0, 1), &stored, a, e) != 0 || cfg_document_open(&b->c, stored, &b->c.doc, a, e) != 0)
         goto out;
     b->c.masked = cfg_document_masked(stored, a);
@@ -366,8 +367,16 @@ static bool method_of(struct str name, enum http_method *out)
     return false;
 }
 
+static bool was_broken(const struct cfg_box *last, int64_t id)
+{
+    for (size_t i = 0; last != NULL && i < last->n_broken; i++)
+        if (last->broken[i] == id)
+            return true;
+    return false;
+}
+
 /* A route that cannot be read is left out and reported: the others must go on answering. */
-static bool read_route(const PGresult *res, int row, struct cfg_route *r, struct arena *a)
+static bool read_route(const PGresult *res, int row, const struct cfg_box *last, struct cfg_route *r, struct arena *a)
 {
     struct err e = {0};
     struct val schema;
@@ -389,11 +398,12 @@ static bool read_route(const PGresult *res, int row, struct cfg_route *r, struct
                                                                                      0, a, &e) == 0))))
         return true;
     err_context(&e, "route %lld \"%s\" does not answer", (long long)r->id, r->route.p);
-    log_err(LOG_ERROR_LEVEL, "config.route", &e);
+    if (!was_broken(last, r->id))
+        log_err(LOG_ERROR_LEVEL, "config.route", &e);
     return false;
 }
 
-static int read_routes(struct db_conn *c, struct cfg_box *b, struct err *e)
+static int read_routes(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b, struct err *e)
 {
     PGresult *res = NULL;
     struct cfg_route *list;
@@ -402,10 +412,13 @@ static int read_routes(struct db_conn *c, struct cfg_box *b, struct err *e)
     if (db_query(c, &stmt_routes, DB_NO_ARGS, &res, e) != 0)
         return -1;
     list = ARENA_ARRAY(b->c.a, struct cfg_route, (size_t)PQntuples(res) + 1);
+    b->broken = ARENA_ARRAY(b->c.a, int64_t, (size_t)PQntuples(res) + 1);
     for (int i = 0; i < PQntuples(res); i++) {
         list[n] = (struct cfg_route){0};
-        if (read_route(res, i, &list[n], b->c.a))
+        if (read_route(res, i, last, &list[n], b->c.a))
             n++;
+        else
+            b->broken[b->n_broken++] = list[n].id;
     }
     PQclear(res);
     b->c.routes = list;
@@ -448,8 +461,8 @@ int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out,
         return -1;
     if (db_exec(c, &stmt_read_only, DB_NO_ARGS, NULL, e) != 0 || cfg_mark(c, &out->mark, out->c.a, e) != 0 ||
         read_keys(c, out, e) != 0 ||
-        read_document(c, out, &document, e) != 0 || read_profiles(c, out, e) != 0 ||
-        read_activities(c, last, out, e) != 0 || read_routes(c, out, e) != 0 || read_templates(c, out, e) != 0)
+        read_document(c, last, out, &document, e) != 0 || read_profiles(c, out, e) != 0 ||
+        read_activities(c, last, out, e) != 0 || read_routes(c, last, out, e) != 0 || read_templates(c, out, e) != 0)
         goto out;
     *complete = document && keys_complete(&out->c);
     rc = db_commit(c, e);

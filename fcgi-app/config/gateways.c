@@ -16,6 +16,7 @@ struct reading {
     struct cfg_gateway *g;
     struct val entry;
     bool strict;
+    bool quiet; /* faults were logged when this document was first read */
     struct arena *a;
     struct err *e;
 };
@@ -27,7 +28,8 @@ static int fault(const struct reading *r, const char *member, const struct err *
         err_set(r->e, ERR_INVALID, "%s%s%s", member, member[0] != '\0' ? ": " : "", why->msg);
         return -1;
     }
-    log_warn("config.gateway", "gateway=" LOG_Q " member=%s why=" LOG_Q, r->g->name.p, member, why->msg);
+    if (!r->quiet)
+        log_warn("config.gateway", "gateway=" LOG_Q " member=%s why=" LOG_Q, r->g->name.p, member, why->msg);
     return 0;
 }
 
@@ -111,7 +113,7 @@ static int read_timeout(const struct reading *r)
         return fault_text(r, "timeout", "expected 1 to 3600 seconds");
     }
     r->g->timeout_s = (int)ceil(t);
-    if (!r->strict && !val_is(v, VAL_INT))
+    if (!r->strict && !r->quiet && !val_is(v, VAL_INT))
         log_warn("config.gateway", "gateway=" LOG_Q " member=timeout why=\"not a whole number, taken as %d\"",
                  r->g->name.p, r->g->timeout_s);
     return 0;
@@ -278,10 +280,10 @@ static void read_paths(const struct reading *r)
         g->check_url = STR("/health");
 }
 
-int gateway_read(struct cfg_gateway *out, struct str name, struct val entry, struct val masked, bool strict,
-                 struct arena *a, struct err *e)
+static int read_entry(struct cfg_gateway *out, struct str name, struct val entry, struct val masked, bool strict, bool quiet,
+                      struct arena *a, struct err *e)
 {
-    struct reading r = {out, entry, strict, a, e};
+    struct reading r = {out, entry, strict, quiet, a, e};
 
     *out = (struct cfg_gateway){.name = str_dup(a, name), .raw = val_copy(masked, a)};
     out->session_holder = str_dup(a, text_of(&r, "session_holder"));
@@ -294,6 +296,12 @@ int gateway_read(struct cfg_gateway *out, struct str name, struct val entry, str
         return -1;
     read_paths(&r);
     return 0;
+}
+
+int gateway_read(struct cfg_gateway *out, struct str name, struct val entry, struct val masked, bool strict,
+                 struct arena *a, struct err *e)
+{
+    return read_entry(out, name, entry, masked, strict, false, a, e);
 }
 
 void gateways_read(struct cfg_box *b)
@@ -310,7 +318,8 @@ void gateways_read(struct cfg_box *b)
 
         val_pair_at(map, i, &name, &entry);
         if (val_is(entry, VAL_DICT) &&
-            gateway_read(&list[n], val_text(name), entry, val_get_str(masked, val_text(name)), false, b->c.a, &e) == 0)
+            read_entry(&list[n], val_text(name), entry, val_get_str(masked, val_text(name)), false, b->same_document, b->c.a,
+                       &e) == 0)
             n++;
     }
     b->c.gateways = list;
