@@ -43,7 +43,7 @@ static int next_char(struct iter *it, struct val *out)
     const char *p = it->v.u.s + it->i;
     const char *end = it->v.u.s + it->v.len;
     const char *q = p;
-    unsigned char flags = it->v.flags & VAL_F_MARKUP;
+    unsigned char flags = 0; /* the letters of markup are plain texts, as in Python */
 
     if (p >= end)
         return 0;

@@ -57,6 +57,8 @@ int lib_need_text(struct call *c, struct val v, const char *what, struct str *ou
 
 int lib_number(struct call *c, struct val v, double *out)
 {
+    if (v.type == VAL_UNDEF)
+        return vm_fail_undefined(c, v);
     if (!lib_is_number(v))
         return call_raise(c, TMPL_EXC_TYPE, "must be real number, not %s", val_type_name(v));
     return lib_to_float(c, v, out);
@@ -482,6 +484,20 @@ int lib_attr_only(struct call *c, struct val obj, struct str name, struct val *o
 
 /* ---- sorting ------------------------------------------------------------------------------ */
 
+static int less(struct call *c, struct val x, struct val y);
+
+/* Lists go by the first items that differ. */
+static int less_list(struct call *c, struct val x, struct val y)
+{
+    size_t n = val_count(x) < val_count(y) ? val_count(x) : val_count(y);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!val_eq(val_at(x, i), val_at(y, i)))
+            return less(c, val_at(x, i), val_at(y, i));
+    }
+    return val_count(x) < val_count(y);
+}
+
 /* 1 when x < y, 0 when not, -1 raised */
 static int less(struct call *c, struct val x, struct val y)
 {
@@ -490,6 +506,8 @@ static int less(struct call *c, struct val x, struct val y)
 
     if (LIKELY(val_cmp(x, y, &order) == 0) && x.type != VAL_UNDEF && y.type != VAL_UNDEF)
         return order < 0;
+    if (x.type == VAL_LIST && y.type == VAL_LIST)
+        return less_list(c, x, y);
     if (op_less(c, x, y, &below) != 0)
         return -1;
     return below;

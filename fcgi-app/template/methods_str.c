@@ -330,7 +330,7 @@ static int pystr_format_map(struct call *c, struct val *out)
         if (key.type == VAL_STR)
             kw[sub.n_kw++] = (struct kwarg){val_text(key), value};
     }
-    return py_format(&sub, val_text(c->self), out);
+    return lib_format(&sub, val_text(c->self), true, out);
 }
 
 static int pystr_encode(struct call *c, struct val *out)

@@ -134,6 +134,37 @@ static const char *print_float(struct arena *a, char type, int precision, bool a
     }
 }
 
+/* Zeros at the end of a fraction go, but for one when the point would stand alone. */
+static size_t without_zeros(const char *digits, size_t n, bool keep_one)
+{
+    if (memchr(digits, '.', n) == NULL)
+        return n;
+    while (digits[n - 1] == '0')
+        n--;
+    if (digits[n - 1] == '.')
+        n = keep_one ? n + 1 : n - 1;
+    return n;
+}
+
+/* No type letter but a precision: like g, and what has no exponent has a digit behind its point. */
+static const char *print_general(struct arena *a, int precision, bool alt, double f)
+{
+    int p = precision > 0 ? precision : 1;
+    const char *text = arena_printf(a, "%.*e", p - 1, f);
+    const char *e = strchr(text, 'e');
+    int point = (int)strtol(e + 1, NULL, 10) + 1; /* digits before the point */
+    size_t n = (size_t)(e - text);
+
+    if (point > -4 && point <= p - 1) {
+        text = arena_printf(a, "%.*f", p - point, f);
+        n = strlen(text);
+        return alt ? text : arena_strndup(a, text, without_zeros(text, n, true));
+    }
+    if (alt)
+        return arena_printf(a, "%.*s%s%s", (int)n, text, memchr(text, '.', n) == NULL ? "." : "", e);
+    return arena_printf(a, "%.*s%s", (int)without_zeros(text, n, false), text, e);
+}
+
 void num_float_text(struct call *c, double f, const struct fmt_spec *spec, struct num_text *out)
 {
     char type = spec->type == 'n' ? 'g' : spec->type == '%' ? 'f' : spec->type;
@@ -150,15 +181,12 @@ void num_float_text(struct call *c, double f, const struct fmt_spec *spec, struc
         size_t n = val_float_repr(f, shortest);
 
         text = arena_strndup(c->a, shortest, n);
+        if (spec->alt && isfinite(f) && strchr(text, '.') == NULL)
+            text = arena_printf(c->a, "%.*s.%s", (int)strcspn(text, "e"), text, text + strcspn(text, "e"));
+    } else if (type == 0 && isfinite(f)) {
+        text = print_general(c->a, precision, spec->alt, f);
     } else {
         text = print_float(c->a, type, precision, spec->alt, f);
-        if (type == 0 && isfinite(f) && strpbrk(text, ".e") == NULL) {
-            /* no type letter promises a digit behind the point where the precision has room for it */
-            if ((int)strlen(text) < precision || precision == 0)
-                text = arena_printf(c->a, "%s.0", text);
-            else
-                text = print_float(c->a, 'e', precision > 0 ? precision - 1 : 0, false, f);
-        }
     }
     if (spec->type != 0 && isupper((unsigned char)spec->type)) {
         char *up = arena_strdup(c->a, text);

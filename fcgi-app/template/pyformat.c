@@ -81,6 +81,9 @@ static int spec_parse(struct call *c, struct str s, struct fmt_spec *out)
         out->type = *p++;
     if (p < end)
         return call_raise(c, TMPL_EXC_VALUE, "Invalid format specifier");
+    if (out->grouping != 0 && out->type != 0 && strchr("deEfFgG%", out->type) == NULL &&
+        (out->grouping == ',' || strchr("boxX", out->type) == NULL))
+        return call_raise(c, TMPL_EXC_VALUE, "Cannot specify '%c' with '%c'.", out->grouping, out->type);
     if (out->width > (int64_t)LIB_TEXT_MAX || vm_memory(c, out->width > 0 ? (uint64_t)out->width : 0) != 0)
         return call_raise(c, TMPL_EXC_LIMIT, "the memory budget is used up: format width %lld",
                           (long long)out->width);
@@ -127,6 +130,10 @@ static int format_char(struct call *c, struct val v, const struct fmt_spec *spec
     char bytes[4];
     int64_t cp;
 
+    if (spec->sign != 0)
+        return call_raise(c, TMPL_EXC_VALUE, "Sign not allowed with integer format specifier 'c'");
+    if (spec->alt)
+        return call_raise(c, TMPL_EXC_VALUE, "Alternate form (#) not allowed with integer format specifier 'c'");
     if (lib_int(c, v, &cp) != 0)
         return -1;
     if (cp < 0 || cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
@@ -140,6 +147,8 @@ static int format_int(struct call *c, struct val v, const struct fmt_spec *spec,
     struct num_text n;
     double f;
 
+    if (spec->precision >= 0 && (spec->type == 0 || strchr("cdnboxX", spec->type) != NULL))
+        return call_raise(c, TMPL_EXC_VALUE, "Precision not allowed in integer format specifier");
     switch (spec->type) {
     case 0:
     case 'd':
@@ -148,10 +157,6 @@ static int format_int(struct call *c, struct val v, const struct fmt_spec *spec,
     case 'o':
     case 'x':
     case 'X':
-        if (spec->precision >= 0)
-            return call_raise(c, TMPL_EXC_VALUE, "Precision not allowed in integer format specifier");
-        if (spec->grouping == ',' && spec->type != 0 && spec->type != 'd')
-            return call_raise(c, TMPL_EXC_VALUE, "Cannot specify ',' with '%c'.", spec->type);
         if (num_int_text(c, v, spec->type, spec->alt, &n) != 0)
             return -1;
         num_put(&n, spec, c->a, out);
@@ -206,6 +211,7 @@ int py_format_value(struct call *c, struct val v, struct str text, struct buf *o
 struct fields {
     struct call *c;
     bool markup;
+    bool named_only; /* format_map(): no positional fields */
     bool automatic;
     bool manual;
     size_t next;
@@ -215,6 +221,8 @@ static int format_into(struct fields *f, struct str fmt, int depth, struct buf *
 
 static int positional(struct fields *f, int64_t index, struct val *out)
 {
+    if (f->named_only)
+        return call_raise(f->c, TMPL_EXC_VALUE, "Format string contains positional fields");
     if (index < 0 || (uint64_t)index >= f->c->n_pos)
         return call_raise(f->c, TMPL_EXC_INDEX, "Replacement index %lld out of range for positional args tuple",
                           (long long)index);
@@ -282,6 +290,11 @@ static int item(struct fields *f, struct str key, struct val *v)
     if (val_is_undef(found) && !lib_platform(f->c)) {
         if (v->type == VAL_DICT)
             return call_raise(f->c, TMPL_EXC_KEY, "%.*s", STR_ARG(lib_repr(f->c, index)));
+        if (v->type < VAL_STR)
+            return call_raise(f->c, TMPL_EXC_TYPE, "'%s' object is not subscriptable", val_type_name(*v));
+        if (index.type == VAL_STR)
+            return call_raise(f->c, TMPL_EXC_TYPE, "%s indices must be integers or slices, not str",
+                              val_type_name(*v));
         return call_raise(f->c, TMPL_EXC_INDEX, "%s index out of range", val_type_name(*v));
     }
     *v = found;
@@ -447,13 +460,18 @@ static int format_into(struct fields *f, struct str fmt, int depth, struct buf *
     return 0;
 }
 
-int py_format(struct call *c, struct str fmt, struct val *out)
+int lib_format(struct call *c, struct str fmt, bool named_only, struct val *out)
 {
-    struct fields f = {.c = c, .markup = lib_is_markup(c->self)};
+    struct fields f = {.c = c, .markup = lib_is_markup(c->self), .named_only = named_only};
     struct buf b;
 
     lib_buf(c, &b);
     if (format_into(&f, fmt, 0, &b) != 0)
         return -1;
     return lib_finish(c, &b, f.markup ? VAL_F_MARKUP : 0, out);
+}
+
+int py_format(struct call *c, struct str fmt, struct val *out)
+{
+    return lib_format(c, fmt, false, out);
 }

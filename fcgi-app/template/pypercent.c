@@ -41,6 +41,10 @@ static int mapped(struct percent *p, struct val *out)
     size_t depth = 1;
     struct val key;
 
+    if (val_is(p->args, VAL_UNDEF))
+        return vm_fail_undefined(p->c, p->args);
+    if (!val_is(p->args, VAL_DICT))
+        return call_raise(p->c, TMPL_EXC_TYPE, "format requires a mapping");
     while (p->i < p->fmt.len && depth > 0) {
         depth += p->fmt.p[p->i] == '(';
         depth -= p->fmt.p[p->i] == ')';
@@ -48,8 +52,6 @@ static int mapped(struct percent *p, struct val *out)
     }
     if (depth > 0)
         return call_raise(p->c, TMPL_EXC_VALUE, "incomplete format key");
-    if (!val_is(p->args, VAL_DICT))
-        return call_raise(p->c, TMPL_EXC_TYPE, "format requires a mapping");
     key = val_str(str_slice(p->fmt, from, p->i - 1));
     *out = val_get_val(p->args, key);
     if (val_is_undef(*out))
@@ -67,6 +69,10 @@ static int size_at(struct percent *p, int64_t *out)
         p->i++;
         if (next_arg(p, &v) != 0)
             return -1;
+        if (v.type == VAL_BIGINT)
+            return call_raise(p->c, TMPL_EXC_OVERFLOW, "Python int too large to convert to C ssize_t");
+        if (v.type == VAL_BOOL)
+            v = val_int(v.u.b);
         if (v.type != VAL_INT)
             return call_raise(p->c, TMPL_EXC_TYPE, "* wants int");
         *out = v.u.i;
@@ -134,7 +140,9 @@ static int put_text(struct percent *p, struct val v, struct fmt_spec *spec, stru
     if (spec->precision >= 0 && (size_t)spec->precision < utf8_len(s))
         s = text_slice(s, 0, (size_t)spec->precision);
     spec->fill = STR(" ");
-    fmt_pad(s, spec, spec->align == '=' ? '>' : spec->align, out);
+    if (spec->align == '=')
+        spec->align = '>';
+    fmt_pad(s, spec, '>', out);
     return 0;
 }
 
@@ -168,13 +176,14 @@ static int put_int(struct percent *p, struct val v, struct fmt_spec *spec, struc
     struct num_text n;
     struct buf digits;
 
-    if (v.type == VAL_FLOAT && (spec->type == 'd')) {
+    if (v.type == VAL_UNDEF)
+        return vm_fail_undefined(p->c, v);
+    if (v.type == VAL_FLOAT && spec->type == 'd') {
         if (lib_to_int(p->c, v, 10, &v) != 0)
             return -1;
     } else if (!lib_is_int(v)) {
         return call_raise(p->c, TMPL_EXC_TYPE, "%%%c format: %s is required, not %s", spec->type,
-                          spec->type == 'd' ? "a real number" : "an integer",
-                          v.type == VAL_UNDEF ? "Undefined" : val_type_name(v));
+                          spec->type == 'd' ? "a real number" : "an integer", val_type_name(v));
     }
     if (num_int_text(p->c, v, spec->type, spec->alt, &n) != 0)
         return -1;
@@ -193,9 +202,10 @@ static int put_float(struct percent *p, struct val v, struct fmt_spec *spec, str
     struct num_text n;
     double f;
 
+    if (v.type == VAL_UNDEF)
+        return vm_fail_undefined(p->c, v);
     if (!lib_is_number(v))
-        return call_raise(p->c, TMPL_EXC_TYPE, "must be real number, not %s",
-                          v.type == VAL_UNDEF ? "Undefined" : val_type_name(v));
+        return call_raise(p->c, TMPL_EXC_TYPE, "must be real number, not %s", val_type_name(v));
     if (lib_to_float(p->c, v, &f) != 0)
         return -1;
     num_float_text(p->c, f, spec, &n);
@@ -210,6 +220,11 @@ static int put_conversion(struct percent *p, struct buf *out)
     bool named = false;
     char type;
 
+    if (p->i < p->fmt.len && p->fmt.p[p->i] == '%') {
+        buf_putc(out, '%');
+        p->i++;
+        return 0;
+    }
     if (p->i < p->fmt.len && p->fmt.p[p->i] == '(') {
         named = true;
         if (mapped(p, &v) != 0)
@@ -222,16 +237,12 @@ static int put_conversion(struct percent *p, struct buf *out)
     if (p->i >= p->fmt.len)
         return incomplete(p);
     type = p->fmt.p[p->i++];
-    if (type == '%') {
-        buf_putc(out, '%');
-        return 0;
-    }
+    if (!named && next_arg(p, &v) != 0)
+        return -1;
     if (strchr("sradiuoxXeEfFgGc", type) == NULL || type == '\0')
         return call_raise(p->c, TMPL_EXC_VALUE, "unsupported format character '%c' (0x%x) at index %zu",
                           type >= ' ' ? type : '?', (unsigned char)type,
                           utf8_len(str_slice(p->fmt, 0, p->i - 1)));
-    if (!named && next_arg(p, &v) != 0)
-        return -1;
     spec.type = type == 'i' || type == 'u' ? 'd' : type;
     switch (spec.type) {
     case 's':
@@ -269,7 +280,8 @@ int py_percent(struct call *c, struct str fmt, struct val args, struct val *out)
             return -1;
     }
     if (p.tuple ? p.next < val_count(args)
-                : p.next == 0 && args.type != VAL_DICT && args.type != VAL_LIST && args.type != VAL_OBJ)
+                : p.next == 0 && args.type != VAL_DICT && args.type != VAL_LIST &&
+                    args.type != VAL_OBJ && args.type != VAL_UNDEF)
         return call_raise(c, TMPL_EXC_TYPE, "not all arguments converted during string formatting");
     return lib_finish(c, &b, 0, out);
 }

@@ -182,6 +182,15 @@ static bool is_upper(uint32_t cp)
     return iswupper_l((wint_t)cp, locale_utf8()) != 0;
 }
 
+static bool is_lower(uint32_t cp)
+{
+    const struct special *s = special_find(cp);
+
+    if (s != NULL) /* title case letters are neither */
+        return !is_upper(cp) && (upper_of(cp) == cp || lower_of(cp) == cp);
+    return iswlower_l((wint_t)cp, locale_utf8()) != 0;
+}
+
 static void case_any(struct str s, enum text_case how, struct buf *out)
 {
     const char *p = s.p;
@@ -205,8 +214,10 @@ static void case_any(struct str s, enum text_case how, struct buf *out)
         case TEXT_SWAP:
             if (is_upper(cp))
                 put_lower(out, cp, p, end, in_word);
-            else
+            else if (is_lower(cp))
                 put_upper(out, cp);
+            else
+                put_cp(out, cp);
             break;
         case TEXT_TITLE:
             if (in_word)
@@ -403,8 +414,9 @@ static bool is_identifier(struct str s)
     const char *p = s.p;
     const char *end = s.p + s.len;
 
-    if (s.len == 0 || text_digit((uint32_t)(unsigned char)*p) >= 0)
+    if (s.len == 0 || text_digit(utf8_next(&p, end)) >= 0)
         return false;
+    p = s.p;
     while (p < end) {
         uint32_t cp = utf8_next(&p, end);
 

@@ -127,14 +127,29 @@ int chk_lower(struct call *c, struct val *out)
     return in_case(c, TEXT_IS_LOWER, out);
 }
 
+/* The name asked for; any hashable value may be asked about. */
+static int name_asked(struct call *c, struct str *name)
+{
+    if (call_bind(c, "", NULL) != 0 || lib_look(c, c->self) != 0)
+        return -1;
+    if (c->self.type == VAL_LIST || c->self.type == VAL_DICT)
+        return call_raise(c, TMPL_EXC_TYPE, "unhashable type: '%s'", val_type_name(c->self));
+    *name = val_text(c->self);
+    return 0;
+}
+
 int chk_filter(struct call *c, struct val *out)
 {
-    return call_bind(c, "", NULL) != 0 ? -1 : answer(out, filter_find(val_text(c->self)) != NULL);
+    struct str name;
+
+    return name_asked(c, &name) != 0 ? -1 : answer(out, filter_find(name) != NULL);
 }
 
 int chk_test(struct call *c, struct val *out)
 {
-    return call_bind(c, "", NULL) != 0 ? -1 : answer(out, check_find(val_text(c->self)) != NULL);
+    struct str name;
+
+    return name_asked(c, &name) != 0 ? -1 : answer(out, check_find(name) != NULL);
 }
 
 int chk_startswith(struct call *c, struct val *out)

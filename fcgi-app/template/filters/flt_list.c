@@ -39,6 +39,8 @@ int flt_last(struct call *c, struct val *out)
             *out = val_at(c->self, n - 1);
         return 0;
     }
+    if (c->self.type == VAL_STR && c->self.len > 0)
+        return vm_getitem(c, c->self, val_int(-1), out);
     if (!reversible(c->self))
         return call_raise(c, TMPL_EXC_TYPE, "'%s' object is not reversible", val_type_name(c->self));
     if (iter_list(c, c->self, &list) != 0)

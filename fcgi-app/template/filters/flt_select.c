@@ -33,15 +33,13 @@ static bool has_kw(const struct call *c, const char *name)
     return false;
 }
 
-/* What is empty or none gives nothing, whatever the arguments say. */
-static int source(struct call *c, struct val *list, struct iter *it)
+/* What is empty or none gives nothing, whatever the arguments say: 1 = there is something to walk over. */
+static int source(struct call *c, struct val *list)
 {
     *list = val_list_new(c->a, val_count(c->self));
     if (c->self.type == VAL_UNDEF && lib_look(c, c->self) != 0)
         return -1;
-    if (!val_truth(c->self))
-        return 0;
-    return iter_init(c, c->self, it) != 0 ? -1 : 1;
+    return val_truth(c->self);
 }
 
 int flt_map(struct call *c, struct val *out)
@@ -53,7 +51,7 @@ int flt_map(struct call *c, struct val *out)
     struct val list;
     struct iter it;
     struct val item;
-    int rc = source(c, &list, &it);
+    int rc = source(c, &list);
 
     if (rc < 0)
         return -1;
@@ -70,6 +68,8 @@ int flt_map(struct call *c, struct val *out)
         sub.pos++;
         sub.n_pos--;
     }
+    if (iter_init(c, c->self, &it) != 0)
+        return -1;
     while ((rc = iter_next(c, &it, &item)) == 1) {
         if (attribute ? attr_path_get(c, &path, item, &item) != 0
                       : vm_filter(&sub, val_text(name), item, &item) != 0)
@@ -88,7 +88,7 @@ static int keep(struct call *c, bool want, bool by_attr, struct val *out)
     struct val list;
     struct iter it;
     struct val item;
-    int rc = source(c, &list, &it);
+    int rc = source(c, &list);
 
     if (rc < 0)
         return -1;
@@ -108,6 +108,8 @@ static int keep(struct call *c, bool want, bool by_attr, struct val *out)
         sub.pos++;
         sub.n_pos--;
     }
+    if (iter_init(c, c->self, &it) != 0)
+        return -1;
     while ((rc = iter_next(c, &it, &item)) == 1) {
         struct val probe = item;
         bool yes;

@@ -44,6 +44,17 @@ static int multi_get(struct call *c, const struct multi_path *m, struct val item
     return 0;
 }
 
+/* Jinja2 sorts by lists of keys, in which two undefined ones are equal; alone they have no order. */
+static void wrap_keys(struct call *c, struct sort_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct val list = val_list_new(c->a, 1);
+
+        val_list_add(list, items[i].key);
+        items[i].key = list;
+    }
+}
+
 int flt_sort(struct call *c, struct val *out)
 {
     struct val arg[3] = {val_bool(false), val_bool(false), val_null()};
@@ -51,6 +62,7 @@ int flt_sort(struct call *c, struct val *out)
     const struct val *items;
     struct sort_item *sorted;
     struct val list;
+    bool undefined = false;
     size_t n;
 
     if (call_bind(c, "reverse=,case_sensitive=,attribute=", arg) != 0 ||
@@ -61,7 +73,10 @@ int flt_sort(struct call *c, struct val *out)
         sorted[i].item = items[i];
         if (multi_get(c, &path, items[i], &sorted[i].key) != 0)
             return -1;
+        undefined = undefined || val_is_undef(sorted[i].key);
     }
+    if (undefined)
+        wrap_keys(c, sorted, n);
     if (lib_sort(c, sorted, n, val_truth(arg[0])) != 0)
         return -1;
     list = val_list_new(c->a, n);
@@ -92,6 +107,8 @@ int flt_unique(struct call *c, struct val *out)
     while ((rc = iter_next(c, &it, &item)) == 1) {
         if (attr_path_get(c, &path, item, &key) != 0)
             return -1;
+        if (!lib_platform(c) && !val_hashable(key))
+            return call_raise(c, TMPL_EXC_TYPE, "unhashable type: '%s'", val_type_name(key));
         if (seen_add(&seen, key))
             val_list_add(list, item);
     }

@@ -5,6 +5,29 @@
 #include "template/filters/flt.h"
 #include "template/text.h"
 
+/* These filters work on texts only, as Python's str methods do: others raise what Python raises. */
+static int only_text(struct call *c)
+{
+    if (c->self.type == VAL_STR)
+        return 0;
+    if (c->self.type == VAL_UNDEF)
+        return vm_fail_undefined(c, c->self);
+    return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'splitlines'", val_type_name(c->self));
+}
+
+/* What has a length and is short enough passes; true when *out is set. */
+static int short_enough(struct call *c, int64_t room, struct val *out)
+{
+    int64_t n = c->self.type == VAL_UNDEF ? 0 : val_len(c->self);
+
+    if (lib_look(c, c->self) != 0)
+        return -1;
+    if (n < 0)
+        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()", val_type_name(c->self));
+    *out = c->self;
+    return n <= room;
+}
+
 int flt_truncate(struct call *c, struct val *out)
 {
     struct val arg[4] = {val_int(255), val_bool(false), VAL_STR_LIT("..."), val_null()};
@@ -15,19 +38,25 @@ int flt_truncate(struct call *c, struct val *out)
     int64_t leeway = 5;
     struct buf b;
     ptrdiff_t blank;
+    int rc;
 
-    if (call_bind(c, "length=,killwords=,end=,leeway=", arg) != 0 || lib_text(c, c->self, &s) != 0 ||
-        lib_int(c, arg[0], &length) != 0 || lib_need_text(c, arg[2], "end", &end) != 0 ||
+
+    if (call_bind(c, "length=,killwords=,end=,leeway=", arg) != 0 || lib_int(c, arg[0], &length) != 0 || lib_need_text(c, arg[2], "end", &end) != 0 ||
         (!val_is_none(arg[3]) && lib_int(c, arg[3], &leeway) != 0))
         return -1;
     if (length < (int64_t)utf8_len(end))
         return call_raise(c, TMPL_EXC_RUNTIME, "expected length >= %zu, got %lld", utf8_len(end), (long long)length);
     if (leeway < 0)
         return call_raise(c, TMPL_EXC_RUNTIME, "expected leeway >= 0, got %lld", (long long)leeway);
-    if ((int64_t)lib_text_len(s) <= length + leeway) {
-        *out = s;
-        return 0;
-    }
+    rc = short_enough(c, length + leeway, out);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    if (c->self.type != VAL_STR)
+        return val_truth(arg[1])
+                   ? call_raise(c, TMPL_EXC_TYPE, "can only concatenate text, not '%s'", val_type_name(c->self))
+                   : call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'rsplit'",
+                                val_type_name(c->self));
+    s = c->self;
     head = text_slice(val_text(s), 0, (size_t)length - utf8_len(end));
     blank = val_truth(arg[1]) ? -1 : str_rfind_char(head, ' ');
     if (blank >= 0)
@@ -76,8 +105,14 @@ int flt_indent(struct call *c, struct val *out)
     bool ended = true;
     struct buf b;
 
-    if (call_bind(c, "width=,first=,blank=", arg) != 0 || lib_text(c, c->self, &s) != 0)
+    if (call_bind(c, "width=,first=,blank=", arg) != 0)
         return -1;
+    if (c->self.type != VAL_STR && c->self.type != VAL_UNDEF && c->self.type != VAL_LIST)
+        return call_raise(c, TMPL_EXC_TYPE, "unsupported operand type(s) for +=: '%s' and 'str'",
+                          val_type_name(c->self));
+    if (only_text(c) != 0)
+        return -1;
+    s = c->self;
     if (arg[0].type == VAL_STR) {
         margin = arg[0];
     } else {
@@ -197,8 +232,8 @@ static void fold_line(struct wrap *w, struct str sep, struct buf *out)
                 size_t cut = long_word_cut(w, word, w->width - len);
                 struct str head = text_slice(word, 0, cut);
 
-                if (head.len > 0)
-                    kept = blank(head) ? line.len : line.len + head.len;
+                /* the piece cut off is the last one of the line, even when nothing of it fitted */
+                kept = line.len + (blank(head) ? 0 : head.len);
                 buf_add_str(&line, head);
                 w->pieces[i] = str_slice(word, head.len, word.len);
             } else if (line.len == 0) {
@@ -229,9 +264,10 @@ int flt_wordwrap(struct call *c, struct val *out)
     struct buf b;
 
     if (call_bind(c, "width=,break_long_words=,wrapstring=,break_on_hyphens=", arg) != 0 ||
-        lib_text(c, c->self, &s) != 0 || lib_int(c, arg[0], &w.width) != 0 ||
+        only_text(c) != 0 || lib_int(c, arg[0], &w.width) != 0 ||
         (!val_is_none(arg[2]) && lib_need_text(c, arg[2], "wrapstring", &sep) != 0))
         return -1;
+    s = c->self;
     w.break_long = val_truth(arg[1]);
     w.hyphens = val_truth(arg[3]);
     if (w.width <= 0 && s.len > 0)
