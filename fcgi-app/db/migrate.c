@@ -18,7 +18,11 @@ enum {
 #ifdef SLUICE_TEST_BUILD
     REFUSED_MS = 2000,
 #else
+#if defined(SLUICE_TEST_BUILD)
+    REFUSED_MS = 4000,
+#else
     REFUSED_MS = 60000,      /* wrong password, no such database: a new container may still be making them */
+#endif
 #endif
     LOCK_POLL_MS = 600,      /* another migrator is at work */
     LOCK_SAY_MS = 30000,     /* say so that often */
@@ -40,6 +44,14 @@ static const char *reason(const char *detail)
         return fatal + 8;
     colon = strstr(detail, "failed: ");
     return colon != NULL ? colon + 8 : detail;
+}
+
+/* Length of the user in "user@host:port/database". */
+static int user_len(const char *shown)
+{
+    const char *at = strrchr(shown, '@');
+
+    return at != NULL ? (int)(at - shown) : 0;
 }
 
 static bool is_refusal(const char *sqlstate)
@@ -94,7 +106,8 @@ static enum rc reach(struct migrator *m, struct err *e)
         if (db_open(m->uri, m->shown, m->o->program, 0, &m->pg, sqlstate, &failed) != 0) {
             refused_ms = !is_refusal(sqlstate) ? 0 : refused_ms == 0 ? now : refused_ms;
             if (refused_ms != 0 && now - refused_ms >= REFUSED_MS) {
-                err_set(e, ERR_CONFIG, "the database refused %s: %s", m->shown, reason(failed.detail));
+                err_set(e, ERR_CONFIG, "the database refused user \"%.*s\": %s", user_len(m->shown), m->shown,
+                        reason(failed.detail));
                 return RC_FAIL;
             }
             snprintf(why, sizeof why, "could not reach the database %s (%s); retrying", m->shown,

@@ -66,6 +66,7 @@ const char *env_db_of(struct env *env, const char *user, const char *database);
 const char *env_psql(struct env *env, const char *sql);
 const char *env_psql_at(struct env *env, const char *uri, const char *sql);
 void env_new_database(struct env *env, const char *name);
+/* Nobody needs a password, save the user "pw_user", if a test makes it. */
 /* Immediate stop (what a power cut leaves) and start again; the start waits until it answers. */
 void env_pg_stop(struct env *env);
 void env_pg_start(struct env *env);

@@ -9,6 +9,7 @@
 #include "integration/env_int.h"
 
 static const char *token = "";
+static const char *admin_token = "";
 static const char *admin_password = "";
 
 const char *api_admin_password(void)
@@ -22,6 +23,13 @@ const char *api_as(const char *other)
 
     token = other;
     return was;
+}
+
+int api_setup(void **state)
+{
+    (void)state;
+    token = admin_token;
+    return 0;
 }
 
 const char *api_token(void)
@@ -121,6 +129,7 @@ void api_admin(struct env *env)
     token = api_login(env, "admin", admin_password);
     if (token == NULL)
         env_fail(env, "the administrator cannot log in");
+    admin_token = token;
 }
 
 /* ---- things ---------------------------------------------------------------------------------------- */

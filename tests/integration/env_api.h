@@ -19,6 +19,9 @@ const char *api_admin_password(void);
 const char *api_login(struct env *env, const char *username, const char *password);
 /* Who api() is from now on; "" = nobody.  Returns who it was. */
 const char *api_as(const char *token);
+/* A test that starts as the administrator, whatever the one before left. */
+#define API_TEST(fn) cmocka_unit_test_setup(fn, api_setup)
+int api_setup(void **state);
 /* The token api() uses. */
 const char *api_token(void);
 /* "Authorization: Bearer ..." of it. */
@@ -50,7 +53,7 @@ void api_configure(struct env *env, const char *member, const char *json);
     "\"" name "\":{\"original_name\":\"" type "\",\"outputs\":[" outputs "],\"params\":{" params "},\"x\":0,\"y\":0}"
 #define START CELL("start", "start", "", "\"ok\"")
 #define END CELL("end", "end", "", "")
-#define DEFINITION(cells, transitions)                                                                                 \
+#define DEFINITION(cells, transitions) \
     "{\"cells\":{" START "," cells END "},\"entities\":[],\"transitions\":[" transitions "]}"
 
 #endif

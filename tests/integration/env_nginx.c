@@ -66,6 +66,8 @@ static void copy_conf(struct env *env, int port, const char *core_socket, const 
                    arena_printf(env->a, "%s%s", upstream(env, "sluice_core", core_socket),
                                 upstream(env, "sluice_proxy_p1", proxy_socket)));
     env_write_file(env, env_path(env, "nginx/mime.types"), env_read_file(env, "/etc/nginx/mime.types"));
+    env_write_file(env, env_path(env, "nginx/ui/index.html"),
+                   env_read_file(env, arena_printf(env->a, "%s/ui/index.html", source)));
 }
 
 int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_socket)

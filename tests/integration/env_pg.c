@@ -86,6 +86,8 @@ struct env *env_start(void)
                                       (const char *const[]){tool(env, "initdb"), "-D", data, "-U", "sluice", "-A", "trust",
                                                             "-E", "UTF8", "--locale=C", "--no-sync", NULL},
                                       NULL, true, SIGKILL});
+    env_write_file(env, env_path(env, "data/pg_hba.conf"),
+                   "local all pw_user scram-sha-256\nlocal all all trust\n");
     env_pg_start(env);
     env_new_database(env, "sluice");
     return env;

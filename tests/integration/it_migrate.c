@@ -524,6 +524,40 @@ static void server_goes_away(void **state)
     assert_string_equal(versions(uri), versions_wanted());
 }
 
+/* Refused: waited for a while, since a new container may still be making the role and the database. */
+static void refused(void **state)
+{
+#if defined(SLUICE_TEST_BUILD)
+    struct err e;
+    const char *uri;
+
+    (void)sql(env_db(env), "CREATE ROLE pw_user LOGIN PASSWORD 'right'");
+    uri = arena_printf(env_arena(env), "postgresql://pw_user:canary7@/sluice?host=%s", env_path(env, "."));
+    assert_int_equal(start(uri, true, 0, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_string_equal(e.msg, "the database refused user \"sluice\": password authentication failed for user \"pw_user\"");
+    assert_null(strstr(e.detail, "canary7"));
+    assert_int_equal(start(env_db_of(env, NULL, "not_there"), true, 0, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_string_equal(e.msg, "the database refused user \"sluice\": database \"not_there\" does not exist");
+    assert_int_equal(start(env_db_of(env, "nobody", NULL), true, 0, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_string_equal(e.msg, "the database refused user \"sluice\": role \"nobody\" does not exist");
+#endif
+    (void)state;
+}
+
+static void made_while_waiting(void **state)
+{
+    pid_t pid = start_process(env_db_of(env, NULL, "late"), true, 0);
+
+    (void)state;
+    usleep(300000);
+    env_new_database(env, "late");
+    assert_int_equal(exit_of(pid), 0);
+    assert_string_equal(versions(env_db_of(env, NULL, "late")), versions_wanted());
+}
+
 static void lost_in_the_middle(void **state)
 {
     const char *uri = fresh();
@@ -690,6 +724,8 @@ int main(void)
         cmocka_unit_test(failing_step),
         cmocka_unit_test(fits_and_accepts),
         cmocka_unit_test(server_goes_away),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(made_while_waiting),
         cmocka_unit_test(lost_in_the_middle),
         cmocka_unit_test(own_schema),
         cmocka_unit_test(mixed),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "db/writer.h"
 #include "integration/env.h"
@@ -333,6 +334,45 @@ static void idle_connection_closed(void **state)
     writer_free(w);
 }
 
+/* The connection breaks at the nth batch, for many n: never both told and not stored, nor refused and stored. */
+static void faults(void **state)
+{
+#if defined(SLUICE_TEST_BUILD)
+    static const char *const points[] = {"writer.send", "writer.commit", "db.connect"};
+    struct writer *w = writer_new(db, MIB);
+    int64_t id = 0;
+
+    for (size_t p = 0; p < COUNT_OF(points); p++) {
+        for (unsigned nth = 1; nth <= 6; nth++) {
+            struct job jobs[40];
+            int64_t first = id;
+
+            fault_arm(points[p], nth);
+            for (size_t i = 0; i < COUNT_OF(jobs); i++) {
+                job_init(&jobs[i]);
+                job_item(&jobs[i], id++, "x");
+                submit(w, &jobs[i]);
+            }
+            for (size_t i = 0; i < COUNT_OF(jobs); i++)
+                ENV_WAIT(env, 5000, is_done(&jobs[i]));
+            fault_arm(points[p], 0);
+            for (size_t i = 0; i < COUNT_OF(jobs); i++) {
+                const char *there = env_psql(env, arena_printf(env_arena(env), "SELECT count(*)::text FROM items WHERE id = %lld",
+                                                               (long long)first + (long long)i));
+
+                if (jobs[i].stored)
+                    assert_string_equal(there, "1");
+                else if (strstr(jobs[i].err.msg, "not known") == NULL)
+                    assert_string_equal(there, "0");
+                job_free(&jobs[i]);
+            }
+        }
+    }
+    writer_free(w);
+#endif
+    (void)state;
+}
+
 static void bounds(void **state)
 {
     struct db *nowhere = db_new("postgresql://u@/d?host=/nonexistent", "u@/nonexistent", NULL);
@@ -409,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup(large_rows, clear_tables),
         cmocka_unit_test_setup(idle_connection_closed, clear_tables),
         cmocka_unit_test_setup(database_dies_and_comes_back, clear_tables),
+        cmocka_unit_test_setup(faults, clear_tables),
         cmocka_unit_test(bounds),
     };
     int failed;
