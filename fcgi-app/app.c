@@ -133,7 +133,8 @@ static void on_change(void *arg, const char *topic)
         engine_wake(app->engine);
         return;
     }
-    if (strcmp(topic, "config") == 0 && cfg_store_reload(app->cfg, &e) != 0)
+    /* profiles stand in the snapshot but belong to "users" */
+    if ((strcmp(topic, "config") == 0 ? cfg_store_reload(app->cfg, &e) : cfg_store_poll(app->cfg, &e)) != 0)
         log_err(LOG_ERROR_LEVEL, "config.rejected", &e);
     auth_forget(app->auth);
 }

@@ -184,6 +184,8 @@ static void work(struct maintenance *m, unsigned round)
     bool night = m->cleanup && is_due(m, cfg);
     struct err e = {0};
 
+    if (cfg_store_poll(m->cfg, &e) != 0) /* table `keys` has no trigger */
+        log_err(LOG_WARN_LEVEL, "config.rejected", &e);
     if ((night || round % PREPARE_EVERY == 0) && maintenance_run(m->db, cfg, night, &e) != 0)
         log_err(LOG_WARN_LEVEL, "maintenance.failed", &e);
     cfg_put(cfg);
