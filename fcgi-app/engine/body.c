@@ -38,43 +38,41 @@ static struct val text_body(struct str raw, struct arena *a)
     return val_str(utf8_check(raw) == raw.len ? raw : crypto_b64(a, raw));
 }
 
+/* By content, whatever the header says: clients send JSON without a type, or with that of a form. */
+static bool json_by_content(struct str raw, struct val *out, struct arena *a)
+{
+    struct err ignored;
+
+    return looks_json(raw) && utf8_check(raw) == raw.len && json_parse(raw, out, a, &ignored) == 0;
+}
+
+static int json_body(struct str raw, struct val *out, struct arena *a, struct err *e)
+{
+    if (utf8_check(raw) != raw.len) {
+        err_set(e, ERR_INVALID, "the body is not UTF-8");
+        return -1;
+    }
+    if (str_trim(raw).len == 0 || json_parse(raw, out, a, e) == 0)
+        return 0;
+    err_context(e, "the body is not JSON (line %d, column %d)", e->line, e->column);
+    return -1;
+}
+
 static int body_value(struct http_req *r, struct val *out, struct arena *a, struct err *e)
 {
     struct str type = header_media_type(r->content_type, a), raw;
-    bool is_json;
 
     *out = val_null();
     if (r->body.len == 0)
         return 0;
     raw = str_dup(a, r->body); /* the run may outlive the request */
-    is_json = str_eq_c(type, "application/json") || str_ends(type, STR("+json"));
-    if (is_json) {
-        if (utf8_check(raw) != raw.len) {
-            err_set(e, ERR_INVALID, "the body is not UTF-8");
-            return -1;
-        }
-        if (str_trim(raw).len == 0)
-            return 0;
-        if (json_parse(raw, out, a, e) != 0) {
-            err_context(e, "the body is not JSON (line %d, column %d)", e->line, e->column);
-            return -1;
-        }
-        return 0;
-    }
-    if (str_eq_c(type, "application/x-www-form-urlencoded")) {
-        *out = url_query_parse(raw, a);
-        return 0;
-    }
+    if (str_eq_c(type, "application/json") || str_ends(type, STR("+json")))
+        return json_body(raw, out, a, e);
     if (str_eq_c(type, "multipart/form-data"))
         return multipart_body(r, raw, out, a, e);
-    *out = text_body(raw, a);
-    if (looks_json(raw) && utf8_check(raw) == raw.len) {
-        struct err ignored;
-        struct val v;
-
-        if (json_parse(raw, &v, a, &ignored) == 0)
-            *out = v;
-    }
+    if (json_by_content(raw, out, a))
+        return 0;
+    *out = str_eq_c(type, "application/x-www-form-urlencoded") ? url_query_parse(raw, a) : text_body(raw, a);
     return 0;
 }
 

@@ -120,7 +120,7 @@ int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, 
         r->in->owner = str_dup(r->a, s->user->username);
         r->in->user = user_value(s->user, r->a);
     }
-    if (store_new(r, jobs_here(en), e) != 0 || writer_store(en->o.writer, &r->item, e) != 0)
+    if (store_new(r, jobs_room(en), e) != 0 || writer_store(en->o.writer, &r->item, e) != 0)
         goto out;
     store_new_committed(r);
     *id = r->in->id;

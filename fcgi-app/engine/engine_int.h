@@ -125,6 +125,8 @@ void lease_drop(struct run *r);
 MUST_CHECK int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e);
 /* Whether this process runs stored instances. */
 bool jobs_here(const struct engine *en);
+/* ... and has room for one more now. */
+bool jobs_room(struct engine *en);
 
 /* ---- body.c -------------------------------------------------------------------------------------------------- */
 

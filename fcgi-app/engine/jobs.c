@@ -67,6 +67,16 @@ bool jobs_here(const struct engine *en)
     return en->o.run_jobs && en->o.server != NULL && !en->jobs_stop;
 }
 
+bool jobs_room(struct engine *en)
+{
+    bool room;
+
+    pthread_mutex_lock(&en->jobs_lock);
+    room = en->n_leased < en->o.max_runs;
+    pthread_mutex_unlock(&en->jobs_lock);
+    return room && jobs_here(en);
+}
+
 static void lease_list(struct run *r)
 {
     struct engine *en = r->en;
@@ -95,9 +105,11 @@ void lease_drop(struct run *r)
         en->leased = r->l_next;
     if (r->l_next != NULL)
         r->l_next->l_prev = r->l_prev;
-    en->n_leased--;
     r->listed = false;
-    pthread_cond_broadcast(&en->jobs_wake);
+    if (en->n_leased-- >= en->o.max_runs) {
+        en->jobs_asked = true; /* there was no room before: look what waits */
+        pthread_cond_broadcast(&en->jobs_wake);
+    }
     pthread_mutex_unlock(&en->jobs_lock);
 }
 
@@ -163,6 +175,8 @@ int run_store(struct run *r, enum lease_end lease, struct err *e)
             store_committed(r);
             return 0;
         }
+        if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL)
+            err_set(e, ERR_CONFLICT, "the lease of transaction %lld was lost: another process has it", (long long)r->in->id);
         if ((e->code != ERR_DB && e->code != ERR_BUSY) || r->en->jobs_stop)
             return -1;
         usleep(STORE_RETRY_MS * 1000);

@@ -184,7 +184,7 @@ static void async_start(struct run *r)
 
     answer_id(r, 200, NULL);
     r->item = (struct writer_item){0};
-    if (store_new(r, jobs_here(r->en), &e) == 0) {
+    if (store_new(r, jobs_room(r->en), &e) == 0) {
         r->item.done = async_stored;
         r->item.arg = r;
         if (writer_submit(r->en->o.writer, &r->item, &e) == 0)

@@ -1,7 +1,8 @@
 /*
  * timer: hold the instance for a while.
  *
- * Short ones are slept in the process, longer ones are stored and wake the instance up wherever it runs then.
+ * Short ones are slept in the process while somebody waits for the answer; longer ones are stored and wake the
+ * instance up wherever it runs then.  Without a caller a worker is too dear to sleep for more than a moment.
  * Rule: workflow-engine.md 3.28.
  */
 #include "nodes/nodes.h"
@@ -13,7 +14,10 @@ struct cfg {
     bool discard_idle_limit;
 };
 
-enum { SLEPT_MS = 20000 }; /* shorter ones are slept */
+enum {
+    SLEPT_SYNC_MS = 20000, /* shorter ones are slept */
+    SLEPT_ASYNC_MS = 1000,
+};
 
 static const struct param params[] = {
     {.name = "timeout", .kind = PARAM_MSEC, .offset = offsetof(struct cfg, timeout_ms), .mandatory = true,
@@ -31,7 +35,7 @@ static enum node_rc timer_run(struct node_run *r, struct err *e)
         err_set(e, ERR_INVALID, "parameter \"timeout\" must not be negative");
         return NODE_FAIL;
     }
-    if (c->timeout_ms >= SLEPT_MS || c->discard_idle_limit)
+    if (c->timeout_ms >= (r->sync ? SLEPT_SYNC_MS : SLEPT_ASYNC_MS) || c->discard_idle_limit)
         return node_wait_until(r, r->now_us + c->timeout_ms * 1000, "timer", STR_NONE, "ok");
     usleep((useconds_t)(c->timeout_ms * 1000));
     return node_fire(r, "ok");
