@@ -263,6 +263,25 @@ static void conn_drop(struct writer *w)
     w->retry_at_ms = 0; /* a lost connection is tried again at once, a failed attempt waits */
 }
 
+/*
+ * The writer finds rows by key only.  Planned while a table is still small, an UPDATE would read the whole of it, and
+ * keep doing so until the next ANALYZE; so plans are made once, and of index look-ups.
+ */
+static const char plans_sql[] =
+    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; "
+    "SET enable_mergejoin = off; SET enable_bitmapscan = off";
+
+static int set_plans(PGconn *pg, struct err *e)
+{
+    PGresult *r = PQexec(pg, plans_sql);
+    int rc = PQresultStatus(r) == PGRES_COMMAND_OK ? 0 : -1;
+
+    if (rc != 0)
+        (void)db_error(pg, r, "writer", e);
+    PQclear(r);
+    return rc;
+}
+
 static int conn_open(struct writer *w, struct err *e)
 {
     if (clock_mono_ms(&clock_system) < w->retry_at_ms) {
@@ -276,6 +295,10 @@ static int conn_open(struct writer *w, struct err *e)
         w->away = true;
         w->retry_at_ms = clock_mono_ms(&clock_system) + w->retry_ms;
         w->retry_ms = w->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : w->retry_ms * 2;
+        return -1;
+    }
+    if (set_plans(w->conn.pg, e) != 0) {
+        conn_drop(w);
         return -1;
     }
     if (PQsetnonblocking(w->conn.pg, 1) != 0 || PQenterPipelineMode(w->conn.pg) != 1) {
