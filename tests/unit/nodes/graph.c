@@ -115,6 +115,9 @@ static void tell(struct instance *in, struct buf *b)
 
 static void fire_timers(struct instance *in)
 {
+    for (uint32_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i]->sub != NULL && in->tasks[i]->sub->inst != NULL)
+            fire_timers(in->tasks[i]->sub->inst);
     for (struct timer_row *t = in->timers; t != NULL; t = t->next)
         if (t->status == TIMER_WAIT) {
             t->status = TIMER_STOP;
@@ -122,34 +125,122 @@ static void fire_timers(struct instance *in)
         }
 }
 
-const char *graph_run(const char *cells, const char *edges, const struct graph_opts *o, struct arena *a)
+/* ---- another process takes over ---------------------------------------------------------------- */
+
+static struct instance *reread(struct instance *old, struct instance *parent)
+{
+    struct instance *in = instance_empty(old->wf, &old->env, old->a, old->scratch);
+    struct str state;
+    struct err e;
+
+    in->id = old->id;
+    in->status = old->status;
+    in->request = old->request;
+    in->kind = old->kind;
+    in->created_us = old->created_us;
+    in->parent = parent;
+    in->depth = old->depth;
+    in->end_name = old->end_name;
+    in->cb_response = old->cb_response;
+    in->errors = old->errors;
+    if (old->errors != NULL)
+        in->errors_tail = old->errors_tail;
+    for (uint32_t i = 0; i < old->n_tasks; i++) {
+        struct task *t = ARENA_NEW(in->a, struct task);
+
+        t->id = old->tasks[i]->id;
+        t->cell = old->tasks[i]->cell;
+        t->cell_name = old->tasks[i]->cell_name;
+        t->status = old->tasks[i]->status;
+        t->output = old->tasks[i]->output;
+        t->stored = true;
+        task_append(in, t);
+    }
+    for (uint32_t i = 0; i < old->n_ctx; i++) {
+        struct ctx_entry *c = context_entry(in, old->ctx[i].key);
+
+        *c = old->ctx[i];
+    }
+    for (struct timer_row *t = old->timers; t != NULL; t = t->next)
+        if (t->status == TIMER_WAIT) {
+            struct timer_row *row = ARENA_NEW(in->a, struct timer_row);
+
+            *row = *t;
+            row->next = in->timers;
+            in->timers = row;
+        }
+    if (instance_state_write(old, &state, old->a) && instance_state_read(in, state, &e) != 0)
+        abort();
+    for (uint32_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i]->sub != NULL)
+            sub_attach(in, in->tasks[i], reread(old->tasks[i]->sub->inst, in));
+    instance_release(old);
+    return in;
+}
+
+/* ---- sub-workflows -------------------------------------------------------------------------------- */
+
+static int other_workflow(void *ctx, struct str name, struct workflow **out, int64_t *activity_id, int64_t *version_id,
+                          int64_t *definition_id, struct err *e)
+{
+    *activity_id = *version_id = *definition_id = 1;
+    if (!str_eq_c(name, "other") || ctx == NULL) {
+        err_set(e, ERR_NOT_FOUND, "there is no workflow \"%.*s\"", STR_ARG(name));
+        return -1;
+    }
+    *out = wf_ref(ctx);
+    return 0;
+}
+
+static struct workflow *compile(struct str def, struct tmpl_cache *templates, struct err *e)
 {
     const struct node_table nodes = {node_table, node_table_n};
-    struct tmpl_cache *templates = tmpl_cache_new(1 * MIB);
-    const struct instance_env env = {.templates = templates, .next_id = count_ids};
-    struct str def = graph_definition(cells, edges, o->entities, a);
-    struct arena *scratch = arena_new(0);
-    struct instance *in = NULL;
     struct workflow *wf = NULL;
+
+    return wf_compile(&wf, def, &nodes, templates, e) == 0 ? wf : NULL;
+}
+
+static void drive(struct instance **in, const struct graph_opts *o)
+{
+    unsigned flags = (o->loop ? 0 : INSTANCE_MAY_BLOCK) | (o->restart ? INSTANCE_STEPS : 0);
+
+    for (int round = 0; round <= o->rounds; round++) {
+        if (round > 0)
+            fire_timers(*in);
+        while (instance_run(*in, flags) == INSTANCE_STORE)
+            if (o->restart)
+                *in = reread(*in, NULL);
+        if (o->restart && round < o->rounds)
+            *in = reread(*in, NULL);
+    }
+}
+
+const char *graph_run(const char *cells, const char *edges, const struct graph_opts *o, struct arena *a)
+{
+    struct tmpl_cache *templates = tmpl_cache_new(1 * MIB);
+    struct arena *scratch = arena_new(0);
+    struct workflow *wf, *other = NULL;
+    struct instance *in = NULL;
+    struct instance_env env = {.templates = templates, .next_id = count_ids, .workflow_named = other_workflow};
     struct err e;
     struct buf b;
 
     buf_init(&b, 1 * MIB, a);
     last_id = 0;
-    if (wf_compile(&wf, def, &nodes, templates, &e) != 0 || instance_new(&in, wf, &env, a, scratch, &e) != 0) {
+    if (o->other_cells != NULL)
+        other = compile(graph_definition(o->other_cells, o->other_edges, NULL, a), templates, &e);
+    env.ctx = other;
+    wf = compile(graph_definition(cells, edges, o->entities, a), templates, &e);
+    if (wf == NULL || instance_new(&in, wf, &env, a, scratch, &e) != 0) {
         buf_addf(&b, "refused: %s", e.msg);
     } else {
         in->request = parse(o->request != NULL ? o->request : "{}", a);
-        for (int round = 0; round <= o->rounds; round++) {
-            if (round > 0)
-                fire_timers(in);
-            while (instance_run(in, o->loop ? 0 : INSTANCE_MAY_BLOCK) == INSTANCE_STORE)
-                continue;
-        }
+        drive(&in, o);
         tell(in, &b);
     }
     instance_release(in);
     wf_unref(wf);
+    wf_unref(other);
     tmpl_cache_free(templates);
     arena_free(scratch);
     return buf_cstr(&b);

@@ -18,6 +18,8 @@ struct graph_opts {
     const char *entities;
     int rounds;          /* due timers are fired this many times */
     bool loop;           /* as on a loop thread: must not block */
+    bool restart;        /* after every task another process takes over: only rows and state survive */
+    const char *other_cells, *other_edges; /* workflow "other", for sub-instances */
 };
 
 /* Single quotes become double ones. */

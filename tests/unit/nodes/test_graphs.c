@@ -105,11 +105,56 @@ static const struct row {
     {"edges to nowhere are ignored", "{}", "start.ok>zz start.ok>end zz.ok>end", "CLOSED_IN_SUCCESS start=ok end=ok | {}", {0}},
     {"an absolute URL is needed without holder", "{'a':['http_call',{'url':'/x','output_context_key':'r'}]}", "start.ok>a a.success>end",
      "ACTIVE start=ok a=ERROR | * ! \"/x\" is no absolute URL and no session holder is given", {0}},
+    {"a timer parks", "{'t':['timer',{'timeout':'1 hour'}]}", "start.ok>t t.ok>end", "ACTIVE start=ok t=WAIT | {}", {0}},
+    {"a timer fires", "{'t':['timer',{'timeout':'1 hour'}]}", "start.ok>t t.ok>end", "CLOSED_IN_SUCCESS start=ok t=ok end=ok | {}",
+     {.rounds = 1}},
+    {"a timer with nonsense", "{'t':['timer',{'timeout':'soon'}]}", "start.ok>t t.ok>end", "ACTIVE start=ok t=ERROR | {} ! parameter \"timeout\"*",
+     {0}},
+    {"end cancels a timer", "{'t':['timer',{'timeout':'1 hour'}]}", "start.ok>t start.ok>end",
+     "CLOSED_IN_SUCCESS start=ok t=WAIT end=ok | {}", {.rounds = 1}},
+    {"a join over a timer", "{'t':['timer',{'timeout':'1 hour'}],'j':['sync_outputs']}", "start.ok>t start.ok>j t.ok>j j.ok>end",
+     "CLOSED_IN_SUCCESS start=ok t=ok j=ok end=ok | {}", {.rounds = 1}},
+    {"restart: a join over a timer", "{'t':['timer',{'timeout':'1 hour'}],'j':['sync_outputs']}",
+     "start.ok>t start.ok>j t.ok>j j.ok>end", "CLOSED_IN_SUCCESS start=ok t=ok j=ok end=ok | {}", {.rounds = 1, .restart = true}},
+    {"restart: an or remembers its passage", "{'t':['timer',{'timeout':'1 hour'}],'o':['or_outputs'],'k':['timer',{'timeout':'2 hours'}]}",
+     "start.ok>t start.ok>o t.ok>o o.ok>k", "CLOSED_IN_SUCCESS start=ok t=ok o=ok k=ok | {}", {.rounds = 2, .restart = true}},
+    {"macro", "{'m':['macro',{'workflow':'other','input':'{1: 2, }','output_context_key':'r','terminations':'end,bad'}]}",
+     "start.ok>m m.end>end",
+     "CLOSED_IN_SUCCESS start=ok m=end end=ok | {\"r\":{\"status\":200,\"body\":{\"got\":2}}}",
+     {.other_cells = "{'a':['callback_response',{'body':'{\\u0022got\\u0022: {{ request[1] }}}'}]}",
+      .other_edges = "start.ok>a a.ok>end"}},
+    {"macro: unexpected termination", "{'m':['macro',{'workflow':'other','terminations':'good'}]}", "start.ok>m m.good>end",
+     "ACTIVE start=ok m=ERROR | {} ! unexpected termination \"end\"", {.other_cells = "{}", .other_edges = "start.ok>end"}},
+    {"macro: no such workflow", "{'m':['macro',{'workflow':'nope'}]}", "start.ok>m", "ACTIVE start=ok m=ERROR | {} ! there is no workflow \"nope\"",
+     {0}},
+    {"macro: nested without end", "{'m':['macro',{'workflow':'other','terminations':'end'},['end','error']]}", "start.ok>m m.end>end m.error>end",
+     "ACTIVE start=ok m=WAIT | {}",
+     {.other_cells = "{'m':['macro',{'workflow':'other','terminations':'end'}]}", .other_edges = "start.ok>m m.end>end"}},
+    {"macro over a timer", "{'m':['macro',{'workflow':'other','terminations':'end'}]}", "start.ok>m m.end>end",
+     "CLOSED_IN_SUCCESS start=ok m=end end=ok | {}",
+     {.rounds = 1, .other_cells = "{'t':['timer',{'timeout':'1 hour'}]}", .other_edges = "start.ok>t t.ok>end"}},
+    {"restart: macro over a timer", "{'m':['macro',{'workflow':'other','terminations':'end'}]}", "start.ok>m m.end>end",
+     "CLOSED_IN_SUCCESS start=ok m=end end=ok | {}",
+     {.rounds = 1, .restart = true, .other_cells = "{'t':['timer',{'timeout':'1 hour'}]}", .other_edges = "start.ok>t t.ok>end"}},
+    {"end closes a sub-instance", "{'m':['macro',{'workflow':'other','terminations':'end'}]}", "start.ok>m start.ok>end m.end>end",
+     "CLOSED_IN_SUCCESS start=ok m=WAIT end=ok | {}",
+     {.rounds = 1, .other_cells = "{'t':['timer',{'timeout':'1 hour'}]}", .other_edges = "start.ok>t t.ok>end"}},
+    {"random text", "{'a':['generate_random_string',{'length':'4','digits':'true','output_context_key':'r'}]}", "start.ok>a a.ok>end",
+     "CLOSED_IN_SUCCESS start=ok a=ok end=ok | {\"r\":\"????\"}", {0}},
+    {"random text too short", "{'a':['generate_random_string',{'length':'1','digits':'true','lowercase':'true'}]}", "start.ok>a",
+     "ACTIVE start=ok a=ERROR | {} ! parameter \"length\": 1 is not between 2 and 1024", {0}},
+    {"set_task_status blocks a task",
+     "{'a':['context_setter',{'key':'a','value':'1'}],'s':['set_task_status',{'target_id':'a','message':'look at it'}]}",
+     "start.ok>a a.ok>s", "ACTIVE start=ok a=ERROR s=ok | {\"a\":\"1\"} ! look at it", {0}},
+    {"set_task_status of nothing", "{'s':['set_task_status',{'target_id':'zz'}]}", "start.ok>s",
+     "ACTIVE start=ok s=ERROR | {} ! cell \"zz\" has no task", {0}},
+    {"get_owner without one", "{'s':['get_owner',{'output_context_key':'o'}]}", "start.ok>s s.ok>end",
+     "CLOSED_IN_SUCCESS start=ok s=ok end=ok | {\"o\":null}", {0}},
     {"a call does not run on a loop", "{'a':['http_call',{'url':'/x'}]}", "start.ok>a a.success>end", "ACTIVE start=ok a=QUEUED | {}",
      {.loop = true}},
 };
 
-/* '*' in what is wanted stands for anything. */
+/* In what is wanted, '*' stands for anything and '?' for one character. */
 static bool like(const char *got, const char *want)
 {
     if (*want == '*' && want[1] != 's' && want[1] != '"') {
@@ -120,7 +165,7 @@ static bool like(const char *got, const char *want)
                 return false;
         }
     }
-    if (*got != *want)
+    if (*got != *want && (*want != '?' || *got == '\0'))
         return false;
     return *got == '\0' || like(got + 1, want + 1);
 }
