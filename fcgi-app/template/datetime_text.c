@@ -292,6 +292,13 @@ static bool scan_number(struct scan *s, int max, int low, int high, int *out)
     return digits > 0 && n >= low && n <= high;
 }
 
+static bool two_digits(struct scan *s, int max, int *out)
+{
+    const char *from = s->p;
+
+    return scan_number(s, 2, 0, max, out) && s->p - from == 2;
+}
+
 /* A name of a table, whole or its first three letters. */
 static bool scan_name(struct scan *s, const char *const *names, int n, bool whole, int *out)
 {
@@ -339,14 +346,14 @@ static bool scan_zone(struct scan *s)
     if (s->p >= s->end || (*s->p != '+' && *s->p != '-'))
         return false;
     sign = *s->p++ == '-' ? -1 : 1;
-    if (!scan_number(s, 2, 0, 23, &h))
+    if (!two_digits(s, 23, &h))
         return false;
     for (int *part = &m; part != NULL; part = part == &m ? &sec : NULL) {
         if (s->p < s->end && *s->p == ':')
             s->p++;
         else if (s->p >= s->end || *s->p < '0' || *s->p > '9')
             break;
-        if (!scan_number(s, 2, 0, 59, part))
+        if (!two_digits(s, 59, part))
             return false;
     }
     s->has_zone = true;
@@ -379,7 +386,9 @@ static bool scan_week(struct scan *s, char code)
 
 static bool scan_year(struct scan *s, int *out)
 {
-    return s->end - s->p >= 4 && scan_number(s, 4, 0, 9999, out);
+    const char *from = s->p;
+
+    return scan_number(s, 4, 0, 9999, out) && s->p - from == 4;
 }
 
 static bool scan_format(struct scan *s, struct str format);
@@ -565,13 +574,6 @@ static bool parse_epoch(struct str text, struct arena *a, struct val *out)
         return false;
     *out = dt_new(a, DT_DATETIME, (int64_t)(f * 1e6 + (f < 0 ? -0.5 : 0.5)), NULL);
     return true;
-}
-
-static bool two_digits(struct scan *s, int max, int *out)
-{
-    const char *from = s->p;
-
-    return scan_number(s, 2, 0, max, out) && s->p - from == 2;
 }
 
 static bool parse_time(struct scan *s)

@@ -88,12 +88,12 @@ struct entity {
 static const struct entity entities[] = {
     {"AElig", 0xC6},   {"AMP", '&'},      {"Aacute", 0xC1},  {"Acirc", 0xC2},   {"Agrave", 0xC0},
     {"Alpha", 0x391},  {"Aring", 0xC5},   {"Atilde", 0xC3},  {"Auml", 0xC4},    {"Beta", 0x392},
-    {"Ccedil", 0xC7},  {"Delta", 0x394},  {"ETH", 0xD0},     {"Eacute", 0xC9},  {"Ecirc", 0xCA},
+    {"COPY", 0xA9},    {"Ccedil", 0xC7},  {"Delta", 0x394},  {"ETH", 0xD0},     {"Eacute", 0xC9},  {"Ecirc", 0xCA},
     {"Egrave", 0xC8},  {"Euml", 0xCB},    {"GT", '>'},       {"Gamma", 0x393},  {"Iacute", 0xCD},
     {"Icirc", 0xCE},   {"Igrave", 0xCC},  {"Iuml", 0xCF},    {"LT", '<'},       {"Lambda", 0x39B},
     {"Ntilde", 0xD1},  {"OElig", 0x152},  {"Oacute", 0xD3},  {"Ocirc", 0xD4},   {"Ograve", 0xD2},
     {"Omega", 0x3A9},  {"Oslash", 0xD8},  {"Otilde", 0xD5},  {"Ouml", 0xD6},    {"Phi", 0x3A6},
-    {"Pi", 0x3A0},     {"Psi", 0x3A8},    {"QUOT", '"'},     {"Scaron", 0x160}, {"Sigma", 0x3A3},
+    {"Pi", 0x3A0},     {"Psi", 0x3A8},    {"QUOT", '"'},     {"REG", 0xAE},     {"Scaron", 0x160}, {"Sigma", 0x3A3},
     {"THORN", 0xDE},   {"Theta", 0x398},  {"Uacute", 0xDA},  {"Ucirc", 0xDB},   {"Ugrave", 0xD9},
     {"Uuml", 0xDC},    {"Yacute", 0xDD},  {"Yuml", 0x178},   {"aacute", 0xE1},  {"acirc", 0xE2},
     {"acute", 0xB4},   {"aelig", 0xE6},   {"agrave", 0xE0},  {"alpha", 0x3B1},  {"amp", '&'},
@@ -125,9 +125,25 @@ static void put_cp(struct buf *out, uint32_t cp)
 {
     char bytes[4];
 
-    if (cp == 0 || cp > 0x10FFFF || (cp >= 0xD800 && cp < 0xE000))
-        cp = 0xFFFD;
     buf_add(out, bytes, utf8_put(bytes, cp));
+}
+
+/* What browsers make of numbers that are no characters: 128 to 159 are taken as Windows-1252. */
+static void put_number(struct buf *out, uint32_t cp)
+{
+    static const uint16_t windows[32] = {
+        0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6,  0x2030, 0x160,
+        0x2039, 0x152,  0x8D,   0x17D,  0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+        0x2013, 0x2014, 0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178,
+    };
+
+    if (cp >= 0x80 && cp < 0xA0)
+        put_cp(out, windows[cp - 0x80]);
+    else if (cp == 0 || cp > 0x10FFFF || (cp >= 0xD800 && cp < 0xE000))
+        put_cp(out, 0xFFFD);
+    else if (cp == '\t' || cp == '\n' || cp == '\f' || cp == '\r' ||
+             (cp >= 0x20 && cp != 0x7F && (cp & 0xFFFE) != 0xFFFE && (cp < 0xFDD0 || cp > 0xFDEF)))
+        put_cp(out, cp); /* other controls and the code points that are no characters vanish */
 }
 
 static int digit_value(char ch, int base)
@@ -153,24 +169,41 @@ static size_t numeric_entity(struct str s, struct buf *out)
     }
     if (i == from)
         return 0;
-    put_cp(out, cp);
+    put_number(out, cp);
     return i + (i < s.len && s.p[i] == ';');
+}
+
+static const struct entity *entity_find(struct str name)
+{
+    return lib_table_find(entities, COUNT_OF(entities), sizeof entities[0], name);
+}
+
+/* Old names end without a semicolon too, even inside a longer word. */
+static bool old_entity(const struct entity *e)
+{
+    return e->cp < 0x100 && e->cp != '\'';
 }
 
 static size_t named_entity(struct str s, struct buf *out)
 {
-    size_t i = 1;
+    size_t n = 1;
     const struct entity *e;
 
-    while (i < s.len && i < 12 && (text_word((unsigned char)s.p[i]) && (unsigned char)s.p[i] < 0x80))
-        i++;
-    if (i == s.len || s.p[i] != ';')
-        return 0;
-    e = lib_table_find(entities, COUNT_OF(entities), sizeof entities[0], str_make(s.p + 1, i - 1));
-    if (e == NULL)
-        return 0;
-    put_cp(out, e->cp);
-    return i + 1;
+    while (n < s.len && n < 12 && (unsigned char)s.p[n] < 0x80 && text_word((unsigned char)s.p[n]))
+        n++;
+    e = n < s.len && s.p[n] == ';' ? entity_find(str_make(s.p + 1, n - 1)) : NULL;
+    if (e != NULL) {
+        put_cp(out, e->cp);
+        return n + 1;
+    }
+    for (; n > 2; n--) {
+        e = entity_find(str_make(s.p + 1, n - 1));
+        if (e != NULL && old_entity(e)) {
+            put_cp(out, e->cp);
+            return n;
+        }
+    }
+    return 0;
 }
 
 void html_unescape(struct str s, struct buf *out)

@@ -238,7 +238,7 @@ static void fold_line(struct wrap *w, struct str sep, struct buf *out)
                 w->pieces[i] = str_slice(word, head.len, word.len);
             } else if (line.len == 0) {
                 buf_add_str(&line, w->pieces[i]);
-                kept = line.len;
+                kept = blank(w->pieces[i]) ? 0 : line.len;
                 i++;
             }
         }
