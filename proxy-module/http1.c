@@ -127,11 +127,23 @@ static int read_framing(struct http1_head *h, bool is_head, struct err *e)
     return 0;
 }
 
+static size_t count_lines(struct str block)
+{
+    size_t n = 0;
+
+    for (const char *p = block.p, *end = p + block.len; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+        n++;
+    return n;
+}
+
 int http1_head_read(struct str block, bool is_head, struct http1_head *out, struct arena *a, struct err *e)
 {
     struct str rest = block;
+    size_t n_lines = count_lines(block);
 
-    *out = (struct http1_head){.headers = ARENA_ARRAY(a, struct http_header, HEADERS_MAX)};
+    if (n_lines > HEADERS_MAX + 2)
+        return invalid(e, "too many header lines");
+    *out = (struct http1_head){.headers = ARENA_ARRAY(a, struct http_header, n_lines)};
     if (read_status(next_line(&rest), out, e) != 0)
         return -1;
     while (rest.len > 0) {
@@ -141,8 +153,6 @@ int http1_head_read(struct str block, bool is_head, struct http1_head *out, stru
             break;
         if (line.p[0] == ' ' || line.p[0] == '\t')
             return invalid(e, "folded header line");
-        if (out->n_headers == HEADERS_MAX)
-            return invalid(e, "too many header lines");
         if (read_header(line, out, a, e) != 0)
             return -1;
     }

@@ -140,6 +140,7 @@ struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, 
     struct buf out;
 
     buf_init(&out, LIMIT_HEADERS + LIMIT_TARGET * 2, a);
+    (void)buf_reserve(&out, 1 * KIB);
     buf_add_str(&out, r->method_name);
     buf_putc(&out, ' ');
     if (g->proxy.len > 0 && str_starts(t->origin, STR("http:")))

@@ -32,7 +32,7 @@ struct record {
     struct writer_item item;
 };
 
-enum { FIELD_MAX = 255, NUMBERS_MAX = 50, ARENA_CHUNK = 4096 };
+enum { FIELD_MAX = 255, NUMBERS_MAX = 50, ARENA_CHUNK = 16 * 1024 };
 
 /* What the path and the body say about whom the call concerns. */
 struct impact {
@@ -124,15 +124,22 @@ static void impact_of_body(const struct http_req *r, struct impact *out, struct 
         out->numbers = buf_str(&numbers);
 }
 
+static void member_name(struct buf *out, const char *name)
+{
+    buf_add_c(out, out->p[out->len - 1] == '{' ? "\"" : ",\"");
+    buf_add_c(out, name);
+    buf_add_c(out, "\":");
+}
+
 static void member(struct buf *out, const char *name, struct str value)
 {
-    buf_addf(out, "%s\"%s\":", out->p[out->len - 1] == '{' ? "" : ",", name);
+    member_name(out, name);
     json_write_string(value, JSON_COMPACT, out);
 }
 
 static void member_json(struct buf *out, const char *name, struct val v)
 {
-    buf_addf(out, "%s\"%s\":", out->p[out->len - 1] == '{' ? "" : ",", name);
+    member_name(out, name);
     json_write(v, JSON_COMPACT, 0, out);
 }
 
@@ -170,6 +177,7 @@ static struct str details(const struct call *c, struct str url, struct arena *a)
     struct buf out;
 
     buf_init(&out, 1 * MIB, a);
+    (void)buf_reserve(&out, 512);
     buf_putc(&out, '{');
     member(&out, "method", r->method_name);
     member(&out, "url", url);
@@ -205,6 +213,7 @@ static struct str response(const struct call *c, struct arena *a)
     if (c->status == 0)
         return STR_NONE;
     buf_init(&out, 1 * MIB, a);
+    (void)buf_reserve(&out, c->kept.len + 512);
     buf_putc(&out, '{');
     member_json(&out, "status", val_int(c->status));
     member_json(&out, "headers", masked_headers(c->answer_headers, a));

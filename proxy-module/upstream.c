@@ -17,6 +17,7 @@ enum {
     IDLE_MAX = 64,         /* kept connections per loop */
     IDLE_MS = 30 * 1000,
     READS_PER_TURN = 16,   /* then other connections get their turn */
+    SPARE_MAX = 256,
 };
 
 /* A connection: in use by one call, or idle in the pool of its loop. */
@@ -37,6 +38,8 @@ struct pool {
     struct loop *loop;
     struct conn *idle;
     size_t n_idle;
+    struct up_call *spare; /* finished calls with their arenas, for the next ones */
+    size_t n_spare;
     char *buf; /* READ_SIZE */
 };
 
@@ -72,6 +75,7 @@ struct up_call {
     struct loop_timer *kick; /* goes on reading in the next turn */
     int64_t started_ms, active_ms;
     struct err connect_error;
+    struct up_call *next; /* in the list of spare ones */
 };
 
 static const char pool_key;
@@ -120,6 +124,13 @@ static void pool_free(void *value)
 
         idle_remove(k);
         conn_free(k);
+    }
+    while (p->spare != NULL) {
+        struct up_call *c = p->spare;
+
+        p->spare = c->next;
+        arena_free(c->a);
+        free(c);
     }
     free(p->buf);
     free(p);
@@ -240,8 +251,35 @@ static void call_free(struct up_call *c)
 {
     loop_timer_cancel(c->timer);
     loop_timer_cancel(c->kick);
+    if (c->pool->n_spare < SPARE_MAX) {
+        arena_reset(c->a);
+        c->next = c->pool->spare;
+        c->pool->spare = c;
+        c->pool->n_spare++;
+        return;
+    }
     arena_free(c->a);
     free(c);
+}
+
+static struct up_call *call_new(struct pool *p)
+{
+    struct up_call *c = p->spare;
+
+    if (c != NULL) {
+        struct arena *a = c->a;
+
+        p->spare = c->next;
+        p->n_spare--;
+        *c = (struct up_call){.pool = p, .a = a};
+        return c;
+    }
+    c = calloc(1, sizeof *c);
+    if (c == NULL)
+        abort();
+    c->pool = p;
+    c->a = arena_new(0);
+    return c;
 }
 
 static void end(struct up_call *c, const struct err *e, bool keep)
@@ -585,17 +623,13 @@ static void on_timer(void *arg)
 struct up_call *upstream_start(struct loop *loop, struct http_server *server, const struct up_request *q,
                                const struct up_handler *h, void *arg)
 {
-    struct up_call *c = calloc(1, sizeof *c);
+    struct up_call *c = call_new(pool_of(loop));
     struct conn *kept;
 
-    if (c == NULL)
-        abort();
-    c->pool = pool_of(loop);
     c->server = server;
     c->q = *q;
     c->h = *h;
     c->arg = arg;
-    c->a = arena_new(0);
     buf_init(&c->in, LIMIT_HEADERS + READ_SIZE, c->a);
     join_small_body(c);
     c->started_ms = c->active_ms = loop_now_ms(loop);
