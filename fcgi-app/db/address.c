@@ -1,9 +1,9 @@
 /*
  * The database address: what people write, brought to the one form libpq takes without surprises.
  *
- * libpq is stricter than the programs these addresses were written for, splits at the first '@', and prints the
- * whole text, password included, when it does not understand it.  So nothing unchecked reaches it, and no message
- * here shows anything but scheme and parameter names.
+ * libpq is stricter than the programs these addresses were written for, splits at the first '@',
+ * and prints the whole text, password included, when it does not understand it.  So nothing
+ * unchecked reaches it, and no message here shows anything but scheme and parameter names.
  */
 #include "db/db_int.h"
 
@@ -112,7 +112,8 @@ static int take_scheme(const struct address *ad, struct str *text, struct err *e
         scheme = str_cut(&driver, '+');
     }
     if (!str_eq_c(scheme, "postgresql") && !str_eq_c(scheme, "postgres")) {
-        err_set(e, ERR_USAGE, "%s: scheme \"%.*s\" is not supported (postgresql://)", ad->label, STR_ARG(scheme));
+        err_set(e, ERR_USAGE, "%s: scheme \"%.*s\" is not supported (postgresql://)", ad->label,
+                STR_ARG(scheme));
         return -1;
     }
     *text = str_slice(*text, (size_t)end + 3, text->len);
@@ -238,7 +239,8 @@ static int refuse_param(const struct address *ad, struct str name, struct err *e
     bool plain = name.len > 0 && name.len <= PARAM_NAME_MAX;
 
     for (size_t i = 0; i < name.len && plain; i++)
-        plain = isalnum((unsigned char)name.p[i]) || name.p[i] == '_' || name.p[i] == '-' || name.p[i] == '.';
+        plain = isalnum((unsigned char)name.p[i]) || name.p[i] == '_' || name.p[i] == '-' ||
+                name.p[i] == '.';
     if (plain)
         err_set(e, ERR_USAGE, "%s: unknown parameter \"%.*s\"", ad->label, STR_ARG(name));
     else
@@ -265,7 +267,8 @@ static int take_param(struct address *ad, struct str name, struct str value, str
         value = STR("require");
     }
     if (is_foreign(name)) {
-        warning(ad, arena_printf(ad->a, "parameter \"%.*s\" is of another program and was dropped", STR_ARG(name)));
+        warning(ad, arena_printf(ad->a, "parameter \"%.*s\" is of another program and was dropped",
+                                 STR_ARG(name)));
         return 0;
     }
     if (!libpq_knows(name))
@@ -310,12 +313,14 @@ static int take_query(struct address *ad, struct str query, struct err *e)
 static int check_text(const struct address *ad, struct str text, struct err *e)
 {
     if (text.len == 0) {
-        err_set(e, ERR_USAGE, "%s is not set; expected postgresql://user:password@host/database", ad->label);
+        err_set(e, ERR_USAGE, "%s is not set; expected postgresql://user:password@host/database",
+                ad->label);
         return -1;
     }
     if (text.p[0] == '"' || text.p[0] == '\'') {
         err_set(e, ERR_USAGE,
-                "%s starts with a quote character; remove the quotes (env files and lists in compose files keep them)",
+                "%s starts with a quote character; remove the quotes (env files and lists in "
+                "compose files keep them)",
                 ad->label);
         return -1;
     }
@@ -341,7 +346,8 @@ static int take_rest(struct address *ad, struct str rest, struct err *e)
     path = str_slice(rest, end, rest.len);
     if (str_find_char(path, '@') >= 0) {
         err_set(e, ERR_USAGE,
-                "%s: the part before \"@\" contains \"/\" or \"?\"; percent-encode it (/ = %%2F, ? = %%3F, @ = %%40, "
+                "%s: the part before \"@\" contains \"/\" or \"?\"; percent-encode it (/ = %%2F, ? "
+                "= %%3F, @ = %%40, "
                 "# = %%23, %% = %%25)",
                 ad->label);
         return -1;
@@ -400,14 +406,15 @@ static struct str build_shown(const struct address *ad)
     if (ad->hosts_uri.len == 0) { /* a socket or PGHOST; the port stands in the query */
         if (hosts.len == 0)
             hosts = STR("[local]");
-        hosts = str_printf(ad->a, "%.*s:%.*s", STR_ARG(hosts), STR_ARG(ad->port.len > 0 ? ad->port : STR("5432")));
+        hosts = str_printf(ad->a, "%.*s:%.*s", STR_ARG(hosts),
+                           STR_ARG(ad->port.len > 0 ? ad->port : STR("5432")));
     }
-    return str_printf(ad->a, "%.*s%s%.*s/%.*s", STR_ARG(ad->user), ad->user.len > 0 ? "@" : "", STR_ARG(hosts),
-                      STR_ARG(ad->database));
+    return str_printf(ad->a, "%.*s%s%.*s/%.*s", STR_ARG(ad->user), ad->user.len > 0 ? "@" : "",
+                      STR_ARG(hosts), STR_ARG(ad->database));
 }
 
-int db_address_parse(struct str text, const char *label, struct str *uri, struct str *shown, struct buf *warn,
-                     struct arena *a, struct err *e)
+int db_address_parse(struct str text, const char *label, struct str *uri, struct str *shown,
+                     struct buf *warn, struct arena *a, struct err *e)
 {
     struct address ad = {.label = label, .warn = warn, .a = a};
     PQconninfoOption *parsed;
@@ -415,7 +422,8 @@ int db_address_parse(struct str text, const char *label, struct str *uri, struct
     text = str_trim(text);
     buf_init(&ad.hosts_uri, 8 * KIB, a);
     buf_init(&ad.query_uri, 8 * KIB, a);
-    if (check_text(&ad, text, e) != 0 || take_scheme(&ad, &text, e) != 0 || take_rest(&ad, text, e) != 0)
+    if (check_text(&ad, text, e) != 0 || take_scheme(&ad, &text, e) != 0 ||
+        take_rest(&ad, text, e) != 0)
         return -1;
     *uri = build_uri(&ad);
     *shown = build_shown(&ad);

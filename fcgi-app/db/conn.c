@@ -23,16 +23,17 @@ void db_first_line(const char *text, char *out, size_t out_len)
 
 static void session_sql(int64_t statement_ms, struct buf *out)
 {
-    buf_addf(out,
-             "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET statement_timeout = %lld; "
-             "SET extra_float_digits = 3; SET bytea_output = hex; SET standard_conforming_strings = on",
-             (long long)statement_ms);
+    buf_addf(
+        out,
+        "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET statement_timeout = %lld; "
+        "SET extra_float_digits = 3; SET bytea_output = hex; SET standard_conforming_strings = on",
+        (long long)statement_ms);
 }
 
 enum { KEYWORDS = 6 };
 
 static void keywords(const char *uri, const char *app_name, const char *names[KEYWORDS],
-                 const char *values[KEYWORDS])
+                     const char *values[KEYWORDS])
 {
     size_t n = 0;
 
@@ -61,8 +62,8 @@ static void state_of_text(const char *text, char sqlstate[6])
 }
 
 /*
- * Why the server refuses us.  A refused PQconnectdb() does not tell the SQLSTATE, and its text is in the language
- * of the server; so connect once more in the way that lets us ask for it.
+ * Why the server refuses us.  A refused PQconnectdb() does not tell the SQLSTATE, and its text is
+ * in the language of the server; so connect once more in the way that lets us ask for it.
  */
 static void connect_state(const char *const *names, const char *const *values, char sqlstate[6])
 {
@@ -97,8 +98,8 @@ static void notice(void *arg, const char *text)
     log_debug("db.notice", "text=" LOG_Q, line);
 }
 
-int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms, PGconn **out,
-            char sqlstate[6], struct err *e)
+int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms,
+            PGconn **out, char sqlstate[6], struct err *e)
 {
     const char *names[KEYWORDS];
     const char *values[KEYWORDS];
@@ -149,7 +150,7 @@ out:
 static const struct meaning {
     const char *prefix;
     enum err_code code;
-    bool broken; /* the connection is of no more use */
+    bool broken;     /* the connection is of no more use */
     const char *msg; /* NULL: PostgreSQL's own text */
 } meanings[] = {
     {"23505", ERR_CONFLICT, false, "it exists already"},

@@ -17,7 +17,8 @@ enum {
     DEFAULT_CONNS = 16,
     DEFAULT_GET_MS = 5000,
     DEFAULT_STATEMENT_MS = 30000,
-    RETRY_MS = 300, /* after a failed connect the next one waits that long: no storm against a dead server */
+    RETRY_MS = 300, /* after a failed connect the next one waits that long: no storm against a dead
+                       server */
 };
 
 struct db {
@@ -91,7 +92,8 @@ const char *db_app_name(const struct db *db)
     return db->app_name;
 }
 
-/* What an idle connection has to say is mostly good-bye: read until nothing more comes, or the end does. */
+/* What an idle connection has to say is mostly good-bye: read until nothing more comes, or the end
+ * does. */
 static bool still_good(struct db_conn *c)
 {
     struct pollfd p = {PQsocket(c->pg), POLLIN, 0};
@@ -215,7 +217,8 @@ void db_put(struct db *db, struct db_conn *c)
 {
     if (c == NULL)
         return;
-    if (!c->broken && PQstatus(c->pg) == CONNECTION_OK && PQtransactionStatus(c->pg) != PQTRANS_IDLE)
+    if (!c->broken && PQstatus(c->pg) == CONNECTION_OK &&
+        PQtransactionStatus(c->pg) != PQTRANS_IDLE)
         db_rollback(c);
     if (c->broken || PQstatus(c->pg) != CONNECTION_OK) {
         conn_free(c);

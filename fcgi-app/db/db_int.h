@@ -20,16 +20,18 @@ struct db_conn {
 };
 
 /*
- * A connection with our settings (UTC, UTF-8, application_name, statement_timeout), or -1 with ERR_DB.  Blocking.
- * sqlstate, when not NULL, gets the SQLSTATE of a server that refused us, else "".
+ * A connection with our settings (UTC, UTF-8, application_name, statement_timeout), or -1 with
+ * ERR_DB.  Blocking. sqlstate, when not NULL, gets the SQLSTATE of a server that refused us, else
+ * "".
  */
-MUST_CHECK int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms, PGconn **out,
-                       char sqlstate[6], struct err *e);
+MUST_CHECK int db_open(const char *uri, const char *shown, const char *app_name,
+                       int64_t statement_ms, PGconn **out, char sqlstate[6], struct err *e);
 const char *db_app_name(const struct db *db);
 
 /* The first line of libpq's text in `out`, without its final full stop or line feed. */
 void db_first_line(const char *text, char *out, size_t out_len);
-/* Fill `e` from a failed result (or NULL) of `pg`.  True: the connection cannot be used any more. */
+/* Fill `e` from a failed result (or NULL) of `pg`.  True: the connection cannot be used any more.
+ */
 bool db_error(PGconn *pg, const PGresult *r, const char *what, struct err *e);
 /* Microseconds since 1970 as text that PostgreSQL reads as timestamptz; at most 40 bytes. */
 void db_time_text(int64_t us, char out[40]);

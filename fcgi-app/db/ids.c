@@ -1,7 +1,8 @@
 /*
  * Row ids from blocks: counted in memory, refilled by a thread ahead of need.
  *
- * A block is thrown away after 23 hours, which is what lets id_to() of the schema tell the month of an id.
+ * A block is thrown away after 23 hours, which is what lets id_to() of the schema tell the month of
+ * an id.
  */
 #include "db/ids.h"
 
@@ -20,8 +21,9 @@ enum {
 };
 
 static const char *const kind_names[IDS_KINDS] = {
-    [IDS_REQUEST] = "request", [IDS_INSTANCE] = "instance", [IDS_TASK] = "task", [IDS_TRACE] = "trace",
-    [IDS_ERROR] = "error",     [IDS_CONTEXT] = "context",   [IDS_JOB] = "job",   [IDS_TIMER] = "timer",
+    [IDS_REQUEST] = "request", [IDS_INSTANCE] = "instance", [IDS_TASK] = "task",
+    [IDS_TRACE] = "trace",     [IDS_ERROR] = "error",       [IDS_CONTEXT] = "context",
+    [IDS_JOB] = "job",         [IDS_TIMER] = "timer",
 };
 
 /* The block and, now and then, the note that the sequence had come that far. */
@@ -29,7 +31,8 @@ static const struct db_stmt stmt_block = {
     "ids_block",
     "WITH block AS MATERIALIZED (SELECT nextval(('ids_' || $1::text)::regclass) AS id), "
     "mark AS (INSERT INTO id_marks (kind, first_id) SELECT $1::text, id FROM block "
-    "WHERE coalesce((SELECT noted_on < now() - interval '1 hour' FROM id_marks WHERE kind = $1::text "
+    "WHERE coalesce((SELECT noted_on < now() - interval '1 hour' FROM id_marks WHERE kind = "
+    "$1::text "
     "ORDER BY first_id DESC LIMIT 1), true) ON CONFLICT DO NOTHING) SELECT id FROM block",
     1,
 };
@@ -52,8 +55,8 @@ struct ids {
     pthread_mutex_t lock;
     pthread_cond_t asked, arrived;
     struct kind kinds[IDS_KINDS];
-    uint64_t rounds;  /* finished attempts of the thread, so that waiters see a failed one */
-    struct err err;   /* of the last failed attempt */
+    uint64_t rounds; /* finished attempts of the thread, so that waiters see a failed one */
+    struct err err;  /* of the last failed attempt */
     bool failed, stop;
     pthread_t thread;
 };
@@ -225,6 +228,7 @@ void ids_guid(int64_t wall_ms, char out[37])
         b[i] = (unsigned char)(ms >> (40 - 8 * i));
     b[6] = (unsigned char)(0x70 | (b[6] & 0x0f)); /* version 7 */
     b[8] = (unsigned char)(0x80 | (b[8] & 0x3f)); /* variant of RFC 9562 */
-    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-             b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+             b[14], b[15]);
 }

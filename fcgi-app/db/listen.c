@@ -13,13 +13,21 @@
 #include "base/log.h"
 #include "db/db_int.h"
 
-enum { TOPICS_MAX = 16, TOPIC_LEN = 32, NUMBER_LEN = 48, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, STATEMENT_MS = 10000 };
+enum {
+    TOPICS_MAX = 16,
+    TOPIC_LEN = 32,
+    NUMBER_LEN = 48,
+    RETRY_FIRST_MS = 200,
+    RETRY_MAX_MS = 5000,
+    STATEMENT_MS = 10000
+};
 
-/* Keys are compared by content: an operator renames a label with a plain UPDATE that touches nothing else. */
-static const char state_sql[] =
-    "SELECT topic, n::text FROM generations UNION ALL "
-    "SELECT 'keys', coalesce(md5(string_agg(concat_ws(' ', id, label, algorithm, wrapped_by, state, "
-    "extract(epoch FROM changed_on)), ',' ORDER BY id)), '') FROM keys";
+/* Keys are compared by content: an operator renames a label with a plain UPDATE that touches
+ * nothing else. */
+static const char state_sql[] = "SELECT topic, n::text FROM generations UNION ALL "
+                                "SELECT 'keys', coalesce(md5(string_agg(concat_ws(' ', id, label, "
+                                "algorithm, wrapped_by, state, "
+                                "extract(epoch FROM changed_on)), ',' ORDER BY id)), '') FROM keys";
 
 struct topic {
     char name[TOPIC_LEN];
@@ -124,7 +132,8 @@ static int attach(struct listener *l)
     PGresult *r;
     bool ok;
 
-    if (db_open(db_uri(l->db), db_shown(l->db), db_app_name(l->db), STATEMENT_MS, &l->pg, NULL, &e) != 0) {
+    if (db_open(db_uri(l->db), db_shown(l->db), db_app_name(l->db), STATEMENT_MS, &l->pg, NULL,
+                &e) != 0) {
         drop(l, e.detail);
         return -1;
     }

@@ -1,9 +1,9 @@
 /*
  * The listener: one connection that hears about changes.
  *
- * LISTEN on channel "sluice", with a poll of table `generations` as a safety net (a NOTIFY can be missed while
- * the connection is down).  Calls back on its own thread, at start and whenever a topic's number differs
- * from the last seen one, in either direction (a restored dump goes back).
+ * LISTEN on channel "sluice", with a poll of table `generations` as a safety net (a NOTIFY can be
+ * missed while the connection is down).  Calls back on its own thread, at start and whenever a
+ * topic's number differs from the last seen one, in either direction (a restored dump goes back).
  */
 #ifndef SLUICE_DB_LISTEN_H
 #define SLUICE_DB_LISTEN_H
@@ -13,12 +13,14 @@
 struct listener;
 
 /*
- * topic: "config" (anything in the snapshot), "users" (principals, roles, revoked tokens), "keys" (table keys, which no
- * trigger watches: polled), "schema" (a migration ran), "jobs" (work arrived: only heard, since nobody counts it).
+ * topic: "config" (anything in the snapshot), "users" (principals, roles, revoked tokens), "keys"
+ * (table keys, which no trigger watches: polled), "schema" (a migration ran), "jobs" (work arrived:
+ * only heard, since nobody counts it).
  */
 typedef void listener_fn(void *arg, const char *topic);
 
-/* Starts the thread; poll_ms is how often the tables are looked at besides listening (1000 is a good value). */
+/* Starts the thread; poll_ms is how often the tables are looked at besides listening (1000 is a
+ * good value). */
 struct listener *listener_new(struct db *db, int64_t poll_ms, listener_fn *fn, void *arg);
 void listener_free(struct listener *l);
 /* False while the database is away: what is kept in memory may be old then. */

@@ -1,8 +1,10 @@
 /*
- * Bringing the schema to where the program needs it, with any number of processes starting together.
+ * Bringing the schema to where the program needs it, with any number of processes starting
+ * together.
  *
- * One connection of its own.  Each migration is a transaction that first takes an advisory lock for its own length,
- * by polling: who waits holds no snapshot and no lock, so nothing can deadlock, and it works behind a pooler.
+ * One connection of its own.  Each migration is a transaction that first takes an advisory lock for
+ * its own length, by polling: who waits holds no snapshot and no lock, so nothing can deadlock, and
+ * it works behind a pooler.
  */
 #include "db/migrate_int.h"
 
@@ -21,14 +23,15 @@ enum {
 #if defined(SLUICE_TEST_BUILD)
     REFUSED_MS = 4000,
 #else
-    REFUSED_MS = 60000,      /* wrong password, no such database: a new container may still be making them */
+    REFUSED_MS =
+        60000, /* wrong password, no such database: a new container may still be making them */
 #endif
 #endif
-    LOCK_POLL_MS = 600,      /* another migrator is at work */
-    LOCK_SAY_MS = 30000,     /* say so that often */
-    TABLE_WAIT_MS = 5000,    /* a table is in use: pause between attempts */
+    LOCK_POLL_MS = 600,   /* another migrator is at work */
+    LOCK_SAY_MS = 30000,  /* say so that often */
+    TABLE_WAIT_MS = 5000, /* a table is in use: pause between attempts */
     TABLE_GIVE_UP_MS = 600000,
-    WAIT_POLL_MS = 1000,     /* -runMigration=false: look again */
+    WAIT_POLL_MS = 1000, /* -runMigration=false: look again */
     SERVER_OLDEST = 130000,
 };
 
@@ -65,8 +68,8 @@ static int check_server(const struct migrator *m, struct err *e)
     const char *encoding = PQparameterStatus(m->pg, "server_encoding");
 
     if (version < SERVER_OLDEST) {
-        err_set(e, ERR_CONFIG, "PostgreSQL %d.%d is too old; 13 or later is needed", version / 10000,
-                version >= 100000 ? version % 10000 : version / 100 % 100);
+        err_set(e, ERR_CONFIG, "PostgreSQL %d.%d is too old; 13 or later is needed",
+                version / 10000, version >= 100000 ? version % 10000 : version / 100 % 100);
         return -1;
     }
     if (encoding == NULL || strcmp(encoding, "UTF8") != 0) {
@@ -79,12 +82,15 @@ static int check_server(const struct migrator *m, struct err *e)
 
 static void check_time_zone(const struct migrator *m)
 {
-    const char *zone = migrator_text(m, "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone'");
+    const char *zone =
+        migrator_text(m, "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone'");
 
-    if (zone != NULL && strcmp(zone, "UTC") != 0 && strcmp(zone, "Etc/UTC") != 0 && strcmp(zone, "GMT") != 0 &&
-        strcmp(zone, "Etc/UCT") != 0)
-        log_warn("migrate.timezone", "text=\"the database runs in %s, not Etc/UTC: reports made with other tools "
-                                     "would differ\"", zone);
+    if (zone != NULL && strcmp(zone, "UTC") != 0 && strcmp(zone, "Etc/UTC") != 0 &&
+        strcmp(zone, "GMT") != 0 && strcmp(zone, "Etc/UCT") != 0)
+        log_warn("migrate.timezone",
+                 "text=\"the database runs in %s, not Etc/UTC: reports made with other tools "
+                 "would differ\"",
+                 zone);
 }
 
 /* Connect, waiting for the database as long as waiting can help. */
@@ -106,8 +112,8 @@ static enum rc reach(struct migrator *m, struct err *e)
         if (db_open(m->uri, m->shown, m->o->program, 0, &m->pg, sqlstate, &failed) != 0) {
             refused_ms = !is_refusal(sqlstate) ? 0 : refused_ms == 0 ? now : refused_ms;
             if (refused_ms != 0 && now - refused_ms >= REFUSED_MS) {
-                err_set(e, ERR_CONFIG, "the database refused user \"%.*s\": %s", user_len(m->shown), m->shown,
-                        reason(failed.detail));
+                err_set(e, ERR_CONFIG, "the database refused user \"%.*s\": %s", user_len(m->shown),
+                        m->shown, reason(failed.detail));
                 return RC_FAIL;
             }
             snprintf(why, sizeof why, "could not reach the database %s (%s); retrying", m->shown,
@@ -119,7 +125,8 @@ static enum rc reach(struct migrator *m, struct err *e)
 
             if (standby != NULL && strcmp(standby, "false") == 0)
                 break;
-            snprintf(why, sizeof why, "%s: connected to a standby (read-only); waiting for a primary", m->shown);
+            snprintf(why, sizeof why,
+                     "%s: connected to a standby (read-only); waiting for a primary", m->shown);
         }
         migrator_say(m, why, 0);
         if (!migrator_pause(m, wait_ms))
@@ -151,16 +158,20 @@ static enum rc wait_migrator(struct migrator *m, int current, int64_t *said_ms, 
 }
 
 /* A table is in use: say by whom, pause, give up after a while. */
-static enum rc wait_table(struct migrator *m, int version, int current, int64_t *since_ms, struct err *e)
+static enum rc wait_table(struct migrator *m, int version, int current, int64_t *since_ms,
+                          struct err *e)
 {
     const char *who = migrator_table_holder(m);
     int64_t now = clock_mono_ms(&clock_system);
 
     *since_ms = *since_ms == 0 ? now : *since_ms;
-    migrator_say(m, arena_printf(m->a, "migration %04d waits for table %s", version, who != NULL ? who : "unknown"),
+    migrator_say(m,
+                 arena_printf(m->a, "migration %04d waits for table %s", version,
+                              who != NULL ? who : "unknown"),
                  current);
     if (now - *since_ms > TABLE_GIVE_UP_MS) {
-        err_set(e, ERR_INTERNAL, "migration %04d failed: a table was in use for ten minutes; the schema stays at %d",
+        err_set(e, ERR_INTERNAL,
+                "migration %04d failed: a table was in use for ten minutes; the schema stays at %d",
                 version, current);
         return RC_FAIL;
     }
@@ -199,18 +210,20 @@ static void set_behind(const struct schema_state *s, int needed, struct err *e)
         const struct version_row *row = &s->rows[i];
 
         if (row->version == s->unfinished) {
-            err_set(e, ERR_CONFIG, "migration %04d did not finish (host %s, pid %s, %s)", row->version, row->host,
-                    row->pid, row->when);
+            err_set(e, ERR_CONFIG, "migration %04d did not finish (host %s, pid %s, %s)",
+                    row->version, row->host, row->pid, row->when);
             return;
         }
     }
     err_set(e, ERR_CONFIG,
-            "the schema is at version %d, this program needs %d; start the core (which migrates) or run sluicectl "
+            "the schema is at version %d, this program needs %d; start the core (which migrates) "
+            "or run sluicectl "
             "migrate",
             s->current, needed);
 }
 
-static enum rc wait_schema(struct migrator *m, struct schema_state *s, int64_t *waited_ms, struct err *e)
+static enum rc wait_schema(struct migrator *m, struct schema_state *s, int64_t *waited_ms,
+                           struct err *e)
 {
     int needed = migrate_last(m->list);
     char why[100];
@@ -227,7 +240,8 @@ static enum rc wait_schema(struct migrator *m, struct schema_state *s, int64_t *
         arena_reset(m->a);
         if (migrator_lock_holder(m) == NULL)
             *waited_ms += WAIT_POLL_MS; /* while somebody migrates the time does not count */
-        if (migrate_look(m->pg, m->list, s, m->a, e) != 0 || migrate_judge(s, m->list, false, e) != 0)
+        if (migrate_look(m->pg, m->list, s, m->a, e) != 0 ||
+            migrate_judge(s, m->list, false, e) != 0)
             return e->code == ERR_DB ? RC_AGAIN : RC_FAIL;
     }
     return RC_OK;
@@ -240,8 +254,10 @@ static void report_others(const struct schema_state *s, const struct migrator *m
     const char *schema = migrator_text(m, "SELECT pg_catalog.current_schema()");
 
     if (s->others > 0)
-        log_warn("migrate.others", "text=\"schema %s holds our tables and %d others (first: %s); nothing was changed\"",
-                 schema != NULL ? schema : "", s->others, s->first_other);
+        log_warn(
+            "migrate.others",
+            "text=\"schema %s holds our tables and %d others (first: %s); nothing was changed\"",
+            schema != NULL ? schema : "", s->others, s->first_other);
 }
 
 /* Partitions of the coming months: every start sees to them. */
@@ -249,10 +265,12 @@ static void prepare_history(const struct migrator *m)
 {
     char line[200];
 
-    if (migrator_text(m, "SELECT to_regprocedure('history_prepare()')::text") == NULL || migrator_command(m, "SELECT history_prepare()"))
+    if (migrator_text(m, "SELECT to_regprocedure('history_prepare()')::text") == NULL ||
+        migrator_command(m, "SELECT history_prepare()"))
         return;
     db_first_line(PQerrorMessage(m->pg), line, sizeof line);
-    log_warn("migrate.partitions", "text=\"could not make the partitions of the coming months: %s\"", line);
+    log_warn("migrate.partitions",
+             "text=\"could not make the partitions of the coming months: %s\"", line);
 }
 
 static enum rc attempt(struct migrator *m, int64_t *waited_ms, struct err *e)
@@ -262,7 +280,8 @@ static enum rc attempt(struct migrator *m, int64_t *waited_ms, struct err *e)
 
     if (rc != RC_OK)
         return rc;
-    if (migrate_look(m->pg, m->list, &s, m->a, e) != 0 || migrate_judge(&s, m->list, m->o->run, e) != 0)
+    if (migrate_look(m->pg, m->list, &s, m->a, e) != 0 ||
+        migrate_judge(&s, m->list, m->o->run, e) != 0)
         return e->code == ERR_DB ? RC_AGAIN : RC_FAIL;
     report_others(&s, m);
     rc = m->o->run ? upgrade(m, &s, e) : wait_schema(m, &s, waited_ms, e);
@@ -271,8 +290,8 @@ static enum rc attempt(struct migrator *m, int64_t *waited_ms, struct err *e)
     return rc;
 }
 
-int migrate_run(const struct migration *list, const char *uri, const char *shown, const struct migrate_opts *o,
-                struct err *e)
+int migrate_run(const struct migration *list, const char *uri, const char *shown,
+                const struct migrate_opts *o, struct err *e)
 {
     struct migrator m = {.list = list, .uri = uri, .shown = shown, .o = o, .a = arena_new(0)};
     int64_t waited_ms = 0;

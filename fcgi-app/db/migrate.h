@@ -21,9 +21,9 @@ extern const struct migration migrations_embedded[];
 int migrate_target(void);
 
 struct migrate_opts {
-    bool run;             /* -runMigration */
-    int64_t wait_ms;      /* -migrationWait, used when !run */
-    const char *program;  /* for schema_versions.program_version and messages */
+    bool run;                  /* -runMigration */
+    int64_t wait_ms;           /* -migrationWait, used when !run */
+    const char *program;       /* for schema_versions.program_version and messages */
     const volatile bool *stop; /* set by SIGTERM */
     /* told what we wait for, for /health; may be NULL */
     void (*progress)(void *arg, const char *why, int schema, int needed);
@@ -31,20 +31,24 @@ struct migrate_opts {
 };
 
 /*
- * Bring the schema to where the program needs it, or wait for somebody who does, waiting for the database
- * itself as migration.md 3.3 says.
+ * Bring the schema to where the program needs it, or wait for somebody who does, waiting for the
+ * database itself as migration.md 3.3 says.
  *
- * Fails with ERR_CONFIG (exit 78), ERR_INTERNAL (exit 1: a migration failed), ERR_BUSY when *stop was set.
+ * Fails with ERR_CONFIG (exit 78), ERR_INTERNAL (exit 1: a migration failed), ERR_BUSY when *stop
+ * was set.
  */
-MUST_CHECK int migrate_start(const char *uri, const char *shown, const struct migrate_opts *o, struct err *e);
+MUST_CHECK int migrate_start(const char *uri, const char *shown, const struct migrate_opts *o,
+                             struct err *e);
 
 /*
- * May this program go on with the schema as it is now?  For topic "schema" of the listener: ERR_CONFIG says that a newer
- * program migrated it to something we do not know (finish the requests, exit 78); ERR_DB says nothing about it.
+ * May this program go on with the schema as it is now?  For topic "schema" of the listener:
+ * ERR_CONFIG says that a newer program migrated it to something we do not know (finish the
+ * requests, exit 78); ERR_DB says nothing about it.
  */
 MUST_CHECK int migrate_fits(struct db_conn *c, struct err *e);
 
-/* Record the text this program has as the one that ran (sluicectl migrate --accept-checksum); ERR_NOT_FOUND. */
+/* Record the text this program has as the one that ran (sluicectl migrate --accept-checksum);
+ * ERR_NOT_FOUND. */
 MUST_CHECK int migrate_accept(struct db_conn *c, int version, struct err *e);
 extern const struct db_stmts migrate_stmts;
 

@@ -1,8 +1,10 @@
 /*
- * One migration: in a transaction of its own, or, for the few statements PostgreSQL refuses there, outside of one.
+ * One migration: in a transaction of its own, or, for the few statements PostgreSQL refuses there,
+ * outside of one.
  *
- * A file with the line "-- transaction: no" holds exactly one statement that may be repeated, such as CREATE INDEX
- * CONCURRENTLY IF NOT EXISTS; "-- index: NAME" names the index that a crash may have left half-made.
+ * A file with the line "-- transaction: no" holds exactly one statement that may be repeated, such
+ * as CREATE INDEX CONCURRENTLY IF NOT EXISTS; "-- index: NAME" names the index that a crash may
+ * have left half-made.
  */
 #include "db/migrate_int.h"
 
@@ -17,8 +19,10 @@
 static const char versions_table_sql[] =
     "CREATE TABLE IF NOT EXISTS schema_versions ("
     "version integer PRIMARY KEY, name text NOT NULL, sha256 bytea NOT NULL, "
-    "state text NOT NULL CHECK (state IN ('running', 'done', 'failed')), additive boolean NOT NULL DEFAULT false, "
-    "started_on timestamptz NOT NULL, finished_on timestamptz, program_version text NOT NULL, host text NOT NULL, "
+    "state text NOT NULL CHECK (state IN ('running', 'done', 'failed')), additive boolean NOT NULL "
+    "DEFAULT false, "
+    "started_on timestamptz NOT NULL, finished_on timestamptz, program_version text NOT NULL, host "
+    "text NOT NULL, "
     "pid integer NOT NULL)";
 
 static const struct migration *find_migration(const struct migration *list, int version)
@@ -51,14 +55,15 @@ static int error_line(const char *sql, const PGresult *r)
 static enum rc lost(const struct migration *mig)
 {
     log_warn("migrate.lost",
-             "text=\"lost the database during migration %04d; it was rolled back or committed as a whole, checking\"",
+             "text=\"lost the database during migration %04d; it was rolled back or committed as a "
+             "whole, checking\"",
              mig->version);
     return RC_AGAIN;
 }
 
 /* Explain a failed statement of a migration; RC_AGAIN when the connection is gone. */
-static enum rc explain(const struct migrator *m, const struct migration *mig, const char *sql, const PGresult *r,
-                       const struct schema_state *s, struct err *e)
+static enum rc explain(const struct migrator *m, const struct migration *mig, const char *sql,
+                       const PGresult *r, const struct schema_state *s, struct err *e)
 {
     char text[300];
     char where[32] = "";
@@ -74,12 +79,14 @@ static enum rc explain(const struct migrator *m, const struct migration *mig, co
         (void)migrator_stop(e);
     else if (strcmp(migrator_state(r), "42501") == 0)
         err_set(e, ERR_CONFIG,
-                "migrations %d to %d are needed, but role \"%s\" may not create in schema \"%s\"; make it the owner of "
-                "the database, or run sluicectl migrate as the owner and start with -runMigration=false",
+                "migrations %d to %d are needed, but role \"%s\" may not create in schema \"%s\"; "
+                "make it the owner of "
+                "the database, or run sluicectl migrate as the owner and start with "
+                "-runMigration=false",
                 mig->version, migrate_last(m->list), PQuser(m->pg), s->schema);
     else
-        err_set(e, ERR_INTERNAL, "migration %04d %s failed%s: %s; the schema stays at %d", mig->version, mig->name,
-                where, text, s->current);
+        err_set(e, ERR_INTERNAL, "migration %04d %s failed%s: %s; the schema stays at %d",
+                mig->version, mig->name, where, text, s->current);
     err_detail(e, "%s %s", migrator_state(r), text);
     return RC_FAIL;
 }
@@ -91,12 +98,16 @@ static bool begin_locked(const struct migrator *m, bool *locked)
     const char *got;
 
     snprintf(sql, sizeof sql,
-             "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL timezone = 'UTC'; SET LOCAL lock_timeout = '3s'%s",
-             PQserverVersion(m->pg) >= 140000 ? "; SET LOCAL client_connection_check_interval = '5s'" : "");
+             "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL timezone = 'UTC'; SET LOCAL "
+             "lock_timeout = '3s'%s",
+             PQserverVersion(m->pg) >= 140000
+                 ? "; SET LOCAL client_connection_check_interval = '5s'"
+                 : "");
     *locked = false;
     if (!migrator_command(m, sql))
         return false;
-    snprintf(sql, sizeof sql, "SELECT pg_try_advisory_xact_lock(%d, %d)::text", MIGRATE_LOCK_CLASS, MIGRATE_LOCK);
+    snprintf(sql, sizeof sql, "SELECT pg_try_advisory_xact_lock(%d, %d)::text", MIGRATE_LOCK_CLASS,
+             MIGRATE_LOCK);
     got = migrator_text(m, sql);
     if (got == NULL)
         return false;
@@ -105,7 +116,8 @@ static bool begin_locked(const struct migrator *m, bool *locked)
 }
 
 /* The row of a migration in that state; "done" also tells the running processes. */
-static const char *record_sql(const struct migrator *m, const struct migration *mig, const char *state)
+static const char *record_sql(const struct migrator *m, const struct migration *mig,
+                              const char *state)
 {
     bool done = strcmp(state, "done") == 0;
     char digest[65];
@@ -118,18 +130,21 @@ static const char *record_sql(const struct migrator *m, const struct migration *
         host[0] = '\0';
     quoted = PQescapeLiteral(m->pg, host, strlen(host));
     /* names of files and our own version need no quoting */
-    sql = arena_printf(m->a,
-                       "INSERT INTO schema_versions (version, name, sha256, state, additive, started_on, finished_on, "
-                       "program_version, host, pid) VALUES (%d, '%s', '\\x%s', '%s', %s, now(), %s, '%s', %s, %ld) "
-                       "ON CONFLICT (version) DO UPDATE SET sha256 = excluded.sha256, state = excluded.state, "
-                       "finished_on = excluded.finished_on, program_version = excluded.program_version, "
-                       "host = excluded.host, pid = excluded.pid%s",
-                       mig->version, mig->name, digest, state, mig->additive != 0 ? "true" : "false",
-                       done ? "clock_timestamp()" : "NULL", migrate_program_version(),
-                       quoted != NULL ? quoted : "''", (long)getpid(),
-                       done ? "; UPDATE generations SET n = n + 1, changed_on = now() WHERE topic = 'schema'; "
-                              "SELECT pg_notify('sluice', 'schema')"
-                            : "");
+    sql = arena_printf(
+        m->a,
+        "INSERT INTO schema_versions (version, name, sha256, state, additive, started_on, "
+        "finished_on, "
+        "program_version, host, pid) VALUES (%d, '%s', '\\x%s', '%s', %s, now(), %s, '%s', %s, "
+        "%ld) "
+        "ON CONFLICT (version) DO UPDATE SET sha256 = excluded.sha256, state = excluded.state, "
+        "finished_on = excluded.finished_on, program_version = excluded.program_version, "
+        "host = excluded.host, pid = excluded.pid%s",
+        mig->version, mig->name, digest, state, mig->additive != 0 ? "true" : "false",
+        done ? "clock_timestamp()" : "NULL", migrate_program_version(),
+        quoted != NULL ? quoted : "''", (long)getpid(),
+        done ? "; UPDATE generations SET n = n + 1, changed_on = now() WHERE topic = 'schema'; "
+               "SELECT pg_notify('sluice', 'schema')"
+             : "");
     PQfreemem(quoted);
     return sql;
 }
@@ -151,8 +166,8 @@ static enum rc look_again(struct migrator *m, struct schema_state *s, struct err
 /* ---- in a transaction --------------------------------------------------------------------- */
 
 /* The text, its record and COMMIT; the lock is held. */
-static enum rc run_locked(struct migrator *m, const struct migration *mig, const struct schema_state *s,
-                          enum applied *how, struct err *e)
+static enum rc run_locked(struct migrator *m, const struct migration *mig,
+                          const struct schema_state *s, enum applied *how, struct err *e)
 {
     int64_t start = clock_mono_ms(&clock_system);
     const char *steps[4] = {versions_table_sql, mig->sql, record_sql(m, mig, "done"), "COMMIT"};
@@ -180,8 +195,8 @@ static enum rc run_locked(struct migrator *m, const struct migration *mig, const
     return RC_OK;
 }
 
-static enum rc in_transaction(struct migrator *m, const struct migration *mig, struct schema_state *s,
-                              enum applied *how, struct err *e)
+static enum rc in_transaction(struct migrator *m, const struct migration *mig,
+                              struct schema_state *s, enum applied *how, struct err *e)
 {
     bool locked;
     enum rc rc;
@@ -202,7 +217,8 @@ static enum rc in_transaction(struct migrator *m, const struct migration *mig, s
 
 /* ---- outside of a transaction -------------------------------------------------------------- */
 
-/* Value of a line "-- name: value" among the comments at the head of a file; .p NULL when absent. */
+/* Value of a line "-- name: value" among the comments at the head of a file; .p NULL when absent.
+ */
 static struct str head_line(const struct migration *mig, const char *name)
 {
     struct str rest = str_make(mig->sql, mig->sql_len);
@@ -221,16 +237,21 @@ static struct str head_line(const struct migration *mig, const char *name)
 
 static const char *lock_sql(const struct migrator *m, const char *function)
 {
-    return arena_printf(m->a, "SELECT %s(%d, %d)::text", function, MIGRATE_LOCK_CLASS, MIGRATE_LOCK);
+    return arena_printf(m->a, "SELECT %s(%d, %d)::text", function, MIGRATE_LOCK_CLASS,
+                        MIGRATE_LOCK);
 }
 
-/* A pooler in transaction mode gives the next statement another session: the lock would not be ours. */
+/* A pooler in transaction mode gives the next statement another session: the lock would not be
+ * ours. */
 static bool holds_lock(const struct migrator *m)
 {
     const char *n = migrator_text(
-        m, arena_printf(m->a, "SELECT count(*)::text FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted "
-                              "AND classid = %d AND objid = %d AND objsubid = 2 AND pid = pg_backend_pid()",
-                        MIGRATE_LOCK_CLASS, MIGRATE_LOCK));
+        m,
+        arena_printf(m->a,
+                     "SELECT count(*)::text FROM pg_catalog.pg_locks WHERE locktype = 'advisory' "
+                     "AND granted "
+                     "AND classid = %d AND objid = %d AND objsubid = 2 AND pid = pg_backend_pid()",
+                     MIGRATE_LOCK_CLASS, MIGRATE_LOCK));
 
     return n != NULL && strcmp(n, "1") == 0;
 }
@@ -242,22 +263,27 @@ static bool drop_invalid(const struct migrator *m, struct str index)
 
     if (index.p == NULL)
         return true;
-    bad = migrator_text(m, arena_printf(m->a, "SELECT format('DROP INDEX CONCURRENTLY %%I', c.relname) "
-                                              "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
-                                              "WHERE c.relname = '%.*s' AND NOT i.indisvalid AND c.relnamespace = "
-                                              "to_regnamespace(quote_ident(current_schema()))",
-                                        STR_ARG(index)));
+    bad = migrator_text(
+        m, arena_printf(
+               m->a,
+               "SELECT format('DROP INDEX CONCURRENTLY %%I', c.relname) "
+               "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
+               "WHERE c.relname = '%.*s' AND NOT i.indisvalid AND c.relnamespace = "
+               "to_regnamespace(quote_ident(current_schema()))",
+               STR_ARG(index)));
     return bad == NULL || migrator_command(m, bad);
 }
 
 /* The session lock is ours and the step is still to be done. */
-static enum rc step_locked(struct migrator *m, const struct migration *mig, const struct schema_state *s, struct err *e)
+static enum rc step_locked(struct migrator *m, const struct migration *mig,
+                           const struct schema_state *s, struct err *e)
 {
     int64_t start = clock_mono_ms(&clock_system);
     PGresult *r = NULL;
     enum rc rc;
 
-    if (!migrator_command(m, "SET statement_timeout = 0") || !migrator_command(m, record_sql(m, mig, "running")) ||
+    if (!migrator_command(m, "SET statement_timeout = 0") ||
+        !migrator_command(m, record_sql(m, mig, "running")) ||
         !drop_invalid(m, head_line(mig, "index")))
         return RC_AGAIN;
     r = migrator_run(m, mig->sql);
@@ -267,14 +293,15 @@ static enum rc step_locked(struct migrator *m, const struct migration *mig, cons
     } else {
         rc = explain(m, mig, mig->sql, r, s, e);
         if (rc == RC_FAIL && !migrator_command(m, record_sql(m, mig, "failed")))
-            log_warn("migrate.record", "text=\"could not record that migration %04d failed\"", mig->version);
+            log_warn("migrate.record", "text=\"could not record that migration %04d failed\"",
+                     mig->version);
     }
     PQclear(r);
     return rc;
 }
 
-static enum rc outside(struct migrator *m, const struct migration *mig, struct schema_state *s, enum applied *how,
-                       struct err *e)
+static enum rc outside(struct migrator *m, const struct migration *mig, struct schema_state *s,
+                       enum applied *how, struct err *e)
 {
     const char *got = migrator_text(m, lock_sql(m, "pg_try_advisory_lock"));
     enum rc rc;
@@ -287,7 +314,8 @@ static enum rc outside(struct migrator *m, const struct migration *mig, struct s
     }
     if (!holds_lock(m)) {
         err_set(e, ERR_CONFIG,
-                "DB goes through a pooler in transaction mode; migration %04d needs a direct connection (sluicectl "
+                "DB goes through a pooler in transaction mode; migration %04d needs a direct "
+                "connection (sluicectl "
                 "migrate with the direct address)",
                 mig->version);
         return RC_FAIL;
@@ -300,7 +328,8 @@ static enum rc outside(struct migrator *m, const struct migration *mig, struct s
     return rc;
 }
 
-enum rc migrate_apply(struct migrator *m, int version, struct schema_state *s, enum applied *how, struct err *e)
+enum rc migrate_apply(struct migrator *m, int version, struct schema_state *s, enum applied *how,
+                      struct err *e)
 {
     const struct migration *mig = find_migration(m->list, version);
 

@@ -1,8 +1,9 @@
 /*
- * What a database holds, seen through its catalogue: nothing, our structure, a former product's, or somebody else's.
+ * What a database holds, seen through its catalogue: nothing, our structure, a former product's, or
+ * somebody else's.
  *
- * Only SELECT is sent from here, so that a start with an up-to-date schema needs no lock and no right to create, and
- * a database that is not ours stays as it is.
+ * Only SELECT is sent from here, so that a start with an up-to-date schema needs no lock and no
+ * right to create, and a database that is not ours stays as it is.
  */
 #include "db/migrate_int.h"
 
@@ -13,36 +14,44 @@
 
 #include "base/log.h"
 
-/* Tables, views and own types of the first schema of the search path, without what extensions brought. */
+/* Tables, views and own types of the first schema of the search path, without what extensions
+ * brought. */
 static const char objects_sql[] =
     "SELECT c.relname, c.relispartition FROM pg_catalog.pg_class c "
-    "WHERE c.relnamespace = pg_catalog.to_regnamespace(pg_catalog.quote_ident(pg_catalog.current_schema())) "
+    "WHERE c.relnamespace = "
+    "pg_catalog.to_regnamespace(pg_catalog.quote_ident(pg_catalog.current_schema())) "
     "AND c.relkind IN ('r', 'p', 'v', 'm', 'f') "
-    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass "
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = "
+    "'pg_catalog.pg_class'::regclass "
     "AND d.objid = c.oid AND d.deptype = 'e') "
     "UNION ALL SELECT t.typname, false FROM pg_catalog.pg_type t "
     "LEFT JOIN pg_catalog.pg_class k ON k.oid = t.typrelid "
-    "WHERE t.typnamespace = pg_catalog.to_regnamespace(pg_catalog.quote_ident(pg_catalog.current_schema())) "
+    "WHERE t.typnamespace = "
+    "pg_catalog.to_regnamespace(pg_catalog.quote_ident(pg_catalog.current_schema())) "
     "AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND k.relkind = 'c')) "
-    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_type'::regclass "
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = "
+    "'pg_catalog.pg_type'::regclass "
     "AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1";
 
 static const char ours_sql[] =
-    "SELECT count(*) = 4 FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass('schema_versions') "
+    "SELECT count(*) = 4 FROM pg_catalog.pg_attribute WHERE attrelid = "
+    "pg_catalog.to_regclass('schema_versions') "
     "AND attname IN ('version', 'sha256', 'state', 'additive') AND NOT attisdropped";
 
-static const char versions_sql[] =
-    "SELECT version, name, pg_catalog.encode(sha256, 'hex'), state, additive, program_version, host, pid, "
-    "pg_catalog.to_char(coalesce(finished_on, started_on), 'YYYY-MM-DD HH24:MI') FROM schema_versions ORDER BY version";
+static const char versions_sql[] = "SELECT version, name, pg_catalog.encode(sha256, 'hex'), state, "
+                                   "additive, program_version, host, pid, "
+                                   "pg_catalog.to_char(coalesce(finished_on, started_on), "
+                                   "'YYYY-MM-DD HH24:MI') FROM schema_versions ORDER BY version";
 
 /* Names of the former product that tell it from others. */
-static const char *const legacy_names[] = {"keys",      "users",         "requests",      "activities",
-                                           "instances", "custom_routes", "user_profiles"};
-static const char *const legacy_runners[] = {"goose_db_version", "schema_migrations", "gorp_migrations", "migrations"};
+static const char *const legacy_names[] = {
+    "keys", "users", "requests", "activities", "instances", "custom_routes", "user_profiles"};
+static const char *const legacy_runners[] = {"goose_db_version", "schema_migrations",
+                                             "gorp_migrations", "migrations"};
 enum { LEGACY_ENOUGH = 3 };
 
-static const char not_changed[] =
-    "it is not changed: create an empty database for DB and run sluicectl import-legacy --from-db=DSN-FILE";
+static const char not_changed[] = "it is not changed: create an empty database for DB and run "
+                                  "sluicectl import-legacy --from-db=DSN-FILE";
 
 int migrate_last(const struct migration *list)
 {
@@ -88,7 +97,8 @@ static PGresult *select_sql(PGconn *pg, const char *sql, struct err *e)
         return r;
     if (PQresultErrorField(r, PG_DIAG_SQLSTATE) != NULL &&
         strcmp(PQresultErrorField(r, PG_DIAG_SQLSTATE), "42501") == 0)
-        err_set(e, ERR_CONFIG, "role \"%s\" may not read table \"schema_versions\"; grant it", PQuser(pg));
+        err_set(e, ERR_CONFIG, "role \"%s\" may not read table \"schema_versions\"; grant it",
+                PQuser(pg));
     else
         (void)db_error(pg, r, "schema check", e);
     PQclear(r);
@@ -123,8 +133,8 @@ static bool made_by_us(const struct migration *list, const char *name)
     return false;
 }
 
-static void count_others(const PGresult *objects, const struct migration *list, struct schema_state *out,
-                         struct arena *a)
+static void count_others(const PGresult *objects, const struct migration *list,
+                         struct schema_state *out, struct arena *a)
 {
     for (int i = 0; i < PQntuples(objects); i++) {
         if (*PQgetvalue(objects, i, 1) == 't' || made_by_us(list, PQgetvalue(objects, i, 0)))
@@ -143,7 +153,8 @@ static int refuse_alembic(PGconn *pg, struct err *e)
         db_first_line(PQgetvalue(r, 0, 0), revision, sizeof revision);
     PQclear(r);
     err_set(e, ERR_CONFIG,
-            "the database holds the structure of APIO core 0.x (revision %s); %s. Only 0.23.2, the last of the 0.x "
+            "the database holds the structure of APIO core 0.x (revision %s); %s. Only 0.23.2, the "
+            "last of the 0.x "
             "branch, can be imported: upgrade an older platform to it first",
             revision, not_changed);
     return -1;
@@ -169,18 +180,21 @@ static int refuse_structure(PGconn *pg, const PGresult *objects, const char *sch
     for (size_t i = 0; i < COUNT_OF(legacy_runners); i++)
         runner = runner || has_name(objects, legacy_runners[i]);
     if (n_found >= LEGACY_ENOUGH && runner)
-        err_set(e, ERR_CONFIG, "the database holds the structure of APIO core 2.x; %s", not_changed);
+        err_set(e, ERR_CONFIG, "the database holds the structure of APIO core 2.x; %s",
+                not_changed);
     else if (n_found >= LEGACY_ENOUGH)
-        err_set(e, ERR_CONFIG,
-                "the database looks like APIO core of unknown version (%s); %s; if it is 0.23.2, say "
-                "--structure=0.23.2",
-                found, not_changed);
+        err_set(
+            e, ERR_CONFIG,
+            "the database looks like APIO core of unknown version (%s); %s; if it is 0.23.2, say "
+            "--structure=0.23.2",
+            found, not_changed);
     else
         err_set(e, ERR_CONFIG,
-                "schema \"%s\" holds %d table%s that %s not ours (first: %s); give DB an empty database or another "
+                "schema \"%s\" holds %d table%s that %s not ours (first: %s); give DB an empty "
+                "database or another "
                 "search_path",
-                schema, PQntuples(objects), PQntuples(objects) == 1 ? "" : "s", PQntuples(objects) == 1 ? "is" : "are",
-                PQgetvalue(objects, 0, 0));
+                schema, PQntuples(objects), PQntuples(objects) == 1 ? "" : "s",
+                PQntuples(objects) == 1 ? "is" : "are", PQgetvalue(objects, 0, 0));
     return -1;
 }
 
@@ -217,7 +231,8 @@ static int read_versions(PGconn *pg, struct schema_state *out, struct arena *a, 
     return 0;
 }
 
-int migrate_look(PGconn *pg, const struct migration *list, struct schema_state *out, struct arena *a, struct err *e)
+int migrate_look(PGconn *pg, const struct migration *list, struct schema_state *out,
+                 struct arena *a, struct err *e)
 {
     PGresult *schema = NULL, *objects = NULL, *ours = NULL;
     int rc = -1;
@@ -227,7 +242,8 @@ int migrate_look(PGconn *pg, const struct migration *list, struct schema_state *
     if (schema == NULL)
         goto out;
     if (db_is_null(schema, 0, 0)) {
-        err_set(e, ERR_CONFIG, "no schema of the search path exists; create it, or take it out of DB");
+        err_set(e, ERR_CONFIG,
+                "no schema of the search path exists; create it, or take it out of DB");
         goto out;
     }
     out->schema = arena_strdup(a, PQgetvalue(schema, 0, 0));
@@ -273,14 +289,16 @@ static int check_gaps(const struct schema_state *s, struct err *e)
         const struct version_row *row = row_of(s, v);
 
         if (row == NULL || strcmp(row->state, "done") != 0) {
-            err_set(e, ERR_CONFIG, "migration %d is missing in the database although %d is done", v, s->current);
+            err_set(e, ERR_CONFIG, "migration %d is missing in the database although %d is done", v,
+                    s->current);
             return -1;
         }
     }
     return 0;
 }
 
-static int check_texts(const struct schema_state *s, const struct migration *list, bool strict, struct err *e)
+static int check_texts(const struct schema_state *s, const struct migration *list, bool strict,
+                       struct err *e)
 {
     for (; list->version != 0; list++) {
         const struct version_row *row = row_of(s, list->version);
@@ -291,7 +309,8 @@ static int check_texts(const struct schema_state *s, const struct migration *lis
         migrate_digest(list, mine);
         if (strcmp(mine, row->sha256) == 0)
             continue;
-        err_set(e, ERR_CONFIG, "migration %04d was changed after it ran here (recorded %.8s, program has %.8s)",
+        err_set(e, ERR_CONFIG,
+                "migration %04d was changed after it ran here (recorded %.8s, program has %.8s)",
                 list->version, row->sha256, mine);
         if (strict)
             return -1;
@@ -308,18 +327,21 @@ static int check_newer(const struct schema_state *s, int target, struct err *e)
         if (row->version <= target || row->additive)
             continue;
         err_set(e, ERR_CONFIG,
-                "the schema is at version %d, this program knows %d and %d is not compatible with it; install a program "
+                "the schema is at version %d, this program knows %d and %d is not compatible with "
+                "it; install a program "
                 "of version \xe2\x89\xa5 %s (migrated by %s on host %s, %s)",
                 s->current, target, row->version, row->program, row->program, row->host, row->when);
         return -1;
     }
     if (s->current > target)
-        log_warn("migrate.newer", "text=\"the schema (%d) is newer than this program (%d); compatible\"", s->current,
+        log_warn("migrate.newer",
+                 "text=\"the schema (%d) is newer than this program (%d); compatible\"", s->current,
                  target);
     return 0;
 }
 
-int migrate_judge(const struct schema_state *s, const struct migration *list, bool strict, struct err *e)
+int migrate_judge(const struct schema_state *s, const struct migration *list, bool strict,
+                  struct err *e)
 {
     if (s->structure != STRUCTURE_OURS)
         return 0;
@@ -365,7 +387,8 @@ int migrate_accept(struct db_conn *c, int version, struct err *e)
             return -1;
     }
     if (n == 0) {
-        err_set(e, ERR_NOT_FOUND, "migration %d did not run here, or is not known to this program", version);
+        err_set(e, ERR_NOT_FOUND, "migration %d did not run here, or is not known to this program",
+                version);
         return -1;
     }
     return 0;

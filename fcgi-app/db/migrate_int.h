@@ -7,7 +7,10 @@
 #include "db/db_int.h"
 #include "db/migrate.h"
 
-enum { MIGRATE_LOCK_CLASS = 1399616867, MIGRATE_LOCK = 1 }; /* the advisory lock all migrators take */
+enum {
+    MIGRATE_LOCK_CLASS = 1399616867,
+    MIGRATE_LOCK = 1
+}; /* the advisory lock all migrators take */
 enum { MIGRATE_ROWS_MAX = 2000 };
 
 /* A row of schema_versions. */
@@ -22,26 +25,28 @@ enum structure { STRUCTURE_EMPTY, STRUCTURE_OURS, STRUCTURE_REFUSED };
 /* What a database holds; texts live in the arena of the call. */
 struct schema_state {
     enum structure structure;
-    const char *schema;     /* the first of the search path */
-    int current;            /* highest version done, 0: none */
-    int unfinished;         /* version of a row that is running or failed, 0: none */
+    const char *schema; /* the first of the search path */
+    int current;        /* highest version done, 0: none */
+    int unfinished;     /* version of a row that is running or failed, 0: none */
     size_t n_rows;
     struct version_row *rows;
-    int others;             /* tables beside ours */
+    int others; /* tables beside ours */
     const char *first_other;
 };
 
 /*
  * Look at the catalogue and the versions table; nothing but SELECT is sent.
  *
- * Fails with ERR_CONFIG for a structure that is not ours (the text for the user) or a table we may not read,
- * ERR_DB for connection trouble.
+ * Fails with ERR_CONFIG for a structure that is not ours (the text for the user) or a table we may
+ * not read, ERR_DB for connection trouble.
  */
-MUST_CHECK int migrate_look(PGconn *pg, const struct migration *list, struct schema_state *out, struct arena *a,
-                            struct err *e);
+MUST_CHECK int migrate_look(PGconn *pg, const struct migration *list, struct schema_state *out,
+                            struct arena *a, struct err *e);
 
-/* Gaps, changed texts, and versions we do not know: migration.md 8.3 and 8.4.  strict: a changed text is an error. */
-MUST_CHECK int migrate_judge(const struct schema_state *s, const struct migration *list, bool strict, struct err *e);
+/* Gaps, changed texts, and versions we do not know: migration.md 8.3 and 8.4.  strict: a changed
+ * text is an error. */
+MUST_CHECK int migrate_judge(const struct schema_state *s, const struct migration *list,
+                             bool strict, struct err *e);
 
 /* Hexadecimal SHA-256 of the text of a migration. */
 void migrate_digest(const struct migration *m, char out[65]);
@@ -68,7 +73,8 @@ bool migrator_pause(const struct migrator *m, int64_t ms);
 enum rc migrator_stop(struct err *e);
 /* Tell health and, once per cause, the log what we wait for. */
 void migrator_say(struct migrator *m, const char *why, int schema);
-/* Run SQL and wait for it; a stop cancels it.  Returns the first failed or the last result, NULL: connection lost. */
+/* Run SQL and wait for it; a stop cancels it.  Returns the first failed or the last result, NULL:
+ * connection lost. */
 PGresult *migrator_run(const struct migrator *m, const char *sql);
 bool migrator_good(const PGresult *r);
 /* Without result; false when it failed. */
@@ -76,7 +82,8 @@ bool migrator_command(const struct migrator *m, const char *sql);
 const char *migrator_state(const PGresult *r); /* SQLSTATE, "" without */
 /* First column of the first row, living in m->a; NULL for no row, NULL and failures. */
 const char *migrator_text(const struct migrator *m, const char *sql);
-/* Who has used a table of ours for longest, and who holds the migrators' lock: for messages; NULL: nobody. */
+/* Who has used a table of ours for longest, and who holds the migrators' lock: for messages; NULL:
+ * nobody. */
 const char *migrator_table_holder(const struct migrator *m);
 const char *migrator_lock_holder(const struct migrator *m);
 
@@ -89,11 +96,11 @@ enum applied {
 };
 
 /*
- * Run migration `version` under the migrators' lock.  A step outside of a transaction leaves a row "running" when it
- * dies, and "failed" when it fails; both are started over by the next one.
+ * Run migration `version` under the migrators' lock.  A step outside of a transaction leaves a row
+ * "running" when it dies, and "failed" when it fails; both are started over by the next one.
  */
-MUST_CHECK enum rc migrate_apply(struct migrator *m, int version, struct schema_state *s, enum applied *how,
-                                 struct err *e);
+MUST_CHECK enum rc migrate_apply(struct migrator *m, int version, struct schema_state *s,
+                                 enum applied *how, struct err *e);
 
 /* migrate_start() over another list than the embedded one. */
 MUST_CHECK int migrate_run(const struct migration *list, const char *uri, const char *shown,

@@ -1,5 +1,6 @@
 /*
- * The migrator's connection: running SQL so that a stop can cancel it, pausing, and saying what it waits for.
+ * The migrator's connection: running SQL so that a stop can cancel it, pausing, and saying what it
+ * waits for.
  */
 #include "db/migrate_int.h"
 
@@ -121,21 +122,25 @@ const char *migrator_text(const struct migrator *m, const char *sql)
 /* Who has used a table of ours for longest: the likely reason why a lock was not granted. */
 const char *migrator_table_holder(const struct migrator *m)
 {
-    return migrator_text(m, "SELECT format('%s (held by pid %s, %s, %s)', l.relation::regclass, a.pid, a.application_name, "
-                       "date_trunc('second', now() - a.xact_start)) "
-                       "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
-                       "JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p') "
-                       "WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid() "
-                       "AND c.relnamespace = to_regnamespace(quote_ident(current_schema())) "
-                       "ORDER BY a.xact_start LIMIT 1");
+    return migrator_text(
+        m, "SELECT format('%s (held by pid %s, %s, %s)', l.relation::regclass, a.pid, "
+           "a.application_name, "
+           "date_trunc('second', now() - a.xact_start)) "
+           "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
+           "JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p') "
+           "WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid() "
+           "AND c.relnamespace = to_regnamespace(quote_ident(current_schema())) "
+           "ORDER BY a.xact_start LIMIT 1");
 }
 
 const char *migrator_lock_holder(const struct migrator *m)
 {
-    return migrator_text(m, "SELECT format('%s, %s, pid %s', coalesce(host(a.client_addr), 'this host'), "
-                       "a.application_name, a.pid) FROM pg_catalog.pg_locks l "
-                       "JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' "
-                       "AND l.classid = 1399616867 AND l.objid = 1 AND l.objsubid = 2 AND l.granted "
-                       "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) "
-                       "LIMIT 1");
+    return migrator_text(
+        m, "SELECT format('%s, %s, pid %s', coalesce(host(a.client_addr), 'this host'), "
+           "a.application_name, a.pid) FROM pg_catalog.pg_locks l "
+           "JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' "
+           "AND l.classid = 1399616867 AND l.objid = 1 AND l.objsubid = 2 AND l.granted "
+           "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = "
+           "current_database()) "
+           "LIMIT 1");
 }

@@ -27,7 +27,8 @@ static int param_text(const struct db_arg *arg, const char **out, struct arena *
     return 0;
 }
 
-static int params_build(const struct db_arg *args, size_t n, struct params *p, struct arena *a, struct err *e)
+static int params_build(const struct db_arg *args, size_t n, struct params *p, struct arena *a,
+                        struct err *e)
 {
     assert(n <= DB_PARAMS_MAX);
     for (size_t i = 0; i < n; i++) {
@@ -105,8 +106,8 @@ static int prepare(struct db_conn *c, const struct db_stmt *s, struct err *e)
     return 0;
 }
 
-int db_query(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args, PGresult **res,
-             struct err *e)
+int db_query(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args,
+             PGresult **res, struct err *e)
 {
     struct params p;
 
@@ -119,7 +120,8 @@ int db_query(struct db_conn *c, const struct db_stmt *s, const struct db_arg *ar
     }
     if (params_build(args, n_args, &p, c->scratch, e) != 0 || prepare(c, s, e) != 0)
         return -1;
-    return finish(c, PQexecPrepared(c->pg, s->name, p.n, p.values, p.lengths, p.formats, 0), s->name, res, e);
+    return finish(c, PQexecPrepared(c->pg, s->name, p.n, p.values, p.lengths, p.formats, 0),
+                  s->name, res, e);
 }
 
 static void clear_result(void *r)
@@ -127,8 +129,8 @@ static void clear_result(void *r)
     PQclear(r);
 }
 
-int db_query_in(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args,
-                PGresult **res, struct arena *a, struct err *e)
+int db_query_in(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args,
+                size_t n_args, PGresult **res, struct arena *a, struct err *e)
 {
     if (db_query(c, s, args, n_args, res, e) != 0)
         return -1;
@@ -136,8 +138,8 @@ int db_query_in(struct db_conn *c, const struct db_stmt *s, const struct db_arg 
     return 0;
 }
 
-int db_exec(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args, int64_t *affected,
-            struct err *e)
+int db_exec(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args,
+            int64_t *affected, struct err *e)
 {
     PGresult *r = NULL;
 
@@ -149,8 +151,8 @@ int db_exec(struct db_conn *c, const struct db_stmt *s, const struct db_arg *arg
     return 0;
 }
 
-int db_text(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args, struct str *out,
-            struct arena *a, struct err *e)
+int db_text(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args,
+            struct str *out, struct arena *a, struct err *e)
 {
     PGresult *r = NULL;
     int rc = -1;
@@ -168,8 +170,8 @@ out:
     return rc;
 }
 
-int db_query_sql(struct db_conn *c, const char *sql, const struct db_arg *args, size_t n_args, PGresult **res,
-                 struct arena *a, struct err *e)
+int db_query_sql(struct db_conn *c, const char *sql, const struct db_arg *args, size_t n_args,
+                 PGresult **res, struct arena *a, struct err *e)
 {
     struct params p;
 
@@ -181,7 +183,8 @@ int db_query_sql(struct db_conn *c, const char *sql, const struct db_arg *args, 
     }
     if (params_build(args, n_args, &p, c->scratch, e) != 0)
         return -1;
-    if (finish(c, PQexecParams(c->pg, sql, p.n, NULL, p.values, p.lengths, p.formats, 0), "search", res, e) != 0)
+    if (finish(c, PQexecParams(c->pg, sql, p.n, NULL, p.values, p.lengths, p.formats, 0), "search",
+               res, e) != 0)
         return -1;
     arena_defer(a, clear_result, *res);
     return 0;
@@ -267,7 +270,8 @@ struct str db_bytes(const PGresult *r, int row, int col, struct arena *a)
 
     if (hex.p == NULL || hex.len < 2)
         return STR_NONE;
-    n = (hex.len - 2) / 2; /* "\x" and two digits a byte: bytea_output = hex is the server's default */
+    n = (hex.len - 2) /
+        2; /* "\x" and two digits a byte: bytea_output = hex is the server's default */
     out = arena_alloc(a, n + 1);
     for (size_t i = 0; i < n; i++)
         out[i] = (char)(hex_digit(hex.p[2 + 2 * i]) * 16 + hex_digit(hex.p[3 + 2 * i]));

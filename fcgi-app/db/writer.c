@@ -1,8 +1,9 @@
 /*
  * The writer: queue, thread and connection of the group commit.
  *
- * While a batch commits, the next one gathers by itself; nobody waits for a timer.  The next batch is sent before the
- * callbacks of the last one run, so that server and callers work at the same time.
+ * While a batch commits, the next one gathers by itself; nobody waits for a timer.  The next batch
+ * is sent before the callbacks of the last one run, so that server and callers work at the same
+ * time.
  */
 #include "db/writer_int.h"
 
@@ -103,7 +104,8 @@ static bool has_nul(const struct writer_item *item)
         for (size_t i = 0; r->stmt->types[i] != '\0'; i++) {
             const struct db_arg *arg = &r->args[i];
 
-            if (arg->kind == DB_ARG_TEXT && arg->s.len > 0 && memchr(arg->s.p, '\0', arg->s.len) != NULL)
+            if (arg->kind == DB_ARG_TEXT && arg->s.len > 0 &&
+                memchr(arg->s.p, '\0', arg->s.len) != NULL)
                 return true;
         }
     }
@@ -144,8 +146,8 @@ int writer_submit(struct writer *w, struct writer_item *item, struct err *e)
     return rc;
 }
 
-void writer_add(struct writer_item *item, const struct writer_stmt *stmt, const struct db_arg *args, size_t n,
-                struct arena *a)
+void writer_add(struct writer_item *item, const struct writer_stmt *stmt, const struct db_arg *args,
+                size_t n, struct arena *a)
 {
     struct writer_row *row = ARENA_NEW(a, struct writer_row);
 
@@ -203,7 +205,8 @@ int writer_store(struct writer *w, struct writer_item *item, struct err *e)
 /* ---- answers ----------------------------------------------------------------------------- */
 
 /* Tell the owners; the items may be gone afterwards.  Counts them. */
-static void answer(struct writer *w, struct writer_item *items, const struct err *e, bool count_dropped)
+static void answer(struct writer *w, struct writer_item *items, const struct err *e,
+                   bool count_dropped)
 {
     uint64_t n = 0, rows = 0;
 
@@ -239,14 +242,16 @@ static void answer_dropped(struct writer *w)
     answer(w, items, &e, true);
 }
 
-/* The database is away: who waits hears so at once; droppable items stay for later, unless we stop. */
+/* The database is away: who waits hears so at once; droppable items stay for later, unless we stop.
+ */
 static void answer_away(struct writer *w, const struct err *e)
 {
     struct queue gone = {0};
     struct writer_item *it;
 
     pthread_mutex_lock(&w->lock);
-    while ((it = queue_take(&w->sure)) != NULL || (w->stop && (it = queue_take(&w->loose)) != NULL)) {
+    while ((it = queue_take(&w->sure)) != NULL ||
+           (w->stop && (it = queue_take(&w->loose)) != NULL)) {
         uncount(w, it);
         queue_add(&gone, it);
     }
@@ -264,12 +269,13 @@ static void conn_drop(struct writer *w)
 }
 
 /*
- * The writer finds rows by key only.  Planned while a table is still small, an UPDATE would read the whole of it, and
- * keep doing so until the next ANALYZE; so plans are made once, and of index look-ups.
+ * The writer finds rows by key only.  Planned while a table is still small, an UPDATE would read
+ * the whole of it, and keep doing so until the next ANALYZE; so plans are made once, and of index
+ * look-ups.
  */
-static const char plans_sql[] =
-    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; "
-    "SET enable_mergejoin = off; SET enable_bitmapscan = off";
+static const char plans_sql[] = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = "
+                                "off; SET enable_hashjoin = off; "
+                                "SET enable_mergejoin = off; SET enable_bitmapscan = off";
 
 static int set_plans(PGconn *pg, struct err *e)
 {
@@ -289,7 +295,8 @@ static int conn_open(struct writer *w, struct err *e)
         err_detail(e, "%s: tried a moment ago", db_shown(w->db));
         return -1;
     }
-    if (db_open(db_uri(w->db), db_shown(w->db), w->app_name, STATEMENT_MS, &w->conn.pg, NULL, e) != 0) {
+    if (db_open(db_uri(w->db), db_shown(w->db), w->app_name, STATEMENT_MS, &w->conn.pg, NULL, e) !=
+        0) {
         if (!w->away)
             log_warn("writer.away", "why=" LOG_Q, e->detail);
         w->away = true;
@@ -336,7 +343,8 @@ static struct writer_item *gather(struct writer *w)
     return got.first;
 }
 
-/* Items that may or may not be stored: the connection died while their transaction was being decided. */
+/* Items that may or may not be stored: the connection died while their transaction was being
+ * decided. */
 static void batch_lost(struct writer *w, struct err *e)
 {
     struct batch *b = &w->batch;
@@ -344,7 +352,8 @@ static void batch_lost(struct writer *w, struct err *e)
 
     conn_drop(w);
     w->in_flight = false;
-    err_set(&unknown, ERR_DB, "lost the connection to the database; whether it was stored is not known");
+    err_set(&unknown, ERR_DB,
+            "lost the connection to the database; whether it was stored is not known");
     err_detail(&unknown, "%s", e->detail);
     for (size_t i = 0; i < b->n_parts; i++) {
         struct part *p = &b->parts[i];
@@ -389,8 +398,8 @@ static int batch_go(struct writer *w, struct err *e)
 }
 
 /*
- * The items whose statements are prepared; those the server does not understand are answered here.  All are, with
- * ERR_DB, when the connection cannot be had or is lost.
+ * The items whose statements are prepared; those the server does not understand are answered here.
+ * All are, with ERR_DB, when the connection cannot be had or is lost.
  */
 static struct writer_item *prepared(struct writer *w, struct writer_item *items)
 {
@@ -551,7 +560,8 @@ static void sleep_idle(struct writer *w)
     (void)poll(p, 2, (int)wait_ms);
     if ((p[0].revents & POLLIN) != 0 && read(w->wake, &n, sizeof n) < 0 && errno != EAGAIN)
         log_error("writer.wake", "errno=%d", errno);
-    if (p[1].revents != 0 && (PQconsumeInput(w->conn.pg) != 1 || PQstatus(w->conn.pg) != CONNECTION_OK))
+    if (p[1].revents != 0 &&
+        (PQconsumeInput(w->conn.pg) != 1 || PQstatus(w->conn.pg) != CONNECTION_OK))
         conn_drop(w); /* the server closed an idle connection */
 }
 
@@ -640,7 +650,8 @@ void writer_free(struct writer *w)
 
 struct writer_stats writer_stats(const struct writer *w)
 {
-    struct writer *own = (struct writer *)(uintptr_t)w; /* the lock is not part of what is promised const */
+    struct writer *own =
+        (struct writer *)(uintptr_t)w; /* the lock is not part of what is promised const */
     struct writer_stats s;
 
     pthread_mutex_lock(&own->lock);

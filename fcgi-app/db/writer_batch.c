@@ -1,8 +1,9 @@
 /*
  * A batch: the rows of many items as one statement over arrays per kind of row, in one pipeline.
  *
- * Arrays go in PostgreSQL's binary form: no quoting here, no parsing there.  A part is what stands between two
- * synchronisation points, which is one (implicit) transaction: it commits when the server reaches the second point.
+ * Arrays go in PostgreSQL's binary form: no quoting here, no parsing there.  A part is what stands
+ * between two synchronisation points, which is one (implicit) transaction: it commits when the
+ * server reaches the second point.
  */
 #include "db/writer_int.h"
 
@@ -20,13 +21,13 @@ static const struct type {
     char letter;
     uint32_t oid, array_oid;
 } types[] = {
-    {'i', 20, 1016},  /* bigint */
-    {'t', 25, 1009},  /* text */
-    {'b', 16, 1000},  /* boolean */
-    {'f', 701, 1022}, /* double precision */
+    {'i', 20, 1016},   /* bigint */
+    {'t', 25, 1009},   /* text */
+    {'b', 16, 1000},   /* boolean */
+    {'f', 701, 1022},  /* double precision */
     {'z', 1184, 1185}, /* timestamptz */
-    {'j', 114, 199},  /* json */
-    {'y', 17, 1001},  /* bytea */
+    {'j', 114, 199},   /* json */
+    {'y', 17, 1001},   /* bytea */
 };
 
 static const struct type *type_of(char letter)
@@ -101,8 +102,8 @@ static char *put_value(char *p, char letter, const struct db_arg *arg)
 }
 
 /* Column `col` of n rows as a one-dimensional array. */
-static char *encode_column(const struct writer_row *const *rows, size_t n, size_t col, char letter, size_t *len,
-                           struct arena *a)
+static char *encode_column(const struct writer_row *const *rows, size_t n, size_t col, char letter,
+                           size_t *len, struct arena *a)
 {
     size_t size = 20;
     bool has_null = false;

@@ -1,7 +1,9 @@
 /*
- * Folder, child processes, logs and HTTP of an integration test.  PostgreSQL: env_pg.c; nginx: env_nginx.c.
+ * Folder, child processes, logs and HTTP of an integration test.  PostgreSQL: env_pg.c; nginx:
+ * env_nginx.c.
  *
- * Children are stopped by pid at the end, and by the kernel (parent-death signal) when the test itself is killed.
+ * Children are stopped by pid at the end, and by the kernel (parent-death signal) when the test
+ * itself is killed.
  */
 #include "integration/env_int.h"
 
@@ -95,7 +97,8 @@ static void print_logs(struct env *env)
         text = env_log(env, env->children[i].name);
         len = strlen(text);
         from = len > LOG_SHOWN ? len - LOG_SHOWN : 0;
-        fprintf(stderr, "---- %s.log%s\n%s", env->children[i].name, from > 0 ? " (its end)" : "", text + from);
+        fprintf(stderr, "---- %s.log%s\n%s", env->children[i].name, from > 0 ? " (its end)" : "",
+                text + from);
     }
 }
 
@@ -176,7 +179,8 @@ struct env *env_new(void)
     const char *tmp = getenv("TMPDIR");
 
     env->a = a;
-    snprintf(env->dir, sizeof env->dir, "%s/sluice-XXXXXX", tmp != NULL && strlen(tmp) < 30 ? tmp : "/tmp");
+    snprintf(env->dir, sizeof env->dir, "%s/sluice-XXXXXX",
+             tmp != NULL && strlen(tmp) < 30 ? tmp : "/tmp");
     if (mkdtemp(env->dir) == NULL || chmod(env->dir, 0755) != 0) {
         perror(env->dir);
         exit(1);
@@ -203,7 +207,8 @@ static void become_postgres(void)
 
 static char **child_environment(struct env *env, const char *const *vars)
 {
-    static const char *const passed[] = {"PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"};
+    static const char *const passed[] = {"PATH",          "HOME",         "ASAN_OPTIONS",
+                                         "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"};
     size_t n = 0, given = 0;
     char **out;
 
@@ -245,14 +250,16 @@ pid_t env_spawn_opts(struct env *env, const struct spawn_opts *o)
             _exit(127);
         if (o->as_postgres)
             become_postgres();
-        if (chdir(env->dir) != 0 || prctl(PR_SET_PDEATHSIG, o->death_signal) != 0 || getppid() != parent)
+        if (chdir(env->dir) != 0 || prctl(PR_SET_PDEATHSIG, o->death_signal) != 0 ||
+            getppid() != parent)
             _exit(127); /* the death signal is set after changing the user, which clears it */
         signal(SIGPIPE, SIG_DFL);
         execvpe(argv[0], argv, environment);
         dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }
-    env->children[env->n_children++] = (struct child){.pid = pid, .name = arena_strdup(env->a, o->name)};
+    env->children[env->n_children++] =
+        (struct child){.pid = pid, .name = arena_strdup(env->a, o->name)};
     return pid;
 }
 
@@ -328,7 +335,8 @@ int env_free_port(struct env *env)
 
 bool env_port_open(int port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                              .sin_port = htons((uint16_t)port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool open = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
@@ -353,7 +361,8 @@ bool env_socket_open(const char *path)
     return open;
 }
 
-pid_t env_app_start(struct env *env, const char *program, const char *socket_name, const char *const *args)
+pid_t env_app_start(struct env *env, const char *program, const char *socket_name,
+                    const char *const *args)
 {
     const char *path = env_path(env, socket_name);
     const char *argv[40] = {env_program(env, program), arena_printf(env->a, "-socket=%s", path)};
@@ -371,11 +380,12 @@ pid_t env_app_start(struct env *env, const char *program, const char *socket_nam
 
 /* ---- HTTP -------------------------------------------------------------------------------- */
 
-struct env_answer env_http_at(struct env *env, const char *method, const char *url, const char *const *headers,
-                              const char *body)
+struct env_answer env_http_at(struct env *env, const char *method, const char *url,
+                              const char *const *headers, const char *body)
 {
     struct http_header list[32];
-    struct http_call call = {.method = str_c(method), .url = str_c(url), .headers = list, .total_ms = 30000};
+    struct http_call call = {
+        .method = str_c(method), .url = str_c(url), .headers = list, .total_ms = 30000};
     struct http_result result;
     struct env_answer answer = {.body = "", .headers = ""};
     struct err e = {0};
@@ -396,7 +406,8 @@ struct env_answer env_http_at(struct env *env, const char *method, const char *u
     }
     buf_init(&text, MIB, env->a);
     for (size_t i = 0; i < result.n_headers; i++)
-        buf_addf(&text, "%.*s: %.*s\n", STR_ARG(result.headers[i].name), STR_ARG(result.headers[i].value));
+        buf_addf(&text, "%.*s: %.*s\n", STR_ARG(result.headers[i].name),
+                 STR_ARG(result.headers[i].value));
     answer.status = result.status;
     answer.body = str_cstr(env->a, result.body);
     answer.body_len = result.body.len;
@@ -404,10 +415,12 @@ struct env_answer env_http_at(struct env *env, const char *method, const char *u
     return answer;
 }
 
-struct env_answer env_http(struct env *env, const char *method, const char *path, const char *const *headers,
-                           const char *body)
+struct env_answer env_http(struct env *env, const char *method, const char *path,
+                           const char *const *headers, const char *body)
 {
-    return env_http_at(env, method, arena_printf(env->a, "http://127.0.0.1:%d%s", env->nginx_port, path), headers, body);
+    return env_http_at(env, method,
+                       arena_printf(env->a, "http://127.0.0.1:%d%s", env->nginx_port, path),
+                       headers, body);
 }
 
 const char *env_header(struct env *env, const struct env_answer *a, const char *name)

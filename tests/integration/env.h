@@ -2,18 +2,19 @@
  * The world of an integration test: its own PostgreSQL, nginx and programs, all gone when it ends.
  *
  *     static struct env *env;
- *     static void serves(void **state) { ... env_http(env, "GET", "/api/v01/health", NULL, NULL) ... }
- *     int main(void)
+ *     static void serves(void **state) { ... env_http(env, "GET", "/api/v01/health", NULL, NULL)
+ * ... } int main(void)
  *     {
  *         const struct CMUnitTest tests[] = {cmocka_unit_test(serves)};
  *         env = env_start();
- *         env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
- *         env_nginx_start(env, "core.sock", NULL);
- *         return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
+ *         env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows",
+ * NULL}); env_nginx_start(env, "core.sock", NULL); return env_end(env,
+ * cmocka_run_group_tests(tests, NULL, NULL));
  *     }
  *
- * Everything lives in a temporary folder (kept with SLUICE_KEEP=1 in the environment). A failed test prints the logs.
- * Helpers fail the running test by themselves; outside of one they end the program. Single-threaded use.
+ * Everything lives in a temporary folder (kept with SLUICE_KEEP=1 in the environment). A failed
+ * test prints the logs. Helpers fail the running test by themselves; outside of one they end the
+ * program. Single-threaded use.
  */
 #ifndef SLUICE_TESTS_INTEGRATION_ENV_H
 #define SLUICE_TESTS_INTEGRATION_ENV_H
@@ -45,14 +46,15 @@ const char *env_path(struct env *env, const char *name);
 /* ---- waiting ------------------------------------------------------------------------------ */
 
 /* Until `cond` holds, looking every 20 ms; fails the test after `ms`. */
-#define ENV_WAIT(env, ms, cond)                                                                                        \
-    do {                                                                                                               \
-        int64_t env_until_ = clock_mono_ms(&clock_system) + (ms);                                                      \
-        while (!(cond)) {                                                                                              \
-            if (clock_mono_ms(&clock_system) > env_until_)                                                             \
-                env_fail((env), "%s:%d: waited %d ms for: %s", __FILE__, __LINE__, (int)(ms), #cond);                   \
-            env_pause();                                                                                               \
-        }                                                                                                              \
+#define ENV_WAIT(env, ms, cond)                                                                    \
+    do {                                                                                           \
+        int64_t env_until_ = clock_mono_ms(&clock_system) + (ms);                                  \
+        while (!(cond)) {                                                                          \
+            if (clock_mono_ms(&clock_system) > env_until_)                                         \
+                env_fail((env), "%s:%d: waited %d ms for: %s", __FILE__, __LINE__, (int)(ms),      \
+                         #cond);                                                                   \
+            env_pause();                                                                           \
+        }                                                                                          \
     } while (0)
 void env_pause(void); /* 20 ms */
 
@@ -62,7 +64,8 @@ void env_pause(void); /* 20 ms */
 const char *env_db(const struct env *env);
 /* Address of another database or user (NULL: as env_db). */
 const char *env_db_of(struct env *env, const char *user, const char *database);
-/* First column of the first row of the last statement as text, "" without row; fails the test on an error. */
+/* First column of the first row of the last statement as text, "" without row; fails the test on an
+ * error. */
 const char *env_psql(struct env *env, const char *sql);
 const char *env_psql_at(struct env *env, const char *uri, const char *sql);
 void env_new_database(struct env *env, const char *name);
@@ -76,10 +79,12 @@ const char *env_pg_dump(struct env *env, const char *uri, const char *const *arg
 /* ---- programs ----------------------------------------------------------------------------- */
 
 /*
- * Start a program; its output goes to the log `name`.log. vars: "NAME=value" texts, added to a clean environment
- * (PATH, HOME and options of the sanitizers). Both arrays end with NULL; vars may be NULL. Returns the pid.
+ * Start a program; its output goes to the log `name`.log. vars: "NAME=value" texts, added to a
+ * clean environment (PATH, HOME and options of the sanitizers). Both arrays end with NULL; vars may
+ * be NULL. Returns the pid.
  */
-pid_t env_spawn(struct env *env, const char *name, const char *const *argv, const char *const *vars);
+pid_t env_spawn(struct env *env, const char *name, const char *const *argv,
+                const char *const *vars);
 /* Exit status; 256 + signal when killed; fails the test after `ms`. */
 int env_wait_exit(struct env *env, pid_t pid, int ms);
 /* Send a signal and wait for the end. */
@@ -89,10 +94,12 @@ bool env_running(struct env *env, pid_t pid);
 const char *env_log(struct env *env, const char *name);
 
 /*
- * One of our programs ("sluice-core", "sluice-proxy") listening on a socket of that name in the temporary folder, with
- * DB set; waits until it accepts connections. The log has the name of the socket. args ends with NULL or is NULL.
+ * One of our programs ("sluice-core", "sluice-proxy") listening on a socket of that name in the
+ * temporary folder, with DB set; waits until it accepts connections. The log has the name of the
+ * socket. args ends with NULL or is NULL.
  */
-pid_t env_app_start(struct env *env, const char *program, const char *socket_name, const char *const *args);
+pid_t env_app_start(struct env *env, const char *program, const char *socket_name,
+                    const char *const *args);
 /* Path of one of our programs, or of one under tests/ ("tests/stand_in_gateway"). */
 const char *env_program(struct env *env, const char *name);
 /* A port of 127.0.0.1 nobody uses right now. */
@@ -102,7 +109,8 @@ bool env_socket_open(const char *path);
 
 /* ---- nginx and HTTP ------------------------------------------------------------------------ */
 
-/* nginx from the files of nginx/, in front of these sockets (NULL: nobody there). Returns its port. */
+/* nginx from the files of nginx/, in front of these sockets (NULL: nobody there). Returns its port.
+ */
 int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_socket);
 
 struct env_answer {
@@ -112,12 +120,13 @@ struct env_answer {
     const char *headers; /* "name: value\n" each, names in lower case */
 };
 
-/* Ask nginx. headers: "Name: value" texts ending with NULL, or NULL; body NULL: none. status 0: no answer, body says why. */
-struct env_answer env_http(struct env *env, const char *method, const char *path, const char *const *headers,
-                           const char *body);
+/* Ask nginx. headers: "Name: value" texts ending with NULL, or NULL; body NULL: none. status 0: no
+ * answer, body says why. */
+struct env_answer env_http(struct env *env, const char *method, const char *path,
+                           const char *const *headers, const char *body);
 /* The same at any address (http://127.0.0.1:...). */
-struct env_answer env_http_at(struct env *env, const char *method, const char *url, const char *const *headers,
-                              const char *body);
+struct env_answer env_http_at(struct env *env, const char *method, const char *url,
+                              const char *const *headers, const char *body);
 /* The value of a header, "" when absent. */
 const char *env_header(struct env *env, const struct env_answer *a, const char *name);
 

@@ -1,5 +1,6 @@
 /*
- * The nginx of an integration test: the files of nginx/ as they are, save for the port and the sockets.
+ * The nginx of an integration test: the files of nginx/ as they are, save for the port and the
+ * sockets.
  */
 #include "integration/env_int.h"
 
@@ -49,8 +50,10 @@ static void copy_conf(struct env *env, int port, const char *core_socket, const 
     glob_t g;
 
     conf = replaced(env, conf, "127.0.0.1:8080", arena_printf(env->a, "127.0.0.1:%d", port));
-    conf = replaced(env, conf, "worker_processes auto;", geteuid() == 0 ? "worker_processes 1;\nuser root;" : "worker_processes 1;");
-    if (strstr(conf, "user root;") != NULL && strstr(strstr(conf, "user root;") + 1, "\nuser ") != NULL)
+    conf = replaced(env, conf, "worker_processes auto;",
+                    geteuid() == 0 ? "worker_processes 1;\nuser root;" : "worker_processes 1;");
+    if (strstr(conf, "user root;") != NULL &&
+        strstr(strstr(conf, "user root;") + 1, "\nuser ") != NULL)
         env_fail(env, "nginx.conf names a user: the test cannot");
     env_write_file(env, env_path(env, "nginx/nginx.conf"), conf);
     if (glob(arena_printf(env->a, "%s/conf.d/*", source), 0, NULL, &g) == 0) {
@@ -65,7 +68,8 @@ static void copy_conf(struct env *env, int port, const char *core_socket, const 
     env_write_file(env, env_path(env, "nginx/conf.d/upstreams.conf"),
                    arena_printf(env->a, "%s%s", upstream(env, "sluice_core", core_socket),
                                 upstream(env, "sluice_proxy_p1", proxy_socket)));
-    env_write_file(env, env_path(env, "nginx/mime.types"), env_read_file(env, "/etc/nginx/mime.types"));
+    env_write_file(env, env_path(env, "nginx/mime.types"),
+                   env_read_file(env, "/etc/nginx/mime.types"));
     env_write_file(env, env_path(env, "nginx/ui/index.html"),
                    env_read_file(env, arena_printf(env->a, "%s/ui/index.html", source)));
 }
@@ -81,10 +85,11 @@ int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_
     make_dir(env, "nginx/logs");
     make_dir(env, "nginx/ui");
     copy_conf(env, port, core_socket, proxy_socket);
-    pid = env_spawn_opts(env, &(struct spawn_opts){"nginx",
-                                                   (const char *const[]){"nginx", "-p", dir, "-c", "nginx.conf", "-e",
-                                                                         "stderr", "-g", "daemon off;", NULL},
-                                                   NULL, false, SIGTERM});
+    pid = env_spawn_opts(
+        env, &(struct spawn_opts){"nginx",
+                                  (const char *const[]){"nginx", "-p", dir, "-c", "nginx.conf",
+                                                        "-e", "stderr", "-g", "daemon off;", NULL},
+                                  NULL, false, SIGTERM});
     ENV_WAIT(env, 10000, env_port_open(port) || !env_running(env, pid));
     if (!env_running(env, pid))
         env_fail(env, "nginx did not start: %s", env_log(env, "nginx"));

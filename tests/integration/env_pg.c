@@ -18,7 +18,8 @@ static const char *tool(struct env *env, const char *name)
     return env->bindir[0] != '\0' ? arena_printf(env->a, "%s/%s", env->bindir, name) : name;
 }
 
-/* Debian keeps the server's programs of each major version in a folder of their own, outside of PATH. */
+/* Debian keeps the server's programs of each major version in a folder of their own, outside of
+ * PATH. */
 static void find_bindir(struct env *env)
 {
     glob_t g;
@@ -50,8 +51,11 @@ void env_pg_start(struct env *env)
                           "unix_socket_permissions=0777",
                           NULL};
 
-    env->postgres = env_spawn_opts(env, &(struct spawn_opts){"postgres", argv, NULL, true, SIGQUIT});
-    ENV_WAIT(env, 30000, PQping(env_db_of(env, NULL, "postgres")) == PQPING_OK || !env_running(env, env->postgres));
+    env->postgres =
+        env_spawn_opts(env, &(struct spawn_opts){"postgres", argv, NULL, true, SIGQUIT});
+    ENV_WAIT(env, 30000,
+             PQping(env_db_of(env, NULL, "postgres")) == PQPING_OK ||
+                 !env_running(env, env->postgres));
     if (!env_running(env, env->postgres))
         env_fail(env, "PostgreSQL did not start: %s", env_log(env, "postgres"));
 }
@@ -70,7 +74,8 @@ static void make_data_folder(struct env *env)
         env_fail(env, "cannot make %s: %s", data, strerror(errno));
     if (geteuid() == 0 && pw == NULL)
         env_fail(env, "running as root needs a user postgres");
-    if (geteuid() == 0 && (chown(data, pw->pw_uid, pw->pw_gid) != 0 || chown(env->dir, pw->pw_uid, pw->pw_gid) != 0))
+    if (geteuid() == 0 &&
+        (chown(data, pw->pw_uid, pw->pw_gid) != 0 || chown(env->dir, pw->pw_uid, pw->pw_gid) != 0))
         env_fail(env, "cannot give away %s: %s", data, strerror(errno));
 }
 
@@ -83,8 +88,9 @@ struct env *env_start(void)
     make_data_folder(env);
     env->uri = arena_strdup(env->a, env_db_of(env, NULL, "sluice"));
     env_run(env, &(struct spawn_opts){"initdb",
-                                      (const char *const[]){tool(env, "initdb"), "-D", data, "-U", "sluice", "-A", "trust",
-                                                            "-E", "UTF8", "--locale=C", "--no-sync", NULL},
+                                      (const char *const[]){tool(env, "initdb"), "-D", data, "-U",
+                                                            "sluice", "-A", "trust", "-E", "UTF8",
+                                                            "--locale=C", "--no-sync", NULL},
                                       NULL, true, SIGKILL});
     env_write_file(env, env_path(env, "data/pg_hba.conf"),
                    "local all pw_user scram-sha-256\nlocal all all trust\n");
@@ -131,8 +137,9 @@ const char *env_psql(struct env *env, const char *sql)
 
 void env_new_database(struct env *env, const char *name)
 {
-    (void)env_psql_at(env, env_db_of(env, NULL, "postgres"),
-                      arena_printf(env->a, "CREATE DATABASE \"%s\" TEMPLATE template0 ENCODING 'UTF8'", name));
+    (void)env_psql_at(
+        env, env_db_of(env, NULL, "postgres"),
+        arena_printf(env->a, "CREATE DATABASE \"%s\" TEMPLATE template0 ENCODING 'UTF8'", name));
 }
 
 const char *env_pg_dump(struct env *env, const char *uri, const char *const *args)

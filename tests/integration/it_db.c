@@ -18,12 +18,16 @@ static struct db *db;
 
 static const struct db_stmt stmt_sum = {"t_sum", "SELECT $1::bigint + $2::bigint", 2};
 static const struct db_stmt stmt_divide = {"t_divide", "SELECT 1 / $1::int", 1};
-static const struct db_stmt stmt_role = {"t_role", "INSERT INTO roles (name, description) VALUES ($1, $2)", 2};
-static const struct db_stmt stmt_member = {"t_member", "INSERT INTO user_roles (user_id, role_id) VALUES ($1, $2)", 2};
-static const struct db_stmt stmt_find = {"t_find", "SELECT description FROM roles WHERE name = $1", 1};
+static const struct db_stmt stmt_role = {
+    "t_role", "INSERT INTO roles (name, description) VALUES ($1, $2)", 2};
+static const struct db_stmt stmt_member = {
+    "t_member", "INSERT INTO user_roles (user_id, role_id) VALUES ($1, $2)", 2};
+static const struct db_stmt stmt_find = {"t_find", "SELECT description FROM roles WHERE name = $1",
+                                         1};
 static const struct db_stmt stmt_back = {
-    "t_back", "SELECT $1::text, $2::boolean, $3::double precision, $4::bytea, " DB_TS("$5::timestamptz") ", " DB_ISO(
-                  "$5::timestamptz") ", $6::int",
+    "t_back",
+    "SELECT $1::text, $2::boolean, $3::double precision, $4::bytea, " DB_TS(
+        "$5::timestamptz") ", " DB_ISO("$5::timestamptz") ", $6::int",
     6};
 static const struct db_stmt stmt_sleep = {"t_sleep", "SELECT pg_sleep($1)", 1};
 static const struct db_stmt stmt_wrong = {"t_wrong", "SELECT nothing FROM nowhere", 0};
@@ -49,11 +53,12 @@ static void round_trip(void **state)
     (void)state;
     assert_int_equal(db_query_in(c, &stmt_sum, DB_ARGS(DB_INT(40), DB_INT(2)), &r, a, &e), 0);
     assert_int_equal(db_int(r, 0, 0), 42);
-    assert_int_equal(db_query_in(c, &stmt_back,
-                                 DB_ARGS(DB_STR(str_make("h\xc3\xa9llo!", 6)), DB_BOOL(true), DB_FLOAT(0.1),
-                                         DB_BYTES(str_make("\0\1\xff", 3)), DB_TIME(-1500000), DB_NULL),
-                                 &r, a, &e),
-                     0);
+    assert_int_equal(
+        db_query_in(c, &stmt_back,
+                    DB_ARGS(DB_STR(str_make("h\xc3\xa9llo!", 6)), DB_BOOL(true), DB_FLOAT(0.1),
+                            DB_BYTES(str_make("\0\1\xff", 3)), DB_TIME(-1500000), DB_NULL),
+                    &r, a, &e),
+        0);
     assert_true(str_eq_c(db_str(r, 0, 0), "h\xc3\xa9llo"));
     assert_true(db_bool(r, 0, 1));
     assert_true(str_eq_c(db_str(r, 0, 2), "0.1"));
@@ -66,7 +71,9 @@ static void round_trip(void **state)
     assert_null(db_str(r, 0, 6).p);
     assert_int_equal(db_query(c, &stmt_find, DB_ARGS(DB_STR(str_make("a\0b", 3))), &r, &e), -1);
     assert_int_equal(e.code, ERR_INVALID);
-    assert_int_equal(db_query_sql(c, "SELECT name FROM roles WHERE name = $1", DB_ARGS(DB_C("nobody")), &r, a, &e), 0);
+    assert_int_equal(db_query_sql(c, "SELECT name FROM roles WHERE name = $1",
+                                  DB_ARGS(DB_C("nobody")), &r, a, &e),
+                     0);
     assert_int_equal(PQntuples(r), 0);
     db_put(db, c);
     arena_free(a);
@@ -111,7 +118,8 @@ static void errors(void **state)
 
 static void statement_timeout(void **state)
 {
-    struct db *slow = db_new(env_db(env), "test", &(struct db_opts){.statement_ms = 100, .app_name = "t"});
+    struct db *slow =
+        db_new(env_db(env), "test", &(struct db_opts){.statement_ms = 100, .app_name = "t"});
     struct db_conn *c = NULL;
     struct err e;
 
@@ -132,7 +140,8 @@ static void transactions(void **state)
     assert_int_equal(db_begin(c, &e), 0);
     assert_int_equal(db_exec(c, &stmt_role, DB_ARGS(DB_C("left open"), DB_NULL), NULL, &e), 0);
     db_put(db, c); /* forgotten: rolled back */
-    assert_string_equal(env_psql(env, "SELECT count(*)::text FROM roles WHERE name = 'left open'"), "0");
+    assert_string_equal(env_psql(env, "SELECT count(*)::text FROM roles WHERE name = 'left open'"),
+                        "0");
 
     c = borrow();
     assert_int_equal(db_begin(c, &e), 0);
@@ -143,12 +152,14 @@ static void transactions(void **state)
     assert_int_equal(db_exec(c, &stmt_role, DB_ARGS(DB_C("kept"), DB_NULL), NULL, &e), -1);
     assert_int_equal(db_commit(c, &e), -1); /* a failed transaction never looks committed */
     db_put(db, c);
-    assert_string_equal(env_psql(env, "SELECT string_agg(name, ',') FROM roles WHERE name LIKE '%kept'"), "kept");
+    assert_string_equal(
+        env_psql(env, "SELECT string_agg(name, ',') FROM roles WHERE name LIKE '%kept'"), "kept");
 }
 
 static void bounded(void **state)
 {
-    struct db *two = db_new(env_db(env), "test", &(struct db_opts){.max_conns = 2, .get_timeout_ms = 200});
+    struct db *two =
+        db_new(env_db(env), "test", &(struct db_opts){.max_conns = 2, .get_timeout_ms = 200});
     struct db_conn *c[3] = {0};
     struct err e;
 
@@ -240,19 +251,22 @@ static void ids_are_unique(void **state)
         assert_true(all[i] != all[i - 1]);
     ids_free(ids[0]);
     ids_free(ids[1]);
-    assert_string_equal(env_psql(env, "SELECT count(*)::text FROM id_marks WHERE kind = 'request'"), "1");
+    assert_string_equal(env_psql(env, "SELECT count(*)::text FROM id_marks WHERE kind = 'request'"),
+                        "1");
 }
 
 static void id_tells_the_month(void **state)
 {
     (void)state;
-    (void)env_psql(env, "DELETE FROM id_marks; INSERT INTO id_marks VALUES ('task', 1, '2026-01-10 00:00'), "
-                        "('task', 5001, '2026-02-20 00:00'), ('task', 9001, '2026-03-20 00:00')");
+    (void)env_psql(
+        env, "DELETE FROM id_marks; INSERT INTO id_marks VALUES ('task', 1, '2026-01-10 00:00'), "
+             "('task', 5001, '2026-02-20 00:00'), ('task', 9001, '2026-03-20 00:00')");
     assert_string_equal(env_psql(env, "SELECT id_from('task', 6000) || ' ' || id_to('task', 6000)"),
                         "2026-02-19 23:00:00+00 2026-03-21 01:00:00+00");
     assert_string_equal(env_psql(env, "SELECT id_from('task', 9500) || ' ' || id_to('task', 9500)"),
                         "2026-03-19 23:00:00+00 infinity");
-    assert_string_equal(env_psql(env, "SELECT id_from('other', 1) || ' ' || id_to('other', 1)"), "-infinity infinity");
+    assert_string_equal(env_psql(env, "SELECT id_from('other', 1) || ' ' || id_to('other', 1)"),
+                        "-infinity infinity");
 }
 
 static void ids_without_database(void **state)
@@ -280,8 +294,9 @@ static void guids(void **state)
     assert_string_not_equal(a, b);
     assert_memory_equal(a, "018bcfe5-687b-7", 15);
     assert_non_null(strchr("89ab", a[19]));
-    assert_string_equal(env_psql(env, arena_printf(env_arena(env), "SELECT guid_time('%s')::text", a)),
-                        "2023-11-14 22:13:20.123+00");
+    assert_string_equal(
+        env_psql(env, arena_printf(env_arena(env), "SELECT guid_time('%s')::text", a)),
+        "2023-11-14 22:13:20.123+00");
 }
 
 /* ---- listener ---------------------------------------------------------------------------- */
@@ -321,7 +336,8 @@ static void listens(void **state)
     n = h.keys;
     (void)env_psql(env, "INSERT INTO keys (label, material) VALUES ('document-storage', '\\x01')");
     ENV_WAIT(env, 2000, h.keys == n + 1);
-    (void)env_psql(env, "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'");
+    (void)env_psql(
+        env, "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'");
     ENV_WAIT(env, 2000, h.keys == n + 2);
     /* a restored dump goes back, without any NOTIFY */
     (void)env_psql(env, "UPDATE generations SET n = 1 WHERE topic = 'config'");
@@ -339,10 +355,17 @@ static void listens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),     cmocka_unit_test(errors),       cmocka_unit_test(statement_timeout),
-        cmocka_unit_test(transactions),   cmocka_unit_test(bounded),      cmocka_unit_test(ids_are_unique),
-        cmocka_unit_test(id_tells_the_month), cmocka_unit_test(guids),    cmocka_unit_test(ids_without_database),
-        cmocka_unit_test(comes_back),     cmocka_unit_test(listens),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(errors),
+        cmocka_unit_test(statement_timeout),
+        cmocka_unit_test(transactions),
+        cmocka_unit_test(bounded),
+        cmocka_unit_test(ids_are_unique),
+        cmocka_unit_test(id_tells_the_month),
+        cmocka_unit_test(guids),
+        cmocka_unit_test(ids_without_database),
+        cmocka_unit_test(comes_back),
+        cmocka_unit_test(listens),
     };
     const struct migrate_opts o = {.run = true, .program = "it_db"};
     struct err e;

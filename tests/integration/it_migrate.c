@@ -1,5 +1,6 @@
 /*
- * Schema migrations against a real server: fresh, together, behind, ahead, changed, foreign, without rights.
+ * Schema migrations against a real server: fresh, together, behind, ahead, changed, foreign,
+ * without rights.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -35,7 +36,8 @@ static const char *sql(const char *uri, const char *text)
     return env_psql_at(env, uri, text);
 }
 
-static int start_list(const struct migration *list, const char *uri, bool run, int64_t wait_ms, struct err *e)
+static int start_list(const struct migration *list, const char *uri, bool run, int64_t wait_ms,
+                      struct err *e)
 {
     const struct migrate_opts o = {.run = run, .wait_ms = wait_ms, .program = "sluice-test"};
 
@@ -63,7 +65,8 @@ static const char *target_text(void)
 
 static const char *versions(const char *uri)
 {
-    return sql(uri, "SELECT count(*) || '/' || max(version) FROM schema_versions WHERE state = 'done'");
+    return sql(uri,
+               "SELECT count(*) || '/' || max(version) FROM schema_versions WHERE state = 'done'");
 }
 
 static const char *versions_wanted(void)
@@ -94,7 +97,9 @@ static void fresh_install(void **state)
     (void)state;
     must_start(uri);
     assert_string_equal(versions(uri), versions_wanted());
-    assert_string_equal(sql(uri, "SELECT count(*)::text FROM pg_class WHERE relname ~ '^requests_p[0-9]{6}$'"), "3");
+    assert_string_equal(
+        sql(uri, "SELECT count(*)::text FROM pg_class WHERE relname ~ '^requests_p[0-9]{6}$'"),
+        "3");
     before = clock_mono_ms(&clock_system);
     assert_int_equal(start(uri, true, 0, &e), 0);
     assert_true(clock_mono_ms(&clock_system) - before < 1000);
@@ -115,17 +120,21 @@ static void same_as_schema_file(void **state)
     must_start(uri);
     dump = env_pg_dump(env, uri,
                        (const char *const[]){"--schema-only", "--no-owner", "--no-privileges",
-                                             "--exclude-table=*_p[0-9][0-9][0-9][0-9][0-9][0-9]", NULL});
+                                             "--exclude-table=*_p[0-9][0-9][0-9][0-9][0-9][0-9]",
+                                             NULL});
     buf_init(&lines, 4 * MIB, env_arena(env));
-    buf_add_c(&lines, "-- Made by pg_dump from a freshly migrated database; the migrations are the truth.\n"
-                      "-- tests/integration/it_migrate.c compares; SLUICE_WRITE_SCHEMA=1 writes it anew.\n");
+    buf_add_c(
+        &lines,
+        "-- Made by pg_dump from a freshly migrated database; the migrations are the truth.\n"
+        "-- tests/integration/it_migrate.c compares; SLUICE_WRITE_SCHEMA=1 writes it anew.\n");
     rest = str_c(dump);
     while (rest.len > 0) {
         struct str line = str_cut(&rest, '\n');
 
         /* versions of the tools, and what newer ones add */
-        if (str_starts(line, STR("--")) || str_starts(line, STR("SET ")) || str_starts(line, STR("\\")) ||
-            str_starts(line, STR("SELECT pg_catalog.set_config")) || line.len == 0)
+        if (str_starts(line, STR("--")) || str_starts(line, STR("SET ")) ||
+            str_starts(line, STR("\\")) || str_starts(line, STR("SELECT pg_catalog.set_config")) ||
+            line.len == 0)
             continue;
         buf_add_str(&lines, line);
         buf_putc(&lines, '\n');
@@ -154,7 +163,9 @@ static void same_as_schema_file(void **state)
 
             while (at < have.len && at < lines.len && have.p[at] == lines.p[at])
                 at++;
-            env_fail(env, "sql/schema.sql is not what the migrations make, from: %.200s (see SLUICE_WRITE_SCHEMA)",
+            env_fail(env,
+                     "sql/schema.sql is not what the migrations make, from: %.200s (see "
+                     "SLUICE_WRITE_SCHEMA)",
                      buf_cstr(&lines) + at);
         }
     }
@@ -220,7 +231,9 @@ static void waits_for_the_core(void **state)
 
     (void)state;
     usleep(1500000);
-    assert_string_equal(sql(uri, "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "0");
+    assert_string_equal(
+        sql(uri, "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+        "0");
     must_start(uri);
     assert_int_equal(exit_of(waiting), 0);
 }
@@ -233,10 +246,12 @@ static void waits_no_longer_than_told(void **state)
     (void)state;
     assert_int_equal(start(uri, false, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_string_equal(e.msg, arena_printf(env_arena(env),
-                                            "the schema is at version 0, this program needs %s; start the core (which "
-                                            "migrates) or run sluicectl migrate",
-                                            target_text()));
+    assert_string_equal(
+        e.msg,
+        arena_printf(env_arena(env),
+                     "the schema is at version 0, this program needs %s; start the core (which "
+                     "migrates) or run sluicectl migrate",
+                     target_text()));
     assert_int_equal(start(uri, false, 2000, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
 }
@@ -245,7 +260,8 @@ static void stop_while_waiting(void **state)
 {
     const char *uri = fresh();
     static volatile bool stop;
-    const struct migrate_opts o = {.run = false, .wait_ms = 60000, .program = "sluice-test", .stop = &stop};
+    const struct migrate_opts o = {
+        .run = false, .wait_ms = 60000, .program = "sluice-test", .stop = &stop};
     struct err e;
 
     (void)state;
@@ -266,28 +282,35 @@ static void dml_role(void **state)
     /* may not create: told so, with what to do */
     assert_int_equal(start(env_db_of(env, "reader", name), true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_string_equal(e.msg, arena_printf(env_arena(env),
-                                            "migrations 1 to %s are needed, but role \"reader\" may not create in schema "
-                                            "\"public\"; make it the owner of the database, or run sluicectl migrate as "
-                                            "the owner and start with -runMigration=false",
-                                            target_text()));
+    assert_string_equal(
+        e.msg,
+        arena_printf(env_arena(env),
+                     "migrations 1 to %s are needed, but role \"reader\" may not create in schema "
+                     "\"public\"; make it the owner of the database, or run sluicectl migrate as "
+                     "the owner and start with -runMigration=false",
+                     target_text()));
     must_start(uri);
     (void)sql(uri, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO reader");
-    (void)sql(uri, arena_printf(env_arena(env), "DO $$ BEGIN EXECUTE 'DROP TABLE errors_p' || to_char(now() + interval "
-                                                "'2 months', 'YYYYMM'); END $$"));
+    (void)sql(uri,
+              arena_printf(env_arena(env),
+                           "DO $$ BEGIN EXECUTE 'DROP TABLE errors_p' || to_char(now() + interval "
+                           "'2 months', 'YYYYMM'); END $$"));
     assert_int_equal(start(env_db_of(env, "reader", name), false, 0, &e), 0);
     /* partitions are made for it all the same */
-    assert_string_equal(sql(uri, "SELECT count(*)::text FROM pg_class WHERE relname ~ '^errors_p[0-9]{6}$'"), "3");
+    assert_string_equal(
+        sql(uri, "SELECT count(*)::text FROM pg_class WHERE relname ~ '^errors_p[0-9]{6}$'"), "3");
 }
 
 /* ---- other versions ---------------------------------------------------------------------- */
 
 static void add_version(const char *uri, int version, bool additive)
 {
-    (void)sql(uri, arena_printf(env_arena(env),
-                                "INSERT INTO schema_versions VALUES (%d, 'later', '\\x00', 'done', %s, now(), "
-                                "'2026-03-01 10:02', '2.3.0', 'b', 1)",
-                                version, additive ? "true" : "false"));
+    (void)sql(
+        uri,
+        arena_printf(env_arena(env),
+                     "INSERT INTO schema_versions VALUES (%d, 'later', '\\x00', 'done', %s, now(), "
+                     "'2026-03-01 10:02', '2.3.0', 'b', 1)",
+                     version, additive ? "true" : "false"));
 }
 
 static void newer_additive(void **state)
@@ -315,11 +338,13 @@ static void newer_not_additive(void **state)
     add_version(uri, t + 2, true);
     assert_int_equal(start(uri, true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_string_equal(e.msg, arena_printf(env_arena(env),
-                                            "the schema is at version %d, this program knows %d and %d is not compatible "
-                                            "with it; install a program of version \xe2\x89\xa5 2.3.0 (migrated by 2.3.0 "
-                                            "on host b, 2026-03-01 10:02)",
-                                            t + 2, t, t + 1));
+    assert_string_equal(
+        e.msg,
+        arena_printf(env_arena(env),
+                     "the schema is at version %d, this program knows %d and %d is not compatible "
+                     "with it; install a program of version \xe2\x89\xa5 2.3.0 (migrated by 2.3.0 "
+                     "on host b, 2026-03-01 10:02)",
+                     t + 2, t, t + 1));
     assert_int_equal(start(uri, false, 0, &e), -1);
 }
 
@@ -333,7 +358,8 @@ static void changed_text(void **state)
     (void)sql(uri, "UPDATE schema_versions SET sha256 = '\\xab12cd3400' WHERE version = 2");
     assert_int_equal(start(uri, true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_non_null(strstr(e.msg, "migration 0002 was changed after it ran here (recorded ab12cd34, program has "));
+    assert_non_null(strstr(
+        e.msg, "migration 0002 was changed after it ran here (recorded ab12cd34, program has "));
     assert_int_equal(start(uri, false, 0, &e), 0);
 }
 
@@ -347,8 +373,10 @@ static void gap(void **state)
     (void)sql(uri, "DELETE FROM schema_versions WHERE version = 3");
     assert_int_equal(start(uri, true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_string_equal(e.msg, arena_printf(env_arena(env), "migration 3 is missing in the database although %d is done",
-                                            migrate_target()));
+    assert_string_equal(e.msg,
+                        arena_printf(env_arena(env),
+                                     "migration 3 is missing in the database although %d is done",
+                                     migrate_target()));
 }
 
 static void failing_file(void **state)
@@ -359,33 +387,44 @@ static void failing_file(void **state)
 
     (void)state;
     must_start(uri);
-    assert_int_equal(start_list(with_extra("broken", "-- additive: no\nCREATE TABLE made_first (a int);\n\n"
-                                                     "ALTER TABLE not_there\n  ADD b int;\n", 0),
+    assert_int_equal(start_list(with_extra("broken",
+                                           "-- additive: no\nCREATE TABLE made_first (a int);\n\n"
+                                           "ALTER TABLE not_there\n  ADD b int;\n",
+                                           0),
                                 uri, true, 0, &e),
                      -1);
     assert_int_equal(e.code, ERR_INTERNAL);
-    assert_string_equal(e.msg, arena_printf(env_arena(env),
-                                            "migration %04d broken failed: relation \"not_there\" does not exist; the "
-                                            "schema stays at %d",
-                                            t + 1, t));
+    assert_string_equal(
+        e.msg,
+        arena_printf(env_arena(env),
+                     "migration %04d broken failed: relation \"not_there\" does not exist; the "
+                     "schema stays at %d",
+                     t + 1, t));
     assert_string_equal(sql(uri, "SELECT to_regclass('made_first')::text"), "");
-    assert_int_equal(start_list(with_extra("typo", "-- additive: no\nCREATE TABLE a (a int);\nCRATE TABLE b (b int);\n", 0),
-                                uri, true, 0, &e),
-                     -1);
-    assert_string_equal(e.msg, arena_printf(env_arena(env),
-                                            "migration %04d typo failed at line 3: syntax error at or near \"CRATE\"; the "
-                                            "schema stays at %d",
-                                            t + 1, t));
+    assert_int_equal(
+        start_list(with_extra("typo",
+                              "-- additive: no\nCREATE TABLE a (a int);\nCRATE TABLE b (b int);\n",
+                              0),
+                   uri, true, 0, &e),
+        -1);
+    assert_string_equal(
+        e.msg,
+        arena_printf(env_arena(env),
+                     "migration %04d typo failed at line 3: syntax error at or near \"CRATE\"; the "
+                     "schema stays at %d",
+                     t + 1, t));
     assert_string_equal(versions(uri), versions_wanted());
     /* and the next attempt with a good text goes through */
-    assert_int_equal(start_list(with_extra("good", "-- additive: yes\nCREATE TABLE made_first (a int);\n", 1), uri, true, 0,
-                                &e),
-                     0);
+    assert_int_equal(
+        start_list(with_extra("good", "-- additive: yes\nCREATE TABLE made_first (a int);\n", 1),
+                   uri, true, 0, &e),
+        0);
     assert_string_equal(sql(uri, "SELECT max(version)::text FROM schema_versions"),
                         arena_printf(env_arena(env), "%d", t + 1));
 }
 
-/* A long transaction holds the table: nothing queues behind the migration, which comes through in the end. */
+/* A long transaction holds the table: nothing queues behind the migration, which comes through in
+ * the end. */
 static void busy_table(void **state)
 {
     const char *uri = fresh();
@@ -400,8 +439,10 @@ static void busy_table(void **state)
     if (pid == 0) {
         struct err e;
 
-        _exit(start_list(with_extra("wide", "ALTER TABLE roles ADD COLUMN color text;\n", 1), uri, true, 0, &e) == 0 ? 0
-                                                                                                                   : 1);
+        _exit(start_list(with_extra("wide", "ALTER TABLE roles ADD COLUMN color text;\n", 1), uri,
+                         true, 0, &e) == 0
+                  ? 0
+                  : 1);
     }
     sleep(5); /* beyond the lock's time-out */
     (void)sql(uri, "SET statement_timeout = '2s'; SELECT count(*) FROM roles");
@@ -412,8 +453,9 @@ static void busy_table(void **state)
 
 /* ---- steps outside of a transaction ------------------------------------------------------- */
 
-#define INDEX_STEP                                                                                                     \
-    "-- additive: yes\n-- transaction: no\n-- index: audit_summary\n--\n-- audit by text: full scan\n"               \
+#define INDEX_STEP                                                                                 \
+    "-- additive: yes\n-- transaction: no\n-- index: audit_summary\n--\n-- audit by text: full "   \
+    "scan\n"                                                                                       \
     "CREATE INDEX CONCURRENTLY IF NOT EXISTS audit_summary ON audit (summary);\n"
 
 static void concurrent_index(void **state)
@@ -428,15 +470,21 @@ static void concurrent_index(void **state)
         if (pids[i] == 0) {
             struct err e;
 
-            _exit(start_list(with_extra("audit_summary", INDEX_STEP, 1), uri, true, 0, &e) == 0 ? 0 : 1);
+            _exit(start_list(with_extra("audit_summary", INDEX_STEP, 1), uri, true, 0, &e) == 0
+                      ? 0
+                      : 1);
         }
     }
     for (int i = 0; i < 6; i++)
         assert_int_equal(exit_of(pids[i]), 0);
-    assert_string_equal(sql(uri, "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'audit_summary'::regclass"),
-                        "true");
-    assert_string_equal(sql(uri, "SELECT state FROM schema_versions ORDER BY version DESC LIMIT 1"), "done");
-    assert_string_equal(sql(uri, "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory'"), "0");
+    assert_string_equal(
+        sql(uri,
+            "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'audit_summary'::regclass"),
+        "true");
+    assert_string_equal(sql(uri, "SELECT state FROM schema_versions ORDER BY version DESC LIMIT 1"),
+                        "done");
+    assert_string_equal(sql(uri, "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory'"),
+                        "0");
 }
 
 static void crashed_step(void **state)
@@ -450,35 +498,47 @@ static void crashed_step(void **state)
     must_start(uri);
     /* what a crash leaves: the row and an index of no use */
     (void)sql(uri, "CREATE INDEX audit_summary ON audit (summary)");
-    (void)sql(uri, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit_summary'::regclass");
-    (void)sql(uri, arena_printf(env_arena(env),
-                                "INSERT INTO schema_versions VALUES (%d, 'audit_summary', '\\x00', 'running', true, "
-                                "'2026-03-01 10:02', NULL, '1', 'a', 41)", t + 1));
+    (void)sql(
+        uri, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit_summary'::regclass");
+    (void)sql(
+        uri,
+        arena_printf(
+            env_arena(env),
+            "INSERT INTO schema_versions VALUES (%d, 'audit_summary', '\\x00', 'running', true, "
+            "'2026-03-01 10:02', NULL, '1', 'a', 41)",
+            t + 1));
     assert_int_equal(start_list(list, uri, false, 0, &e), -1);
-    assert_string_equal(e.msg, arena_printf(env_arena(env),
-                                            "migration %04d did not finish (host a, pid 41, 2026-03-01 10:02)", t + 1));
+    assert_string_equal(
+        e.msg,
+        arena_printf(env_arena(env),
+                     "migration %04d did not finish (host a, pid 41, 2026-03-01 10:02)", t + 1));
     assert_int_equal(start_list(list, uri, true, 0, &e), 0);
-    assert_string_equal(sql(uri, "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'audit_summary'::regclass"),
-                        "true");
+    assert_string_equal(
+        sql(uri,
+            "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'audit_summary'::regclass"),
+        "true");
     assert_int_equal(start_list(list, uri, false, 0, &e), 0);
 }
 
 static void failing_step(void **state)
 {
     const char *uri = fresh();
-    const struct migration *list =
-        with_extra("bad_step", "-- transaction: no\nCREATE INDEX CONCURRENTLY x ON audit (nothing);\n", 0);
+    const struct migration *list = with_extra(
+        "bad_step", "-- transaction: no\nCREATE INDEX CONCURRENTLY x ON audit (nothing);\n", 0);
     struct err e;
 
     (void)state;
     must_start(uri);
     assert_int_equal(start_list(list, uri, true, 0, &e), -1);
     assert_int_equal(e.code, ERR_INTERNAL);
-    assert_string_equal(e.msg, arena_printf(env_arena(env),
-                                            "migration %04d bad_step failed: column \"nothing\" does not exist; the "
-                                            "schema stays at %d",
-                                            migrate_target() + 1, migrate_target()));
-    assert_string_equal(sql(uri, "SELECT state FROM schema_versions ORDER BY version DESC LIMIT 1"), "failed");
+    assert_string_equal(
+        e.msg,
+        arena_printf(env_arena(env),
+                     "migration %04d bad_step failed: column \"nothing\" does not exist; the "
+                     "schema stays at %d",
+                     migrate_target() + 1, migrate_target()));
+    assert_string_equal(sql(uri, "SELECT state FROM schema_versions ORDER BY version DESC LIMIT 1"),
+                        "failed");
 }
 
 static void fits_and_accepts(void **state)
@@ -524,7 +584,8 @@ static void server_goes_away(void **state)
     assert_string_equal(versions(uri), versions_wanted());
 }
 
-/* Refused: waited for a while, since a new container may still be making the role and the database. */
+/* Refused: waited for a while, since a new container may still be making the role and the database.
+ */
 static void refused(void **state)
 {
 #if defined(SLUICE_TEST_BUILD)
@@ -532,17 +593,21 @@ static void refused(void **state)
     const char *uri;
 
     (void)sql(env_db(env), "CREATE ROLE pw_user LOGIN PASSWORD 'right'");
-    uri = arena_printf(env_arena(env), "postgresql://pw_user:canary7@/sluice?host=%s", env_path(env, "."));
+    uri = arena_printf(env_arena(env), "postgresql://pw_user:canary7@/sluice?host=%s",
+                       env_path(env, "."));
     assert_int_equal(start(uri, true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_string_equal(e.msg, "the database refused user \"sluice\": password authentication failed for user \"pw_user\"");
+    assert_string_equal(e.msg, "the database refused user \"sluice\": password authentication "
+                               "failed for user \"pw_user\"");
     assert_null(strstr(e.detail, "canary7"));
     assert_int_equal(start(env_db_of(env, NULL, "not_there"), true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_string_equal(e.msg, "the database refused user \"sluice\": database \"not_there\" does not exist");
+    assert_string_equal(
+        e.msg, "the database refused user \"sluice\": database \"not_there\" does not exist");
     assert_int_equal(start(env_db_of(env, "nobody", NULL), true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_string_equal(e.msg, "the database refused user \"sluice\": role \"nobody\" does not exist");
+    assert_string_equal(e.msg,
+                        "the database refused user \"sluice\": role \"nobody\" does not exist");
 #endif
     (void)state;
 }
@@ -577,24 +642,37 @@ static const struct foreign {
     const char *name, *make, *msg;
 } foreign[] = {
     {"somebody's tables", "CREATE TABLE orders (a int); CREATE TABLE parts (a int)",
-     "schema \"public\" holds 2 tables that are not ours (first: orders); give DB an empty database or another "
+     "schema \"public\" holds 2 tables that are not ours (first: orders); give DB an empty "
+     "database or another "
      "search_path"},
     {"a type only", "CREATE TYPE mood AS ENUM ('sad')",
-     "schema \"public\" holds 1 table that is not ours (first: mood); give DB an empty database or another search_path"},
-    {"0.x", "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('1a2b'); CREATE TABLE "
-            "keys (label text)",
-     "the database holds the structure of APIO core 0.x (revision 1a2b); it is not changed: create an empty database for "
-     "DB and run sluicectl import-legacy --from-db=DSN-FILE. Only 0.23.2, the last of the 0.x branch, can be imported: "
+     "schema \"public\" holds 1 table that is not ours (first: mood); give DB an empty database or "
+     "another search_path"},
+    {"0.x",
+     "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES "
+     "('1a2b'); CREATE TABLE "
+     "keys (label text)",
+     "the database holds the structure of APIO core 0.x (revision 1a2b); it is not changed: create "
+     "an empty database for "
+     "DB and run sluicectl import-legacy --from-db=DSN-FILE. Only 0.23.2, the last of the 0.x "
+     "branch, can be imported: "
      "upgrade an older platform to it first"},
-    {"2.x", "CREATE TABLE goose_db_version (id int); CREATE TABLE keys (a int); CREATE TABLE users (a int); CREATE TABLE "
-            "requests (a int)",
-     "the database holds the structure of APIO core 2.x; it is not changed: create an empty database for DB and run "
+    {"2.x",
+     "CREATE TABLE goose_db_version (id int); CREATE TABLE keys (a int); CREATE TABLE users (a "
+     "int); CREATE TABLE "
+     "requests (a int)",
+     "the database holds the structure of APIO core 2.x; it is not changed: create an empty "
+     "database for DB and run "
      "sluicectl import-legacy --from-db=DSN-FILE"},
-    {"unknown version", "CREATE TABLE keys (a int); CREATE TABLE users (a int); CREATE TABLE requests (a int)",
-     "the database looks like APIO core of unknown version (keys, users, requests); it is not changed: create an empty "
-     "database for DB and run sluicectl import-legacy --from-db=DSN-FILE; if it is 0.23.2, say --structure=0.23.2"},
+    {"unknown version",
+     "CREATE TABLE keys (a int); CREATE TABLE users (a int); CREATE TABLE requests (a int)",
+     "the database looks like APIO core of unknown version (keys, users, requests); it is not "
+     "changed: create an empty "
+     "database for DB and run sluicectl import-legacy --from-db=DSN-FILE; if it is 0.23.2, say "
+     "--structure=0.23.2"},
     {"another schema_versions", "CREATE TABLE schema_versions (version int)",
-     "schema \"public\" holds 1 table that is not ours (first: schema_versions); give DB an empty database or another "
+     "schema \"public\" holds 1 table that is not ours (first: schema_versions); give DB an empty "
+     "database or another "
      "search_path"},
 };
 
@@ -625,10 +703,13 @@ static void own_schema(void **state)
     (void)state;
     (void)sql(uri, "CREATE TABLE orders (a int)");
     assert_int_equal(start(other, true, 0, &e), -1);
-    assert_string_equal(e.msg, "no schema of the search path exists; create it, or take it out of DB");
+    assert_string_equal(e.msg,
+                        "no schema of the search path exists; create it, or take it out of DB");
     (void)sql(uri, "CREATE SCHEMA sluice");
     assert_int_equal(start(other, true, 0, &e), 0);
-    assert_string_equal(sql(uri, "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "1");
+    assert_string_equal(
+        sql(uri, "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+        "1");
     (void)sql(other, "INSERT INTO roles (name) VALUES ('x')");
     assert_string_equal(sql(other, "SELECT n::text FROM generations WHERE topic = 'users'"), "2");
 }
@@ -649,8 +730,8 @@ static void other_encoding(void **state)
     struct err e;
 
     (void)state;
-    (void)sql(env_db_of(env, NULL, "postgres"),
-              "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
+    (void)sql(env_db_of(env, NULL, "postgres"), "CREATE DATABASE ascii TEMPLATE template0 ENCODING "
+                                                "'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
     assert_int_equal(start(env_db_of(env, NULL, "ascii"), true, 0, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
     assert_string_equal(e.msg, "database \"ascii\" has encoding SQL_ASCII; create it with UTF8");
@@ -664,10 +745,13 @@ static void rename_of_keys(void **state)
 
     (void)state;
     must_start(uri);
-    (void)sql(uri, "INSERT INTO keys (label, material) VALUES ('document-storage', '\\x01'), ('document-storage', '\\x02')");
+    (void)sql(uri, "INSERT INTO keys (label, material) VALUES ('document-storage', '\\x01'), "
+                   "('document-storage', '\\x02')");
     for (int i = 0; i < 2; i++)
-        (void)sql(uri, "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'");
-    assert_string_equal(sql(uri, "SELECT count(*)::text FROM keys WHERE label = 'document-storage-old'"), "2");
+        (void)sql(
+            uri, "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'");
+    assert_string_equal(
+        sql(uri, "SELECT count(*)::text FROM keys WHERE label = 'document-storage-old'"), "2");
 }
 
 static void partitions(void **state)
@@ -705,34 +789,20 @@ static void generations_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fresh_install),
-        cmocka_unit_test(same_as_schema_file),
-        cmocka_unit_test(ten_at_once),
-        cmocka_unit_test(killed_migrators),
-        cmocka_unit_test(waits_for_the_core),
-        cmocka_unit_test(waits_no_longer_than_told),
-        cmocka_unit_test(stop_while_waiting),
-        cmocka_unit_test(dml_role),
-        cmocka_unit_test(newer_additive),
-        cmocka_unit_test(newer_not_additive),
-        cmocka_unit_test(changed_text),
-        cmocka_unit_test(gap),
-        cmocka_unit_test(failing_file),
-        cmocka_unit_test(busy_table),
-        cmocka_unit_test(concurrent_index),
-        cmocka_unit_test(crashed_step),
-        cmocka_unit_test(failing_step),
-        cmocka_unit_test(fits_and_accepts),
-        cmocka_unit_test(server_goes_away),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(made_while_waiting),
-        cmocka_unit_test(lost_in_the_middle),
-        cmocka_unit_test(own_schema),
-        cmocka_unit_test(mixed),
-        cmocka_unit_test(other_encoding),
-        cmocka_unit_test(rename_of_keys),
-        cmocka_unit_test(partitions),
-        cmocka_unit_test(generations_count),
+        cmocka_unit_test(fresh_install),      cmocka_unit_test(same_as_schema_file),
+        cmocka_unit_test(ten_at_once),        cmocka_unit_test(killed_migrators),
+        cmocka_unit_test(waits_for_the_core), cmocka_unit_test(waits_no_longer_than_told),
+        cmocka_unit_test(stop_while_waiting), cmocka_unit_test(dml_role),
+        cmocka_unit_test(newer_additive),     cmocka_unit_test(newer_not_additive),
+        cmocka_unit_test(changed_text),       cmocka_unit_test(gap),
+        cmocka_unit_test(failing_file),       cmocka_unit_test(busy_table),
+        cmocka_unit_test(concurrent_index),   cmocka_unit_test(crashed_step),
+        cmocka_unit_test(failing_step),       cmocka_unit_test(fits_and_accepts),
+        cmocka_unit_test(server_goes_away),   cmocka_unit_test(refused),
+        cmocka_unit_test(made_while_waiting), cmocka_unit_test(lost_in_the_middle),
+        cmocka_unit_test(own_schema),         cmocka_unit_test(mixed),
+        cmocka_unit_test(other_encoding),     cmocka_unit_test(rename_of_keys),
+        cmocka_unit_test(partitions),         cmocka_unit_test(generations_count),
     };
     int failed;
 

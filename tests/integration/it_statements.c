@@ -1,6 +1,6 @@
 /*
- * Every statement of the program, prepared against the freshly migrated schema: a renamed column fails here and not at a
- * customer.
+ * Every statement of the program, prepared against the freshly migrated schema: a renamed column
+ * fails here and not at a customer.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static struct env *env;
 static PGconn *pg;
 
 /* Prepare and describe; fails the test with the server's text. */
-static void prepare(const char *store, const char *name, const char *sql, int n_params, const Oid *types)
+static void prepare(const char *store, const char *name, const char *sql, int n_params,
+                    const Oid *types)
 {
     PGresult *r = PQprepare(pg, name, sql, types != NULL ? n_params : 0, types);
 
@@ -58,7 +59,8 @@ static Oid array_type(char letter)
     static const struct {
         char letter;
         Oid oid;
-    } types[] = {{'i', 1016}, {'t', 1009}, {'b', 1000}, {'f', 1022}, {'z', 1185}, {'j', 199}, {'y', 1001}};
+    } types[] = {{'i', 1016}, {'t', 1009}, {'b', 1000}, {'f', 1022},
+                 {'z', 1185}, {'j', 199},  {'y', 1001}};
 
     for (size_t i = 0; i < COUNT_OF(types); i++) {
         if (types[i].letter == letter)
@@ -84,7 +86,8 @@ static void writer_statements(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_stores), cmocka_unit_test(writer_statements)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_stores),
+                                       cmocka_unit_test(writer_statements)};
     const struct migrate_opts o = {.run = true, .program = "it_statements"};
     struct err e;
     int failed;

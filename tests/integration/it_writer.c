@@ -1,5 +1,6 @@
 /*
- * The writer against a real server: batches, bad rows, order, bounds, and a database that dies under it.
+ * The writer against a real server: batches, bad rows, order, bounds, and a database that dies
+ * under it.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,15 +17,22 @@ static struct env *env;
 static struct db *db;
 
 static const struct writer_stmt put_item = {
-    "t_item", "INSERT INTO items (id, name) SELECT * FROM unnest($1::bigint[], $2::text[])", "it", 0};
+    "t_item", "INSERT INTO items (id, name) SELECT * FROM unnest($1::bigint[], $2::text[])", "it",
+    0};
 static const struct writer_stmt put_part = {
-    "t_part", "INSERT INTO parts (id, item_id) SELECT * FROM unnest($1::bigint[], $2::bigint[])", "ii", 5};
+    "t_part", "INSERT INTO parts (id, item_id) SELECT * FROM unnest($1::bigint[], $2::bigint[])",
+    "ii", 5};
 static const struct writer_stmt put_kinds = {
-    "t_kinds", "INSERT INTO kinds (i, t, b, f, z, j, y) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)", "itbfzjy", 0};
+    "t_kinds",
+    "INSERT INTO kinds (i, t, b, f, z, j, y) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)",
+    "itbfzjy", 0};
 static const struct writer_stmt set_name = {
-    "t_name", "UPDATE items SET name = x.name FROM unnest($1::bigint[], $2::text[]) AS x(id, name) WHERE items.id = x.id",
+    "t_name",
+    "UPDATE items SET name = x.name FROM unnest($1::bigint[], $2::text[]) AS x(id, name) WHERE "
+    "items.id = x.id",
     "it", 1};
-static const struct writer_stmt no_table = {"t_none", "INSERT INTO nowhere SELECT * FROM unnest($1::bigint[])", "i", 0};
+static const struct writer_stmt no_table = {
+    "t_none", "INSERT INTO nowhere SELECT * FROM unnest($1::bigint[])", "i", 0};
 
 /* An item, its memory and its end. */
 struct job {
@@ -104,25 +112,33 @@ static void every_type(void **state)
     (void)state;
     job_init(&j);
     writer_add(&j.item, &put_kinds,
-               (const struct db_arg[]){DB_INT(INT64_MIN), DB_C("h\xc3\xa9 \"{},\\'"), DB_BOOL(true), DB_FLOAT(0.1),
-                                       DB_TIME(-1), DB_C("{\"b\": 1,  \"a\": 12345678901234567890}"),
+               (const struct db_arg[]){DB_INT(INT64_MIN), DB_C("h\xc3\xa9 \"{},\\'"), DB_BOOL(true),
+                                       DB_FLOAT(0.1), DB_TIME(-1),
+                                       DB_C("{\"b\": 1,  \"a\": 12345678901234567890}"),
                                        DB_BYTES(str_make("\0\xff", 2))},
                7, j.a);
+    writer_add(
+        &j.item, &put_kinds,
+        (const struct db_arg[]){DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL}, 7,
+        j.a);
     writer_add(&j.item, &put_kinds,
-               (const struct db_arg[]){DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL}, 7, j.a);
-    writer_add(&j.item, &put_kinds,
-               (const struct db_arg[]){DB_INT(0), DB_C(""), DB_BOOL(false), DB_INT(3), DB_TIME(1700000000123456),
-                                       DB_C("null"), DB_BYTES(STR(""))},
+               (const struct db_arg[]){DB_INT(0), DB_C(""), DB_BOOL(false), DB_INT(3),
+                                       DB_TIME(1700000000123456), DB_C("null"), DB_BYTES(STR(""))},
                7, j.a);
     if (writer_store(w, &j.item, &e) != 0)
         env_fail(env, "%s %s", e.msg, e.detail);
-    assert_string_equal(env_psql(env, "SELECT string_agg(concat_ws('|', i, t, b, f, z, j::text, y), E'\\n' ORDER BY i) "
-                                      "FROM kinds WHERE i IS NOT NULL"),
-                        "-9223372036854775808|h\xc3\xa9 \"{},\\'|t|0.1|1969-12-31 23:59:59.999999+00|{\"b\": 1,  \"a\": "
-                        "12345678901234567890}|\\x00ff\n0||f|3|2023-11-14 22:13:20.123456+00|null|\\x");
-    assert_string_equal(env_psql(env, "SELECT count(*)::text FROM kinds WHERE i IS NULL AND t IS NULL AND b IS NULL AND "
-                                      "f IS NULL AND z IS NULL AND j IS NULL AND y IS NULL"),
-                        "1");
+    assert_string_equal(
+        env_psql(env,
+                 "SELECT string_agg(concat_ws('|', i, t, b, f, z, j::text, y), E'\\n' ORDER BY i) "
+                 "FROM kinds WHERE i IS NOT NULL"),
+        "-9223372036854775808|h\xc3\xa9 \"{},\\'|t|0.1|1969-12-31 23:59:59.999999+00|{\"b\": 1,  "
+        "\"a\": "
+        "12345678901234567890}|\\x00ff\n0||f|3|2023-11-14 22:13:20.123456+00|null|\\x");
+    assert_string_equal(
+        env_psql(env,
+                 "SELECT count(*)::text FROM kinds WHERE i IS NULL AND t IS NULL AND b IS NULL AND "
+                 "f IS NULL AND z IS NULL AND j IS NULL AND y IS NULL"),
+        "1");
     job_free(&j);
     writer_free(w);
 }
@@ -139,7 +155,8 @@ static void many_items_few_batches(void **state)
         job_init(&jobs[i]);
         job_item(&jobs[i], i, "x");
         /* the child's statement has the higher rank, whatever the order of adding */
-        writer_add(&jobs[i].item, &put_part, (const struct db_arg[]){DB_INT(i), DB_INT(i)}, 2, jobs[i].a);
+        writer_add(&jobs[i].item, &put_part, (const struct db_arg[]){DB_INT(i), DB_INT(i)}, 2,
+                   jobs[i].a);
     }
     for (int i = 0; i < N; i++)
         submit(w, &jobs[i]);
@@ -175,7 +192,8 @@ static void bad_row_fails_alone(void **state)
         if (i == 11)
             writer_add(&jobs[i].item, &no_table, (const struct db_arg[]){DB_INT(1)}, 1, jobs[i].a);
         if (i == 13) /* no such parent */
-            writer_add(&jobs[i].item, &put_part, (const struct db_arg[]){DB_INT(1), DB_INT(999)}, 2, jobs[i].a);
+            writer_add(&jobs[i].item, &put_part, (const struct db_arg[]){DB_INT(1), DB_INT(999)}, 2,
+                       jobs[i].a);
     }
     for (int i = 0; i < N; i++)
         submit(w, &jobs[i]);
@@ -195,7 +213,8 @@ static void bad_row_fails_alone(void **state)
     for (int i = 0; i < N; i++)
         job_free(&jobs[i]);
     job_init(&jobs[0]);
-    writer_add(&jobs[0].item, &put_item, (const struct db_arg[]){DB_INT(100), DB_STR(str_make("a\0b", 3))}, 2, jobs[0].a);
+    writer_add(&jobs[0].item, &put_item,
+               (const struct db_arg[]){DB_INT(100), DB_STR(str_make("a\0b", 3))}, 2, jobs[0].a);
     assert_int_equal(writer_submit(w, &jobs[0].item, &e), -1);
     assert_int_equal(e.code, ERR_INVALID);
     assert_false(jobs[0].done);
@@ -215,7 +234,8 @@ static void updates(void **state)
     job_item(&j, 2, "two");
     writer_add(&j.item, &set_name, (const struct db_arg[]){DB_INT(2), DB_C("deux")}, 2, j.a);
     assert_int_equal(writer_store(w, &j.item, &e), 0);
-    assert_string_equal(env_psql(env, "SELECT string_agg(name, ',' ORDER BY id) FROM items"), "one,deux");
+    assert_string_equal(env_psql(env, "SELECT string_agg(name, ',' ORDER BY id) FROM items"),
+                        "one,deux");
     job_free(&j);
     writer_free(w);
 }
@@ -241,7 +261,8 @@ static void *submit_on(void *arg)
         struct writer_item item = {0};
         struct err e = {0};
 
-        writer_add(&item, &put_item, (const struct db_arg[]){DB_INT(s->first + i), DB_C("x")}, 2, a);
+        writer_add(&item, &put_item, (const struct db_arg[]){DB_INT(s->first + i), DB_C("x")}, 2,
+                   a);
         if (writer_store(s->w, &item, &e) == 0) {
             s->stored++;
             s->outcome[i] = 1;
@@ -294,8 +315,9 @@ static void database_dies_and_comes_back(void **state)
     /* what was acknowledged is there, what was refused is not */
     for (int i = 0; i < THREADS; i++) {
         PGconn *pg = PQconnectdb(env_db(env));
-        PGresult *r = PQexec(pg, arena_printf(env_arena(env), "SELECT id FROM items WHERE id >= %lld AND id < %lld",
-                                              (long long)s[i].first, (long long)s[i].first + IDS_EACH));
+        PGresult *r = PQexec(
+            pg, arena_printf(env_arena(env), "SELECT id FROM items WHERE id >= %lld AND id < %lld",
+                             (long long)s[i].first, (long long)s[i].first + IDS_EACH));
         int64_t found = 0;
 
         for (int row = 0; row < PQntuples(r); row++) {
@@ -324,17 +346,21 @@ static void idle_connection_closed(void **state)
         job_item(&j[i], i, "x");
         if (writer_store(w, &j[i].item, &e) != 0)
             env_fail(env, "%s %s", e.msg, e.detail);
-        (void)env_psql(env, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+        (void)env_psql(env, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                            "pg_backend_pid() AND "
                             "application_name = 'it_writer'");
-        ENV_WAIT(env, 5000, strcmp(env_psql(env, "SELECT count(*)::text FROM pg_stat_activity WHERE "
-                                                 "application_name = 'it_writer'"), "0") == 0);
+        ENV_WAIT(env, 5000,
+                 strcmp(env_psql(env, "SELECT count(*)::text FROM pg_stat_activity WHERE "
+                                      "application_name = 'it_writer'"),
+                        "0") == 0);
         usleep(50000); /* for the news to arrive */
         job_free(&j[i]);
     }
     writer_free(w);
 }
 
-/* The connection breaks at the nth batch, for many n: never both told and not stored, nor refused and stored. */
+/* The connection breaks at the nth batch, for many n: never both told and not stored, nor refused
+ * and stored. */
 static void faults(void **state)
 {
 #if defined(SLUICE_TEST_BUILD)
@@ -357,8 +383,10 @@ static void faults(void **state)
                 ENV_WAIT(env, 5000, is_done(&jobs[i]));
             fault_arm(points[p], 0);
             for (size_t i = 0; i < COUNT_OF(jobs); i++) {
-                const char *there = env_psql(env, arena_printf(env_arena(env), "SELECT count(*)::text FROM items WHERE id = %lld",
-                                                               (long long)first + (long long)i));
+                const char *there =
+                    env_psql(env, arena_printf(env_arena(env),
+                                               "SELECT count(*)::text FROM items WHERE id = %lld",
+                                               (long long)first + (long long)i));
 
                 if (jobs[i].stored)
                     assert_string_equal(there, "1");
@@ -388,7 +416,8 @@ static void bounds(void **state)
         job_init(&loose[i]);
         loose[i].item.droppable = true;
         writer_add(&loose[i].item, &put_item,
-                   (const struct db_arg[]){DB_INT((int64_t)i), DB_STR(str_make(text, sizeof text))}, 2, loose[i].a);
+                   (const struct db_arg[]){DB_INT((int64_t)i), DB_STR(str_make(text, sizeof text))},
+                   2, loose[i].a);
         submit(w, &loose[i]);
     }
     each = loose[0].item.bytes;
@@ -426,7 +455,8 @@ static void large_rows(void **state)
     memset(text, 'x', len);
     for (int i = 0; i < 6; i++) {
         job_init(&jobs[i]);
-        writer_add(&jobs[i].item, &put_item, (const struct db_arg[]){DB_INT(i), DB_STR(str_make(text, len))}, 2, jobs[i].a);
+        writer_add(&jobs[i].item, &put_item,
+                   (const struct db_arg[]){DB_INT(i), DB_STR(str_make(text, len))}, 2, jobs[i].a);
         submit(w, &jobs[i]);
     }
     for (int i = 0; i < 6; i++) {
@@ -456,9 +486,11 @@ int main(void)
 
     log_init("it_writer", LOG_ERROR_LEVEL);
     env = env_start();
-    (void)env_psql(env, "CREATE TABLE items (id bigint PRIMARY KEY, name text NOT NULL);"
-                        "CREATE TABLE parts (id bigint PRIMARY KEY, item_id bigint NOT NULL REFERENCES items);"
-                        "CREATE TABLE kinds (i bigint, t text, b boolean, f double precision, z timestamptz, j json, y bytea)");
+    (void)env_psql(
+        env, "CREATE TABLE items (id bigint PRIMARY KEY, name text NOT NULL);"
+             "CREATE TABLE parts (id bigint PRIMARY KEY, item_id bigint NOT NULL REFERENCES items);"
+             "CREATE TABLE kinds (i bigint, t text, b boolean, f double precision, z timestamptz, "
+             "j json, y bytea)");
     db = db_new(env_db(env), "test", &(struct db_opts){.app_name = "it_writer"});
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     db_free(db);
