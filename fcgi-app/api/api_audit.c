@@ -6,7 +6,8 @@
 
 static const struct db_stmt stmt_names = {
     "api_audit_usernames",
-    "SELECT json_build_object('usernames', coalesce(json_agg(x.username ORDER BY x.username), '[]'))::text FROM "
+    "SELECT json_build_object('usernames', coalesce(json_agg(x.username ORDER BY x.username), "
+    "'[]'))::text FROM "
     "(SELECT DISTINCT username FROM audit WHERE username IS NOT NULL) x",
     0};
 static const struct db_stmt *const all[] = {&stmt_names};
@@ -27,10 +28,14 @@ static const struct search_field audit_fields[] = {
 static const struct search_spec audit_spec = {
     .model = "audit",
     .collection = "records",
-    .select = "json_build_object('id', a.id, 'user_id', a.user_id, 'username', coalesce(a.username, ''), 'user', "
-              "coalesce(a.username, ''), 'summary', coalesce(a.summary, ''), 'operation', a.operation, 'target', "
-              "coalesce(a.target, ''), 'target_type', a.target_type, 'channel', a.channel, 'extra_info', "
-              "coalesce(a.extra_info, ''), 'when', " DB_ISO("a.created_on") ", 'created_on', " DB_ISO("a.created_on") ")",
+    .select =
+        "json_build_object('id', a.id, 'user_id', a.user_id, 'username', coalesce(a.username, ''), "
+        "'user', "
+        "coalesce(a.username, ''), 'summary', coalesce(a.summary, ''), 'operation', a.operation, "
+        "'target', "
+        "coalesce(a.target, ''), 'target_type', a.target_type, 'channel', a.channel, 'extra_info', "
+        "coalesce(a.extra_info, ''), 'when', " DB_ISO("a.created_on") ", 'created_on', " DB_ISO(
+            "a.created_on") ")",
     .from = "audit a",
     .count_from = "audit a",
     .where = "true",
@@ -42,16 +47,19 @@ static const struct search_spec audit_spec = {
 };
 
 static const struct search_field activity_fields[] = {
-    {NULL, "username", "a.username", 't', NULL}, {NULL, "service", "a.service", 't', NULL},
-    {NULL, "method", "lower(a.method)", 't', NULL}, {NULL, "timestamp", "a.hour", 'z', NULL},
+    {NULL, "username", "a.username", 't', NULL},
+    {NULL, "service", "a.service", 't', NULL},
+    {NULL, "method", "lower(a.method)", 't', NULL},
+    {NULL, "timestamp", "a.hour", 'z', NULL},
     {NULL, "ts", "a.hour", 'z', NULL},
 };
 
 static const struct search_spec activity_spec = {
     .model = "activity",
     .collection = "recs",
-    .select = "json_build_object('username', a.username, 'ts', " DB_ISO("a.hour") ", 'timestamp', " DB_ISO("a.hour")
-              ", 'method', lower(a.method), 'service', a.service, 'calls', a.calls)",
+    .select = "json_build_object('username', a.username, 'ts', " DB_ISO(
+        "a.hour") ", 'timestamp', " DB_ISO("a.hour") ", 'method', lower(a.method), 'service', "
+                                                     "a.service, 'calls', a.calls)",
     .from = "user_activity a",
     .count_from = "user_activity a",
     .where = "true",

@@ -1,8 +1,8 @@
 /*
  * Logging in and out, renewing tokens, taking access away (http-api.md 5.1).
  *
- * Password hashing is slow and the work inside borrows connections of its own, so these handlers give back theirs
- * first: many logins at once must not wait for each other's.
+ * Password hashing is slow and the work inside borrows connections of its own, so these handlers
+ * give back theirs first: many logins at once must not wait for each other's.
  */
 #include "api/api.h"
 
@@ -31,8 +31,10 @@ int auth_login_post(struct api_call *c, struct err *e)
     struct str proxy = STR("");
     struct auth_tokens t;
 
-    if (api_body_only(c, "username,password,proxy", e) != 0 || api_body_need(c, "username", 200, &username, e) != 0 ||
-        api_body_need(c, "password", 200, &password, e) != 0 || api_body_text(c, "proxy", 70, &proxy, e) != 0)
+    if (api_body_only(c, "username,password,proxy", e) != 0 ||
+        api_body_need(c, "username", 200, &username, e) != 0 ||
+        api_body_need(c, "password", 200, &password, e) != 0 ||
+        api_body_text(c, "proxy", 70, &proxy, e) != 0)
         return -1;
     give_back_connection(c);
     if (auth_login(c->api->auth, c->cfg, username, password, c->req->remote_addr,
@@ -80,7 +82,8 @@ int auth_2fa_post(struct api_call *c, struct err *e)
     struct str payload;
     struct str code;
 
-    if (api_body_need(c, "2fa_payload", 8192, &payload, e) == 0 && api_body_need(c, "code", 20, &code, e) == 0)
+    if (api_body_need(c, "2fa_payload", 8192, &payload, e) == 0 &&
+        api_body_need(c, "code", 20, &code, e) == 0)
         err_set(e, ERR_INVALID, "the code is not right, or no longer");
     return -1;
 }
@@ -98,8 +101,8 @@ int auth_password_rules_get(struct api_call *c, struct err *e)
     static const struct {
         const char *name, *setting;
     } counts[] = {
-        {"min_length", "password.min_length"},          {"min_uppercase", "password.uppercase"},
-        {"min_lowercase", "password.lowercase"},        {"min_digits", "password.digits"},
+        {"min_length", "password.min_length"},           {"min_uppercase", "password.uppercase"},
+        {"min_lowercase", "password.lowercase"},         {"min_digits", "password.digits"},
         {"min_special_chars", "password.special_chars"}, {"history", "password.duplicate_limit"},
     };
     struct val system = val_dict_new(c->a, 8);
@@ -108,7 +111,8 @@ int auth_password_rules_get(struct api_call *c, struct err *e)
     (void)e;
     for (size_t i = 0; i < COUNT_OF(counts); i++)
         val_dict_set_c(system, counts[i].name, val_int(cfg_int(c->cfg, counts[i].setting)));
-    val_dict_set_c(system, "cannot_contains_username", val_bool(cfg_bool(c->cfg, "password.cannot_contain_username")));
+    val_dict_set_c(system, "cannot_contains_username",
+                   val_bool(cfg_bool(c->cfg, "password.cannot_contain_username")));
     val_dict_set_c(system, "cannot_contains_rev_old_passwords",
                    val_bool(cfg_bool(c->cfg, "password.cannot_reverse_old_password")));
     val_dict_set_c(rules, "system", system);

@@ -1,5 +1,6 @@
 /*
- * The configuration document and its history, its public part, the licence page (http-api.md 5.8, 6).
+ * The configuration document and its history, its public part, the licence page (http-api.md 5.8,
+ * 6).
  */
 #include "api/user_view.h"
 #include "base/json.h"
@@ -13,20 +14,24 @@ static const struct db_stmt stmt_version = {
     "SELECT id, content, " DB_ISO("created_on") " FROM configuration WHERE id = $1", 1};
 static const struct db_stmt stmt_history = {
     "api_configuration_history",
-    "SELECT coalesce(json_agg(json_build_object('id', id, 'ts', " DB_ISO("created_on") ") ORDER BY id DESC), '[]')::text "
-    "FROM configuration",
+    "SELECT coalesce(json_agg(json_build_object('id', id, 'ts', " DB_ISO(
+        "created_on") ") ORDER BY id DESC), '[]')::text "
+                      "FROM configuration",
     0};
-static const struct db_stmt stmt_lock = {"api_configuration_lock", "LOCK TABLE configuration IN SHARE ROW EXCLUSIVE MODE", 0};
-static const struct db_stmt stmt_last_id = {
-    "api_configuration_last_id", "SELECT coalesce(max(id), 0) FROM configuration", 0};
+static const struct db_stmt stmt_lock = {"api_configuration_lock",
+                                         "LOCK TABLE configuration IN SHARE ROW EXCLUSIVE MODE", 0};
+static const struct db_stmt stmt_last_id = {"api_configuration_last_id",
+                                            "SELECT coalesce(max(id), 0) FROM configuration", 0};
 static const struct db_stmt stmt_insert = {
-    "api_configuration_insert", "INSERT INTO configuration (content, created_by) VALUES ($1, $2) RETURNING id", 2};
+    "api_configuration_insert",
+    "INSERT INTO configuration (content, created_by) VALUES ($1, $2) RETURNING id", 2};
 
 static const struct db_stmt *const all[] = {&stmt_current, &stmt_version, &stmt_history,
                                             &stmt_lock,    &stmt_last_id, &stmt_insert};
 const struct db_stmts api_configuration_stmts = {"api_configuration", all, COUNT_OF(all)};
 
-/* ---- public ------------------------------------------------------------------------------------- */
+/* ---- public -------------------------------------------------------------------------------------
+ */
 
 static struct val public_password(struct api_call *c)
 {
@@ -42,7 +47,8 @@ static struct val public_password(struct api_call *c)
 }
 
 /* The members `names` of each item of a list that `wanted` lets through. */
-static struct val pick(struct api_call *c, struct val list, const char *const names[2], bool (*wanted)(struct val item))
+static struct val pick(struct api_call *c, struct val list, const char *const names[2],
+                       bool (*wanted)(struct val item))
 {
     struct val out = val_list_new(c->a, val_count(list));
 
@@ -54,7 +60,8 @@ static struct val pick(struct api_call *c, struct val list, const char *const na
             continue;
         copy = val_dict_new(c->a, 2);
         for (size_t k = 0; k < 2; k++)
-            val_dict_set_c(copy, names[k], val_str_dup(c->a, val_get_text(item, names[k], STR(""))));
+            val_dict_set_c(copy, names[k],
+                           val_str_dup(c->a, val_get_text(item, names[k], STR(""))));
         val_list_add(out, copy);
     }
     return out;
@@ -81,7 +88,8 @@ static struct val public_gui(struct api_call *c)
     val_dict_set_c(gui, "prod", val_bool(cfg_bool(c->cfg, "gui.prod")));
     if (label.len > 0)
         val_dict_set_c(gui, "label", val_str_dup(c->a, label));
-    val_dict_set_c(gui, "modules", val_is(modules, VAL_LIST) ? val_copy(modules, c->a) : val_list_new(c->a, 0));
+    val_dict_set_c(gui, "modules",
+                   val_is(modules, VAL_LIST) ? val_copy(modules, c->a) : val_list_new(c->a, 0));
     val_dict_set_c(webauthn, "enabled", val_bool(cfg_bool(c->cfg, "gui.webauthn.enabled")));
     val_dict_set_c(gui, "webauthn", webauthn);
     return gui;
@@ -101,17 +109,20 @@ int configuration_public_get(struct api_call *c, struct err *e)
     val_dict_set_c(c->result, "password", public_password(c));
     val_dict_set_c(c->result, "auth", auth);
     val_dict_set_c(c->result, "gui", public_gui(c));
-    val_dict_set_c(c->result, "gateways", pick(c, val_path(c->cfg->doc, "provisioning.gateways"), gateway_members, any));
+    val_dict_set_c(c->result, "gateways",
+                   pick(c, val_path(c->cfg->doc, "provisioning.gateways"), gateway_members, any));
     val_dict_set_c(c->result, "retention", retention);
     return 0;
 }
 
-/* ---- versions ----------------------------------------------------------------------------------- */
+/* ---- versions -----------------------------------------------------------------------------------
+ */
 
 static int may_read(const struct api_call *c, struct err *e)
 {
     /* the workflow editor needs the names in it (http-api.md 4.1) */
-    if (api_allowed(c->user, "settings.configuration", e) == 0 || api_allowed(c->user, "orchestration", e) == 0) {
+    if (api_allowed(c->user, "settings.configuration", e) == 0 ||
+        api_allowed(c->user, "orchestration", e) == 0) {
         err_clear(e);
         return 0;
     }
@@ -181,8 +192,8 @@ int configuration_schema_get(struct api_call *c, struct err *e)
     return 0;
 }
 
-/* The snapshot of the version in force, under the lock: secrets that are kept must be those of the last version, not
- * of one this process has not read yet. */
+/* The snapshot of the version in force, under the lock: secrets that are kept must be those of the
+ * last version, not of one this process has not read yet. */
 static int newest_snapshot(struct api_call *c, const struct cfg **out, struct err *e)
 {
     struct str text;
@@ -191,7 +202,8 @@ static int newest_snapshot(struct api_call *c, const struct cfg **out, struct er
     if (db_exec(c->conn, &stmt_lock, DB_NO_ARGS, NULL, e) != 0 ||
         db_text(c->conn, &stmt_last_id, DB_NO_ARGS, &text, c->a, e) != 0)
         return -1;
-    if (str_to_int(text, &last) && last != c->cfg->config_id && cfg_store_reload(c->api->cfg, e) != 0)
+    if (str_to_int(text, &last) && last != c->cfg->config_id &&
+        cfg_store_reload(c->api->cfg, e) != 0)
         return -1;
     *out = cfg_get(c->api->cfg);
     return 0;
@@ -208,7 +220,8 @@ static int store(struct api_call *c, int64_t *id, struct err *e)
         goto out;
     if (cfg_document_accept(now, c->body, &content, c->a, e) != 0)
         goto out;
-    if (db_text(c->conn, &stmt_insert, DB_ARGS(DB_STR(json_text(content, c->a)), DB_STR(c->user->username)), &text, c->a,
+    if (db_text(c->conn, &stmt_insert,
+                DB_ARGS(DB_STR(json_text(content, c->a)), DB_STR(c->user->username)), &text, c->a,
                 e) != 0 ||
         !str_to_int(text, id))
         goto out;
@@ -230,7 +243,8 @@ int configuration_put(struct api_call *c, struct err *e)
         return -1;
     }
     api_audit(c, "update", "Configuration", str_printf(c->a, "%lld", (long long)id));
-    if (cfg_store_reload(c->api->cfg, &why) != 0) /* stored all the same; the listener tries again */
+    if (cfg_store_reload(c->api->cfg, &why) !=
+        0) /* stored all the same; the listener tries again */
         log_err(LOG_ERROR_LEVEL, "config.reload", &why);
     c->result = val_dict_new(c->a, 2);
     val_dict_set_c(c->result, "config_id", val_int(id));
@@ -238,7 +252,8 @@ int configuration_put(struct api_call *c, struct err *e)
     return 0;
 }
 
-/* ---- licence ------------------------------------------------------------------------------------ */
+/* ---- licence ------------------------------------------------------------------------------------
+ */
 
 /* There is nothing to licence: no end, no limits (valid_until must be absent, not null). */
 int license_get(struct api_call *c, struct err *e)

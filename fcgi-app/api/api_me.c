@@ -6,15 +6,22 @@
 
 static const struct db_stmt stmt_manual_actions = {
     "api_me_manual_actions",
-    "WITH m AS (SELECT m.id, m.instance_id, m.instance_guid, m.description, m.possible_outputs, m.created_on, m.user_id, "
+    "WITH m AS (SELECT m.id, m.instance_id, m.instance_guid, m.description, m.possible_outputs, "
+    "m.created_on, m.user_id, "
     "r.name AS role FROM manual_actions m LEFT JOIN roles r ON r.id = m.role_id "
     "WHERE (m.output IS NULL OR NOT $2) AND (m.user_id = $1 "
-    "OR m.role_id IN (SELECT role_id FROM user_roles WHERE user_id = $1)) ORDER BY m.id DESC LIMIT 1000), "
-    "j AS (SELECT user_id, role, id, json_build_object('id', id, 'instance_id', instance_id, 'instance_guid', instance_guid, "
-    "'description', description, 'possible_outputs', possible_outputs, 'created_on', " DB_ISO("created_on") ") AS o FROM m) "
-    "SELECT json_build_object('manual_actions_per_role', (SELECT coalesce(json_object_agg(role, l), '{}') FROM "
-    "(SELECT role, json_agg(o ORDER BY id DESC) AS l FROM j WHERE role IS NOT NULL GROUP BY role) x), "
-    "'manual_actions', (SELECT coalesce(json_agg(o ORDER BY id DESC), '[]') FROM j WHERE user_id = $1 AND role IS NULL))::text",
+    "OR m.role_id IN (SELECT role_id FROM user_roles WHERE user_id = $1)) ORDER BY m.id DESC LIMIT "
+    "1000), "
+    "j AS (SELECT user_id, role, id, json_build_object('id', id, 'instance_id', instance_id, "
+    "'instance_guid', instance_guid, "
+    "'description', description, 'possible_outputs', possible_outputs, 'created_on', " DB_ISO(
+        "created_on") ") AS o FROM m) "
+                      "SELECT json_build_object('manual_actions_per_role', (SELECT "
+                      "coalesce(json_object_agg(role, l), '{}') FROM "
+                      "(SELECT role, json_agg(o ORDER BY id DESC) AS l FROM j WHERE role IS NOT "
+                      "NULL GROUP BY role) x), "
+                      "'manual_actions', (SELECT coalesce(json_agg(o ORDER BY id DESC), '[]') FROM "
+                      "j WHERE user_id = $1 AND role IS NULL))::text",
     2,
 };
 
@@ -33,7 +40,8 @@ int me_manual_actions(struct api_call *c, struct err *e)
     struct str pending = http_req_param(c->req, "pending");
     bool only_open = pending.p == NULL || !str_eq_c(pending, "0");
 
-    return api_answer_query(c, &stmt_manual_actions, DB_ARGS(DB_INT(c->user->id), DB_BOOL(only_open)), "user", e);
+    return api_answer_query(c, &stmt_manual_actions,
+                            DB_ARGS(DB_INT(c->user->id), DB_BOOL(only_open)), "user", e);
 }
 
 /* The old password must be given: a stolen token alone must not take the account over. */
@@ -42,7 +50,8 @@ static int change_password(struct api_call *c, struct err *e)
     struct str password;
     struct str old;
 
-    if (api_body_need(c, "password", 200, &password, e) != 0 || api_body_need(c, "old_password", 200, &old, e) != 0)
+    if (api_body_need(c, "password", 200, &password, e) != 0 ||
+        api_body_need(c, "old_password", 200, &old, e) != 0)
         return -1;
     if (auth_password_confirm(c->api->auth, c->cfg, c->conn, c->user->id, old, e) != 0) {
         err_context(e, "old_password");
@@ -54,7 +63,8 @@ static int change_password(struct api_call *c, struct err *e)
     }
     if (auth_password_check_user(c->cfg, c->conn, c->user->id, c->user->username, password, e) != 0)
         return -1;
-    return auth_password_change(c->api->auth, c->conn, c->user->id, password, auth_family(c->user), e);
+    return auth_password_change(c->api->auth, c->conn, c->user->id, password, auth_family(c->user),
+                                e);
 }
 
 static int write_members(struct api_call *c, struct err *e)
@@ -65,9 +75,12 @@ static int write_members(struct api_call *c, struct err *e)
     s.args[0] = DB_INT(c->user->id);
     if (user_sets_read(c, USER_SELF, &s, e) != 0)
         return -1;
-    if (s.n > 1 && db_query_sql(c->conn,
-                                str_printf(c->a, "UPDATE users SET %s, updated_on = now() WHERE id = $1", buf_cstr(&s.assigns)).p,
-                                s.args, s.n, &res, c->a, e) != 0)
+    if (s.n > 1 &&
+        db_query_sql(c->conn,
+                     str_printf(c->a, "UPDATE users SET %s, updated_on = now() WHERE id = $1",
+                                buf_cstr(&s.assigns))
+                         .p,
+                     s.args, s.n, &res, c->a, e) != 0)
         return -1;
     return user_token_write(c, c->user->id, e);
 }

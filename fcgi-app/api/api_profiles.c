@@ -6,12 +6,14 @@
 
 static const struct db_stmt stmt_list = {
     "api_profiles_list",
-    "SELECT json_build_object('profiles', coalesce(json_agg(json_build_object('id', id, 'name', name, 'home', home, "
+    "SELECT json_build_object('profiles', coalesce(json_agg(json_build_object('id', id, 'name', "
+    "name, 'home', home, "
     "'available', available) ORDER BY name), '[]'))::text FROM user_profiles",
     0};
 static const struct db_stmt stmt_get = {
     "api_profile_get",
-    "SELECT json_build_object('id', id, 'name', name, 'available', available, 'home', home, 'accesses', accesses, "
+    "SELECT json_build_object('id', id, 'name', name, 'available', available, 'home', home, "
+    "'accesses', accesses, "
     "'api_rules', api_rules)::text FROM user_profiles WHERE id = $1",
     1};
 static const struct db_stmt stmt_insert = {
@@ -22,14 +24,17 @@ static const struct db_stmt stmt_insert = {
 static const struct db_stmt stmt_update = {
     "api_profile_update",
     "UPDATE user_profiles SET name = coalesce($2, name), available = coalesce($3, available), "
-    "home = CASE WHEN $4 THEN $5 ELSE home END, accesses = CASE WHEN $6::json IS NULL THEN accesses "
-    "ELSE ARRAY(SELECT json_array_elements_text($6::json)) END, api_rules = coalesce($7, api_rules), updated_on = now() "
+    "home = CASE WHEN $4 THEN $5 ELSE home END, accesses = CASE WHEN $6::json IS NULL THEN "
+    "accesses "
+    "ELSE ARRAY(SELECT json_array_elements_text($6::json)) END, api_rules = coalesce($7, "
+    "api_rules), updated_on = now() "
     "WHERE id = $1 RETURNING name",
     7};
 static const struct db_stmt stmt_delete = {
     "api_profile_delete", "DELETE FROM user_profiles WHERE id = $1 RETURNING name", 1};
 
-static const struct db_stmt *const all[] = {&stmt_list, &stmt_get, &stmt_insert, &stmt_update, &stmt_delete};
+static const struct db_stmt *const all[] = {&stmt_list, &stmt_get, &stmt_insert, &stmt_update,
+                                            &stmt_delete};
 const struct db_stmts api_profiles_stmts = {"api_profiles", all, COUNT_OF(all)};
 
 #define TARGET "user profile"
@@ -113,8 +118,10 @@ static int read_profile(struct api_call *c, struct profile *p, struct err *e)
     *p = (struct profile){.available = true};
     p->has_available = val_is(val_get(c->body, "available"), VAL_BOOL);
     p->has_home = api_body_has(c, "home");
-    if (api_body_text(c, "name", 255, &p->name, e) != 0 || api_body_bool(c, "available", &p->available, e) != 0 ||
-        api_body_text(c, "home", 1000, &p->home, e) != 0 || read_accesses(c, p, e) != 0 || read_rules(c, p, e) != 0)
+    if (api_body_text(c, "name", 255, &p->name, e) != 0 ||
+        api_body_bool(c, "available", &p->available, e) != 0 ||
+        api_body_text(c, "home", 1000, &p->home, e) != 0 || read_accesses(c, p, e) != 0 ||
+        read_rules(c, p, e) != 0)
         return -1;
     if (p->home.len == 0)
         p->home = STR_NONE;
@@ -149,7 +156,8 @@ int profiles_create(struct api_call *c, struct err *e)
         return -1;
     if (db_text(c->conn, &stmt_insert,
                 DB_ARGS(DB_STR(p.name), DB_BOOL(p.available), DB_STR_OR_NULL(p.home),
-                        DB_STR(p.accesses.p != NULL ? p.accesses : STR("[]")), DB_STR(p.rules.p != NULL ? p.rules : STR("[]"))),
+                        DB_STR(p.accesses.p != NULL ? p.accesses : STR("[]")),
+                        DB_STR(p.rules.p != NULL ? p.rules : STR("[]"))),
                 &id, c->a, e) != 0)
         return in_words(p.name, e);
     if (!str_to_int(id, &n))
@@ -230,8 +238,10 @@ int profile_put(struct api_call *c, struct err *e)
     if (api_id(c, 0, "profile", &id, e) != 0 || read_profile(c, &p, e) != 0)
         return -1;
     if (db_text(c->conn, &stmt_update,
-                DB_ARGS(DB_INT(id), DB_STR_OR_NULL(p.name), p.has_available ? DB_BOOL(p.available) : DB_NULL,
-                        DB_BOOL(p.has_home), DB_STR_OR_NULL(p.home), DB_STR_OR_NULL(p.accesses), DB_STR_OR_NULL(p.rules)),
+                DB_ARGS(DB_INT(id), DB_STR_OR_NULL(p.name),
+                        p.has_available ? DB_BOOL(p.available) : DB_NULL, DB_BOOL(p.has_home),
+                        DB_STR_OR_NULL(p.home), DB_STR_OR_NULL(p.accesses),
+                        DB_STR_OR_NULL(p.rules)),
                 &name, c->a, e) != 0)
         return in_words(p.name, e);
     api_audit(c, "update", TARGET, name);

@@ -1,7 +1,8 @@
 /*
  * Addresses a user wants to be told at when his requests end (http-api.md 5.4).
  *
- * endpoint_extra may hold credentials, so it is sealed; only its owner and administrators read it back.
+ * endpoint_extra may hold credentials, so it is sealed; only its owner and administrators read it
+ * back.
  */
 #include "api/user_view.h"
 #include "base/json.h"
@@ -9,16 +10,20 @@
 
 static const struct db_stmt stmt_list = {
     "api_callbacks_list",
-    "SELECT id, endpoint, endpoint_extra, event_category, scope, " DB_ISO("created_on") ", " DB_ISO("updated_on")
-    " FROM user_callbacks WHERE user_id = $1 ORDER BY id",
+    "SELECT id, endpoint, endpoint_extra, event_category, scope, " DB_ISO("created_on") ", " DB_ISO(
+        "updated_on") " FROM user_callbacks WHERE user_id = $1 ORDER BY id",
     1};
-static const struct db_stmt stmt_user = {"api_callbacks_user", "SELECT id FROM users WHERE id = $1", 1};
+static const struct db_stmt stmt_user = {"api_callbacks_user", "SELECT id FROM users WHERE id = $1",
+                                         1};
 static const struct db_stmt stmt_insert = {
     "api_callbacks_insert",
-    "INSERT INTO user_callbacks (user_id, endpoint, event_category, scope) VALUES ($1, $2, $3, $4) RETURNING id", 4};
+    "INSERT INTO user_callbacks (user_id, endpoint, event_category, scope) VALUES ($1, $2, $3, $4) "
+    "RETURNING id",
+    4};
 static const struct db_stmt stmt_update = {
     "api_callbacks_update",
-    "UPDATE user_callbacks SET endpoint = coalesce($3, endpoint), event_category = coalesce($4, event_category), "
+    "UPDATE user_callbacks SET endpoint = coalesce($3, endpoint), event_category = coalesce($4, "
+    "event_category), "
     "scope = coalesce($5, scope), updated_on = now() WHERE user_id = $1 AND id = $2",
     5};
 static const struct db_stmt stmt_extra = {
@@ -37,7 +42,8 @@ static int read_user(struct api_call *c, int64_t *id, struct err *e)
 {
     struct str found;
 
-    if (api_id(c, 0, "user", id, e) != 0 || (*id != c->user->id && api_allowed(c->user, "settings.users", e) != 0))
+    if (api_id(c, 0, "user", id, e) != 0 ||
+        (*id != c->user->id && api_allowed(c->user, "settings.users", e) != 0))
         return -1;
     if (db_text(c->conn, &stmt_user, DB_ARGS(DB_INT(*id)), &found, c->a, e) == 0)
         return 0;
@@ -87,7 +93,9 @@ static int write_extra(struct api_call *c, int64_t id, struct err *e)
     if (!api_body_has(c, "endpoint_extra"))
         return 0;
     if (val_is(v, VAL_DICT) && k != NULL && k->material.len == 32)
-        text = crypto_seal_text(crypto_seal(k->id, k->material.p, json_text(v, c->a), PURPOSE, item(c, id), c->a), c->a);
+        text = crypto_seal_text(
+            crypto_seal(k->id, k->material.p, json_text(v, c->a), PURPOSE, item(c, id), c->a),
+            c->a);
     else if (!val_is_none(v)) {
         err_set(e, ERR_INVALID, "endpoint_extra: expected an object");
         return -1;
@@ -112,13 +120,16 @@ static int one_of(const char *name, struct str value, const char *const *known, 
 
 static int read_fields(struct api_call *c, struct fields *f, struct err *e)
 {
-    static const char *const categories[] = {"on_request_success", "on_request_failure", "on_blocking_error", NULL};
+    static const char *const categories[] = {"on_request_success", "on_request_failure",
+                                             "on_blocking_error", NULL};
     static const char *const scopes[] = {"user", "group", "platform", NULL};
 
     *f = (struct fields){STR_NONE, STR_NONE, STR_NONE};
     if (api_body_text(c, "endpoint", 2000, &f->endpoint, e) != 0 ||
-        api_body_text(c, "event_category", 40, &f->category, e) != 0 || api_body_text(c, "scope", 20, &f->scope, e) != 0 ||
-        one_of("event_category", f->category, categories, e) != 0 || one_of("scope", f->scope, scopes, e) != 0)
+        api_body_text(c, "event_category", 40, &f->category, e) != 0 ||
+        api_body_text(c, "scope", 20, &f->scope, e) != 0 ||
+        one_of("event_category", f->category, categories, e) != 0 ||
+        one_of("scope", f->scope, scopes, e) != 0)
         return -1;
     if (f->endpoint.p != NULL && f->endpoint.len < 4) {
         err_set(e, ERR_INVALID, "endpoint: expected 4 to 2000 characters");
@@ -129,12 +140,14 @@ static int read_fields(struct api_call *c, struct fields *f, struct err *e)
 
 int user_callbacks_list(struct api_call *c, struct err *e)
 {
-    static const char *const names[] = {"callback_id", "endpoint", NULL, "event_category", "scope", "created_on", "updated_on"};
+    static const char *const names[] = {"callback_id", "endpoint",   NULL,        "event_category",
+                                        "scope",       "created_on", "updated_on"};
     PGresult *res = NULL;
     struct val list;
     int64_t id;
 
-    if (read_user(c, &id, e) != 0 || db_query_in(c->conn, &stmt_list, DB_ARGS(DB_INT(id)), &res, c->a, e) != 0)
+    if (read_user(c, &id, e) != 0 ||
+        db_query_in(c->conn, &stmt_list, DB_ARGS(DB_INT(id)), &res, c->a, e) != 0)
         return -1;
     list = val_list_new(c->a, (size_t)PQntuples(res));
     for (int row = 0; row < PQntuples(res); row++) {
@@ -146,7 +159,8 @@ int user_callbacks_list(struct api_call *c, struct err *e)
         for (int k = 1; k < (int)COUNT_OF(names); k++)
             if (names[k] != NULL)
                 val_dict_set_c(v, names[k], val_str(db_str(res, row, k)));
-        val_dict_set_c(v, "endpoint_extra", open_extra(c, db_int(res, row, 0), db_str(res, row, 2)));
+        val_dict_set_c(v, "endpoint_extra",
+                       open_extra(c, db_int(res, row, 0), db_str(res, row, 2)));
         val_list_add(list, v);
     }
     c->result = val_dict_new(c->a, 1);
@@ -155,7 +169,8 @@ int user_callbacks_list(struct api_call *c, struct err *e)
 }
 
 /* Several statements as one change. */
-static int in_transaction(struct api_call *c, int (*fn)(struct api_call *c, int64_t user, int64_t *id, struct err *e),
+static int in_transaction(struct api_call *c,
+                          int (*fn)(struct api_call *c, int64_t user, int64_t *id, struct err *e),
                           int64_t user, int64_t *id, struct err *e)
 {
     if (db_begin(c->conn, e) != 0)
@@ -173,10 +188,12 @@ static int insert(struct api_call *c, int64_t user, int64_t *id, struct err *e)
     struct str text;
 
     if (read_fields(c, &f, e) != 0 || api_body_need(c, "endpoint", 2000, &f.endpoint, e) != 0 ||
-        api_body_need(c, "event_category", 40, &f.category, e) != 0 || api_body_need(c, "scope", 20, &f.scope, e) != 0)
+        api_body_need(c, "event_category", 40, &f.category, e) != 0 ||
+        api_body_need(c, "scope", 20, &f.scope, e) != 0)
         return -1;
-    if (db_text(c->conn, &stmt_insert, DB_ARGS(DB_INT(user), DB_STR(f.endpoint), DB_STR(f.category), DB_STR(f.scope)), &text,
-                c->a, e) != 0 ||
+    if (db_text(c->conn, &stmt_insert,
+                DB_ARGS(DB_INT(user), DB_STR(f.endpoint), DB_STR(f.category), DB_STR(f.scope)),
+                &text, c->a, e) != 0 ||
         !str_to_int(text, id))
         return -1;
     return write_extra(c, *id, e);
@@ -201,8 +218,8 @@ static int update(struct api_call *c, int64_t user, int64_t *id, struct err *e)
 
     if (read_fields(c, &f, e) != 0 ||
         db_exec(c->conn, &stmt_update,
-                DB_ARGS(DB_INT(user), DB_INT(*id), DB_STR_OR_NULL(f.endpoint), DB_STR_OR_NULL(f.category),
-                        DB_STR_OR_NULL(f.scope)),
+                DB_ARGS(DB_INT(user), DB_INT(*id), DB_STR_OR_NULL(f.endpoint),
+                        DB_STR_OR_NULL(f.category), DB_STR_OR_NULL(f.scope)),
                 &n, e) != 0)
         return -1;
     if (n == 0) {
@@ -217,7 +234,8 @@ int user_callback_put(struct api_call *c, struct err *e)
     int64_t user;
     int64_t id;
 
-    if (read_user(c, &user, e) != 0 || api_id(c, 1, "callback", &id, e) != 0 || in_transaction(c, update, user, &id, e) != 0)
+    if (read_user(c, &user, e) != 0 || api_id(c, 1, "callback", &id, e) != 0 ||
+        in_transaction(c, update, user, &id, e) != 0)
         return -1;
     api_audit(c, "update", "callback", item(c, id));
     c->result = val_dict_new(c->a, 0);

@@ -1,25 +1,27 @@
 /*
  * Accounts, for administrators (http-api.md 5.4).
  *
- * Who is not a system user himself may neither make system users nor touch them: the right to manage accounts is
- * not the right to become anybody.
+ * Who is not a system user himself may neither make system users nor touch them: the right to
+ * manage accounts is not the right to become anybody.
  */
 #include "api/search.h"
 #include "api/user_view.h"
 #include "base/json.h"
 
 static const struct db_stmt stmt_target = {
-    "api_user_target", "SELECT username, is_system, entity IS NOT NULL FROM users WHERE id = $1", 1};
+    "api_user_target", "SELECT username, is_system, entity IS NOT NULL FROM users WHERE id = $1",
+    1};
 static const struct db_stmt stmt_delete = {"api_user_delete", "DELETE FROM users WHERE id = $1", 1};
 static const struct db_stmt stmt_role_add = {
-    "api_user_role_add", "INSERT INTO user_roles (user_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", 2};
+    "api_user_role_add",
+    "INSERT INTO user_roles (user_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", 2};
 static const struct db_stmt stmt_role_remove = {
     "api_user_role_remove", "DELETE FROM user_roles WHERE user_id = $1 AND role_id = $2", 2};
-static const struct db_stmt stmt_ip_add = {
-    "api_user_ip_add",
-    "INSERT INTO user_ip_limits (user_id, ip) VALUES ($1, network($2::inet)) ON CONFLICT (user_id, ip) "
-    "DO UPDATE SET ip = EXCLUDED.ip RETURNING id",
-    2};
+static const struct db_stmt stmt_ip_add = {"api_user_ip_add",
+                                           "INSERT INTO user_ip_limits (user_id, ip) VALUES ($1, "
+                                           "network($2::inet)) ON CONFLICT (user_id, ip) "
+                                           "DO UPDATE SET ip = EXCLUDED.ip RETURNING id",
+                                           2};
 static const struct db_stmt stmt_ip_remove = {
     "api_user_ip_remove", "DELETE FROM user_ip_limits WHERE user_id = $1 AND id = $2", 2};
 static const struct db_stmt stmt_passkey_remove = {
@@ -53,22 +55,29 @@ static const struct search_field fields[] = {
     {NULL, "last_use", "u.last_use", 'z', NULL},
 };
 
-static const struct search_spec spec = {
-    .model = "users",
-    .collection = "users",
-    .select = "json_build_object('id', u.id, 'username', u.username, 'email', coalesce(u.email, ''), 'first_name', "
-              "coalesce(u.first_name, ''), 'last_name', coalesce(u.last_name, ''), 'mobile_number', "
-              "coalesce(u.mobile_number, ''), 'status', " STATUS ", 'is_system', u.is_system, 'language', u.language, "
-              "'ui_profile', coalesce(u.ui_profile, ''), 'created_on', " DB_ISO("u.created_on") ", 'updated_on', "
-              DB_ISO("u.updated_on") ", 'last_use', " DB_ISO("u.last_use") ")",
-    .from = "users u",
-    .count_from = "users u",
-    .where = "true",
-    .order = "lower(u.username), u.id",
-    .tie = "u.id",
-    .fields = fields,
-    .n_fields = COUNT_OF(fields),
-    .skip_empty = true,
+static const struct search_spec spec =
+    {
+        .model = "users",
+        .collection = "users",
+        .select = "json_build_object('id', u.id, 'username', u.username, 'email', "
+                  "coalesce(u.email, ''), 'first_name', "
+                  "coalesce(u.first_name, ''), 'last_name', coalesce(u.last_name, ''), "
+                  "'mobile_number', "
+                  "coalesce(u.mobile_number, ''), 'status', " STATUS
+                  ", 'is_system', u.is_system, 'language', u.language, "
+                  "'ui_profile', coalesce(u.ui_profile, ''), 'created_on', " DB_ISO(
+                      "u.created_on") ", 'updated_on', " DB_ISO("u.updated_on") ", "
+                                                                                "'last_use',"
+                                                                                " " DB_ISO("u.last_"
+                                                                                           "use") ")",
+        .from = "users u",
+        .count_from = "users u",
+        .where = "true",
+        .order = "lower(u.username), u.id",
+        .tie = "u.id",
+        .fields = fields,
+        .n_fields = COUNT_OF(fields),
+        .skip_empty = true,
 };
 
 struct target {
@@ -125,7 +134,9 @@ int user_get(struct api_call *c, struct err *e)
 {
     int64_t id;
 
-    return api_id(c, 0, "user", &id, e) != 0 ? -1 : user_view(c, id, ADMIN_ATTEMPTS, false, &c->result, e);
+    return api_id(c, 0, "user", &id, e) != 0
+               ? -1
+               : user_view(c, id, ADMIN_ATTEMPTS, false, &c->result, e);
 }
 
 /* Constraint violations in words. */
@@ -138,20 +149,25 @@ static int refused(struct str username, struct err *e)
     return -1;
 }
 
-static int insert(struct api_call *c, struct str username, struct str password, int64_t *id, struct err *e)
+static int insert(struct api_call *c, struct str username, struct str password, int64_t *id,
+                  struct err *e)
 {
     struct user_sets s = {0};
     PGresult *res = NULL;
     bool must_change = false;
 
-    if (user_sets_read(c, USER_NEW, &s, e) != 0 || api_body_bool(c, "need_password_change", &must_change, e) != 0)
+    if (user_sets_read(c, USER_NEW, &s, e) != 0 ||
+        api_body_bool(c, "need_password_change", &must_change, e) != 0)
         return -1;
     if (db_query_sql(c->conn,
-                     str_printf(c->a, "INSERT INTO users (%s) VALUES (%s) RETURNING id", buf_cstr(&s.columns), buf_cstr(&s.values)).p,
+                     str_printf(c->a, "INSERT INTO users (%s) VALUES (%s) RETURNING id",
+                                buf_cstr(&s.columns), buf_cstr(&s.values))
+                         .p,
                      s.args, s.n, &res, c->a, e) != 0)
         return refused(username, e);
     *id = db_int(res, 0, 0);
-    if (password.len > 0 && auth_password_set(c->api->auth, c->conn, *id, password, must_change, e) != 0)
+    if (password.len > 0 &&
+        auth_password_set(c->api->auth, c->conn, *id, password, must_change, e) != 0)
         return -1;
     return user_token_write(c, *id, e);
 }
@@ -163,10 +179,12 @@ int users_create(struct api_call *c, struct err *e)
     struct str password = STR("");
     int64_t id;
 
-    if (api_body_need(c, "username", 255, &username, e) != 0 || api_body_need(c, "email", 255, &email, e) != 0 ||
+    if (api_body_need(c, "username", 255, &username, e) != 0 ||
+        api_body_need(c, "email", 255, &email, e) != 0 ||
         api_body_text(c, "password", 200, &password, e) != 0 || may_grant_system(c, e) != 0)
         return -1;
-    if (password.len > 0 && auth_password_check_user(c->cfg, c->conn, 0, username, password, e) != 0)
+    if (password.len > 0 &&
+        auth_password_check_user(c->cfg, c->conn, 0, username, password, e) != 0)
         return -1;
     if (db_begin(c->conn, e) != 0)
         return -1;
@@ -199,13 +217,18 @@ static int update(struct api_call *c, const struct target *t, struct str passwor
     bool must_change = false;
 
     s.args[0] = DB_INT(t->id);
-    if (user_sets_read(c, USER_ADMIN, &s, e) != 0 || api_body_bool(c, "need_password_change", &must_change, e) != 0)
+    if (user_sets_read(c, USER_ADMIN, &s, e) != 0 ||
+        api_body_bool(c, "need_password_change", &must_change, e) != 0)
         return -1;
-    if (password.len > 0 && auth_password_set(c->api->auth, c->conn, t->id, password, must_change, e) != 0)
+    if (password.len > 0 &&
+        auth_password_set(c->api->auth, c->conn, t->id, password, must_change, e) != 0)
         return -1;
-    if (s.n > 1 && db_query_sql(c->conn,
-                                str_printf(c->a, "UPDATE users SET %s, updated_on = now() WHERE id = $1", buf_cstr(&s.assigns)).p,
-                                s.args, s.n, &res, c->a, e) != 0)
+    if (s.n > 1 &&
+        db_query_sql(c->conn,
+                     str_printf(c->a, "UPDATE users SET %s, updated_on = now() WHERE id = $1",
+                                buf_cstr(&s.assigns))
+                         .p,
+                     s.args, s.n, &res, c->a, e) != 0)
         return refused(val_get_text(c->body, "username", t->username), e);
     return user_token_write(c, t->id, e);
 }
@@ -219,7 +242,8 @@ int user_put(struct api_call *c, struct err *e)
         api_body_text(c, "password", 200, &password, e) != 0)
         return -1;
     if (password.len > 0 &&
-        auth_password_check_user(c->cfg, c->conn, t.id, val_get_text(c->body, "username", t.username), password, e) != 0)
+        auth_password_check_user(c->cfg, c->conn, t.id,
+                                 val_get_text(c->body, "username", t.username), password, e) != 0)
         return -1;
     if (db_begin(c->conn, e) != 0)
         return -1;
@@ -279,7 +303,8 @@ int user_unrevoke(struct api_call *c, struct err *e)
     return 0;
 }
 
-/* ---- what hangs on a user ------------------------------------------------------------------------ */
+/* ---- what hangs on a user
+ * ------------------------------------------------------------------------ */
 
 /* Remove the row {id} of a table of the user's; `what` for the message. */
 static int remove_part(struct api_call *c, const struct db_stmt *s, const char *what, struct err *e)
@@ -340,7 +365,8 @@ int user_ip_add(struct api_call *c, struct err *e)
 
     if (read_target(c, &t, e) != 0 || api_body_need(c, "ip", 50, &ip, e) != 0)
         return -1;
-    if (db_query_in(c->conn, &stmt_ip_add, DB_ARGS(DB_INT(t.id), DB_STR(str_trim(ip))), &res, c->a, e) != 0) {
+    if (db_query_in(c->conn, &stmt_ip_add, DB_ARGS(DB_INT(t.id), DB_STR(str_trim(ip))), &res, c->a,
+                    e) != 0) {
         if (e->code == ERR_INVALID)
             err_set(e, ERR_INVALID, "ip: expected an address or a network such as 10.0.0.0/8");
         return -1;
@@ -357,11 +383,13 @@ int user_loc_remove(struct api_call *c, struct err *e)
     int64_t id;
     int64_t n = 0;
 
-    if (api_id(c, 0, "user", &id, e) != 0 || (id != c->user->id && api_allowed(c->user, "settings.users", e) != 0))
+    if (api_id(c, 0, "user", &id, e) != 0 ||
+        (id != c->user->id && api_allowed(c->user, "settings.users", e) != 0))
         return -1;
     if (c->params[2].p != NULL)
         ip = str_printf(c->a, "%.*s/%.*s", STR_ARG(ip), STR_ARG(c->params[2]));
-    if (db_exec(c->conn, &stmt_loc_remove, DB_ARGS(DB_INT(id), DB_STR(ip)), &n, e) != 0 && e->code != ERR_INVALID)
+    if (db_exec(c->conn, &stmt_loc_remove, DB_ARGS(DB_INT(id), DB_STR(ip)), &n, e) != 0 &&
+        e->code != ERR_INVALID)
         return -1;
     if (n == 0) {
         err_set(e, ERR_NOT_FOUND, "no such location");

@@ -9,12 +9,15 @@
 
 static const struct db_stmt stmt_count = {
     "api_weak_count", "SELECT json_build_object('count', count(*))::text FROM weak_passwords", 0};
-static const struct db_stmt stmt_list = {
-    "api_weak_list", "SELECT coalesce(string_agg(password, E'\\n' ORDER BY password) || E'\\n', '') FROM weak_passwords", 0};
+static const struct db_stmt stmt_list = {"api_weak_list",
+                                         "SELECT coalesce(string_agg(password, E'\\n' ORDER BY "
+                                         "password) || E'\\n', '') FROM weak_passwords",
+                                         0};
 static const struct db_stmt stmt_clear = {"api_weak_clear", "DELETE FROM weak_passwords", 0};
-static const struct db_stmt stmt_add = {
-    "api_weak_add",
-    "INSERT INTO weak_passwords (password) SELECT DISTINCT json_array_elements_text($1::json) ON CONFLICT DO NOTHING", 1};
+static const struct db_stmt stmt_add = {"api_weak_add",
+                                        "INSERT INTO weak_passwords (password) SELECT DISTINCT "
+                                        "json_array_elements_text($1::json) ON CONFLICT DO NOTHING",
+                                        1};
 
 static const struct db_stmt *const all[] = {&stmt_count, &stmt_list, &stmt_clear, &stmt_add};
 const struct db_stmts api_weak_passwords_stmts = {"api_weak_passwords", all, COUNT_OF(all)};
@@ -47,7 +50,9 @@ int weak_passwords_delete(struct api_call *c, struct err *e)
 
 static int add_batch(struct api_call *c, struct val list, struct err *e)
 {
-    return val_count(list) == 0 ? 0 : db_exec(c->conn, &stmt_add, DB_ARGS(DB_STR(json_text(list, c->a))), NULL, e);
+    return val_count(list) == 0
+               ? 0
+               : db_exec(c->conn, &stmt_add, DB_ARGS(DB_STR(json_text(list, c->a))), NULL, e);
 }
 
 static int add_lines(struct api_call *c, struct str text, struct err *e)
@@ -59,7 +64,8 @@ static int add_lines(struct api_call *c, struct str text, struct err *e)
 
         if (line.len > 0 && line.p[line.len - 1] == '\r')
             line.len--;
-        if (line.len == 0 || line.len > LINE_MAX_BYTES || utf8_check(line) != line.len || str_find_char(line, '\0') >= 0)
+        if (line.len == 0 || line.len > LINE_MAX_BYTES || utf8_check(line) != line.len ||
+            str_find_char(line, '\0') >= 0)
             continue; /* no password could be equal to it */
         val_list_add(list, val_str(line));
         if (val_count(list) == BATCH) {

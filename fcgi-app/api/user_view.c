@@ -7,43 +7,68 @@
 #include "base/log.h"
 #include "base/utf8.h"
 
-#define LIST_OF(row, from, order) "(SELECT coalesce(json_agg(" row " ORDER BY " order "), '[]') FROM " from ")"
+#define LIST_OF(row, from, order)                                                                  \
+    "(SELECT coalesce(json_agg(" row " ORDER BY " order "), '[]') FROM " from ")"
 
-static const struct db_stmt stmt_view = {
-    "user_view",
-    "SELECT json_build_object('id', u.id, 'username', u.username, 'email', coalesce(u.email, ''), "
-    "'first_name', coalesce(u.first_name, ''), 'last_name', coalesce(u.last_name, ''), "
-    "'mobile_number', coalesce(u.mobile_number, ''), 'is_system', u.is_system, 'ui_profile', coalesce(u.ui_profile, ''), "
-    "'ui_data', u.ui_data, 'groups', u.groups, 'language', u.language, 'timezone', coalesce(u.timezone, ''), "
-    "'registered_on', " DB_ISO("u.registered_on") ", 'created_on', " DB_ISO("u.created_on")
-    ", 'updated_on', " DB_ISO("u.updated_on") ", 'local_user', u.local_user, 'support_reset_password', u.local_user, "
-    "'need_password_change', u.need_password_change, 'password_disabled', u.password_disabled, "
-    "'status', CASE u.status WHEN 'INACTIVE' THEN 'INATIVE' ELSE u.status END, 'profile_id', u.profile_id, "
-    "'profile', json_build_object('name', coalesce(p.name, ''), 'home', p.home, 'accesses', coalesce(p.accesses, '{}'))), "
-    "json_build_object('properties', u.properties, 'admin_of', u.admin_of, 'entity', u.entity, "
-    "'two_fa_option', coalesce(u.two_fa_option, 'none'), 'with_ip_limits', u.with_ip_limits, "
-    "'last_use', " DB_ISO("u.last_use") ", 'token_expiry_date', " DB_ISO("u.token_expiry_date") ", 'roles', "
-    LIST_OF("json_build_object('id', r.id, 'name', r.name, 'created_on', " DB_ISO("r.created_on") ")",
-            "user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id", "r.name")
-    ", 'passkeys', "
-    LIST_OF("json_build_object('id', k.id, 'credential_id', k.credential_id, 'name', k.name, 'credential_object', "
-            "k.credential_object::text, 'created_on', " DB_ISO("k.created_on") ", 'last_use', " DB_ISO("k.last_use") ")",
-            "passkeys k WHERE k.user_id = u.id", "k.id")
-    ", 'trusted_locs', "
-    LIST_OF("json_build_object('id', t.id, 'user_id', t.user_id, 'ip', t.ip::text, 'user_agent', t.user_agent, 'expiry_date', "
-            DB_ISO("t.expiry_date") ", 'trusted', t.trusted, 'last_use', " DB_ISO("t.last_use") ", 'created_on', "
-            DB_ISO("t.created_on") ")",
-            "trusted_locations t WHERE t.user_id = u.id", "t.id")
-    ", 'login_attempts', "
-    LIST_OF("json_build_object('id', a.id, 'user_id', a.user_id, 'ip', a.ip::text, 'user_agent', a.user_agent, 'success', "
-            "a.success, 'created_at', " DB_ISO("a.created_at") ", 'failure_reason', a.failure_reason, 'deletegated_to', "
-            "a.delegated_to)",
-            "(SELECT * FROM login_attempts WHERE user_id = u.id ORDER BY id DESC LIMIT $2) a", "a.id DESC")
-    ", 'ip_limits', "
-    LIST_OF("json_build_object('id', l.id, 'ip', l.ip::text, 'created_at', " DB_ISO("l.created_at") ")",
-            "user_ip_limits l WHERE l.user_id = u.id", "l.id")
-    "), u.token_sealed, u.entity IS NOT NULL FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
-    2,
+static const struct db_stmt
+    stmt_view =
+        {
+            "user_view",
+            "SELECT json_build_object('id', u.id, 'username', u.username, 'email', "
+            "coalesce(u.email, ''), "
+            "'first_name', coalesce(u.first_name, ''), 'last_name', coalesce(u.last_name, ''), "
+            "'mobile_number', coalesce(u.mobile_number, ''), 'is_system', u.is_system, "
+            "'ui_profile', coalesce(u.ui_profile, ''), "
+            "'ui_data', u.ui_data, 'groups', u.groups, 'language', u.language, 'timezone', "
+            "coalesce(u.timezone, ''), "
+            "'registered_on', " DB_ISO("u.registered_on") ", 'created_on', " DB_ISO(
+                "u.created_on") ", 'updated_on', " DB_ISO("u.updated_on") ", 'local_user', "
+                                                                          "u.local_user, "
+                                                                          "'support_reset_password'"
+                                                                          ", u.local_user, "
+                                                                          "'need_password_change', "
+                                                                          "u.need_password_change, "
+                                                                          "'password_disabled', "
+                                                                          "u.password_disabled, "
+                                                                          "'status', CASE u.status "
+                                                                          "WHEN 'INACTIVE' THEN "
+                                                                          "'INATIVE' ELSE u.status "
+                                                                          "END, 'profile_id', "
+                                                                          "u.profile_id, "
+                                                                          "'profile', "
+                                                                          "json_build_object('name'"
+                                                                          ", coalesce(p.name, ''), "
+                                                                          "'home', p.home, "
+                                                                          "'accesses', "
+                                                                          "coalesce(p.accesses, "
+                                                                          "'{}'))), "
+                                                                          "json_build_object('"
+                                                                          "properties', "
+                                                                          "u.properties, "
+                                                                          "'admin_of', u.admin_of, "
+                                                                          "'entity', u.entity, "
+                                                                          "'two_fa_option', "
+                                                                          "coalesce(u.two_fa_"
+                                                                          "option, 'none'), "
+                                                                          "'with_ip_limits', "
+                                                                          "u.with_ip_limits, "
+                                                                          "'last_use', " DB_ISO("u."
+                                                                                                "la"
+                                                                                                "st"
+                                                                                                "_u"
+                                                                                                "s"
+                                                                                                "e") ", 'token_expiry_date', " DB_ISO(
+                                                                              "u.token_expiry_date") ", 'roles', " LIST_OF("json_build_object('id', r.id, 'name', r.name, 'created_on', " DB_ISO("r.created_on") ")", "user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id", "r.name") ", 'passkeys', " LIST_OF("json_build_object('id', k.id, 'credential_id', k.credential_id, 'name', k.name, 'credential_object', "
+                                                                                                                                                                                                                                                                                                                                    "k.credential_object::text, 'created_on', " DB_ISO("k.created_on") ", 'last_use', " DB_ISO(
+                                                                                                                                                                                                                                                                                                                                        "k.last_use") ")",
+                                                                                                                                                                                                                                                                                                                                    "passkeys k WHERE k.user_id = u.id", "k.id") ", 'trusted_locs', " LIST_OF("json_build_object('id', t.id, 'user_id', t.user_id, 'ip', t.ip::text, 'user_agent', t.user_agent, 'expiry_date', " DB_ISO("t.expiry_date") ", 'trusted', t.trusted, 'last_use', " DB_ISO("t.last_use") ", 'created_on', " DB_ISO("t.created_on") ")", "trusted_locations t WHERE t.user_id = u.id", "t.id") ", 'login_attempts', " LIST_OF("json_build_object('id', a.id, 'user_id', a.user_id, 'ip', a.ip::text, 'user_agent', a.user_agent, 'success', "
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                          "a.success, 'created_at', " DB_ISO(
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                              "a.created_at") ", 'failure_reason', a.failure_reason, 'deletegated_to', "
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                              "a.delegated_to)",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                          "(SELECT * FROM login_attempts WHERE user_id = u.id ORDER BY id DESC LIMIT $2) a", "a.id DESC") ", 'ip_limits', " LIST_OF("json_build_object('id', l.id, 'ip', l.ip::text, 'created_at', " DB_ISO("l.created_at") ")",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    "user_ip_limits l WHERE l.user_id = u.id",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    "l.id") "), u.token_sealed, u.entity IS NOT NULL FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
+            2,
 };
 
 static const struct db_stmt stmt_token_expiry = {
@@ -68,14 +93,16 @@ static int join_objects(struct api_call *c, const PGresult *res, struct val *out
     struct val key;
     struct val value;
 
-    if (json_parse(db_str(res, 0, 0), out, c->a, e) != 0 || json_parse(db_str(res, 0, 1), &more, c->a, e) != 0)
+    if (json_parse(db_str(res, 0, 0), out, c->a, e) != 0 ||
+        json_parse(db_str(res, 0, 1), &more, c->a, e) != 0)
         return -1;
     for (size_t i = 0; val_pair_at(more, i, &key, &value); i++)
         val_dict_set(*out, key, value);
     return 0;
 }
 
-int user_view(struct api_call *c, int64_t id, int64_t attempts, bool show_token, struct val *out, struct err *e)
+int user_view(struct api_call *c, int64_t id, int64_t attempts, bool show_token, struct val *out,
+              struct err *e)
 {
     PGresult *res = NULL;
     struct val modules = val_path(c->cfg->doc, "gui.modules");
@@ -97,17 +124,19 @@ int user_view(struct api_call *c, int64_t id, int64_t attempts, bool show_token,
     } else {
         val_dict_set_c(*out, "token", val_bool(!db_is_null(res, 0, 2)));
     }
-    val_dict_set_c(*out, "modules", val_is(modules, VAL_LIST) ? val_copy(modules, c->a) : val_list_new(c->a, 0));
+    val_dict_set_c(*out, "modules",
+                   val_is(modules, VAL_LIST) ? val_copy(modules, c->a) : val_list_new(c->a, 0));
     return 0;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing
+ * -------------------------------------------------------------------------------------- */
 
 static const struct member {
     const char *name;
-    const char *type;   /* text, boolean, integer, json object (o) or list (l), texts (a) */
-    const char *value;  /* %s: the parameter */
-    size_t min, max;    /* characters of a text */
+    const char *type;  /* text, boolean, integer, json object (o) or list (l), texts (a) */
+    const char *value; /* %s: the parameter */
+    size_t min, max;   /* characters of a text */
     unsigned who;
     bool nullable;
 } members[] = {
@@ -120,8 +149,8 @@ static const struct member {
     {"timezone", "text", "%s", 0, 64, USER_SELF | USER_ADMIN | USER_NEW, true},
     {"ui_profile", "text", "%s", 0, 64, USER_ADMIN | USER_NEW, true},
     {"entity", "text", "nullif(%s, '')", 0, 255, USER_NEW, true},
-    {"status", "text", "CASE upper(%s) WHEN 'INATIVE' THEN 'INACTIVE' ELSE upper(%s) END", 1, 20, USER_ADMIN | USER_NEW,
-     false},
+    {"status", "text", "CASE upper(%s) WHEN 'INATIVE' THEN 'INACTIVE' ELSE upper(%s) END", 1, 20,
+     USER_ADMIN | USER_NEW, false},
     {"is_system", "boolean", "%s", 0, 0, USER_ADMIN | USER_NEW, false},
     {"password_disabled", "boolean", "%s", 0, 0, USER_ADMIN | USER_NEW, false},
     {"need_password_change", "boolean", "%s", 0, 0, USER_ADMIN | USER_NEW, false},
@@ -130,7 +159,8 @@ static const struct member {
     {"ui_data", "o", "%s::json", 0, 0, USER_SELF | USER_ADMIN | USER_NEW, false},
     {"properties", "o", "%s::json", 0, 0, USER_ADMIN | USER_NEW, false},
     {"admin_of", "l", "%s::json", 0, 0, USER_ADMIN | USER_NEW, false},
-    {"groups", "a", "ARRAY(SELECT json_array_elements_text(%s::json))", 0, 0, USER_ADMIN | USER_NEW, false},
+    {"groups", "a", "ARRAY(SELECT json_array_elements_text(%s::json))", 0, 0, USER_ADMIN | USER_NEW,
+     false},
 };
 
 static int wrong(const struct member *m, const char *wanted, struct err *e)
@@ -172,7 +202,8 @@ static bool all_texts(struct val list)
 }
 
 /* The parameter for a member; null where it may be. */
-static int member_arg(struct api_call *c, const struct member *m, struct val v, struct db_arg *out, struct err *e)
+static int member_arg(struct api_call *c, const struct member *m, struct val v, struct db_arg *out,
+                      struct err *e)
 {
     int64_t n;
 
@@ -272,7 +303,8 @@ int user_token_write(struct api_call *c, int64_t id, struct err *e)
         return -1;
     if (expiry.len == 0)
         expiry = STR_NONE;
-    if (db_exec(c->conn, &stmt_token_expiry, DB_ARGS(DB_INT(id), DB_STR_OR_NULL(expiry)), NULL, e) == 0)
+    if (db_exec(c->conn, &stmt_token_expiry, DB_ARGS(DB_INT(id), DB_STR_OR_NULL(expiry)), NULL,
+                e) == 0)
         return 0;
     if (e->code == ERR_INVALID)
         err_set(e, ERR_INVALID, "token_expiry_date: expected a time such as 2026-01-31T00:00:00Z");

@@ -12,8 +12,8 @@ static struct str item(int64_t user_id, struct arena *a)
     return str_printf(a, "%lld", (long long)user_id);
 }
 
-int auth_m2m_new(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id, int64_t expiry_us,
-                 struct str *out, struct arena *a, struct err *e)
+int auth_m2m_new(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id,
+                 int64_t expiry_us, struct str *out, struct arena *a, struct err *e)
 {
     const struct cfg_key *k = cfg_key_active(cfg, "secrets");
     unsigned char raw[M2M_BYTES];
@@ -31,7 +31,8 @@ int auth_m2m_new(struct auth *au, const struct cfg *cfg, struct db_conn *c, int6
     crypto_wipe(raw, sizeof raw);
     if (!crypto_digest("sha256", token, digest, &n))
         return -1;
-    sealed = crypto_seal_text(crypto_seal(k->id, k->material.p, token, M2M_PURPOSE, item(user_id, a), a), a);
+    sealed = crypto_seal_text(
+        crypto_seal(k->id, k->material.p, token, M2M_PURPOSE, item(user_id, a), a), a);
     if (store_m2m_set(c, user_id, str_make((const char *)digest, n), sealed, expiry_us, e) != 0)
         return -1;
     auth_forget(au);
@@ -47,8 +48,8 @@ int auth_m2m_drop(struct auth *au, struct db_conn *c, int64_t user_id, struct er
     return 0;
 }
 
-int auth_m2m_show(const struct cfg *cfg, int64_t user_id, struct str sealed, struct str *out, struct arena *a,
-                  struct err *e)
+int auth_m2m_show(const struct cfg *cfg, int64_t user_id, struct str sealed, struct str *out,
+                  struct arena *a, struct err *e)
 {
     const struct cfg_key *k;
     struct secret plain;
@@ -66,7 +67,9 @@ int auth_m2m_show(const struct cfg *cfg, int64_t user_id, struct str sealed, str
         return -1;
     k = cfg_key(cfg, id);
     if (k == NULL || k->material.len != SEALED_KEY_LEN) {
-        err_set(e, ERR_CONFIG, "the token of user %lld cannot be opened: its key (id %u) is missing", (long long)user_id, id);
+        err_set(e, ERR_CONFIG,
+                "the token of user %lld cannot be opened: its key (id %u) is missing",
+                (long long)user_id, id);
         return -1;
     }
     if (crypto_open(k->material.p, bytes, M2M_PURPOSE, item(user_id, a), &plain, a, e) != 0)
@@ -79,13 +82,15 @@ int auth_revoke(struct auth *au, struct db_conn *c, int64_t user_id, struct err 
 {
     int64_t now_us = clock_wall_us(au->clock);
 
-    if (store_revoke(c, user_id, now_us, e) != 0 || store_end_user(c, user_id, STR(""), now_us, e) != 0)
+    if (store_revoke(c, user_id, now_us, e) != 0 ||
+        store_end_user(c, user_id, STR(""), now_us, e) != 0)
         return -1;
     auth_forget(au);
     return 0;
 }
 
-int auth_unrevoke(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct err *e)
+int auth_unrevoke(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id,
+                  struct err *e)
 {
     struct arena *a = arena_new(0);
     int64_t expiry_us = 0;
@@ -114,7 +119,8 @@ int auth_new_superuser(struct db_conn *c, struct str name, struct str password, 
         goto out;
     if (!made) {
         err_set(e, ERR_CONFLICT,
-                "user \"%.*s\" exists; nothing changed (give -newsuperuser=NAME, or reset with sluicectl passwd %.*s)",
+                "user \"%.*s\" exists; nothing changed (give -newsuperuser=NAME, or reset with "
+                "sluicectl passwd %.*s)",
                 STR_ARG(name), STR_ARG(name));
         goto out;
     }

@@ -1,8 +1,9 @@
 /*
  * Who calls: from a bearer token to a principal.
  *
- * The usual case is a token seen before: a digest and a look at the cache, on the loop.  A signature is checked on the
- * loop too, since that costs less than waking a worker; only rows take one.
+ * The usual case is a token seen before: a digest and a look at the cache, on the loop.  A
+ * signature is checked on the loop too, since that costs less than waking a worker; only rows take
+ * one.
  */
 #include "auth/auth_int.h"
 
@@ -77,8 +78,8 @@ static void known_release(void *arg)
 }
 
 /* Hand a known caller over: he lives as long as the request's arena, without being copied. */
-static enum auth_rc let_in(struct known *k, const struct cfg *cfg, struct str client_ip, struct principal *out,
-                           struct arena *a, struct err *e)
+static enum auth_rc let_in(struct known *k, const struct cfg *cfg, struct str client_ip,
+                           struct principal *out, struct arena *a, struct err *e)
 {
     bool inside = !k->limited;
 
@@ -96,7 +97,8 @@ static enum auth_rc let_in(struct known *k, const struct cfg *cfg, struct str cl
 }
 
 /* Read the caller's rows; worker only. */
-static struct known *load(struct auth *au, const struct token_claims *t, const unsigned char digest[32], struct err *e)
+static struct known *load(struct auth *au, const struct token_claims *t,
+                          const unsigned char digest[32], struct err *e)
 {
     uint64_t epoch = atomic_load_explicit(&au->epoch, memory_order_acquire);
     int64_t now_us = clock_wall_us(au->clock);
@@ -120,8 +122,9 @@ static struct known *load(struct auth *au, const struct token_claims *t, const u
     return k;
 }
 
-enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str bearer, struct str client_ip,
-                           bool may_block, struct principal *out, struct arena *a, struct err *e)
+enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str bearer,
+                           struct str client_ip, bool may_block, struct principal *out,
+                           struct arena *a, struct err *e)
 {
     struct token_claims claims;
     unsigned char digest[64];
@@ -133,7 +136,8 @@ enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str be
         return refuse(e, "no token given");
     if (bearer.len > BEARER_MAX || !crypto_digest("sha256", bearer, digest, &n))
         return refuse(e, "token not valid");
-    k = cache_find(&au->cache, digest, atomic_load_explicit(&au->epoch, memory_order_acquire), clock_wall_us(au->clock));
+    k = cache_find(&au->cache, digest, atomic_load_explicit(&au->epoch, memory_order_acquire),
+                   clock_wall_us(au->clock));
     if (k != NULL)
         return let_in(k, cfg, client_ip, out, a, e);
     jwt = is_jwt(bearer);

@@ -1,8 +1,8 @@
 /*
  * Who calls, and what he may do.
  *
- * Identifying a bearer token is a cache hit on the loop in nearly all cases; the first time, and after a change
- * of users, it takes a worker.  Rules: http-api.md 3 and 4, gateway-proxy.md 5.
+ * Identifying a bearer token is a cache hit on the loop in nearly all cases; the first time, and
+ * after a change of users, it takes a worker.  Rules: http-api.md 3 and 4, gateway-proxy.md 5.
  */
 #ifndef SLUICE_AUTH_AUTH_H
 #define SLUICE_AUTH_AUTH_H
@@ -12,7 +12,8 @@
 /* The user behind a request; lives in the arena it was asked for, texts included. */
 struct principal {
     int64_t id;
-    struct str username, email, first_name, last_name, mobile_number, language, timezone, ui_profile, entity;
+    struct str username, email, first_name, last_name, mobile_number, language, timezone,
+        ui_profile, entity;
     bool is_system;
     bool need_password_change;
     int64_t profile_id;
@@ -21,10 +22,11 @@ struct principal {
     struct val role_ids;               /* list of ids */
     struct val groups;
     struct val properties;
-    struct str token_id;               /* jti, "" for an M2M token */
+    struct str token_id; /* jti, "" for an M2M token */
 };
 
-/* The log-in a caller's token comes from (a UUID; refresh_tokens.family, gateway_logins.token_family), "" for an M2M token. */
+/* The log-in a caller's token comes from (a UUID; refresh_tokens.family,
+ * gateway_logins.token_family), "" for an M2M token. */
 struct str auth_family(const struct principal *p);
 
 struct auth;
@@ -47,8 +49,9 @@ enum auth_rc {
  * client_ip  for accounts with an IP whitelist.
  * A missing or unusable token is ERR_UNAUTHORIZED; a revoked user too; refresh tokens are refused.
  */
-enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str bearer, struct str client_ip, bool may_block,
-                           struct principal *out, struct arena *a, struct err *e);
+enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str bearer,
+                           struct str client_ip, bool may_block, struct principal *out,
+                           struct arena *a, struct err *e);
 
 struct auth_tokens {
     struct str access_token, refresh_token, token /* M2M, or empty */, ui_profile;
@@ -56,52 +59,61 @@ struct auth_tokens {
     int64_t user_id;
 };
 
-/* Password login of a local user: lockout, argon2id, attempt recorded.  Workers only.  ERR_UNAUTHORIZED with one text for all
- * reasons; app_code 0. */
-MUST_CHECK int auth_login(struct auth *au, const struct cfg *cfg, struct str username, struct str password,
-                          struct str client_ip, struct str user_agent, struct auth_tokens *out, struct arena *a,
-                          struct err *e);
-/* A new access token for a refresh token (and a new refresh token when the old one is about to expire). */
-MUST_CHECK int auth_refresh(struct auth *au, const struct cfg *cfg, struct str refresh_token, struct auth_tokens *out,
-                            struct arena *a, struct err *e);
-/* Forget the refresh token whose SHA-1 is `hex` (with or without "sha1:"), and its family.  Never fails for unknown ones. */
+/* Password login of a local user: lockout, argon2id, attempt recorded.  Workers only.
+ * ERR_UNAUTHORIZED with one text for all reasons; app_code 0. */
+MUST_CHECK int auth_login(struct auth *au, const struct cfg *cfg, struct str username,
+                          struct str password, struct str client_ip, struct str user_agent,
+                          struct auth_tokens *out, struct arena *a, struct err *e);
+/* A new access token for a refresh token (and a new refresh token when the old one is about to
+ * expire). */
+MUST_CHECK int auth_refresh(struct auth *au, const struct cfg *cfg, struct str refresh_token,
+                            struct auth_tokens *out, struct arena *a, struct err *e);
+/* Forget the refresh token whose SHA-1 is `hex` (with or without "sha1:"), and its family.  Never
+ * fails for unknown ones. */
 MUST_CHECK int auth_logout(struct auth *au, struct str hex, struct err *e);
 /* PEM of the verifying key. */
 struct str auth_public_key(const struct cfg *cfg, struct arena *a);
 
 /* Password rules of section `password` of the document; ERR_INVALID says which one is broken. */
-MUST_CHECK int auth_password_check(const struct cfg *cfg, struct str username, struct str password, struct err *e);
-/* The same and what needs the database: former passwords, the old one backwards, weak ones.  user_id 0: a new user. */
-MUST_CHECK int auth_password_check_user(const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct str username,
-                                        struct str password, struct err *e);
-/* Is it the user's password?  Counts towards the lockout as a log-in does; ERR_INVALID "wrong password". */
-MUST_CHECK int auth_password_confirm(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id,
-                                     struct str password, struct err *e);
+MUST_CHECK int auth_password_check(const struct cfg *cfg, struct str username, struct str password,
+                                   struct err *e);
+/* The same and what needs the database: former passwords, the old one backwards, weak ones. user_id
+ * 0: a new user. */
+MUST_CHECK int auth_password_check_user(const struct cfg *cfg, struct db_conn *c, int64_t user_id,
+                                        struct str username, struct str password, struct err *e);
+/* Is it the user's password?  Counts towards the lockout as a log-in does; ERR_INVALID "wrong
+ * password". */
+MUST_CHECK int auth_password_confirm(struct auth *au, const struct cfg *cfg, struct db_conn *c,
+                                     int64_t user_id, struct str password, struct err *e);
 /* Set a password (hash stored, refresh tokens of the user ended, must-change flag set as told). */
-MUST_CHECK int auth_password_set(struct auth *au, struct db_conn *c, int64_t user_id, struct str password, bool must_change,
-                                 struct err *e);
-/* As auth_password_set for the caller's own password: the log-in `keep_family` goes on, all others end. */
-MUST_CHECK int auth_password_change(struct auth *au, struct db_conn *c, int64_t user_id, struct str password,
-                                    struct str keep_family, struct err *e);
+MUST_CHECK int auth_password_set(struct auth *au, struct db_conn *c, int64_t user_id,
+                                 struct str password, bool must_change, struct err *e);
+/* As auth_password_set for the caller's own password: the log-in `keep_family` goes on, all others
+ * end. */
+MUST_CHECK int auth_password_change(struct auth *au, struct db_conn *c, int64_t user_id,
+                                    struct str password, struct str keep_family, struct err *e);
 
 /*
  * M2M tokens: opaque, one per user, shown again to its owner.
  *
- * auth_m2m_new makes one (replacing) valid until expiry_us (0 = for ever); auth_m2m_drop removes it; auth_m2m_show opens
- * users.token_sealed, giving "" when it is empty.
+ * auth_m2m_new makes one (replacing) valid until expiry_us (0 = for ever); auth_m2m_drop removes
+ * it; auth_m2m_show opens users.token_sealed, giving "" when it is empty.
  */
-MUST_CHECK int auth_m2m_new(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id, int64_t expiry_us,
-                            struct str *out, struct arena *a, struct err *e);
+MUST_CHECK int auth_m2m_new(struct auth *au, const struct cfg *cfg, struct db_conn *c,
+                            int64_t user_id, int64_t expiry_us, struct str *out, struct arena *a,
+                            struct err *e);
 MUST_CHECK int auth_m2m_drop(struct auth *au, struct db_conn *c, int64_t user_id, struct err *e);
-MUST_CHECK int auth_m2m_show(const struct cfg *cfg, int64_t user_id, struct str sealed, struct str *out, struct arena *a,
-                             struct err *e);
+MUST_CHECK int auth_m2m_show(const struct cfg *cfg, int64_t user_id, struct str sealed,
+                             struct str *out, struct arena *a, struct err *e);
 
-/* Take a user's access away at once (status REVOKED, tokens void), and give it back with a new M2M token if there was one.
- * ERR_NOT_FOUND "no such user". */
+/* Take a user's access away at once (status REVOKED, tokens void), and give it back with a new M2M
+ * token if there was one. ERR_NOT_FOUND "no such user". */
 MUST_CHECK int auth_revoke(struct auth *au, struct db_conn *c, int64_t user_id, struct err *e);
-MUST_CHECK int auth_unrevoke(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct err *e);
+MUST_CHECK int auth_unrevoke(struct auth *au, const struct cfg *cfg, struct db_conn *c,
+                             int64_t user_id, struct err *e);
 /* -newsuperuser (migration.md 2.1): ERR_CONFLICT with the documented text when the name exists. */
-MUST_CHECK int auth_new_superuser(struct db_conn *c, struct str name, struct str password, struct err *e);
+MUST_CHECK int auth_new_superuser(struct db_conn *c, struct str name, struct str password,
+                                  struct err *e);
 
 extern const struct db_stmts auth_stmts;
 

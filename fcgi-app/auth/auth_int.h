@@ -11,7 +11,8 @@
 
 enum { ACCESS_LIFE_S = 15 * 60, REFRESH_LIFE_S = 24 * 3600, FAMILY_LEN = 36 };
 
-/* ---- principals kept (cache.c) ------------------------------------------------------------------- */
+/* ---- principals kept (cache.c)
+ * ------------------------------------------------------------------- */
 
 /* An address or network of a whitelist, in network order; IPv4 as ::ffff:a.b.c.d. */
 struct ip_net {
@@ -49,14 +50,16 @@ struct cache {
 void cache_init(struct cache *c);
 void cache_release(struct cache *c);
 /* Counted for the caller; NULL when absent, outdated or of another epoch. */
-struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64_t epoch, int64_t now_us);
+struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64_t epoch,
+                         int64_t now_us);
 void cache_add(struct cache *c, struct known *k, uint64_t epoch, int64_t now_us);
 
 /* "10.0.0.0/8", "::1", "10.1.2.3" */
 bool ip_net_parse(struct str text, struct ip_net *out);
 bool ip_net_has(const struct ip_net *net, struct str ip);
 
-/* ---- tokens (token.c) ---------------------------------------------------------------------------- */
+/* ---- tokens (token.c)
+ * ---------------------------------------------------------------------------- */
 
 struct token_keys;
 
@@ -82,17 +85,23 @@ struct token_claims {
 
 void token_keys_free(struct token_keys *k);
 void token_family_new(char out[FAMILY_LEN + 1]);
-MUST_CHECK int token_issue(struct auth *au, const struct cfg *cfg, enum token_kind kind, int64_t user_id,
-                           struct str family, struct str *out, struct arena *a, struct err *e);
+MUST_CHECK int token_issue(struct auth *au, const struct cfg *cfg, enum token_kind kind,
+                           int64_t user_id, struct str family, struct str *out, struct arena *a,
+                           struct err *e);
 /* ERR_UNAUTHORIZED for everything that is not a valid token of this kind. */
-MUST_CHECK int token_read(struct auth *au, const struct cfg *cfg, enum token_kind kind, struct str token,
-                          struct token_claims *out, struct arena *a, struct err *e);
+MUST_CHECK int token_read(struct auth *au, const struct cfg *cfg, enum token_kind kind,
+                          struct str token, struct token_claims *out, struct arena *a,
+                          struct err *e);
 
-/* ---- rows (auth_store.c) -------------------------------------------------------------------------- */
+/* ---- rows (auth_store.c)
+ * -------------------------------------------------------------------------- */
 
-/* The caller of an access token (claims) or M2M token (digest); ERR_UNAUTHORIZED when he may not come in. */
-MUST_CHECK int store_known_by_claims(struct db_conn *c, const struct token_claims *t, struct known *out, struct err *e);
-MUST_CHECK int store_known_by_m2m(struct db_conn *c, int64_t now_us, struct known *out, struct err *e);
+/* The caller of an access token (claims) or M2M token (digest); ERR_UNAUTHORIZED when he may not
+ * come in. */
+MUST_CHECK int store_known_by_claims(struct db_conn *c, const struct token_claims *t,
+                                     struct known *out, struct err *e);
+MUST_CHECK int store_known_by_m2m(struct db_conn *c, int64_t now_us, struct known *out,
+                                  struct err *e);
 
 /* A user who wants to log in. */
 struct login_user {
@@ -101,12 +110,12 @@ struct login_user {
     bool active, local, password_disabled, need_change, limited, token_valid;
     struct val nets;
 };
-MUST_CHECK int store_login_user(struct db_conn *c, struct str username, int64_t now_us, struct login_user *out,
-                                struct arena *a, struct err *e);
-/* Count a try before its password is looked at, so that parallel guesses count too; *locked when it may not be looked
- * at.  threshold 0: never. */
-MUST_CHECK int store_login_try(struct db_conn *c, int64_t user_id, int64_t now_us, int64_t threshold, int64_t lock_us,
-                               bool *locked, struct err *e);
+MUST_CHECK int store_login_user(struct db_conn *c, struct str username, int64_t now_us,
+                                struct login_user *out, struct arena *a, struct err *e);
+/* Count a try before its password is looked at, so that parallel guesses count too; *locked when it
+ * may not be looked at.  threshold 0: never. */
+MUST_CHECK int store_login_try(struct db_conn *c, int64_t user_id, int64_t now_us,
+                               int64_t threshold, int64_t lock_us, bool *locked, struct err *e);
 MUST_CHECK int store_login_reset(struct db_conn *c, int64_t user_id, struct err *e);
 
 struct login_record {
@@ -116,8 +125,8 @@ struct login_record {
     int64_t now_us;
 };
 MUST_CHECK int store_login_failed(struct db_conn *c, const struct login_record *r, struct err *e);
-MUST_CHECK int store_login_done(struct db_conn *c, const struct login_record *r, struct str family, struct str refresh_token,
-                                int64_t expires_us, struct err *e);
+MUST_CHECK int store_login_done(struct db_conn *c, const struct login_record *r, struct str family,
+                                struct str refresh_token, int64_t expires_us, struct err *e);
 MUST_CHECK int store_must_change(struct db_conn *c, int64_t user_id, struct err *e);
 
 struct refresh_row {
@@ -126,33 +135,41 @@ struct refresh_row {
     bool usable, email_set;
 };
 /* ERR_NOT_FOUND when the token was never issued or is cleaned up. */
-MUST_CHECK int store_refresh_find(struct db_conn *c, struct str token, struct refresh_row *out, struct arena *a,
-                                  struct err *e);
+MUST_CHECK int store_refresh_find(struct db_conn *c, struct str token, struct refresh_row *out,
+                                  struct arena *a, struct err *e);
 MUST_CHECK int store_refresh_used(struct db_conn *c, int64_t id, int64_t now_us, struct err *e);
 /* *replaced false: somebody else replaced it meanwhile, the new one is not stored. */
-MUST_CHECK int store_refresh_replace(struct db_conn *c, const struct refresh_row *old, struct str token, int64_t now_us,
-                                     int64_t expires_us, bool *replaced, struct err *e);
+MUST_CHECK int store_refresh_replace(struct db_conn *c, const struct refresh_row *old,
+                                     struct str token, int64_t now_us, int64_t expires_us,
+                                     bool *replaced, struct err *e);
 /* End families: by SHA-1 of a refresh token (hex), by name, or all of a user but `keep`. */
 MUST_CHECK int store_end_sha1(struct db_conn *c, struct str hex, int64_t now_us, struct err *e);
-MUST_CHECK int store_end_family(struct db_conn *c, struct str family, int64_t now_us, struct err *e);
-MUST_CHECK int store_end_user(struct db_conn *c, int64_t user_id, struct str keep, int64_t now_us, struct err *e);
+MUST_CHECK int store_end_family(struct db_conn *c, struct str family, int64_t now_us,
+                                struct err *e);
+MUST_CHECK int store_end_user(struct db_conn *c, int64_t user_id, struct str keep, int64_t now_us,
+                              struct err *e);
 
 struct password_row {
     struct str username, hash;
 };
-MUST_CHECK int store_password(struct db_conn *c, int64_t user_id, struct password_row *out, struct arena *a, struct err *e);
-MUST_CHECK int store_password_set(struct db_conn *c, int64_t user_id, struct str hash, bool must_change, int64_t now_us,
-                                  bool void_tokens, struct err *e);
+MUST_CHECK int store_password(struct db_conn *c, int64_t user_id, struct password_row *out,
+                              struct arena *a, struct err *e);
+MUST_CHECK int store_password_set(struct db_conn *c, int64_t user_id, struct str hash,
+                                  bool must_change, int64_t now_us, bool void_tokens,
+                                  struct err *e);
 /* The newest `n` former hashes, newest first. */
-MUST_CHECK int store_password_history(struct db_conn *c, int64_t user_id, int64_t n, struct val *out, struct arena *a,
-                                      struct err *e);
-MUST_CHECK int store_password_weak(struct db_conn *c, struct str password, bool *weak, struct arena *a, struct err *e);
+MUST_CHECK int store_password_history(struct db_conn *c, int64_t user_id, int64_t n,
+                                      struct val *out, struct arena *a, struct err *e);
+MUST_CHECK int store_password_weak(struct db_conn *c, struct str password, bool *weak,
+                                   struct arena *a, struct err *e);
 
-MUST_CHECK int store_m2m_set(struct db_conn *c, int64_t user_id, struct str digest, struct str sealed, int64_t expiry_us,
-                             struct err *e);
+MUST_CHECK int store_m2m_set(struct db_conn *c, int64_t user_id, struct str digest,
+                             struct str sealed, int64_t expiry_us, struct err *e);
 MUST_CHECK int store_revoke(struct db_conn *c, int64_t user_id, int64_t now_us, struct err *e);
 /* *had_m2m: a token waits to be replaced; *expiry_us: when that ends, 0 = never. */
-MUST_CHECK int store_unrevoke(struct db_conn *c, int64_t user_id, bool *had_m2m, int64_t *expiry_us, struct err *e);
-MUST_CHECK int store_superuser(struct db_conn *c, struct str name, struct str hash, bool *made, struct err *e);
+MUST_CHECK int store_unrevoke(struct db_conn *c, int64_t user_id, bool *had_m2m, int64_t *expiry_us,
+                              struct err *e);
+MUST_CHECK int store_superuser(struct db_conn *c, struct str name, struct str hash, bool *made,
+                               struct err *e);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * Callers known already: a fixed number of places, found by the digest of the token.
  *
- * Set-associative like a processor's cache: nothing is allocated to look up or to put in place, and a stranger
- * with many tokens drives out others but never grows it.  A shard's lock is held for a few comparisons.
+ * Set-associative like a processor's cache: nothing is allocated to look up or to put in place, and
+ * a stranger with many tokens drives out others but never grows it.  A shard's lock is held for a
+ * few comparisons.
  */
 #include "auth/auth_int.h"
 
@@ -45,7 +46,8 @@ static bool fresh(const struct known *k, uint64_t epoch, int64_t now_us)
     return k->epoch == epoch && now_us < k->until_us;
 }
 
-struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64_t epoch, int64_t now_us)
+struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64_t epoch,
+                         int64_t now_us)
 {
     struct shard *s = &c->shards[digest[0] % SHARDS];
     struct slot *set = s->slots[digest[1] % SETS];
@@ -55,7 +57,8 @@ struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64
     for (size_t i = 0; i < WAYS && found == NULL; i++) {
         struct known *k = set[i].k;
 
-        if (k != NULL && memcmp(k->digest, digest, sizeof k->digest) == 0 && fresh(k, epoch, now_us)) {
+        if (k != NULL && memcmp(k->digest, digest, sizeof k->digest) == 0 &&
+            fresh(k, epoch, now_us)) {
             atomic_fetch_add_explicit(&k->refs, 1, memory_order_relaxed);
             set[i].used = ++s->tick;
             found = k;
@@ -90,7 +93,8 @@ void cache_add(struct cache *c, struct known *k, uint64_t epoch, int64_t now_us)
     known_unref(out);
 }
 
-/* ---- whitelists --------------------------------------------------------------------------------- */
+/* ---- whitelists ---------------------------------------------------------------------------------
+ */
 
 /* 16 bytes; *bits is the length of the address inside them (32 or 128). */
 static bool ip_parse(struct str text, unsigned char out[16], unsigned *bits)

@@ -1,21 +1,22 @@
 /*
  * Logging in by password, renewing, logging out (http-api.md 3, 5.1).
  *
- * Whatever is wrong, the caller learns one thing and waits equally long; the reason stands in login_attempts.
+ * Whatever is wrong, the caller learns one thing and waits equally long; the reason stands in
+ * login_attempts.
  */
 #include "auth/auth_int.h"
 
 #include "base/log.h"
 
 enum {
-    PASSWORD_MAX = 1000,       /* bytes */
-    NAME_KEPT = 200,           /* bytes of a user name or agent that are recorded */
+    PASSWORD_MAX = 1000,          /* bytes */
+    NAME_KEPT = 200,              /* bytes of a user name or agent that are recorded */
     REPLACED_GRACE_US = 60000000, /* two windows of one browser may renew at the same time */
 };
 
 /* Verified for users who do not exist, so that they take as long as others; no password fits. */
-static const char dummy_hash[] =
-    "$argon2id$v=19$m=19456,t=2,p=1$c2x1aWNlLW5vLW9uZSEhIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+static const char dummy_hash[] = "$argon2id$v=19$m=19456,t=2,p=1$c2x1aWNlLW5vLW9uZSEhIQ$"
+                                 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 static int refused(struct err *e, const char *reason)
 {
@@ -46,14 +47,16 @@ static const char *obstacle(const struct cfg *cfg, const struct login_user *u, s
         return "no password login";
     if (!from_allowed_place(u, client_ip))
         return "address not allowed";
-    if (str_eq_c(u->two_fa, "email") || str_eq_c(u->two_fa, "totp") || (cfg_bool(cfg, "gui.2fa.active") && u->email.len > 0))
+    if (str_eq_c(u->two_fa, "email") || str_eq_c(u->two_fa, "totp") ||
+        (cfg_bool(cfg, "gui.2fa.active") && u->email.len > 0))
         return "second factor needed"; /* never let in on the password alone */
     return NULL;
 }
 
 /* First half: who is it, and may the password be looked at?  *why is NULL then. */
-static int begin(struct auth *au, const struct cfg *cfg, struct str username, struct str client_ip, int64_t now_us,
-                 struct login_user *u, const char **why, struct arena *a, struct err *e)
+static int begin(struct auth *au, const struct cfg *cfg, struct str username, struct str client_ip,
+                 int64_t now_us, struct login_user *u, const char **why, struct arena *a,
+                 struct err *e)
 {
     struct db_conn *c = NULL;
     bool locked = false;
@@ -81,7 +84,8 @@ static int record_failure(struct auth *au, const struct login_record *r, struct 
     int rc = -1;
 
     if (db_get(au->db, &c, e) == 0 && store_login_failed(c, r, e) == 0) {
-        log_info("auth.refused", "user_id=%lld ip=%.*s reason=" LOG_Q, (long long)r->user_id, STR_ARG(r->ip), r->reason);
+        log_info("auth.refused", "user_id=%lld ip=%.*s reason=" LOG_Q, (long long)r->user_id,
+                 STR_ARG(r->ip), r->reason);
         rc = refused(e, r->reason);
     }
     db_put(au->db, c);
@@ -89,8 +93,9 @@ static int record_failure(struct auth *au, const struct login_record *r, struct 
 }
 
 /* Second half: tokens. */
-static int finish(struct auth *au, const struct cfg *cfg, const struct login_user *u, const struct login_record *r,
-                  struct str password, struct auth_tokens *out, struct arena *a, struct err *e)
+static int finish(struct auth *au, const struct cfg *cfg, const struct login_user *u,
+                  const struct login_record *r, struct str password, struct auth_tokens *out,
+                  struct arena *a, struct err *e)
 {
     struct db_conn *c = NULL;
     struct err broken = {0};
@@ -104,13 +109,15 @@ static int finish(struct auth *au, const struct cfg *cfg, const struct login_use
     if (token_issue(au, cfg, TOKEN_ACCESS, u->id, family, &out->access_token, a, e) != 0 ||
         token_issue(au, cfg, TOKEN_REFRESH, u->id, family, &out->refresh_token, a, e) != 0)
         return -1;
-    must_change = !u->need_change && cfg_bool(cfg, "password.force_change_password_if_dont_match") &&
+    must_change = !u->need_change &&
+                  cfg_bool(cfg, "password.force_change_password_if_dont_match") &&
                   auth_password_check(cfg, r->username, password, &broken) != 0;
     if (db_get(au->db, &c, e) != 0)
         goto out;
     if (must_change && store_must_change(c, u->id, e) != 0)
         goto out;
-    if (store_login_done(c, r, family, out->refresh_token, r->now_us + (int64_t)REFRESH_LIFE_S * 1000000, e) != 0)
+    if (store_login_done(c, r, family, out->refresh_token,
+                         r->now_us + (int64_t)REFRESH_LIFE_S * 1000000, e) != 0)
         goto out;
     rc = 0;
 out:
@@ -118,8 +125,9 @@ out:
     return rc;
 }
 
-int auth_login(struct auth *au, const struct cfg *cfg, struct str username, struct str password, struct str client_ip,
-               struct str user_agent, struct auth_tokens *out, struct arena *a, struct err *e)
+int auth_login(struct auth *au, const struct cfg *cfg, struct str username, struct str password,
+               struct str client_ip, struct str user_agent, struct auth_tokens *out,
+               struct arena *a, struct err *e)
 {
     struct login_record r = {.username = str_slice(username, 0, NAME_KEPT),
                              .ip = client_ip,
@@ -130,13 +138,15 @@ int auth_login(struct auth *au, const struct cfg *cfg, struct str username, stru
 
     if (begin(au, cfg, username, client_ip, r.now_us, &u, &r.reason, a, e) != 0)
         return -1;
-    right = password_verify(r.reason == NULL ? u.hash : str_c(dummy_hash), str_slice(password, 0, PASSWORD_MAX));
+    right = password_verify(r.reason == NULL ? u.hash : str_c(dummy_hash),
+                            str_slice(password, 0, PASSWORD_MAX));
     if (r.reason == NULL && (!right || password.len > PASSWORD_MAX))
         r.reason = "wrong password";
     r.user_id = u.id;
     if (r.reason != NULL)
         return record_failure(au, &r, e);
-    *out = (struct auth_tokens){.ui_profile = u.ui_profile, .email_set = u.email.len > 0, .user_id = u.id};
+    *out = (struct auth_tokens){
+        .ui_profile = u.ui_profile, .email_set = u.email.len > 0, .user_id = u.id};
     if (u.token_valid && auth_m2m_show(cfg, u.id, u.token_sealed, &out->token, a, e) != 0) {
         log_err(LOG_ERROR_LEVEL, "auth.m2m", e); /* no reason to keep him out */
         err_clear(e);
@@ -145,11 +155,13 @@ int auth_login(struct auth *au, const struct cfg *cfg, struct str username, stru
     return finish(au, cfg, &u, &r, password, out, a, e);
 }
 
-/* ---- renewing ------------------------------------------------------------------------------------ */
+/* ---- renewing
+ * ------------------------------------------------------------------------------------ */
 
 /* A new refresh token when less than a third of the old one's life is left. */
-static int maybe_replace(struct auth *au, const struct cfg *cfg, struct db_conn *c, const struct refresh_row *row,
-                         struct str family, int64_t now_us, struct auth_tokens *out, struct arena *a, struct err *e)
+static int maybe_replace(struct auth *au, const struct cfg *cfg, struct db_conn *c,
+                         const struct refresh_row *row, struct str family, int64_t now_us,
+                         struct auth_tokens *out, struct arena *a, struct err *e)
 {
     int64_t life_us = (int64_t)REFRESH_LIFE_S * 1000000;
     struct str token;
@@ -166,8 +178,8 @@ static int maybe_replace(struct auth *au, const struct cfg *cfg, struct db_conn 
 }
 
 /* The row of a refresh token that may still be used. */
-static int usable_row(struct db_conn *c, struct str token, const struct token_claims *t, int64_t now_us,
-                      struct refresh_row *row, struct arena *a, struct err *e)
+static int usable_row(struct db_conn *c, struct str token, const struct token_claims *t,
+                      int64_t now_us, struct refresh_row *row, struct arena *a, struct err *e)
 {
     if (store_refresh_find(c, token, row, a, e) != 0) {
         if (e->code == ERR_NOT_FOUND)
@@ -176,7 +188,8 @@ static int usable_row(struct db_conn *c, struct str token, const struct token_cl
     }
     if (row->usable && row->replaced_us != 0 && now_us - row->replaced_us > REPLACED_GRACE_US) {
         /* somebody holds a token that was given up: end the log-in it came from */
-        log_warn("auth.reused", "user_id=%lld family=%.*s", (long long)row->user_id, STR_ARG(t->family));
+        log_warn("auth.reused", "user_id=%lld family=%.*s", (long long)row->user_id,
+                 STR_ARG(t->family));
         if (store_end_family(c, t->family, now_us, e) != 0)
             return -1;
         row->usable = false;
@@ -188,8 +201,8 @@ static int usable_row(struct db_conn *c, struct str token, const struct token_cl
     return 0;
 }
 
-int auth_refresh(struct auth *au, const struct cfg *cfg, struct str refresh_token, struct auth_tokens *out,
-                 struct arena *a, struct err *e)
+int auth_refresh(struct auth *au, const struct cfg *cfg, struct str refresh_token,
+                 struct auth_tokens *out, struct arena *a, struct err *e)
 {
     int64_t now_us = clock_wall_us(au->clock);
     struct db_conn *c = NULL;

@@ -46,7 +46,8 @@ static double entropy(const struct counts *n)
     return size > 0 ? (double)n->length * log2(size) : 0;
 }
 
-static int at_least(const struct cfg *cfg, const char *setting, int64_t have, const char *what, struct err *e)
+static int at_least(const struct cfg *cfg, const char *setting, int64_t have, const char *what,
+                    struct err *e)
 {
     int64_t want = cfg_int(cfg, setting);
 
@@ -65,11 +66,13 @@ static bool contains_name(struct str password, struct str username)
     return found;
 }
 
-int auth_password_check(const struct cfg *cfg, struct str username, struct str password, struct err *e)
+int auth_password_check(const struct cfg *cfg, struct str username, struct str password,
+                        struct err *e)
 {
     struct counts n;
 
-    if (password.len == 0 || utf8_check(password) != password.len || str_find_char(password, '\0') >= 0) {
+    if (password.len == 0 || utf8_check(password) != password.len ||
+        str_find_char(password, '\0') >= 0) {
         err_set(e, ERR_INVALID, "password: must be text");
         return -1;
     }
@@ -85,7 +88,8 @@ int auth_password_check(const struct cfg *cfg, struct str username, struct str p
         at_least(cfg, "password.special_chars", n.special + n.other, "special characters", e) != 0)
         return -1;
     if (entropy(&n) < (double)cfg_int(cfg, "password.min_entropy")) {
-        err_set(e, ERR_INVALID, "password: too easy to guess; make it longer or use more kinds of characters");
+        err_set(e, ERR_INVALID,
+                "password: too easy to guess; make it longer or use more kinds of characters");
         return -1;
     }
     if (cfg_bool(cfg, "password.cannot_contain_username") && contains_name(password, username)) {
@@ -113,8 +117,8 @@ static struct str reversed(struct str s, struct arena *a)
     return str_make(out, s.len);
 }
 
-static int check_former(const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct str password, struct arena *a,
-                        struct err *e)
+static int check_former(const struct cfg *cfg, struct db_conn *c, int64_t user_id,
+                        struct str password, struct arena *a, struct err *e)
 {
     int64_t limit = cfg_int(cfg, "password.duplicate_limit");
     struct password_row row;
@@ -122,14 +126,16 @@ static int check_former(const struct cfg *cfg, struct db_conn *c, int64_t user_i
 
     if (store_password(c, user_id, &row, a, e) != 0)
         return -1;
-    if (cfg_bool(cfg, "password.cannot_reverse_old_password") && password_verify(row.hash, reversed(password, a))) {
+    if (cfg_bool(cfg, "password.cannot_reverse_old_password") &&
+        password_verify(row.hash, reversed(password, a))) {
         err_set(e, ERR_INVALID, "password: must not be the old one backwards");
         return -1;
     }
     if (limit <= 0)
         return 0;
     if (limit > 1 &&
-        store_password_history(c, user_id, limit - 1 < HISTORY_MAX ? limit - 1 : HISTORY_MAX, &former, a, e) != 0)
+        store_password_history(c, user_id, limit - 1 < HISTORY_MAX ? limit - 1 : HISTORY_MAX,
+                               &former, a, e) != 0)
         return -1;
     for (size_t i = 0; i <= val_count(former); i++) {
         struct str hash = i == 0 ? row.hash : val_text(val_at(former, i - 1));
@@ -142,8 +148,8 @@ static int check_former(const struct cfg *cfg, struct db_conn *c, int64_t user_i
     return 0;
 }
 
-int auth_password_check_user(const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct str username,
-                             struct str password, struct err *e)
+int auth_password_check_user(const struct cfg *cfg, struct db_conn *c, int64_t user_id,
+                             struct str username, struct str password, struct err *e)
 {
     struct arena *a = arena_new(0);
     bool weak = false;
@@ -151,7 +157,8 @@ int auth_password_check_user(const struct cfg *cfg, struct db_conn *c, int64_t u
 
     if (auth_password_check(cfg, username, password, e) != 0)
         goto out;
-    if (cfg_bool(cfg, "password.check_against_weak_passwords") && store_password_weak(c, password, &weak, a, e) != 0)
+    if (cfg_bool(cfg, "password.check_against_weak_passwords") &&
+        store_password_weak(c, password, &weak, a, e) != 0)
         goto out;
     if (weak) {
         err_set(e, ERR_INVALID, "password: is in the list of weak passwords");
@@ -163,8 +170,8 @@ out:
     return rc;
 }
 
-int auth_password_confirm(struct auth *au, const struct cfg *cfg, struct db_conn *c, int64_t user_id, struct str password,
-                          struct err *e)
+int auth_password_confirm(struct auth *au, const struct cfg *cfg, struct db_conn *c,
+                          int64_t user_id, struct str password, struct err *e)
 {
     struct arena *a = arena_new(0);
     struct password_row row;
@@ -176,7 +183,8 @@ int auth_password_confirm(struct auth *au, const struct cfg *cfg, struct db_conn
                         cfg_int(cfg, "gui.lockout_duration") * 60 * 1000000, &locked, e) != 0)
         goto out;
     if (locked || !password_verify(row.hash, password)) {
-        err_set(e, ERR_INVALID, locked ? "too many wrong passwords; try again later" : "wrong password");
+        err_set(e, ERR_INVALID,
+                locked ? "too many wrong passwords; try again later" : "wrong password");
         goto out;
     }
     rc = store_login_reset(c, user_id, e);
@@ -185,16 +193,18 @@ out:
     return rc;
 }
 
-/* ---- setting ------------------------------------------------------------------------------------- */
+/* ---- setting
+ * ------------------------------------------------------------------------------------- */
 
-static int set(struct auth *au, struct db_conn *c, int64_t user_id, struct str password, bool must_change,
-               bool void_tokens, struct str keep_family, struct err *e)
+static int set(struct auth *au, struct db_conn *c, int64_t user_id, struct str password,
+               bool must_change, bool void_tokens, struct str keep_family, struct err *e)
 {
     struct arena *a = arena_new(0);
     int64_t now_us = clock_wall_us(au->clock);
     int rc = -1;
 
-    if (store_password_set(c, user_id, password_hash(password, a), must_change, now_us, void_tokens, e) == 0 &&
+    if (store_password_set(c, user_id, password_hash(password, a), must_change, now_us, void_tokens,
+                           e) == 0 &&
         store_end_user(c, user_id, keep_family, now_us, e) == 0) {
         auth_forget(au);
         rc = 0;
@@ -203,14 +213,14 @@ static int set(struct auth *au, struct db_conn *c, int64_t user_id, struct str p
     return rc;
 }
 
-int auth_password_set(struct auth *au, struct db_conn *c, int64_t user_id, struct str password, bool must_change,
-                      struct err *e)
+int auth_password_set(struct auth *au, struct db_conn *c, int64_t user_id, struct str password,
+                      bool must_change, struct err *e)
 {
     return set(au, c, user_id, password, must_change, true, STR(""), e);
 }
 
-int auth_password_change(struct auth *au, struct db_conn *c, int64_t user_id, struct str password, struct str keep_family,
-                         struct err *e)
+int auth_password_change(struct auth *au, struct db_conn *c, int64_t user_id, struct str password,
+                         struct str keep_family, struct err *e)
 {
     return set(au, c, user_id, password, false, false, keep_family, e);
 }

@@ -1,8 +1,8 @@
 /*
  * Access and refresh tokens: what is in them, and the keys that sign them (http-api.md 3.1).
  *
- * Claims: iss, sub (user id), kind, jti = family "." random, iat and exp in seconds, iat_us so that a token issued
- * in the second of a password change can be told from one before.
+ * Claims: iss, sub (user id), kind, jti = family "." random, iat and exp in seconds, iat_us so that
+ * a token issued in the second of a password change can be told from one before.
  */
 #include "auth/auth_int.h"
 
@@ -97,12 +97,14 @@ void token_family_new(char out[FAMILY_LEN + 1])
     crypto_random(r, sizeof r);
     r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
     r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
-    snprintf(out, FAMILY_LEN + 1, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1],
-             r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+    snprintf(out, FAMILY_LEN + 1,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1],
+             r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14],
+             r[15]);
 }
 
-int token_issue(struct auth *au, const struct cfg *cfg, enum token_kind kind, int64_t user_id, struct str family,
-                struct str *out, struct arena *a, struct err *e)
+int token_issue(struct auth *au, const struct cfg *cfg, enum token_kind kind, int64_t user_id,
+                struct str family, struct str *out, struct arena *a, struct err *e)
 {
     int64_t now_us = clock_wall_us(au->clock);
     struct val claims = val_dict_new(a, 8);
@@ -120,18 +122,22 @@ int token_issue(struct auth *au, const struct cfg *cfg, enum token_kind kind, in
     val_dict_set_c(claims, "iss", VAL_STR_LIT(ISSUER));
     val_dict_set_c(claims, "sub", val_str(str_printf(a, "%lld", (long long)user_id)));
     val_dict_set_c(claims, "kind", val_str_c(kind_names[kind]));
-    val_dict_set_c(claims, "jti", val_str(str_printf(a, "%.*s.%s", STR_ARG(family), crypto_hex(a, random, sizeof random).p)));
+    val_dict_set_c(
+        claims, "jti",
+        val_str(str_printf(a, "%.*s.%s", STR_ARG(family), crypto_hex(a, random, sizeof random).p)));
     val_dict_set_c(claims, "iat", val_int(now_us / 1000000));
     val_dict_set_c(claims, "iat_us", val_int(now_us));
-    val_dict_set_c(claims, "exp", val_int(now_us / 1000000 + (kind == TOKEN_ACCESS ? ACCESS_LIFE_S : REFRESH_LIFE_S)));
+    val_dict_set_c(
+        claims, "exp",
+        val_int(now_us / 1000000 + (kind == TOKEN_ACCESS ? ACCESS_LIFE_S : REFRESH_LIFE_S)));
     rc = jwt_sign(keys->signing, claims, out, a, e);
 out:
     keys_unref(keys);
     return rc;
 }
 
-int token_read(struct auth *au, const struct cfg *cfg, enum token_kind kind, struct str token, struct token_claims *out,
-               struct arena *a, struct err *e)
+int token_read(struct auth *au, const struct cfg *cfg, enum token_kind kind, struct str token,
+               struct token_claims *out, struct arena *a, struct err *e)
 {
     struct token_keys *keys = keys_get(au, cfg, e);
     struct val claims;
@@ -148,7 +154,8 @@ int token_read(struct auth *au, const struct cfg *cfg, enum token_kind kind, str
     out->issued_us = val_get_int(claims, "iat_us", 0);
     out->expires_s = val_get_int(claims, "exp", 0);
     if (!str_eq_c(val_get_text(claims, "iss", STR("")), ISSUER) ||
-        !str_eq_c(val_get_text(claims, "kind", STR("")), kind_names[kind]) || out->id.len <= FAMILY_LEN ||
+        !str_eq_c(val_get_text(claims, "kind", STR("")), kind_names[kind]) ||
+        out->id.len <= FAMILY_LEN ||
         !str_to_int(val_get_text(claims, "sub", STR("")), &out->user_id)) {
         err_set(e, ERR_UNAUTHORIZED, "token not valid");
         err_detail(e, "not an %s token of this platform", kind_names[kind]);

@@ -1,9 +1,9 @@
 /*
  * The configuration: rows of PostgreSQL read into an immutable, counted snapshot.
  *
- * A process holds one store.  Whoever works on a request takes the current snapshot once (cfg_get) and gives
- * it back (cfg_put); a change swaps the pointer, old work goes on with what it took.  A change that cannot be read
- * leaves the last good snapshot in place and logs one error.
+ * A process holds one store.  Whoever works on a request takes the current snapshot once (cfg_get)
+ * and gives it back (cfg_put); a change swaps the pointer, old work goes on with what it took.  A
+ * change that cannot be read leaves the last good snapshot in place and logs one error.
  *
  * Contents: http-api.md 6 (document), workflow-engine.md 5.1 (routes), gateway-proxy.md (gateways).
  */
@@ -15,22 +15,30 @@
 #include "format/jsonschema.h"
 #include "http/request.h"
 
-enum gw_auth { GW_AUTH_DEFAULT, GW_AUTH_BASIC, GW_AUTH_OAUTH1, GW_AUTH_OAUTH2, GW_AUTH_HAWK, GW_AUTH_ORACLE_SBC, GW_AUTH_UNKNOWN };
+enum gw_auth {
+    GW_AUTH_DEFAULT,
+    GW_AUTH_BASIC,
+    GW_AUTH_OAUTH1,
+    GW_AUTH_OAUTH2,
+    GW_AUTH_HAWK,
+    GW_AUTH_ORACLE_SBC,
+    GW_AUTH_UNKNOWN
+};
 
 /* An entry of `gateways` (gateway-proxy.md 1 to 4). */
 struct cfg_gateway {
     struct str name;
-    struct str url;           /* without trailing slash */
+    struct str url; /* without trailing slash */
     const struct str *backup_urls;
     size_t n_backup_urls;
-    int timeout_s;            /* 1..3600, default 10 */
+    int timeout_s; /* 1..3600, default 10 */
     struct str session_holder;
     bool tls_verify;
-    struct str proxy;         /* outbound proxy URL or empty */
+    struct str proxy; /* outbound proxy URL or empty */
     const struct http_header *headers;
     size_t n_headers;
     enum gw_auth auth;
-    struct str auth_name;     /* as written, for "unknown auth" */
+    struct str auth_name; /* as written, for "unknown auth" */
     struct str login_url;
     struct str username;
     struct secret password;
@@ -45,32 +53,32 @@ struct cfg_gateway {
     struct str check_url;
     struct str client_cert;
     struct secret client_key;
-    struct str api_root;      /* "/api/v1", or "" when the URL already ends in one */
+    struct str api_root; /* "/api/v1", or "" when the URL already ends in one */
     bool append_slash;
-    bool failover_next;       /* attribute failover: "next" */
-    struct val raw;           /* the whole entry, secrets masked */
+    bool failover_next; /* attribute failover: "next" */
+    struct val raw;     /* the whole entry, secrets masked */
 };
 
 /* An entry of custom_routes, ready to match (workflow-engine.md 5.1). */
 struct cfg_route {
     int64_t id;
     enum http_method method;
-    struct str route;      /* as stored */
-    struct str path;       /* full path pattern below which it answers: "/api/v01/custom/x/{id}" */
+    struct str route; /* as stored */
+    struct str path;  /* full path pattern below which it answers: "/api/v01/custom/x/{id}" */
     struct route_pattern *pattern;
     bool sync, is_public, enabled, support_bulk;
     int64_t activity_id, err_activity_id; /* 0 = none */
-    struct jsonschema *schema; /* NULL = none */
+    struct jsonschema *schema;            /* NULL = none */
     struct str group;
 };
 
 struct cfg_activity {
     int64_t id;
     struct str name;
-    int64_t version_id;     /* the active one */
-    int64_t definition_id;  /* definitions.id of that text */
-    struct str definition;  /* its JSON text */
-    int64_t revision_us;    /* updated_on: the working version may be active and change */
+    int64_t version_id;    /* the active one */
+    int64_t definition_id; /* definitions.id of that text */
+    struct str definition; /* its JSON text */
+    int64_t revision_us;   /* updated_on: the working version may be active and change */
 };
 
 struct cfg_rule {
@@ -104,8 +112,8 @@ struct cfg {
     uint64_t generation;
     struct arena *a;
     int64_t config_id;
-    struct val doc;     /* the document with secrets opened: for code */
-    struct val masked;  /* with "********": for templates (`settings`) and the API */
+    struct val doc;    /* the document with secrets opened: for code */
+    struct val masked; /* with "********": for templates (`settings`) and the API */
     struct str timezone;
     const struct cfg_gateway *gateways;
     size_t n_gateways;
@@ -123,16 +131,19 @@ struct cfg {
 
 struct cfg_store;
 
-/* Reads the first snapshot (creating the default document and missing keys when the database has none). */
+/* Reads the first snapshot (creating the default document and missing keys when the database has
+ * none). */
 MUST_CHECK int cfg_store_new(struct cfg_store **out, struct db *db, struct err *e);
 void cfg_store_free(struct cfg_store *s);
 /* Read again and swap; called by the listener.  On failure the last good one stays. */
 MUST_CHECK int cfg_store_reload(struct cfg_store *s, struct err *e);
-/* Reload when keys or profiles differ from the snapshot: call it at topic "users" (profiles belong to that one), and every
- * 10 s or so, since no trigger watches `keys`.  One small query when nothing changed. */
+/* Reload when keys or profiles differ from the snapshot: call it at topic "users" (profiles belong
+ * to that one), and every 10 s or so, since no trigger watches `keys`.  One small query when
+ * nothing changed. */
 MUST_CHECK int cfg_store_poll(struct cfg_store *s, struct err *e);
 /* Called after each swap, on the reloading thread. */
-void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct cfg *now), void *arg);
+void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct cfg *now),
+                         void *arg);
 
 const struct cfg *cfg_get(struct cfg_store *s); /* counted; any thread, never blocks on a query */
 void cfg_put(const struct cfg *c);              /* takes NULL */
@@ -150,56 +161,68 @@ const struct cfg_template *cfg_template(const struct cfg *c, struct str key);
 const struct cfg_key *cfg_key_active(const struct cfg *c, const char *label);
 const struct cfg_key *cfg_key(const struct cfg *c, uint32_t id);
 
-/* ---- matching custom routes (routes.c) --------------------------------------------------------- */
+/* ---- matching custom routes (routes.c) ---------------------------------------------------------
+ */
 
 struct route_match {
     const struct cfg_route *route; /* NULL: none */
     struct val match_info;         /* placeholder -> decoded text */
-    struct str tail;               /* path behind the prefix, without leading slash (workflow-engine.md 4.13) */
-    unsigned allowed;              /* bit per enum http_method whose route matches the path: for 405 */
+    struct str tail;  /* path behind the prefix, without leading slash (workflow-engine.md 4.13) */
+    unsigned allowed; /* bit per enum http_method whose route matches the path: for 405 */
 };
 
 /*
  * Compile a route's path: placeholders {name} and {name:regex}; ERR_INVALID naming the column.
  */
-MUST_CHECK int route_pattern_compile(struct route_pattern **out, struct str path, struct arena *a, struct err *e);
+MUST_CHECK int route_pattern_compile(struct route_pattern **out, struct str path, struct arena *a,
+                                     struct err *e);
 
 /*
- * Find the route for a canonical path (url_canonical_path).  proxy_prefix: "" in the core, "/api/v01/p1" in a proxy, where
- * non-public routes without absolute path answer below the prefix; proxy_name is its short name ("p1").
- * Order of choice: workflow-engine.md 5.1.3.
+ * Find the route for a canonical path (url_canonical_path).  proxy_prefix: "" in the core,
+ * "/api/v01/p1" in a proxy, where non-public routes without absolute path answer below the prefix;
+ * proxy_name is its short name ("p1"). Order of choice: workflow-engine.md 5.1.3.
  */
-void cfg_route_find(const struct cfg *c, enum http_method method, struct str path, struct str proxy_prefix,
-                    struct str proxy_name, struct route_match *out, struct arena *a);
+void cfg_route_find(const struct cfg *c, enum http_method method, struct str path,
+                    struct str proxy_prefix, struct str proxy_name, struct route_match *out,
+                    struct arena *a);
 
-/* ---- rules (rules.c) ------------------------------------------------------------------------------ */
+/* ---- rules (rules.c)
+ * ------------------------------------------------------------------------------ */
 
 /* api_rules (gateway-proxy.md 5): first match in list order wins, none = refuse. */
-bool cfg_rules_allow(const struct cfg_profile *p, enum http_method method, struct str canonical_path);
+bool cfg_rules_allow(const struct cfg_profile *p, enum http_method method,
+                     struct str canonical_path);
 bool cfg_has_access(const struct cfg_profile *p, const char *access);
 
-/* ---- single settings (document.c): a path of settings.def without '*' and '[]'; its default when absent -------------- */
+/* ---- single settings (document.c): a path of settings.def without '*' and '[]'; its default when
+ * absent -------------- */
 
 int64_t cfg_int(const struct cfg *c, const char *path);
 bool cfg_bool(const struct cfg *c, const char *path);
 struct str cfg_text(const struct cfg *c, const char *path);
 
-/* ---- the document (document.c) ---------------------------------------------------------------------- */
+/* ---- the document (document.c)
+ * ---------------------------------------------------------------------- */
 
-/* The complete default document (http-api.md 6.2 "Minimal safe default", all alarms levels present). */
+/* The complete default document (http-api.md 6.2 "Minimal safe default", all alarms levels
+ * present). */
 struct val cfg_document_default(struct arena *a);
 /*
- * Check a new document against the settings tables and the stored one: keeps unknown members, puts stored secrets back for
- * "## SECRET ##..." and "********" (400 when there is none), seals every secret with the key `secrets`.
+ * Check a new document against the settings tables and the stored one: keeps unknown members, puts
+ * stored secrets back for
+ * "## SECRET ##..." and "********" (400 when there is none), seals every secret with the key
+ * `secrets`.
  *
- * out  the document to store, secrets as "sealed:...".  Errors: ERR_INVALID, message "gateways.bwks.url: ..." .
+ * out  the document to store, secrets as "sealed:...".  Errors: ERR_INVALID, message
+ * "gateways.bwks.url: ..." .
  */
-MUST_CHECK int cfg_document_accept(const struct cfg *c, struct val incoming, struct val *out, struct arena *a,
-                                   struct err *e);
+MUST_CHECK int cfg_document_accept(const struct cfg *c, struct val incoming, struct val *out,
+                                   struct arena *a, struct err *e);
 /* Secrets as "## SECRET ##", DSN passwords as "********". */
 struct val cfg_document_masked(struct val stored, struct arena *a);
 /* A stored document with its secrets opened, for callers who may see them. */
-MUST_CHECK int cfg_document_open(const struct cfg *c, struct val stored, struct val *out, struct arena *a, struct err *e);
+MUST_CHECK int cfg_document_open(const struct cfg *c, struct val stored, struct val *out,
+                                 struct arena *a, struct err *e);
 /* JSON Schema of the document, for GET /system/configuration/validate. */
 struct val cfg_document_schema(struct arena *a);
 

@@ -27,14 +27,14 @@ struct cfg_box {
     atomic_int refs;
     struct map activities_by_name;
     struct map templates_by_key;
-    struct str mark;           /* state of the keys and profiles it was read from */
-    struct def_text **defs;    /* texts its activities point into */
+    struct str mark;        /* state of the keys and profiles it was read from */
+    struct def_text **defs; /* texts its activities point into */
     size_t n_defs;
     const struct str *proxy_names; /* short names of proxies the document mentions */
     size_t n_proxy_names;
-    int64_t *broken;           /* ids of routes that cannot be read: reported once, not at each reading */
+    int64_t *broken; /* ids of routes that cannot be read: reported once, not at each reading */
     size_t n_broken;
-    bool same_document;        /* as the snapshot before: its faults were reported already */
+    bool same_document; /* as the snapshot before: its faults were reported already */
 };
 
 struct cfg_box *cfg_box_new(void);
@@ -44,27 +44,30 @@ static inline const struct cfg_box *cfg_box_of(const struct cfg *c)
     return (const struct cfg_box *)(const void *)c;
 }
 
-/* ---- reading rows (config_store.c) --------------------------------------------------------------- */
+/* ---- reading rows (config_store.c)
+ * --------------------------------------------------------------- */
 
 /*
  * Read everything in one read-only transaction; `last` lends the definitions it has (NULL: none).
- * complete  false when there is no document or a label has no active key: cfg_prepare() and read again.
+ * complete  false when there is no document or a label has no active key: cfg_prepare() and read
+ * again.
  */
-MUST_CHECK int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out, bool *complete,
-                        struct err *e);
+MUST_CHECK int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out,
+                        bool *complete, struct err *e);
 /* Make the default document and the keys that are missing, once over all processes. */
 MUST_CHECK int cfg_prepare(struct db_conn *c, struct err *e);
 /* A text that differs when any key or profile was added, removed or changed. */
 MUST_CHECK int cfg_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e);
 
-/* ---- parts of a snapshot --------------------------------------------------------------------------- */
+/* ---- parts of a snapshot
+ * --------------------------------------------------------------------------- */
 
 /*
- * An entry of `gateways`.  strict: the first fault is ERR_INVALID "timeout: ..."; else faults are logged, and what
- * cannot be used is left out.
+ * An entry of `gateways`.  strict: the first fault is ERR_INVALID "timeout: ..."; else faults are
+ * logged, and what cannot be used is left out.
  */
-MUST_CHECK int gateway_read(struct cfg_gateway *out, struct str name, struct val entry, struct val masked, bool strict,
-                            struct arena *a, struct err *e);
+MUST_CHECK int gateway_read(struct cfg_gateway *out, struct str name, struct val entry,
+                            struct val masked, bool strict, struct arena *a, struct err *e);
 void gateways_read(struct cfg_box *b);
 
 /* Full path below which a route answers, whether it is public there, and its compiled pattern. */

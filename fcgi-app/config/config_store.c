@@ -1,5 +1,6 @@
 /*
- * The rows behind a snapshot: reading them in one transaction, and making what a new database lacks.
+ * The rows behind a snapshot: reading them in one transaction, and making what a new database
+ * lacks.
  */
 #include "config/config_int.h"
 
@@ -11,48 +12,59 @@
 static const struct db_stmt stmt_read_only = {
     "config_read_only", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0};
 
-static const struct db_stmt stmt_keys = {
-    "config_keys",
-    "SELECT id, label, algorithm, material, wrapped_by, state FROM keys WHERE state <> 'retired' ORDER BY id", 0};
+static const struct db_stmt stmt_keys = {"config_keys",
+                                         "SELECT id, label, algorithm, material, wrapped_by, state "
+                                         "FROM keys WHERE state <> 'retired' ORDER BY id",
+                                         0};
 
-/* What may change without counting up the topic "config": keys by hand, profiles under the topic "users". */
+/* What may change without counting up the topic "config": keys by hand, profiles under the topic
+ * "users". */
 static const struct db_stmt stmt_mark = {
     "config_mark",
     "SELECT concat_ws('/', "
-    "(SELECT md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label), ',' ORDER BY id)) FROM keys), "
-    "(SELECT md5(string_agg(concat_ws(' ', id, name, accesses, api_rules), ',' ORDER BY id)) FROM user_profiles))",
+    "(SELECT md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label), ',' ORDER BY "
+    "id)) FROM keys), "
+    "(SELECT md5(string_agg(concat_ws(' ', id, name, accesses, api_rules), ',' ORDER BY id)) FROM "
+    "user_profiles))",
     0};
 
 static const struct db_stmt stmt_document = {
     "config_document", "SELECT id, content FROM configuration ORDER BY id DESC LIMIT 1", 0};
 
 static const struct db_stmt stmt_profiles = {
-    "config_profiles", "SELECT id, name, array_to_json(accesses), api_rules FROM user_profiles ORDER BY id", 0};
+    "config_profiles",
+    "SELECT id, name, array_to_json(accesses), api_rules FROM user_profiles ORDER BY id", 0};
 
 static const struct db_stmt stmt_activities = {
     "config_activities",
-    "SELECT a.id, a.name, v.id, v.definition_id, " DB_TS("v.updated_on") " FROM activities a "
-    "JOIN activity_versions v ON v.activity_id = a.id AND v.active ORDER BY a.id",
+    "SELECT a.id, a.name, v.id, v.definition_id, " DB_TS(
+        "v.updated_on") " FROM activities a "
+                        "JOIN activity_versions v ON v.activity_id = a.id AND v.active ORDER BY "
+                        "a.id",
     0};
 
 static const struct db_stmt stmt_definitions = {
-    "config_definitions", "SELECT id, definition FROM definitions WHERE id = ANY ($1::bigint[])", 1};
+    "config_definitions", "SELECT id, definition FROM definitions WHERE id = ANY ($1::bigint[])",
+    1};
 
 static const struct db_stmt stmt_routes = {
     "config_routes",
-    "SELECT id, method, route, activity_id, err_activity_id, schema, sync, public, enabled, support_bulk, group_name "
+    "SELECT id, method, route, activity_id, err_activity_id, schema, sync, public, enabled, "
+    "support_bulk, group_name "
     "FROM custom_routes ORDER BY id",
     0};
 
 static const struct db_stmt stmt_templates = {
-    "config_templates", "SELECT id, key, type, template FROM templates WHERE template IS NOT NULL ORDER BY id", 0};
+    "config_templates",
+    "SELECT id, key, type, template FROM templates WHERE template IS NOT NULL ORDER BY id", 0};
 
 static const struct db_stmt stmt_lock = {
     "config_lock", "SELECT pg_advisory_xact_lock(hashtext('sluice'), hashtext('keys'))", 0};
 
-static const struct db_stmt stmt_key_missing = {
-    "config_key_missing",
-    "SELECT NOT EXISTS (SELECT 1 FROM keys WHERE label = $1 AND state = 'active' AND algorithm = $2)", 2};
+static const struct db_stmt stmt_key_missing = {"config_key_missing",
+                                                "SELECT NOT EXISTS (SELECT 1 FROM keys WHERE label "
+                                                "= $1 AND state = 'active' AND algorithm = $2)",
+                                                2};
 
 static const struct db_stmt stmt_key_insert = {
     "config_key_insert", "INSERT INTO keys (label, algorithm, material) VALUES ($1, $2, $3)", 3};
@@ -64,9 +76,9 @@ static const struct db_stmt stmt_document_first = {
     1};
 
 static const struct db_stmt *const all[] = {
-    &stmt_read_only,   &stmt_keys,     &stmt_mark, &stmt_document, &stmt_profiles,    &stmt_activities,
-    &stmt_definitions, &stmt_routes,   &stmt_templates, &stmt_lock,     &stmt_key_missing, &stmt_key_insert,
-    &stmt_document_first,
+    &stmt_read_only,   &stmt_keys,        &stmt_mark,           &stmt_document,  &stmt_profiles,
+    &stmt_activities,  &stmt_definitions, &stmt_routes,         &stmt_templates, &stmt_lock,
+    &stmt_key_missing, &stmt_key_insert,  &stmt_document_first,
 };
 const struct db_stmts config_stmts = {"config", all, COUNT_OF(all)};
 
@@ -83,7 +95,8 @@ static const struct label {
     {"tokens", RS256},
 };
 
-/* ---- keys --------------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------------------------
+ */
 
 static int read_key(const PGresult *res, int row, struct cfg_key *k, struct arena *a, struct err *e)
 {
@@ -96,12 +109,13 @@ static int read_key(const PGresult *res, int row, struct cfg_key *k, struct aren
     if (!db_is_null(res, row, 4)) {
         struct str by = db_str(res, row, 4);
 
-        err_set(e, ERR_CONFIG, "key %u (%.*s) is wrapped by %.*s; give that key with -kek=FILE", k->id,
-                STR_ARG(k->label), STR_ARG(by));
+        err_set(e, ERR_CONFIG, "key %u (%.*s) is wrapped by %.*s; give that key with -kek=FILE",
+                k->id, STR_ARG(k->label), STR_ARG(by));
         return -1;
     }
     if (str_eq_c(k->algorithm, GCM) && material.len != 32) {
-        err_set(e, ERR_CONFIG, "key %u (%.*s) is damaged; restore table keys from a backup", k->id, STR_ARG(k->label));
+        err_set(e, ERR_CONFIG, "key %u (%.*s) is damaged; restore table keys from a backup", k->id,
+                STR_ARG(k->label));
         return -1;
     }
     k->material = secret_new(a, material.p, material.len);
@@ -154,7 +168,8 @@ static int make_key(struct db_conn *c, const struct label *l, struct arena *a, s
 
     crypto_random(raw, sizeof raw);
     if (strcmp(l->algorithm, RS256) != 0 || jwt_keygen(&material, &public_pem, a, e) == 0)
-        rc = db_exec(c, &stmt_key_insert, DB_ARGS(DB_C(l->name), DB_C(l->algorithm), DB_BYTES(material)), NULL, e);
+        rc = db_exec(c, &stmt_key_insert,
+                     DB_ARGS(DB_C(l->name), DB_C(l->algorithm), DB_BYTES(material)), NULL, e);
     crypto_wipe(raw, sizeof raw);
     if (rc == 0)
         log_info("config.key", "label=%s algorithm=%s made", l->name, l->algorithm);
@@ -173,12 +188,14 @@ int cfg_prepare(struct db_conn *c, struct err *e)
     for (size_t i = 0; i < COUNT_OF(labels); i++) {
         struct str missing;
 
-        if (db_text(c, &stmt_key_missing, DB_ARGS(DB_C(labels[i].name), DB_C(labels[i].algorithm)), &missing, a, e) != 0)
+        if (db_text(c, &stmt_key_missing, DB_ARGS(DB_C(labels[i].name), DB_C(labels[i].algorithm)),
+                    &missing, a, e) != 0)
             goto out;
         if (str_eq_c(missing, "t") && make_key(c, &labels[i], a, e) != 0)
             goto out;
     }
-    if (db_exec(c, &stmt_document_first, DB_ARGS(DB_STR(json_text(cfg_document_default(a), a))), NULL, e) != 0)
+    if (db_exec(c, &stmt_document_first, DB_ARGS(DB_STR(json_text(cfg_document_default(a), a))),
+                NULL, e) != 0)
         goto out;
     rc = db_commit(c, e);
 out:
@@ -188,9 +205,11 @@ out:
     return rc;
 }
 
-/* ---- document ----------------------------------------------------------------------------------- */
+/* ---- document -----------------------------------------------------------------------------------
+ */
 
-static int read_document(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b, bool *there, struct err *e)
+static int read_document(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b,
+                         bool *there, struct err *e)
 {
     struct arena *a = b->c.a;
     PGresult *res = NULL;
@@ -206,7 +225,8 @@ static int read_document(struct db_conn *c, const struct cfg_box *last, struct c
     }
     b->c.config_id = db_int(res, 0, 0);
     b->same_document = last != NULL && last->c.config_id == b->c.config_id;
-    if (json_parse_copy(db_str(res, 0, 1), &stored, a, e) != 0 || cfg_document_open(&b->c, stored, &b->c.doc, a, e) != 0)
+    if (json_parse_copy(db_str(res, 0, 1), &stored, a, e) != 0 ||
+        cfg_document_open(&b->c, stored, &b->c.doc, a, e) != 0)
         goto out;
     b->c.masked = cfg_document_masked(stored, a);
     b->c.timezone = cfg_text(&b->c, "timezone");
@@ -220,7 +240,8 @@ out:
     return rc;
 }
 
-/* ---- profiles ----------------------------------------------------------------------------------- */
+/* ---- profiles -----------------------------------------------------------------------------------
+ */
 
 static int read_profiles(struct db_conn *c, struct cfg_box *b, struct err *e)
 {
@@ -257,7 +278,8 @@ static int read_profiles(struct db_conn *c, struct cfg_box *b, struct err *e)
     return 0;
 }
 
-/* ---- activities --------------------------------------------------------------------------------- */
+/* ---- activities ---------------------------------------------------------------------------------
+ */
 
 static struct def_text *lent(const struct cfg_box *last, int64_t id)
 {
@@ -271,7 +293,8 @@ static struct def_text *lent(const struct cfg_box *last, int64_t id)
 }
 
 /* Fill the places of b->defs that nobody lent: wanted[i] is the id for place i. */
-static int fetch_definitions(struct db_conn *c, struct cfg_box *b, const int64_t *wanted, struct err *e)
+static int fetch_definitions(struct db_conn *c, struct cfg_box *b, const int64_t *wanted,
+                             struct err *e)
 {
     struct buf ids;
     PGresult *res = NULL;
@@ -310,7 +333,8 @@ static int fetch_definitions(struct db_conn *c, struct cfg_box *b, const int64_t
     return 0;
 }
 
-static int read_activities(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b, struct err *e)
+static int read_activities(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b,
+                           struct err *e)
 {
     struct arena *a = b->c.a;
     PGresult *res = NULL;
@@ -349,14 +373,16 @@ out:
     return rc;
 }
 
-/* ---- routes and templates ------------------------------------------------------------------------ */
+/* ---- routes and templates
+ * ------------------------------------------------------------------------ */
 
 static bool method_of(struct str name, enum http_method *out)
 {
     static const struct {
         const char *name;
         enum http_method method;
-    } methods[] = {{"get", HTTP_GET}, {"post", HTTP_POST}, {"put", HTTP_PUT}, {"delete", HTTP_DELETE}};
+    } methods[] = {
+        {"get", HTTP_GET}, {"post", HTTP_POST}, {"put", HTTP_PUT}, {"delete", HTTP_DELETE}};
 
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         if (str_ieq(name, str_c(methods[i].name))) {
@@ -376,7 +402,8 @@ static bool was_broken(const struct cfg_box *last, int64_t id)
 }
 
 /* A route that cannot be read is left out and reported: the others must go on answering. */
-static bool read_route(const PGresult *res, int row, const struct cfg_box *last, struct cfg_route *r, struct arena *a)
+static bool read_route(const PGresult *res, int row, const struct cfg_box *last,
+                       struct cfg_route *r, struct arena *a)
 {
     struct err e = {0};
     struct val schema;
@@ -393,9 +420,10 @@ static bool read_route(const PGresult *res, int row, const struct cfg_box *last,
     if (!method_of(db_str(res, row, 1), &r->method))
         err_set(&e, ERR_INVALID, "unknown method");
     else if (route_prepare(r, a, &e) == 0 &&
-             (db_is_null(res, row, 5) || (json_parse_copy(db_str(res, row, 5), &schema, a, &e) == 0 &&
-                                          (val_is_none(schema) || jsonschema_compile(&r->schema, schema, JSONSCHEMA_AUTO,
-                                                                                     0, a, &e) == 0))))
+             (db_is_null(res, row, 5) ||
+              (json_parse_copy(db_str(res, row, 5), &schema, a, &e) == 0 &&
+               (val_is_none(schema) ||
+                jsonschema_compile(&r->schema, schema, JSONSCHEMA_AUTO, 0, a, &e) == 0))))
         return true;
     err_context(&e, "route %lld \"%s\" does not answer", (long long)r->id, r->route.p);
     if (!was_broken(last, r->id))
@@ -403,7 +431,8 @@ static bool read_route(const PGresult *res, int row, const struct cfg_box *last,
     return false;
 }
 
-static int read_routes(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b, struct err *e)
+static int read_routes(struct db_conn *c, const struct cfg_box *last, struct cfg_box *b,
+                       struct err *e)
 {
     PGresult *res = NULL;
     struct cfg_route *list;
@@ -450,19 +479,22 @@ static int read_templates(struct db_conn *c, struct cfg_box *b, struct err *e)
     return 0;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------- */
+/* ---- all of it ----------------------------------------------------------------------------------
+ */
 
-int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out, bool *complete, struct err *e)
+int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out, bool *complete,
+             struct err *e)
 {
     bool document = false;
     int rc = -1;
 
     if (db_begin(c, e) != 0)
         return -1;
-    if (db_exec(c, &stmt_read_only, DB_NO_ARGS, NULL, e) != 0 || cfg_mark(c, &out->mark, out->c.a, e) != 0 ||
-        read_keys(c, out, e) != 0 ||
+    if (db_exec(c, &stmt_read_only, DB_NO_ARGS, NULL, e) != 0 ||
+        cfg_mark(c, &out->mark, out->c.a, e) != 0 || read_keys(c, out, e) != 0 ||
         read_document(c, last, out, &document, e) != 0 || read_profiles(c, out, e) != 0 ||
-        read_activities(c, last, out, e) != 0 || read_routes(c, last, out, e) != 0 || read_templates(c, out, e) != 0)
+        read_activities(c, last, out, e) != 0 || read_routes(c, last, out, e) != 0 ||
+        read_templates(c, out, e) != 0)
         goto out;
     *complete = document && keys_complete(&out->c);
     rc = db_commit(c, e);

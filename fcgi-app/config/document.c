@@ -1,8 +1,9 @@
 /*
  * The configuration document: its default, its checks, and its secrets (http-api.md 6).
  *
- * One walk serves masking, opening and accepting: it copies the document and hands each secret, with its place, to
- * a function.  In addresses only the password inside is a secret, so the rest stays readable everywhere.
+ * One walk serves masking, opening and accepting: it copies the document and hands each secret,
+ * with its place, to a function.  In addresses only the password inside is a secret, so the rest
+ * stays readable everywhere.
  */
 #include "config/config_int.h"
 
@@ -10,19 +11,24 @@
 
 #include "base/json.h"
 
-/* ---- the walk ----------------------------------------------------------------------------------- */
+/* ---- the walk -----------------------------------------------------------------------------------
+ */
 
 struct walk {
-    /* What becomes of the secret text `s` at a place; `old` is the value stored there before, STR_NONE when none. */
-    int (*fn)(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn, struct str *out);
+    /* What becomes of the secret text `s` at a place; `old` is the value stored there before,
+     * STR_NONE when none. */
+    int (*fn)(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn,
+              struct str *out);
     const struct cfg *c;
     struct arena *a;
     struct err *e;
 };
 
-static int walk_value(struct walk *w, const struct place *p, struct val v, struct val old, struct val *out);
+static int walk_value(struct walk *w, const struct place *p, struct val v, struct val old,
+                      struct val *out);
 
-static int walk_secret(struct walk *w, const struct place *p, struct val v, struct val old, struct val *out)
+static int walk_secret(struct walk *w, const struct place *p, struct val v, struct val old,
+                       struct val *out)
 {
     struct str s;
 
@@ -35,13 +41,16 @@ static int walk_secret(struct walk *w, const struct place *p, struct val v, stru
     }
     if (val_text(v).len == 0)
         return 0;
-    if (w->fn(w, p, val_text(v), val_is(old, VAL_STR) && val_text(old).len > 0 ? val_text(old) : STR_NONE, false, &s) != 0)
+    if (w->fn(w, p, val_text(v),
+              val_is(old, VAL_STR) && val_text(old).len > 0 ? val_text(old) : STR_NONE, false,
+              &s) != 0)
         return -1;
     *out = val_str(s);
     return 0;
 }
 
-static int walk_dsn(struct walk *w, const struct place *p, struct val v, struct val old, struct val *out)
+static int walk_dsn(struct walk *w, const struct place *p, struct val v, struct val old,
+                    struct val *out)
 {
     struct str dsn = val_text(v);
     struct str old_password = STR_NONE;
@@ -61,11 +70,13 @@ static int walk_dsn(struct walk *w, const struct place *p, struct val v, struct 
     }
     if (w->fn(w, p, str_slice(dsn, from, to), old_password, true, &password) != 0)
         return -1;
-    *out = val_str(str_printf(w->a, "%.*s%.*s%.*s", (int)from, dsn.p, STR_ARG(password), (int)(dsn.len - to), dsn.p + to));
+    *out = val_str(str_printf(w->a, "%.*s%.*s%.*s", (int)from, dsn.p, STR_ARG(password),
+                              (int)(dsn.len - to), dsn.p + to));
     return 0;
 }
 
-static int walk_dict(struct walk *w, const struct place *p, struct val v, struct val old, struct val *out)
+static int walk_dict(struct walk *w, const struct place *p, struct val v, struct val old,
+                     struct val *out)
 {
     *out = val_dict_new(w->a, val_count(v));
     for (size_t i = 0; i < val_count(v); i++) {
@@ -76,15 +87,17 @@ static int walk_dict(struct walk *w, const struct place *p, struct val v, struct
 
         val_pair_at(v, i, &key, &value);
         here.name = val_text(key);
-        if (walk_value(w, &here, value, val_is(old, VAL_DICT) ? val_get_str(old, here.name) : val_undef(NULL), &copy) != 0)
+        if (walk_value(w, &here, value,
+                       val_is(old, VAL_DICT) ? val_get_str(old, here.name) : val_undef(NULL),
+                       &copy) != 0)
             return -1;
         val_dict_set(*out, val_copy(key, w->a), copy);
     }
     return 0;
 }
 
-/* What was item `v` before?  Items are known by their name, since others may have been added or removed; without
- * names, by their position. */
+/* What was item `v` before?  Items are known by their name, since others may have been added or
+ * removed; without names, by their position. */
 static struct val old_item(struct val old, struct val v, size_t i)
 {
     struct str name = val_is(v, VAL_DICT) ? val_get_text(v, "name", STR("")) : STR("");
@@ -92,12 +105,14 @@ static struct val old_item(struct val old, struct val v, size_t i)
     if (!val_is(old, VAL_LIST))
         return val_undef(NULL);
     for (size_t k = 0; name.len > 0 && k < val_count(old); k++)
-        if (val_is(val_at(old, k), VAL_DICT) && str_eq(val_get_text(val_at(old, k), "name", STR("")), name))
+        if (val_is(val_at(old, k), VAL_DICT) &&
+            str_eq(val_get_text(val_at(old, k), "name", STR("")), name))
             return val_at(old, k);
     return name.len > 0 ? val_undef(NULL) : val_at(old, i);
 }
 
-static int walk_list(struct walk *w, const struct place *p, struct val v, struct val old, struct val *out)
+static int walk_list(struct walk *w, const struct place *p, struct val v, struct val old,
+                     struct val *out)
 {
     *out = val_list_new(w->a, val_count(v));
     for (size_t i = 0; i < val_count(v); i++) {
@@ -111,7 +126,8 @@ static int walk_list(struct walk *w, const struct place *p, struct val v, struct
     return 0;
 }
 
-static int walk_value(struct walk *w, const struct place *p, struct val v, struct val old, struct val *out)
+static int walk_value(struct walk *w, const struct place *p, struct val v, struct val old,
+                      struct val *out)
 {
     const struct setting *s = setting_at(p);
 
@@ -127,9 +143,11 @@ static int walk_value(struct walk *w, const struct place *p, struct val v, struc
     return 0;
 }
 
-/* ---- masking and opening ------------------------------------------------------------------------ */
+/* ---- masking and opening ------------------------------------------------------------------------
+ */
 
-static int mask(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn, struct str *out)
+static int mask(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn,
+                struct str *out)
 {
     (void)w;
     (void)p;
@@ -150,7 +168,8 @@ struct val cfg_document_masked(struct val stored, struct arena *a)
     return out;
 }
 
-static int open_secret(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn, struct str *out)
+static int open_secret(struct walk *w, const struct place *p, struct str s, struct str old,
+                       bool in_dsn, struct str *out)
 {
     struct str pointer = place_pointer(p, w->a);
     const struct cfg_key *k;
@@ -161,7 +180,8 @@ static int open_secret(struct walk *w, const struct place *p, struct str s, stru
     (void)old;
     (void)in_dsn;
     if (!crypto_seal_from_text(s, &sealed, w->a)) {
-        *out = secret_text(secret_new(w->a, s.p, s.len)); /* written by hand, sealed when next saved */
+        *out =
+            secret_text(secret_new(w->a, s.p, s.len)); /* written by hand, sealed when next saved */
         return 0;
     }
     if (crypto_seal_key_id(sealed, &id, w->e) != 0)
@@ -180,14 +200,16 @@ fail:
     return -1;
 }
 
-int cfg_document_open(const struct cfg *c, struct val stored, struct val *out, struct arena *a, struct err *e)
+int cfg_document_open(const struct cfg *c, struct val stored, struct val *out, struct arena *a,
+                      struct err *e)
 {
     struct walk w = {.fn = open_secret, .c = c, .a = a, .e = e};
 
     return walk_value(&w, NULL, stored, val_undef(NULL), out);
 }
 
-/* ---- checking ----------------------------------------------------------------------------------- */
+/* ---- checking -----------------------------------------------------------------------------------
+ */
 
 static int wrong(const struct place *p, struct arena *a, struct err *e, const char *why)
 {
@@ -197,14 +219,16 @@ static int wrong(const struct place *p, struct arena *a, struct err *e, const ch
     return -1;
 }
 
-static int check_number(const struct place *p, const struct setting *s, struct val v, struct arena *a, struct err *e)
+static int check_number(const struct place *p, const struct setting *s, struct val v,
+                        struct arena *a, struct err *e)
 {
     double n = 0;
     int rc = setting_number(s, v, &n);
 
     if (rc == 0)
         return 0;
-    if (rc < 0 || (s->kind != SETTING_NUMBER && n != (double)(int64_t)n) || !(n >= (double)s->min && n <= (double)s->max)) {
+    if (rc < 0 || (s->kind != SETTING_NUMBER && n != (double)(int64_t)n) ||
+        !(n >= (double)s->min && n <= (double)s->max)) {
         struct str path = place_dotted(p, a);
 
         err_set(e, ERR_INVALID, "%.*s: expected a %snumber from %lld to %lld", STR_ARG(path),
@@ -220,7 +244,8 @@ static int check_url(const struct place *p, struct val v, struct arena *a, struc
 
     if (!val_is(v, VAL_STR))
         return wrong(p, a, e, "expected text");
-    if (s.len > 0 && !str_starts(str_lower(a, s), STR("http://")) && !str_starts(str_lower(a, s), STR("https://")))
+    if (s.len > 0 && !str_starts(str_lower(a, s), STR("http://")) &&
+        !str_starts(str_lower(a, s), STR("https://")))
         return wrong(p, a, e, "expected an http or https URL");
     return 0;
 }
@@ -234,7 +259,8 @@ static int check_texts(const struct place *p, struct val v, struct arena *a, str
     return good ? 0 : wrong(p, a, e, "expected a list of texts");
 }
 
-static int check_one(const struct place *p, const struct setting *s, struct val v, struct arena *a, struct err *e)
+static int check_one(const struct place *p, const struct setting *s, struct val v, struct arena *a,
+                     struct err *e)
 {
     if (val_is_none(v))
         return 0;
@@ -321,7 +347,8 @@ static int check_gateways(struct val doc, struct arena *a, struct err *e)
     return 0;
 }
 
-/* Each datastore needs a name of its own: nodes choose by it, and kept passwords are found by it. */
+/* Each datastore needs a name of its own: nodes choose by it, and kept passwords are found by it.
+ */
 static int check_names(struct val doc, const char *section, struct err *e)
 {
     struct val list = val_get(doc, section);
@@ -337,7 +364,8 @@ static int check_names(struct val doc, const char *section, struct err *e)
         }
         for (size_t k = 0; k < i; k++) {
             if (str_eq(val_get_text(val_at(list, k), "name", STR("")), name)) {
-                err_set(e, ERR_INVALID, "%s.%zu.name: \"%.*s\" appears twice", section, i, STR_ARG(name));
+                err_set(e, ERR_INVALID, "%s.%zu.name: \"%.*s\" appears twice", section, i,
+                        STR_ARG(name));
                 return -1;
             }
         }
@@ -345,10 +373,12 @@ static int check_names(struct val doc, const char *section, struct err *e)
     return 0;
 }
 
-/* ---- accepting ---------------------------------------------------------------------------------- */
+/* ---- accepting ----------------------------------------------------------------------------------
+ */
 
 /* The text a place shall have: the stored one where the caller sent the mask back. */
-static int restore(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn, struct str *out)
+static int restore(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn,
+                   struct str *out)
 {
     if (!str_starts(s, STR(SECRET_MASK)) && !str_eq_c(s, SECRET_STARS)) {
         *out = str_dup(w->a, s);
@@ -356,12 +386,14 @@ static int restore(struct walk *w, const struct place *p, struct str s, struct s
     }
     if (old.p == NULL)
         return wrong(p, w->a, w->e,
-                     in_dsn ? "there is no stored password to keep; give it" : "there is no stored secret to keep; give it");
+                     in_dsn ? "there is no stored password to keep; give it"
+                            : "there is no stored secret to keep; give it");
     *out = str_dup(w->a, old);
     return 0;
 }
 
-static int seal(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn, struct str *out)
+static int seal(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn,
+                struct str *out)
 {
     const struct cfg_key *k = cfg_key_active(w->c, "secrets");
 
@@ -376,7 +408,8 @@ static int seal(struct walk *w, const struct place *p, struct str s, struct str 
     return 0;
 }
 
-int cfg_document_accept(const struct cfg *c, struct val incoming, struct val *out, struct arena *a, struct err *e)
+int cfg_document_accept(const struct cfg *c, struct val incoming, struct val *out, struct arena *a,
+                        struct err *e)
 {
     struct walk restoring = {.fn = restore, .c = c, .a = a, .e = e};
     struct walk sealing = {.fn = seal, .c = c, .a = a, .e = e};
@@ -389,12 +422,14 @@ int cfg_document_accept(const struct cfg *c, struct val incoming, struct val *ou
     if (check(NULL, incoming, a, e) != 0 || check_names(incoming, "datastores", e) != 0 ||
         check_names(incoming, "SSO", e) != 0)
         return -1;
-    if (walk_value(&restoring, NULL, incoming, c->doc, &plain) != 0 || check_gateways(plain, a, e) != 0)
+    if (walk_value(&restoring, NULL, incoming, c->doc, &plain) != 0 ||
+        check_gateways(plain, a, e) != 0)
         return -1;
     return walk_value(&sealing, NULL, plain, val_undef(NULL), out);
 }
 
-/* ---- the default -------------------------------------------------------------------------------- */
+/* ---- the default --------------------------------------------------------------------------------
+ */
 
 #define LEVELS "[{\"level\":\"info\"},{\"level\":\"major\"},{\"level\":\"critical\"}]"
 #define ALARM "{\"system_clear\":true,\"thresholds\":" LEVELS "}"
@@ -402,9 +437,11 @@ int cfg_document_accept(const struct cfg *c, struct val incoming, struct val *ou
 static const char default_document[] =
     "{\"gateways\":{},\"gateways_tcp\":{},\"datastores\":[],"
     "\"gui\":{\"modules\":[\"bulk\",\"orchestration\",\"manualActions\"]},"
-    "\"smtp\":{},\"smpp\":{},\"provisioning\":{\"gateways\":[]},\"logs\":{},\"password\":{\"min_length\":8},\"SSO\":[],"
-    "\"alarms\":{\"default_handler\":{},\"alarms\":{\"http_success_rate\":" ALARM ",\"http_south_success_rate\":" ALARM
-    ",\"network_issues\":" ALARM "}},\"retention\":{\"default\":3},\"env\":{},\"cache\":{\"store\":\"memory://\"}}";
+    "\"smtp\":{},\"smpp\":{},\"provisioning\":{\"gateways\":[]},\"logs\":{},\"password\":{\"min_"
+    "length\":8},\"SSO\":[],"
+    "\"alarms\":{\"default_handler\":{},\"alarms\":{\"http_success_rate\":" ALARM
+    ",\"http_south_success_rate\":" ALARM ",\"network_issues\":" ALARM
+    "}},\"retention\":{\"default\":3},\"env\":{},\"cache\":{\"store\":\"memory://\"}}";
 
 struct val cfg_document_default(struct arena *a)
 {
@@ -417,7 +454,8 @@ struct val cfg_document_default(struct arena *a)
     return v;
 }
 
-/* ---- single settings ---------------------------------------------------------------------------- */
+/* ---- single settings ----------------------------------------------------------------------------
+ */
 
 static const struct setting *must_find(const char *path)
 {
@@ -427,7 +465,8 @@ static const struct setting *must_find(const char *path)
     return s;
 }
 
-/* Defaults are constants of the table: small numbers, true, false, or a text in quotes without escapes. */
+/* Defaults are constants of the table: small numbers, true, false, or a text in quotes without
+ * escapes. */
 static int64_t default_int(const struct setting *s)
 {
     int64_t n = 0;
@@ -440,7 +479,8 @@ int64_t cfg_int(const struct cfg *c, const char *path)
     const struct setting *s = must_find(path);
     double n;
 
-    if (setting_number(s, val_path(c->doc, path), &n) != 1 || !(n >= (double)s->min && n <= (double)s->max))
+    if (setting_number(s, val_path(c->doc, path), &n) != 1 ||
+        !(n >= (double)s->min && n <= (double)s->max))
         return default_int(s);
     return (int64_t)n;
 }

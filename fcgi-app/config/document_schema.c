@@ -35,11 +35,19 @@ static struct val container(struct val schema, const char *member, struct arena 
 static void describe(struct val schema, const struct setting *s, struct arena *a)
 {
     static const char *const kinds[][4] = {
-        [SETTING_OBJECT] = {"object"},         [SETTING_MAP] = {"object"},     [SETTING_ARRAY] = {"array"},
-        [SETTING_TEXT] = {"string"},           [SETTING_BOOL] = {"boolean"},   [SETTING_INT] = {"integer", "string"},
-        [SETTING_NUMBER] = {"number", "string"}, [SETTING_COUNT] = {"integer", "boolean", "string"},
-        [SETTING_TEXTS] = {"array"},           [SETTING_URL] = {"string"},     [SETTING_DSN] = {"string"},
-        [SETTING_SECRET] = {"string"},         [SETTING_ANY] = {NULL},
+        [SETTING_OBJECT] = {"object"},
+        [SETTING_MAP] = {"object"},
+        [SETTING_ARRAY] = {"array"},
+        [SETTING_TEXT] = {"string"},
+        [SETTING_BOOL] = {"boolean"},
+        [SETTING_INT] = {"integer", "string"},
+        [SETTING_NUMBER] = {"number", "string"},
+        [SETTING_COUNT] = {"integer", "boolean", "string"},
+        [SETTING_TEXTS] = {"array"},
+        [SETTING_URL] = {"string"},
+        [SETTING_DSN] = {"string"},
+        [SETTING_SECRET] = {"string"},
+        [SETTING_ANY] = {NULL},
     };
     struct val def;
     struct err e = {0};

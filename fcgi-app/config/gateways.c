@@ -1,8 +1,8 @@
 /*
  * Entries of `gateways`: from the document to a struct (gateway-proxy.md 1 to 4).
  *
- * The same reading serves saving (strict: refuse) and loading (cope, and say so once): a document stored by an
- * older version or by hand must not keep the platform from starting.
+ * The same reading serves saving (strict: refuse) and loading (cope, and say so once): a document
+ * stored by an older version or by hand must not keep the platform from starting.
  */
 #include "config/config_int.h"
 
@@ -29,7 +29,8 @@ static int fault(const struct reading *r, const char *member, const struct err *
         return -1;
     }
     if (!r->quiet)
-        log_warn("config.gateway", "gateway=" LOG_Q " member=%s why=" LOG_Q, r->g->name.p, member, why->msg);
+        log_warn("config.gateway", "gateway=" LOG_Q " member=%s why=" LOG_Q, r->g->name.p, member,
+                 why->msg);
     return 0;
 }
 
@@ -68,7 +69,8 @@ static int read_url(const struct reading *r, const char *member, struct str text
     if (!str_eq_c(u.scheme, "http") && !str_eq_c(u.scheme, "https"))
         return fault_text(r, member, "expected an http or https URL");
     if (u.userinfo.len > 0)
-        return fault_text(r, member, "credentials in the URL are not taken; use username and password");
+        return fault_text(r, member,
+                          "credentials in the URL are not taken; use username and password");
     if (u.fragment.len > 0 || u.query.p != NULL)
         return fault_text(r, member, "expected a URL without query and fragment");
     while (len > 0 && text.p[len - 1] == '/')
@@ -114,7 +116,8 @@ static int read_timeout(const struct reading *r)
     }
     r->g->timeout_s = (int)ceil(t);
     if (!r->strict && !r->quiet && !val_is(v, VAL_INT))
-        log_warn("config.gateway", "gateway=" LOG_Q " member=timeout why=\"not a whole number, taken as %d\"",
+        log_warn("config.gateway",
+                 "gateway=" LOG_Q " member=timeout why=\"not a whole number, taken as %d\"",
                  r->g->name.p, r->g->timeout_s);
     return 0;
 }
@@ -134,7 +137,8 @@ static bool is_token(struct str name)
 }
 
 /* Adds one header; a fault that is coped with leaves it out. */
-static int add_header(const struct reading *r, struct http_header *list, size_t *n, struct val name, struct val value)
+static int add_header(const struct reading *r, struct http_header *list, size_t *n, struct val name,
+                      struct val value)
 {
     struct err why = {0};
     struct str nm = str_trim(val_text(name));
@@ -178,7 +182,8 @@ static int read_headers(const struct reading *r)
 
         if (val_is(v, VAL_DICT)) {
             val_pair_at(v, i, &name, &value);
-        } else if (val_is(v, VAL_LIST) && val_is(val_at(v, i), VAL_LIST) && val_count(val_at(v, i)) == 2) {
+        } else if (val_is(v, VAL_LIST) && val_is(val_at(v, i), VAL_LIST) &&
+                   val_count(val_at(v, i)) == 2) {
             name = val_at(val_at(v, i), 0);
             value = val_at(val_at(v, i), 1);
         } else {
@@ -198,8 +203,12 @@ static int read_auth(const struct reading *r)
         const char *name;
         enum gw_auth auth;
     } kinds[] = {
-        {"", GW_AUTH_DEFAULT},         {"default", GW_AUTH_DEFAULT}, {"basic", GW_AUTH_BASIC},
-        {"oauth1", GW_AUTH_OAUTH1},    {"oauth2", GW_AUTH_OAUTH2},   {"hawk", GW_AUTH_HAWK},
+        {"", GW_AUTH_DEFAULT},
+        {"default", GW_AUTH_DEFAULT},
+        {"basic", GW_AUTH_BASIC},
+        {"oauth1", GW_AUTH_OAUTH1},
+        {"oauth2", GW_AUTH_OAUTH2},
+        {"hawk", GW_AUTH_HAWK},
         {"oracle-sbc", GW_AUTH_ORACLE_SBC},
     };
     struct cfg_gateway *g = r->g;
@@ -233,7 +242,8 @@ static int read_auth(const struct reading *r)
     if (g->auth == GW_AUTH_BASIC && str_find_char(g->username, ':') >= 0)
         return fault_text(r, "username", "must not hold a colon with auth \"basic\"");
     if (g->auth == GW_AUTH_OAUTH1 && g->username.len > 0 && g->login_url.len > 0)
-        return fault_text(r, "username", "token requests with auth \"oauth1\" are not supported; leave it empty");
+        return fault_text(r, "username",
+                          "token requests with auth \"oauth1\" are not supported; leave it empty");
     return 0;
 }
 
@@ -267,7 +277,8 @@ static void read_paths(const struct reading *r)
     while (root.len > 0 && root.p[root.len - 1] == '/')
         root.len--;
     if (val_is(val_get(r->entry, "api_root"), VAL_STR))
-        g->api_root = root.len > 0 && root.p[0] != '/' ? str_printf(r->a, "/%.*s", STR_ARG(root)) : str_dup(r->a, root);
+        g->api_root = root.len > 0 && root.p[0] != '/' ? str_printf(r->a, "/%.*s", STR_ARG(root))
+                                                       : str_dup(r->a, root);
     else
         g->api_root = versioned ? STR("") : STR("/api/v1");
     g->append_slash = val_get_bool(r->entry, "append_slash", true);
@@ -280,8 +291,8 @@ static void read_paths(const struct reading *r)
         g->check_url = STR("/health");
 }
 
-static int read_entry(struct cfg_gateway *out, struct str name, struct val entry, struct val masked, bool strict, bool quiet,
-                      struct arena *a, struct err *e)
+static int read_entry(struct cfg_gateway *out, struct str name, struct val entry, struct val masked,
+                      bool strict, bool quiet, struct arena *a, struct err *e)
 {
     struct reading r = {out, entry, strict, quiet, a, e};
 
@@ -291,15 +302,15 @@ static int read_entry(struct cfg_gateway *out, struct str name, struct val entry
         out->session_holder = out->name;
     out->tls_verify = val_get_bool(entry, "tls_verify", true);
     out->proxy = str_dup(a, text_of(&r, "proxies"));
-    if (read_urls(&r) != 0 || read_timeout(&r) != 0 || read_headers(&r) != 0 || read_auth(&r) != 0 ||
-        read_tls(&r) != 0)
+    if (read_urls(&r) != 0 || read_timeout(&r) != 0 || read_headers(&r) != 0 ||
+        read_auth(&r) != 0 || read_tls(&r) != 0)
         return -1;
     read_paths(&r);
     return 0;
 }
 
-int gateway_read(struct cfg_gateway *out, struct str name, struct val entry, struct val masked, bool strict,
-                 struct arena *a, struct err *e)
+int gateway_read(struct cfg_gateway *out, struct str name, struct val entry, struct val masked,
+                 bool strict, struct arena *a, struct err *e)
 {
     return read_entry(out, name, entry, masked, strict, false, a, e);
 }
@@ -318,8 +329,8 @@ void gateways_read(struct cfg_box *b)
 
         val_pair_at(map, i, &name, &entry);
         if (val_is(entry, VAL_DICT) &&
-            read_entry(&list[n], val_text(name), entry, val_get_str(masked, val_text(name)), false, b->same_document, b->c.a,
-                       &e) == 0)
+            read_entry(&list[n], val_text(name), entry, val_get_str(masked, val_text(name)), false,
+                       b->same_document, b->c.a, &e) == 0)
             n++;
     }
     b->c.gateways = list;

@@ -1,8 +1,9 @@
 /*
  * Custom routes: patterns and the choice among them (workflow-engine.md 5.1.2, 5.1.3).
  *
- * A pattern is matched against the canonical path, so its literal parts are brought to the same form.  Routes
- * with plain placeholders are walked by hand; a regular expression is used only where the route has one.
+ * A pattern is matched against the canonical path, so its literal parts are brought to the same
+ * form.  Routes with plain placeholders are walked by hand; a regular expression is used only where
+ * the route has one.
  */
 #include "config/config_int.h"
 
@@ -31,7 +32,8 @@ struct route_pattern {
     struct str first; /* literal every match starts with */
 };
 
-/* ---- compiling ---------------------------------------------------------------------------------- */
+/* ---- compiling ----------------------------------------------------------------------------------
+ */
 
 /* Literal text as it looks in a canonical path. */
 static struct str canonical_literal(struct str s, struct arena *a)
@@ -54,7 +56,8 @@ static void regex_literal(struct buf *out, struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_';
+        bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                    c == '/' || c == '_';
 
         if (!word)
             buf_putc(out, '\\');
@@ -67,13 +70,15 @@ static bool is_name(struct str s)
     for (size_t i = 0; i < s.len; i++) {
         char c = s.p[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (i > 0 && c >= '0' && c <= '9')))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+              (i > 0 && c >= '0' && c <= '9')))
             return false;
     }
     return s.len > 0;
 }
 
-/* Offset of the brace that closes the one at `open`, or 0: expressions hold braces themselves (\d{2}). */
+/* Offset of the brace that closes the one at `open`, or 0: expressions hold braces themselves
+ * (\d{2}). */
 static size_t closing(struct str path, size_t open)
 {
     size_t depth = 0;
@@ -122,7 +127,8 @@ static int add_placeholder(struct compiling *c, struct str inside, size_t at)
         if (regex.len == 0)
             return bad(c, at, "empty regular expression");
         if (regex_compile(&alone, regex, REGEX_FULL, c->a, &why) != 0) {
-            err_set(c->e, ERR_INVALID, "route: regular expression at column %zu: %s", at + 1, why.msg);
+            err_set(c->e, ERR_INVALID, "route: regular expression at column %zu: %s", at + 1,
+                    why.msg);
             c->e->column = (int)at + 1;
             return -1;
         }
@@ -135,7 +141,8 @@ static int add_placeholder(struct compiling *c, struct str inside, size_t at)
     return 0;
 }
 
-int route_pattern_compile(struct route_pattern **out, struct str path, struct arena *a, struct err *e)
+int route_pattern_compile(struct route_pattern **out, struct str path, struct arena *a,
+                          struct err *e)
 {
     struct route_pattern *p = ARENA_NEW(a, struct route_pattern);
     struct compiling c = {.p = p, .a = a, .e = e};
@@ -181,15 +188,18 @@ int route_pattern_compile(struct route_pattern **out, struct str path, struct ar
     return 0;
 }
 
-/* ---- matching ----------------------------------------------------------------------------------- */
+/* ---- matching -----------------------------------------------------------------------------------
+ */
 
 /* Where each placeholder's value stands. */
 struct values {
     size_t from[PLACEHOLDERS_MAX], to[PLACEHOLDERS_MAX];
 };
 
-/* Plain placeholders: the value reaches up to the next literal or slash; the shortest that lets the rest fit. */
-static bool walk(const struct route_pattern *p, size_t part, struct str path, size_t at, struct values *v)
+/* Plain placeholders: the value reaches up to the next literal or slash; the shortest that lets the
+ * rest fit. */
+static bool walk(const struct route_pattern *p, size_t part, struct str path, size_t at,
+                 struct values *v)
 {
     const struct part *q = &p->parts[part];
     struct str next;
@@ -256,7 +266,8 @@ static struct val decoded(struct str raw, struct arena *a)
     return val_str(utf8_check(s) == s.len ? s : utf8_repair(a, s));
 }
 
-static struct val values_as_dict(const struct route_pattern *p, struct str path, const struct values *v, struct arena *a)
+static struct val values_as_dict(const struct route_pattern *p, struct str path,
+                                 const struct values *v, struct arena *a)
 {
     struct val d = val_dict_new(a, p->n_parts);
 
@@ -265,7 +276,8 @@ static struct val values_as_dict(const struct route_pattern *p, struct str path,
     return d;
 }
 
-/* ---- choosing ----------------------------------------------------------------------------------- */
+/* ---- choosing -----------------------------------------------------------------------------------
+ */
 
 struct search {
     const struct cfg_box *b;
@@ -298,7 +310,8 @@ static bool bound_elsewhere(const struct search *s, const struct cfg_route *r)
     return false;
 }
 
-/* The part of the path a route's pattern speaks about; false when the route does not answer there. */
+/* The part of the path a route's pattern speaks about; false when the route does not answer there.
+ */
 static bool rest_for(const struct search *s, const struct cfg_route *r, struct str *rest)
 {
     struct str prefix;
@@ -369,7 +382,8 @@ static unsigned methods_there(struct search *s)
     return allowed;
 }
 
-/* Behind the prefix, without leading slash; absolute routes: behind the first segment below the API's root. */
+/* Behind the prefix, without leading slash; absolute routes: behind the first segment below the
+ * API's root. */
 static struct str tail_of(const struct search *s, const struct cfg_route *r, struct str path)
 {
     struct str rest;
@@ -377,17 +391,20 @@ static struct str tail_of(const struct search *s, const struct cfg_route *r, str
     if (s->prefix.len > 0 && below(path, s->prefix))
         return str_slice(path, s->prefix.len + 1, path.len);
     if (!is_absolute(r))
-        return str_slice(path, (r->is_public ? sizeof PUBLIC_PREFIX : sizeof CUSTOM_PREFIX), path.len);
+        return str_slice(path, (r->is_public ? sizeof PUBLIC_PREFIX : sizeof CUSTOM_PREFIX),
+                         path.len);
     rest = str_slice(path, sizeof API_ROOT - 1, path.len);
     str_cut(&rest, '/');
     return rest;
 }
 
-void cfg_route_find(const struct cfg *c, enum http_method method, struct str path, struct str proxy_prefix,
-                    struct str proxy_name, struct route_match *out, struct arena *a)
+void cfg_route_find(const struct cfg *c, enum http_method method, struct str path,
+                    struct str proxy_prefix, struct str proxy_name, struct route_match *out,
+                    struct arena *a)
 {
-    struct str other = path.len > 1 && path.p[path.len - 1] == '/' ? str_slice(path, 0, path.len - 1)
-                                                                    : str_printf(a, "%.*s/", STR_ARG(path));
+    struct str other = path.len > 1 && path.p[path.len - 1] == '/'
+                           ? str_slice(path, 0, path.len - 1)
+                           : str_printf(a, "%.*s/", STR_ARG(path));
     struct str forms[] = {path, other};
     enum http_method asked = method == HTTP_HEAD ? HTTP_GET : method;
 
@@ -395,7 +412,8 @@ void cfg_route_find(const struct cfg *c, enum http_method method, struct str pat
     if (c->n_routes == 0)
         return;
     for (size_t i = 0; i < COUNT_OF(forms) && out->route == NULL; i++) {
-        struct search s = {.b = cfg_box_of(c), .path = forms[i], .prefix = proxy_prefix, .name = proxy_name};
+        struct search s = {
+            .b = cfg_box_of(c), .path = forms[i], .prefix = proxy_prefix, .name = proxy_name};
 
         find_best(&s, asked);
         if (s.best == NULL)
@@ -406,13 +424,15 @@ void cfg_route_find(const struct cfg *c, enum http_method method, struct str pat
         out->allowed = 1u << asked;
     }
     for (size_t i = 0; i < COUNT_OF(forms) && out->route == NULL && out->allowed == 0; i++) {
-        struct search s = {.b = cfg_box_of(c), .path = forms[i], .prefix = proxy_prefix, .name = proxy_name};
+        struct search s = {
+            .b = cfg_box_of(c), .path = forms[i], .prefix = proxy_prefix, .name = proxy_name};
 
         out->allowed = methods_there(&s);
     }
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------
+ */
 
 int route_prepare(struct cfg_route *r, struct arena *a, struct err *e)
 {
@@ -420,7 +440,8 @@ int route_prepare(struct cfg_route *r, struct arena *a, struct err *e)
         r->path = r->route;
         r->is_public = r->is_public && str_starts(r->route, STR(PUBLIC_PREFIX "/"));
     } else {
-        r->path = str_printf(a, "%s%.*s", r->is_public ? PUBLIC_PREFIX : CUSTOM_PREFIX, STR_ARG(r->route));
+        r->path = str_printf(a, "%s%.*s", r->is_public ? PUBLIC_PREFIX : CUSTOM_PREFIX,
+                             STR_ARG(r->route));
     }
     return route_pattern_compile(&r->pattern, r->route, a, e);
 }

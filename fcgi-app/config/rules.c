@@ -6,7 +6,8 @@
 #include "base/limits.h"
 #include "http/url.h"
 
-/* Does text fit a pattern where '*' stands for any characters?  Linear but for a factor of the stars. */
+/* Does text fit a pattern where '*' stands for any characters?  Linear but for a factor of the
+ * stars. */
 static bool fits(struct str pattern, struct str text)
 {
     size_t p = 0;
@@ -49,7 +50,8 @@ static bool rule_fits(const struct cfg_rule *r, struct str path)
     return fits(r->url, str_make(with_slash, path.len + 1));
 }
 
-bool cfg_rules_allow(const struct cfg_profile *p, enum http_method method, struct str canonical_path)
+bool cfg_rules_allow(const struct cfg_profile *p, enum http_method method,
+                     struct str canonical_path)
 {
     if (p == NULL)
         return false;
@@ -77,7 +79,11 @@ static bool method_of(struct str name, struct cfg_rule *r)
     static const struct {
         const char *name;
         enum http_method method;
-    } methods[] = {{"get", HTTP_GET}, {"post", HTTP_POST}, {"put", HTTP_PUT}, {"delete", HTTP_DELETE}, {"patch", HTTP_PATCH}};
+    } methods[] = {{"get", HTTP_GET},
+                   {"post", HTTP_POST},
+                   {"put", HTTP_PUT},
+                   {"delete", HTTP_DELETE},
+                   {"patch", HTTP_PATCH}};
 
     r->any_method = str_eq_c(name, "*") || str_ieq(name, STR("any"));
     if (r->any_method)
@@ -126,7 +132,8 @@ void rules_read(struct cfg_profile *p, struct val rules, struct arena *a)
 
         *r = (struct cfg_rule){.allowed = val_get_bool(rule, "allowed", false)};
         if (!method_of(str_trim(val_get_text(rule, "method", STR(""))), r)) {
-            /* a rule that cannot be read must not open what it was meant to close: it refuses everything it names */
+            /* a rule that cannot be read must not open what it was meant to close: it refuses
+             * everything it names */
             r->any_method = true;
             r->allowed = false;
         }

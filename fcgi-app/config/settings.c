@@ -50,7 +50,8 @@ const struct setting *setting_at(const struct place *p)
     if (n == 0)
         return NULL;
     for (size_t i = 0; i < n_settings; i++) {
-        if (names(settings[i].path, steps, n, &literal) && (best == NULL || literal > best_literal)) {
+        if (names(settings[i].path, steps, n, &literal) &&
+            (best == NULL || literal > best_literal)) {
             best = &settings[i];
             best_literal = literal;
         }

@@ -49,8 +49,8 @@ const struct setting *setting_named(const char *path);
 struct str place_dotted(const struct place *p, struct arena *a);
 struct str place_pointer(const struct place *p, struct arena *a);
 
-/* A number as the table takes it: an integer, digits as text, a bool for COUNT.  1 = there is one, 0 = none (absent,
- * null, empty text), -1 = something else. */
+/* A number as the table takes it: an integer, digits as text, a bool for COUNT.  1 = there is one,
+ * 0 = none (absent, null, empty text), -1 = something else. */
 int setting_number(const struct setting *s, struct val v, double *out);
 
 /* Where the password of an address stands; false when it has none.  Offsets into `dsn`. */

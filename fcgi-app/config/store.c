@@ -1,8 +1,8 @@
 /*
  * The store: holds the current snapshot, counts who uses it, swaps it when something changed.
  *
- * Reading happens outside the lock; the lock guards a pointer and a count only, so that a request never waits for
- * a query.
+ * Reading happens outside the lock; the lock guards a pointer and a count only, so that a request
+ * never waits for a query.
  */
 #include "config/config_int.h"
 
@@ -136,7 +136,8 @@ void cfg_store_free(struct cfg_store *s)
     free(s);
 }
 
-void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct cfg *now), void *arg)
+void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct cfg *now),
+                         void *arg)
 {
     pthread_mutex_lock(&s->lock);
     s->on_change = fn;
@@ -174,8 +175,8 @@ int cfg_store_reload(struct cfg_store *s, struct err *e)
     b = read_box(s, cfg_box_of(last), e);
     cfg_put(last);
     if (b != NULL) {
-        log_info("config.read", "version=%lld gateways=%zu routes=%zu activities=%zu", (long long)b->c.config_id,
-                 b->c.n_gateways, b->c.n_routes, b->c.n_activities);
+        log_info("config.read", "version=%lld gateways=%zu routes=%zu activities=%zu",
+                 (long long)b->c.config_id, b->c.n_gateways, b->c.n_routes, b->c.n_activities);
         swap(s, b);
     } else {
         err_context(e, "reading the configuration (the last good one stays in use)");
@@ -203,7 +204,8 @@ int cfg_store_poll(struct cfg_store *s, struct err *e)
     return rc == 0 && changed ? cfg_store_reload(s, e) : rc;
 }
 
-/* ---- looking up --------------------------------------------------------------------------------- */
+/* ---- looking up ---------------------------------------------------------------------------------
+ */
 
 const struct cfg_activity *cfg_activity(const struct cfg *c, int64_t id)
 {
@@ -243,8 +245,8 @@ const struct cfg_key *cfg_key_active(const struct cfg *c, const char *label)
     for (size_t i = 0; i < c->n_keys; i++) {
         const struct cfg_key *k = &c->keys[i];
 
-        if (str_eq_c(k->label, label) && str_eq_c(k->state, "active") && !str_starts(k->algorithm, STR("fernet")) &&
-            (best == NULL || k->id > best->id))
+        if (str_eq_c(k->label, label) && str_eq_c(k->state, "active") &&
+            !str_starts(k->algorithm, STR("fernet")) && (best == NULL || k->id > best->id))
             best = k;
     }
     return best;

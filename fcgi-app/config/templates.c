@@ -17,8 +17,8 @@ static size_t split(struct str key, struct str parts[PARTS_MAX])
     return n;
 }
 
-/* How well a stored key fits: more is better, 0 = not at all.  Fewest stars first, then the one whose first star is
- * further right. */
+/* How well a stored key fits: more is better, 0 = not at all.  Fewest stars first, then the one
+ * whose first star is further right. */
 static unsigned fitness(struct str stored, const struct str asked[PARTS_MAX], size_t n)
 {
     struct str parts[PARTS_MAX];

@@ -12,8 +12,14 @@ static const struct algorithm {
     const char *name;
     const EVP_MD *(*md)(void);
 } algorithms[] = {
-    {"md5", EVP_md5},       {"sha1", EVP_sha1},     {"sha224", EVP_sha224},      {"sha256", EVP_sha256},
-    {"sha384", EVP_sha384}, {"sha512", EVP_sha512}, {"blake2b", EVP_blake2b512}, {"blake2s", EVP_blake2s256},
+    {"md5", EVP_md5},
+    {"sha1", EVP_sha1},
+    {"sha224", EVP_sha224},
+    {"sha256", EVP_sha256},
+    {"sha384", EVP_sha384},
+    {"sha512", EVP_sha512},
+    {"blake2b", EVP_blake2b512},
+    {"blake2s", EVP_blake2s256},
 };
 
 static const EVP_MD *find(const char *name)
@@ -37,7 +43,8 @@ bool crypto_digest(const char *name, struct str data, unsigned char out[64], siz
     return true;
 }
 
-bool crypto_hmac(const char *name, struct str key, struct str data, unsigned char out[64], size_t *len)
+bool crypto_hmac(const char *name, struct str key, struct str data, unsigned char out[64],
+                 size_t *len)
 {
     const EVP_MD *md = find(name);
     unsigned n = 0;

@@ -42,12 +42,14 @@ static struct str encode(struct arena *a, struct str bytes, const char *alphabet
 
 struct str crypto_b64(struct arena *a, struct str bytes)
 {
-    return encode(a, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true);
+    return encode(a, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+                  true);
 }
 
 struct str crypto_b64url(struct arena *a, struct str bytes)
 {
-    return encode(a, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", false);
+    return encode(a, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+                  false);
 }
 
 /* Value of a digit of either alphabet, or -1. */

@@ -64,16 +64,18 @@ static void key_free(void *arg)
     EVP_PKEY_free(arg);
 }
 
-static int key_make(struct jwt_key **out, struct str pem, struct str kid, bool is_private, struct arena *a,
-                    struct err *e)
+static int key_make(struct jwt_key **out, struct str pem, struct str kid, bool is_private,
+                    struct arena *a, struct err *e)
 {
-    BIO *bio = pem.len < INT32_MAX ? BIO_new_mem_buf(pem.p != NULL ? pem.p : "", (int)pem.len) : NULL;
+    BIO *bio =
+        pem.len < INT32_MAX ? BIO_new_mem_buf(pem.p != NULL ? pem.p : "", (int)pem.len) : NULL;
     EVP_PKEY *pkey = NULL;
     struct jwt_key *k;
     struct val head;
 
     if (bio != NULL)
-        pkey = is_private ? PEM_read_bio_PrivateKey(bio, NULL, NULL, "") : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+        pkey = is_private ? PEM_read_bio_PrivateKey(bio, NULL, NULL, "")
+                          : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
     BIO_free(bio);
     if (pkey == NULL) {
         err_set(e, ERR_CONFIG, "not a %s key in PEM form", is_private ? "private" : "public");
@@ -97,12 +99,14 @@ static int key_make(struct jwt_key **out, struct str pem, struct str kid, bool i
     return 0;
 }
 
-int jwt_key_private(struct jwt_key **out, struct str pem, struct str kid, struct arena *a, struct err *e)
+int jwt_key_private(struct jwt_key **out, struct str pem, struct str kid, struct arena *a,
+                    struct err *e)
 {
     return key_make(out, pem, kid, true, a, e);
 }
 
-int jwt_key_public(struct jwt_key **out, struct str pem, struct str kid, struct arena *a, struct err *e)
+int jwt_key_public(struct jwt_key **out, struct str pem, struct str kid, struct arena *a,
+                   struct err *e)
 {
     return key_make(out, pem, kid, false, a, e);
 }
@@ -124,7 +128,8 @@ struct str jwt_key_public_pem(const struct jwt_key *k, struct arena *a)
     return pem;
 }
 
-int jwt_sign(const struct jwt_key *k, struct val claims, struct str *out, struct arena *a, struct err *e)
+int jwt_sign(const struct jwt_key *k, struct val claims, struct str *out, struct arena *a,
+             struct err *e)
 {
     struct str body = crypto_b64url(a, json_text(claims, a));
     struct str input = str_printf(a, "%.*s.%.*s", STR_ARG(k->head), STR_ARG(body));
@@ -161,8 +166,8 @@ static bool signature_right(const struct jwt_key *k, struct str input, struct st
     if (ctx == NULL)
         crypto_broken("EVP_MD_CTX_new");
     right = EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, k->pkey) == 1 &&
-            EVP_DigestVerify(ctx, (const unsigned char *)sig.p, sig.len, (const unsigned char *)input.p,
-                             input.len) == 1;
+            EVP_DigestVerify(ctx, (const unsigned char *)sig.p, sig.len,
+                             (const unsigned char *)input.p, input.len) == 1;
     EVP_MD_CTX_free(ctx);
     return right;
 }
@@ -189,7 +194,8 @@ static int check_times(struct val claims, int64_t now_s, struct err *e)
     bool has_exp;
     bool has_nbf;
 
-    if (!claim_time(claims, "exp", &exp, &has_exp) || !has_exp || !claim_time(claims, "nbf", &nbf, &has_nbf))
+    if (!claim_time(claims, "exp", &exp, &has_exp) || !has_exp ||
+        !claim_time(claims, "nbf", &nbf, &has_nbf))
         return refuse(e, "exp or nbf");
     if (!(exp > (double)now_s)) {
         err_set(e, ERR_UNAUTHORIZED, "token expired");
@@ -216,11 +222,13 @@ int jwt_verify(const struct jwt_key *const *keys, size_t n_keys, struct str toke
     bool right = false;
 
     if (token.len > TOKEN_MAX || head64.len == 0 || body64.len == 0 || rest.len == 0 ||
-        !crypto_unb64(a, head64, &head) || !crypto_unb64(a, body64, &body) || !crypto_unb64(a, rest, &sig))
+        !crypto_unb64(a, head64, &head) || !crypto_unb64(a, body64, &body) ||
+        !crypto_unb64(a, rest, &sig))
         return refuse(e, "form");
     if (json_parse(head, &h, a, e) != 0 || !val_is(h, VAL_DICT))
         return refuse(e, "header");
-    if (!str_eq(val_get_text(h, "alg", STR_NONE), STR("RS256")) || !val_is_undef(val_get(h, "crit")))
+    if (!str_eq(val_get_text(h, "alg", STR_NONE), STR("RS256")) ||
+        !val_is_undef(val_get(h, "crit")))
         return refuse(e, "algorithm");
     kid = val_get_text(h, "kid", STR_NONE);
     for (size_t i = 0; i < n_keys && !right; i++)

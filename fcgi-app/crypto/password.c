@@ -1,8 +1,8 @@
 /*
  * Passwords: argon2id hashes and generated ones.
  *
- * A hash takes 19 MiB and 29 ms, so a burst of logins could take every core and much memory: at most
- * half the cores work on hashes at a time, the others wait in line.
+ * A hash takes 19 MiB and 29 ms, so a burst of logins could take every core and much memory: at
+ * most half the cores work on hashes at a time, the others wait in line.
  */
 #include "crypto/crypto.h"
 
@@ -14,7 +14,14 @@
 
 #include "crypto/crypto_int.h"
 
-enum { COST_KIB = 19 * 1024, COST_PASSES = 2, COST_LANES = 1, SALT_LEN = 16, HASH_LEN = 32, ENCODED_MAX = 128 };
+enum {
+    COST_KIB = 19 * 1024,
+    COST_PASSES = 2,
+    COST_LANES = 1,
+    SALT_LEN = 16,
+    HASH_LEN = 32,
+    ENCODED_MAX = 128
+};
 
 static sem_t turns;
 static pthread_once_t turns_once = PTHREAD_ONCE_INIT;
@@ -47,8 +54,9 @@ struct str password_hash(struct str password, struct arena *a)
 
     crypto_random(salt, sizeof salt);
     turn_take();
-    rc = argon2id_hash_encoded(COST_PASSES, COST_KIB, COST_LANES, password.p != NULL ? password.p : "",
-                               password.len, salt, sizeof salt, HASH_LEN, encoded, ENCODED_MAX);
+    rc = argon2id_hash_encoded(COST_PASSES, COST_KIB, COST_LANES,
+                               password.p != NULL ? password.p : "", password.len, salt,
+                               sizeof salt, HASH_LEN, encoded, ENCODED_MAX);
     turn_give();
     if (rc != ARGON2_OK)
         crypto_broken(argon2_error_message(rc));
@@ -84,8 +92,8 @@ static size_t below(size_t n)
 
 struct str password_generate(size_t n, bool special, struct arena *a)
 {
-    /* easily confused characters (0 O 1 l I) are left out; '%' and '*' are in every published set of
-     * special characters (http-api.md 6.2) */
+    /* easily confused characters (0 O 1 l I) are left out; '%' and '*' are in every published set
+     * of special characters (http-api.md 6.2) */
     static const char *const classes[] = {
         "abcdefghijkmnopqrstuvwxyz",
         "ABCDEFGHJKLMNPQRSTUVWXYZ",

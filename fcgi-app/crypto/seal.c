@@ -1,8 +1,9 @@
 /*
  * Sealing small values with AES-256-GCM (migration.md 7.5).
  *
- * 01 version, 01 algorithm, key id (4, big-endian), nonce (12), cipher text, tag (16).  What is bound
- * to the seal without being in it: the first 18 bytes, the purpose ("table.column"), 00 and the item.
+ * 01 version, 01 algorithm, key id (4, big-endian), nonce (12), cipher text, tag (16).  What is
+ * bound to the seal without being in it: the first 18 bytes, the purpose ("table.column"), 00 and
+ * the item.
  */
 #include "crypto/crypto.h"
 
@@ -15,8 +16,8 @@
 
 enum { KIND_VALUE = 1, KIND_DOCUMENT = 2, KIND_KEY = 3, ALGORITHM_GCM = 1 };
 
-static struct str associated(const unsigned char head[SEAL_HEAD], const char *purpose, struct str item,
-                             struct arena *a)
+static struct str associated(const unsigned char head[SEAL_HEAD], const char *purpose,
+                             struct str item, struct arena *a)
 {
     size_t n_purpose = strlen(purpose);
     char *p = arena_alloc(a, SEAL_HEAD + n_purpose + 1 + item.len);
@@ -29,8 +30,9 @@ static struct str associated(const unsigned char head[SEAL_HEAD], const char *pu
     return str_make(p, SEAL_HEAD + n_purpose + 1 + item.len);
 }
 
-struct str seal_with_nonce(uint32_t key_id, const unsigned char key[32], const unsigned char nonce[SEAL_NONCE],
-                           struct str plain, const char *purpose, struct str item, struct arena *a)
+struct str seal_with_nonce(uint32_t key_id, const unsigned char key[32],
+                           const unsigned char nonce[SEAL_NONCE], struct str plain,
+                           const char *purpose, struct str item, struct arena *a)
 {
     unsigned char *out = arena_alloc(a, SEAL_HEAD + plain.len + SEAL_TAG);
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -47,8 +49,8 @@ struct str seal_with_nonce(uint32_t key_id, const unsigned char key[32], const u
         crypto_broken("seal: value too long");
     if (ctx == NULL || EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) != 1 ||
         EVP_EncryptUpdate(ctx, NULL, &n, (const unsigned char *)aad.p, (int)aad.len) != 1 ||
-        (plain.len > 0 && EVP_EncryptUpdate(ctx, out + SEAL_HEAD, &n, (const unsigned char *)plain.p,
-                                            (int)plain.len) != 1) ||
+        (plain.len > 0 && EVP_EncryptUpdate(ctx, out + SEAL_HEAD, &n,
+                                            (const unsigned char *)plain.p, (int)plain.len) != 1) ||
         EVP_EncryptFinal_ex(ctx, out + SEAL_HEAD + plain.len, &n) != 1 ||
         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, SEAL_TAG, out + SEAL_HEAD + plain.len) != 1)
         crypto_broken("seal");
@@ -56,8 +58,8 @@ struct str seal_with_nonce(uint32_t key_id, const unsigned char key[32], const u
     return str_make((const char *)out, SEAL_HEAD + plain.len + SEAL_TAG);
 }
 
-struct str crypto_seal(uint32_t key_id, const unsigned char key[32], struct str plain, const char *purpose,
-                       struct str item, struct arena *a)
+struct str crypto_seal(uint32_t key_id, const unsigned char key[32], struct str plain,
+                       const char *purpose, struct str item, struct arena *a)
 {
     unsigned char nonce[SEAL_NONCE];
 
@@ -65,8 +67,8 @@ struct str crypto_seal(uint32_t key_id, const unsigned char key[32], struct str 
     return seal_with_nonce(key_id, key, nonce, plain, purpose, item, a);
 }
 
-int crypto_open(const unsigned char key[32], struct str sealed, const char *purpose, struct str item,
-                struct secret *out, struct arena *a, struct err *e)
+int crypto_open(const unsigned char key[32], struct str sealed, const char *purpose,
+                struct str item, struct secret *out, struct arena *a, struct err *e)
 {
     const unsigned char *in = (const unsigned char *)sealed.p;
     EVP_CIPHER_CTX *ctx = NULL;
@@ -86,12 +88,13 @@ int crypto_open(const unsigned char key[32], struct str sealed, const char *purp
     aad = associated(in, purpose, item, a);
     ctx = EVP_CIPHER_CTX_new();
     plain = OPENSSL_malloc(len + 1);
-    if (ctx == NULL || plain == NULL || EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, in + 6) != 1)
+    if (ctx == NULL || plain == NULL ||
+        EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, in + 6) != 1)
         crypto_broken("open");
     if (EVP_DecryptUpdate(ctx, NULL, &n, (const unsigned char *)aad.p, (int)aad.len) == 1 &&
         (len == 0 || EVP_DecryptUpdate(ctx, plain, &n, in + SEAL_HEAD, (int)len) == 1) &&
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG, (void *)(uintptr_t)(in + SEAL_HEAD + len)) ==
-            1 &&
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG,
+                            (void *)(uintptr_t)(in + SEAL_HEAD + len)) == 1 &&
         EVP_DecryptFinal_ex(ctx, plain + len, &n) == 1) {
         *out = secret_new(a, plain, len);
         rc = 0;

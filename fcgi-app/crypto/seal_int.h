@@ -8,7 +8,8 @@
 
 enum { SEAL_NONCE = 12, SEAL_TAG = 16, SEAL_HEAD = 18 };
 
-struct str seal_with_nonce(uint32_t key_id, const unsigned char key[32], const unsigned char nonce[SEAL_NONCE],
-                           struct str plain, const char *purpose, struct str item, struct arena *a);
+struct str seal_with_nonce(uint32_t key_id, const unsigned char key[32],
+                           const unsigned char nonce[SEAL_NONCE], struct str plain,
+                           const char *purpose, struct str item, struct arena *a);
 
 #endif

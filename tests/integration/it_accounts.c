@@ -22,7 +22,8 @@ static struct val parsed(const struct env_answer *a)
 }
 
 /* Call with a token (STR_NONE: none); fails the test when the status is another one. */
-static struct val call(const char *method, const char *path, struct str token, const char *body, int want)
+static struct val call(const char *method, const char *path, struct str token, const char *body,
+                       int want)
 {
     const char *headers[3] = {"Content-Type: application/json", NULL, NULL};
     struct env_answer a;
@@ -39,8 +40,10 @@ static struct val call(const char *method, const char *path, struct str token, c
 
 static struct val login(const char *user, const char *password, int want)
 {
-    return call("POST", "/auth/login", STR("null"),
-                arena_printf(env_arena(env), "{\"username\":\"%s\",\"password\":\"%s\"}", user, password), want);
+    return call(
+        "POST", "/auth/login", STR("null"),
+        arena_printf(env_arena(env), "{\"username\":\"%s\",\"password\":\"%s\"}", user, password),
+        want);
 }
 
 static struct str text(struct val v, const char *path)
@@ -50,7 +53,8 @@ static struct str text(struct val v, const char *path)
 
 static void before_login(void **state)
 {
-    static const char *const open[] = {"/system/configuration/public", "/system/database/status", "/auth/password-rules"};
+    static const char *const open[] = {"/system/configuration/public", "/system/database/status",
+                                       "/auth/password-rules"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(open); i++)
@@ -75,9 +79,12 @@ static void signing_in(void **state)
     assert_true(str_eq_c(text(me, "username"), "admin"));
     assert_true(val_is(val_get(me, "profile"), VAL_DICT));
     assert_true(val_is(val_get(me, "modules"), VAL_LIST));
-    call("GET", arena_printf(env_arena(env), "/system/users/local?auth_token=%.*s", STR_ARG(admin)), STR_NONE, NULL, 200);
+    call("GET", arena_printf(env_arena(env), "/system/users/local?auth_token=%.*s", STR_ARG(admin)),
+         STR_NONE, NULL, 200);
     call("GET", "/system/users/local", text(t, "refresh_token"), NULL, 401);
-    assert_true(text(call("GET", "/auth/access_token", text(t, "refresh_token"), NULL, 200), "access_token").len > 0);
+    assert_true(
+        text(call("GET", "/auth/access_token", text(t, "refresh_token"), NULL, 200), "access_token")
+            .len > 0);
     login("admin", "wrong password", 401);
     call("POST", "/auth/login", STR_NONE, "{\"username\":\"admin\"}", 400);
     call("POST", "/auth/login", STR_NONE, "{\"username\":", 400);
@@ -89,37 +96,52 @@ static void rights(void **state)
     struct str joe;
 
     (void)state;
-    call("POST", "/system/user_profiles", admin, "{\"name\":\"viewer\",\"available\":true,\"accesses\":[\"requests\"],\"api_rules\":[]}",
+    call("POST", "/system/user_profiles", admin,
+         "{\"name\":\"viewer\",\"available\":true,\"accesses\":[\"requests\"],\"api_rules\":[]}",
          200);
     call("POST", "/system/users", admin,
-         "{\"username\":\"joe.doe\",\"email\":\"joe@example.org\",\"language\":\"en\",\"password\":\"joes password\","
+         "{\"username\":\"joe.doe\",\"email\":\"joe@example.org\",\"language\":\"en\",\"password\":"
+         "\"joes password\","
          "\"profile_id\":1,\"need_password_change\":true}",
          200);
     t = login("joe.doe", "joes password", 200);
     joe = text(t, "access_token");
     /* the password gate: nothing but the own profile */
-    assert_int_equal(val_get_int(call("GET", "/system/configuration/license", joe, NULL, 403), "error_code", 0), 1);
-    assert_true(val_get_bool(call("GET", "/system/users/local", joe, NULL, 200), "need_password_change", false));
-    call("PUT", "/system/users/local", joe, "{\"password\":\"joes second\",\"old_password\":\"wrong\"}", 400);
-    call("PUT", "/system/users/local", joe, "{\"password\":\"joes second\",\"old_password\":\"joes password\"}", 200);
+    assert_int_equal(
+        val_get_int(call("GET", "/system/configuration/license", joe, NULL, 403), "error_code", 0),
+        1);
+    assert_true(val_get_bool(call("GET", "/system/users/local", joe, NULL, 200),
+                             "need_password_change", false));
+    call("PUT", "/system/users/local", joe,
+         "{\"password\":\"joes second\",\"old_password\":\"wrong\"}", 400);
+    call("PUT", "/system/users/local", joe,
+         "{\"password\":\"joes second\",\"old_password\":\"joes password\"}", 200);
     call("GET", "/system/configuration/license", joe, NULL, 200); /* the same token goes on */
     /* what the profile does not give */
     call("GET", "/system/users", joe, NULL, 403);
     call("GET", "/system/configuration", joe, NULL, 403);
     call("PUT", "/system/configuration", joe, "{}", 403);
     /* rights given are there at once */
-    call("PUT", "/system/user_profiles/1", admin, "{\"accesses\":[\"settings.users\",\"orchestration\"]}", 200);
-    ENV_WAIT(env, 3000, env_http(env, "GET",
-                                 arena_printf(env_arena(env), "/api/v01/system/users?auth_token=%.*s", STR_ARG(joe)), NULL,
-                                 NULL).status == 200);
+    call("PUT", "/system/user_profiles/1", admin,
+         "{\"accesses\":[\"settings.users\",\"orchestration\"]}", 200);
+    ENV_WAIT(env, 3000,
+             env_http(env, "GET",
+                      arena_printf(env_arena(env), "/api/v01/system/users?auth_token=%.*s",
+                                   STR_ARG(joe)),
+                      NULL, NULL)
+                     .status == 200);
     call("GET", "/system/configuration", joe, NULL, 200);
     call("PUT", "/system/users/1", joe, "{\"first_name\":\"x\"}", 403);
-    call("POST", "/system/users", joe, "{\"username\":\"evil\",\"email\":\"e\",\"is_system\":true}", 403);
+    call("POST", "/system/users", joe, "{\"username\":\"evil\",\"email\":\"e\",\"is_system\":true}",
+         403);
     /* and taken at once */
     call("PUT", "/system/users/2/revoke", admin, "{}", 204);
-    ENV_WAIT(env, 1000, env_http(env, "GET",
-                                 arena_printf(env_arena(env), "/api/v01/system/users?auth_token=%.*s", STR_ARG(joe)), NULL,
-                                 NULL).status == 401);
+    ENV_WAIT(env, 1000,
+             env_http(env, "GET",
+                      arena_printf(env_arena(env), "/api/v01/system/users?auth_token=%.*s",
+                                   STR_ARG(joe)),
+                      NULL, NULL)
+                     .status == 401);
     login("joe.doe", "joes second", 401);
 }
 
@@ -130,14 +152,19 @@ static void configuration(void **state)
 
     (void)state;
     call("PUT", "/system/configuration", admin,
-         "{\"gateways\":{\"bwks\":{\"url\":\"http://127.0.0.1:1/\",\"password\":\"canary-1\"}},\"gui\":{\"label\":\"here\"},"
-         "\"smtp\":{\"password\":\"canary-2\"},\"datastores\":[{\"name\":\"d\",\"dsn\":\"mysql://u:canary-3@h/d\"}]}",
+         "{\"gateways\":{\"bwks\":{\"url\":\"http://127.0.0.1:1/"
+         "\",\"password\":\"canary-1\"}},\"gui\":{\"label\":\"here\"},"
+         "\"smtp\":{\"password\":\"canary-2\"},\"datastores\":[{\"name\":\"d\",\"dsn\":\"mysql://"
+         "u:canary-3@h/d\"}]}",
          200);
     c = call("GET", "/system/configuration", admin, NULL, 200);
     assert_true(str_eq_c(text(c, "content.gateways.bwks.password"), "## SECRET ##"));
     assert_true(str_eq_c(text(c, "content.datastores.0.dsn"), "mysql://u:********@h/d"));
-    assert_true(str_eq_c(text(call("GET", "/system/configuration/public", STR("null"), NULL, 200), "gui.label"), "here"));
-    call("PUT", "/system/configuration", admin, json_text(val_get(c, "content"), env_arena(env)).p, 200);
+    assert_true(str_eq_c(
+        text(call("GET", "/system/configuration/public", STR("null"), NULL, 200), "gui.label"),
+        "here"));
+    call("PUT", "/system/configuration", admin, json_text(val_get(c, "content"), env_arena(env)).p,
+         200);
     c = call("GET", "/system/configuration?r=true", admin, NULL, 200);
     assert_true(str_eq_c(text(c, "content.smtp.password"), "canary-2"));
     assert_true(str_eq_c(text(c, "content.datastores.0.dsn"), "mysql://u:canary-3@h/d"));
@@ -146,11 +173,15 @@ static void configuration(void **state)
     assert_int_equal(val_get_int(val_at(history, 0), "id", 0), val_get_int(c, "config_id", -1));
     call("GET", "/system/configuration/history/2", admin, NULL, 200);
     call("GET", "/system/configuration/history/99", admin, NULL, 404);
-    assert_true(str_eq_c(text(call("PUT", "/system/configuration", admin, "{\"smtp\":{\"port\":0}}", 400), "error"),
-                         "smtp.port: expected a whole number from 1 to 65535"));
-    assert_string_equal(env_psql(env, "SELECT count(*) FROM configuration WHERE content::text LIKE '%canary%'"), "0");
+    assert_true(str_eq_c(
+        text(call("PUT", "/system/configuration", admin, "{\"smtp\":{\"port\":0}}", 400), "error"),
+        "smtp.port: expected a whole number from 1 to 65535"));
+    assert_string_equal(
+        env_psql(env, "SELECT count(*) FROM configuration WHERE content::text LIKE '%canary%'"),
+        "0");
     assert_null(strstr(env_log(env, "core.sock"), "canary"));
-    assert_string_equal(env_psql(env, "SELECT count(*) FROM audit WHERE target_type = 'Configuration'"), "2");
+    assert_string_equal(
+        env_psql(env, "SELECT count(*) FROM audit WHERE target_type = 'Configuration'"), "2");
 }
 
 /* A program that did not make the change hears of it. */
@@ -162,9 +193,12 @@ static void other_process(void **state)
     (void)state;
     call("GET", "/system/configuration/license", token, NULL, 200);
     env_psql(env, "UPDATE users SET status = 'REVOKED' WHERE id = 1");
-    ENV_WAIT(env, 1500, env_http(env, "GET",
-                                 arena_printf(env_arena(env), "/api/v01/system/users/local?auth_token=%.*s", STR_ARG(token)),
-                                 NULL, NULL).status == 401);
+    ENV_WAIT(env, 1500,
+             env_http(env, "GET",
+                      arena_printf(env_arena(env), "/api/v01/system/users/local?auth_token=%.*s",
+                                   STR_ARG(token)),
+                      NULL, NULL)
+                     .status == 401);
     env_psql(env, "UPDATE users SET status = 'ACTIVE' WHERE id = 1");
 }
 
@@ -181,9 +215,11 @@ int main(void)
     a = env_arena(env);
     env_app_start(env, "sluice-core", "core.sock", NULL);
     env_nginx_start(env, "core.sock", NULL);
-    ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/system/database/status", NULL, NULL).status == 200);
-    env_psql(env, arena_printf(a, "INSERT INTO users (username, password_hash, is_system, ui_profile) "
-                                  "VALUES ('admin', '%s', true, 'admin')",
+    ENV_WAIT(env, 10000,
+             env_http(env, "GET", "/api/v01/system/database/status", NULL, NULL).status == 200);
+    env_psql(env, arena_printf(a,
+                               "INSERT INTO users (username, password_hash, is_system, ui_profile) "
+                               "VALUES ('admin', '%s', true, 'admin')",
                                password_hash(STR("first password"), a).p));
     return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
 }

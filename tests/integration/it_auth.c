@@ -35,10 +35,12 @@ static void must(int rc, const struct err *e)
         env_fail(env, "%s (%s)", e->msg, e->detail);
 }
 
-static int login_from(const char *ip, const char *user, const char *password, struct auth_tokens *t, struct err *e)
+static int login_from(const char *ip, const char *user, const char *password, struct auth_tokens *t,
+                      struct err *e)
 {
     const struct cfg *c = cfg_get(store);
-    int rc = auth_login(au, c, str_c(user), str_c(password), str_c(ip), STR("a browser"), t, arena, e);
+    int rc =
+        auth_login(au, c, str_c(user), str_c(password), str_c(ip), STR("a browser"), t, arena, e);
 
     cfg_put(c);
     return rc;
@@ -63,7 +65,9 @@ static void refused(const char *user, const char *password, const char *reason)
     assert_int_equal(e.code, ERR_UNAUTHORIZED);
     assert_string_equal(e.msg, "wrong user name or password");
     assert_string_equal(e.detail, reason);
-    assert_string_equal(env_psql(env, "SELECT failure_reason FROM login_attempts ORDER BY id DESC LIMIT 1"), reason);
+    assert_string_equal(
+        env_psql(env, "SELECT failure_reason FROM login_attempts ORDER BY id DESC LIMIT 1"),
+        reason);
 }
 
 static enum auth_rc who_from(const char *ip, struct str token, struct principal *p)
@@ -103,8 +107,10 @@ static void first_administrator(void **state)
     must(auth_new_superuser(conn, STR("alice"), STR("first password"), &e), &e);
     assert_int_equal(auth_new_superuser(conn, STR("alice"), STR("other"), &e), -1);
     assert_int_equal(e.code, ERR_CONFLICT);
-    assert_string_equal(e.msg, "user \"alice\" exists; nothing changed (give -newsuperuser=NAME, or reset with sluicectl "
-                               "passwd alice)");
+    assert_string_equal(
+        e.msg,
+        "user \"alice\" exists; nothing changed (give -newsuperuser=NAME, or reset with sluicectl "
+        "passwd alice)");
     t = login("first password");
     assert_true(str_eq_c(t.ui_profile, "admin"));
     assert_int_equal(who_from(HERE, t.access_token, &p), AUTH_OK);
@@ -112,7 +118,8 @@ static void first_administrator(void **state)
     assert_true(str_eq_c(p.username, "alice"));
     assert_int_equal(auth_family(&p).len, 36);
     assert_false(known(t.refresh_token));
-    assert_string_equal(env_psql(env, "SELECT success::text FROM login_attempts ORDER BY id DESC LIMIT 1"), "true");
+    assert_string_equal(
+        env_psql(env, "SELECT success::text FROM login_attempts ORDER BY id DESC LIMIT 1"), "true");
 }
 
 static void seen_before_needs_no_worker(void **state)
@@ -123,11 +130,14 @@ static void seen_before_needs_no_worker(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(auth_identify(au, c, t.access_token, STR(HERE), false, &p, arena, &e), AUTH_ASK);
+    assert_int_equal(auth_identify(au, c, t.access_token, STR(HERE), false, &p, arena, &e),
+                     AUTH_ASK);
     assert_true(known(t.access_token));
-    assert_int_equal(auth_identify(au, c, t.access_token, STR(HERE), false, &p, arena, &e), AUTH_OK);
+    assert_int_equal(auth_identify(au, c, t.access_token, STR(HERE), false, &p, arena, &e),
+                     AUTH_OK);
     auth_forget(au);
-    assert_int_equal(auth_identify(au, c, t.access_token, STR(HERE), false, &p, arena, &e), AUTH_ASK);
+    assert_int_equal(auth_identify(au, c, t.access_token, STR(HERE), false, &p, arena, &e),
+                     AUTH_ASK);
     cfg_put(c);
 }
 
@@ -227,7 +237,9 @@ static void m2m_and_revoking(void **state)
 
     (void)state;
     must(auth_m2m_new(au, c, conn, 1, 0, &token, arena, &e), &e);
-    must(auth_m2m_show(c, 1, str_c(env_psql(env, "SELECT token_sealed FROM users")), &shown, arena, &e), &e);
+    must(auth_m2m_show(c, 1, str_c(env_psql(env, "SELECT token_sealed FROM users")), &shown, arena,
+                       &e),
+         &e);
     assert_true(str_eq(token, shown));
     assert_int_equal(who_from(HERE, token, &p), AUTH_OK);
     assert_int_equal(p.token_id.len, 0);
@@ -297,8 +309,9 @@ static void former_passwords(void **state)
 
     (void)state;
     env_psql(env, "INSERT INTO weak_passwords VALUES ('password123')");
-    env_psql(env, "INSERT INTO configuration (content) VALUES ('{\"password\":{\"duplicate_limit\":3,"
-                  "\"cannot_reverse_old_password\":true,\"check_against_weak_passwords\":true}}')");
+    env_psql(env,
+             "INSERT INTO configuration (content) VALUES ('{\"password\":{\"duplicate_limit\":3,"
+             "\"cannot_reverse_old_password\":true,\"check_against_weak_passwords\":true}}')");
     must(cfg_store_reload(store, &e), &e);
     c = cfg_get(store);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -325,11 +338,16 @@ static void deleted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_administrator), cmocka_unit_test(seen_before_needs_no_worker),
-        cmocka_unit_test(renewing),            cmocka_unit_test(logging_out),
-        cmocka_unit_test(lockout),             cmocka_unit_test(whitelist),
-        cmocka_unit_test(m2m_and_revoking),    cmocka_unit_test(passwords),
-        cmocka_unit_test(former_passwords),    cmocka_unit_test(deleted),
+        cmocka_unit_test(first_administrator),
+        cmocka_unit_test(seen_before_needs_no_worker),
+        cmocka_unit_test(renewing),
+        cmocka_unit_test(logging_out),
+        cmocka_unit_test(lockout),
+        cmocka_unit_test(whitelist),
+        cmocka_unit_test(m2m_and_revoking),
+        cmocka_unit_test(passwords),
+        cmocka_unit_test(former_passwords),
+        cmocka_unit_test(deleted),
     };
     const struct migrate_opts o = {.run = true, .program = "it_auth"};
     const struct db_opts pool = {.max_conns = 4, .app_name = "it_auth"};

@@ -1,6 +1,6 @@
 /*
- * The store of the configuration against a real database: what a new one gets, what a change does, what a bad one
- * leaves alone, keys that are renamed or wrapped.
+ * The store of the configuration against a real database: what a new one gets, what a change does,
+ * what a bad one leaves alone, keys that are renamed or wrapped.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -59,13 +59,18 @@ static void rows_of_all_kinds(void **state)
 
     (void)state;
     env_psql(env, "INSERT INTO activities (name) VALUES ('w1'), ('w2')");
-    env_psql(env, "INSERT INTO activity_versions (activity_id, label, definition_id, active) "
-                  "SELECT id, '1', definition_put('{\"name\":\"' || name || '\"}'), true FROM activities");
-    env_psql(env, "INSERT INTO custom_routes (method, route, activity_id, schema) "
-                  "VALUES ('get', '/x/{id}', 1, '{\"type\":\"object\"}'), ('post', '/broken/{', 1, NULL)");
+    env_psql(
+        env,
+        "INSERT INTO activity_versions (activity_id, label, definition_id, active) "
+        "SELECT id, '1', definition_put('{\"name\":\"' || name || '\"}'), true FROM activities");
+    env_psql(
+        env,
+        "INSERT INTO custom_routes (method, route, activity_id, schema) "
+        "VALUES ('get', '/x/{id}', 1, '{\"type\":\"object\"}'), ('post', '/broken/{', 1, NULL)");
     env_psql(env, "INSERT INTO templates (key, template) VALUES ('a.*', 'T1'), ('a.b', 'T2')");
     env_psql(env, "INSERT INTO user_profiles (name, accesses, api_rules) VALUES "
-                  "('p', '{requests,bulks}', '[{\"method\":\"get\",\"url\":\"/api/v01/p1/*\",\"allowed\":true}]')");
+                  "('p', '{requests,bulks}', "
+                  "'[{\"method\":\"get\",\"url\":\"/api/v01/p1/*\",\"allowed\":true}]')");
     reload();
     c = cfg_get(store);
     assert_true(str_eq_c(cfg_activity_named(c, STR("w2"))->definition, "{\"name\":\"w2\"}"));
@@ -88,7 +93,8 @@ static void old_snapshots_stay(void **state)
     struct str definition = cfg_activity(old, 1)->definition;
 
     (void)state;
-    env_psql(env, "UPDATE activity_versions SET definition_id = definition_put('{\"new\":1}') WHERE activity_id = 2");
+    env_psql(env, "UPDATE activity_versions SET definition_id = definition_put('{\"new\":1}') "
+                  "WHERE activity_id = 2");
     reload();
     now = cfg_get(store);
     assert_true(now->generation > old->generation);
@@ -108,10 +114,12 @@ static void bad_change(void **state)
     (void)state;
     cfg_put(c);
     env_psql(env, "INSERT INTO configuration (content) VALUES "
-                  "('{\"smtp\":{\"password\":\"sealed:AQEAAABjAAECAwQFBgcICQoLNDcxyyV2HmGeNeJcBi1wPnQ58S2v\"}}')");
+                  "('{\"smtp\":{\"password\":\"sealed:"
+                  "AQEAAABjAAECAwQFBgcICQoLNDcxyyV2HmGeNeJcBi1wPnQ58S2v\"}}')");
     assert_int_equal(cfg_store_reload(store, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_non_null(strstr(e.msg, "secret /smtp/password cannot be opened: its key (id 99) is missing"));
+    assert_non_null(
+        strstr(e.msg, "secret /smtp/password cannot be opened: its key (id 99) is missing"));
     c = cfg_get(store);
     assert_int_equal(c->generation, generation);
     cfg_put(c);
@@ -125,15 +133,19 @@ static void keys_by_hand(void **state)
     struct err e = {0};
 
     (void)state;
-    env_psql(env, "UPDATE keys SET wrapped_by = '630dcd2966c43366' WHERE label = 'document-storage'");
+    env_psql(env,
+             "UPDATE keys SET wrapped_by = '630dcd2966c43366' WHERE label = 'document-storage'");
     assert_int_equal(cfg_store_poll(store, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
-    assert_non_null(strstr(e.msg, "(document-storage) is wrapped by 630dcd2966c43366; give that key with -kek=FILE"));
+    assert_non_null(strstr(
+        e.msg, "(document-storage) is wrapped by 630dcd2966c43366; give that key with -kek=FILE"));
     env_psql(env, "UPDATE keys SET wrapped_by = NULL");
     poll_keys();
-    /* the operator's statement: a fresh key appears, the old one opens what it sealed; twice does no harm */
+    /* the operator's statement: a fresh key appears, the old one opens what it sealed; twice does
+     * no harm */
     for (int i = 0; i < 2; i++) {
-        env_psql(env, "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'");
+        env_psql(env,
+                 "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'");
         poll_keys();
     }
     c = cfg_get(store);
@@ -187,9 +199,12 @@ static void readers_while_reloading(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(new_database), cmocka_unit_test(rows_of_all_kinds),
-        cmocka_unit_test(old_snapshots_stay), cmocka_unit_test(bad_change),
-        cmocka_unit_test(keys_by_hand), cmocka_unit_test(profiles_are_polled),
+        cmocka_unit_test(new_database),
+        cmocka_unit_test(rows_of_all_kinds),
+        cmocka_unit_test(old_snapshots_stay),
+        cmocka_unit_test(bad_change),
+        cmocka_unit_test(keys_by_hand),
+        cmocka_unit_test(profiles_are_polled),
         cmocka_unit_test(readers_while_reloading),
     };
     const struct migrate_opts o = {.run = true, .program = "it_config"};

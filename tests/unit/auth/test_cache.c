@@ -175,10 +175,8 @@ static void nets(const struct net_row *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds),
-        cmocka_unit_test(drives_out),
-        cmocka_unit_test(replaces_itself),
-        cmocka_unit_test(outlives_the_cache),
+        cmocka_unit_test(finds),           cmocka_unit_test(drives_out),
+        cmocka_unit_test(replaces_itself), cmocka_unit_test(outlives_the_cache),
         cmocka_unit_test(many_threads),
     };
 

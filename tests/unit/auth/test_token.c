@@ -30,8 +30,9 @@ static struct cfg_box *box_with(uint64_t generation, const char *first, const ch
 
     for (size_t i = 0; i < 2; i++)
         if (states[i][0] != '\0')
-            list[n++] = (struct cfg_key){(uint32_t)i + 1, STR("tokens"), STR("rs256"), str_c(states[i]),
-                                         secret_new(b->c.a, keys.pem[i].p, keys.pem[i].len)};
+            list[n++] =
+                (struct cfg_key){(uint32_t)i + 1, STR("tokens"), STR("rs256"), str_c(states[i]),
+                                 secret_new(b->c.a, keys.pem[i].p, keys.pem[i].len)};
     b->c.keys = list;
     b->c.n_keys = n;
     b->c.generation = generation;
@@ -50,8 +51,8 @@ static struct str issue(struct auth *au, const struct cfg *c, enum token_kind ki
     return out;
 }
 
-static int read(struct auth *au, const struct cfg *c, enum token_kind kind, struct str token, struct token_claims *t,
-                struct err *e)
+static int read(struct auth *au, const struct cfg *c, enum token_kind kind, struct str token,
+                struct token_claims *t, struct err *e)
 {
     return token_read(au, c, kind, token, t, c->a, e);
 }
@@ -119,8 +120,10 @@ static void key_change(void **state)
 static const struct refused_row {
     const char *name, *token, *want;
 } refused_rows[] = {
-    {"nothing", "", "no token given"},       {"null", "null", "no token given"},
-    {"undefined", "undefined", "no token given"}, {"too short", "abc", "token not valid"},
+    {"nothing", "", "no token given"},
+    {"null", "null", "no token given"},
+    {"undefined", "undefined", "no token given"},
+    {"too short", "abc", "token not valid"},
     {"blank inside", "abcdefgh ijklmnopqrst", "token not valid"},
     {"three parts", "aaaaaaaa.bbbbbbbb.cccccccc", "token not valid"},
 };
@@ -132,7 +135,8 @@ static void refused(const struct refused_row *r)
     struct principal p;
     struct err e = {0};
 
-    assert_int_equal(auth_identify(au, &b->c, str_c(r->token), STR(""), false, &p, b->c.a, &e), AUTH_REFUSED);
+    assert_int_equal(auth_identify(au, &b->c, str_c(r->token), STR(""), false, &p, b->c.a, &e),
+                     AUTH_REFUSED);
     assert_int_equal(e.code, ERR_UNAUTHORIZED);
     assert_string_equal(e.msg, r->want);
     cfg_put(&b->c);
@@ -150,8 +154,11 @@ static void asks_for_a_worker(void **state)
 
     (void)state;
     assert_int_equal(auth_identify(au, &b->c, access, STR(""), false, &p, b->c.a, &e), AUTH_ASK);
-    assert_int_equal(auth_identify(au, &b->c, refresh, STR(""), false, &p, b->c.a, &e), AUTH_REFUSED);
-    assert_int_equal(auth_identify(au, &b->c, STR("opaque-token-of-a-machine"), STR(""), false, &p, b->c.a, &e), AUTH_ASK);
+    assert_int_equal(auth_identify(au, &b->c, refresh, STR(""), false, &p, b->c.a, &e),
+                     AUTH_REFUSED);
+    assert_int_equal(
+        auth_identify(au, &b->c, STR("opaque-token-of-a-machine"), STR(""), false, &p, b->c.a, &e),
+        AUTH_ASK);
     cfg_put(&b->c);
     auth_free(au);
 }

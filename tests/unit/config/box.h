@@ -18,7 +18,8 @@ static inline struct val box_json(const char *text, struct arena *a)
     return v;
 }
 
-/* A snapshot with this document (plain secrets) and a key "secrets" of id 7; free with cfg_put(). */
+/* A snapshot with this document (plain secrets) and a key "secrets" of id 7; free with cfg_put().
+ */
 static inline struct cfg_box *box_new(const char *doc)
 {
     struct cfg_box *b = cfg_box_new();

@@ -5,60 +5,86 @@
 
 #include "format/jsonschema.h"
 
-#define STORED                                                                                                   \
-    "{\"gateways\":{\"bwks\":{\"url\":\"http://h/\",\"password\":\"gwpw\"}},"                                    \
-    "\"datastores\":[{\"name\":\"one\",\"dsn\":\"mysql://u:p1@h/a\"},{\"name\":\"two\",\"dsn\":\"postgres://u:p@2@h/b\"}]," \
-    "\"smtp\":{\"password\":\"smtppw\"},\"SSO\":[null,{\"name\":\"oidc\",\"parameters\":{\"client_secret\":\"cs\"}}],"     \
+#define STORED                                                                                     \
+    "{\"gateways\":{\"bwks\":{\"url\":\"http://h/\",\"password\":\"gwpw\"}},"                      \
+    "\"datastores\":[{\"name\":\"one\",\"dsn\":\"mysql://u:p1@h/"                                  \
+    "a\"},{\"name\":\"two\",\"dsn\":\"postgres://u:p@2@h/b\"}],"                                   \
+    "\"smtp\":{\"password\":\"smtppw\"},\"SSO\":[null,{\"name\":\"oidc\",\"parameters\":{"         \
+    "\"client_secret\":\"cs\"}}],"                                                                 \
     "\"env\":{\"password\":\"shown\"},\"extra\":{\"kept\":[1,2.5,null]}}"
 
 /* What the next caller gets back after saving `in`, masked; or the error. */
 static const struct row {
     const char *name, *in, *out, *error;
 } rows[] = {
-    {"secret kept", "{\"smtp\":{\"password\":\"## SECRET ##\"}}", "{\"smtp\":{\"password\":\"smtppw\"}}", NULL},
-    {"secret kept, marker with more", "{\"smtp\":{\"password\":\"## SECRET ## x\"}}", "{\"smtp\":{\"password\":\"smtppw\"}}",
+    {"secret kept", "{\"smtp\":{\"password\":\"## SECRET ##\"}}",
+     "{\"smtp\":{\"password\":\"smtppw\"}}", NULL},
+    {"secret kept, marker with more", "{\"smtp\":{\"password\":\"## SECRET ## x\"}}",
+     "{\"smtp\":{\"password\":\"smtppw\"}}", NULL},
+    {"secret kept by stars", "{\"smtp\":{\"password\":\"********\"}}",
+     "{\"smtp\":{\"password\":\"smtppw\"}}", NULL},
+    {"secret changed", "{\"smtp\":{\"password\":\"new\"}}", "{\"smtp\":{\"password\":\"new\"}}",
      NULL},
-    {"secret kept by stars", "{\"smtp\":{\"password\":\"********\"}}", "{\"smtp\":{\"password\":\"smtppw\"}}", NULL},
-    {"secret changed", "{\"smtp\":{\"password\":\"new\"}}", "{\"smtp\":{\"password\":\"new\"}}", NULL},
     {"secret removed", "{\"smtp\":{\"password\":\"\"}}", "{\"smtp\":{\"password\":\"\"}}", NULL},
     {"secret null", "{\"smtp\":{\"password\":null}}", "{\"smtp\":{\"password\":null}}", NULL},
-    {"renamed gateway", "{\"gateways\":{\"new\":{\"url\":\"http://h/\",\"password\":\"## SECRET ##\"}}}", NULL,
+    {"renamed gateway",
+     "{\"gateways\":{\"new\":{\"url\":\"http://h/\",\"password\":\"## SECRET ##\"}}}", NULL,
      "gateways.new.password: there is no stored secret to keep; give it"},
-    {"kept in its entry", "{\"gateways\":{\"bwks\":{\"url\":\"http://h/\",\"password\":\"## SECRET ##\"}}}",
+    {"kept in its entry",
+     "{\"gateways\":{\"bwks\":{\"url\":\"http://h/\",\"password\":\"## SECRET ##\"}}}",
      "{\"gateways\":{\"bwks\":{\"url\":\"http://h/\",\"password\":\"gwpw\"}}}", NULL},
-    {"address kept, others removed before it", "{\"datastores\":[{\"name\":\"two\",\"dsn\":\"postgres://u:********@h/b\"}]}",
+    {"address kept, others removed before it",
+     "{\"datastores\":[{\"name\":\"two\",\"dsn\":\"postgres://u:********@h/b\"}]}",
      "{\"datastores\":[{\"name\":\"two\",\"dsn\":\"postgres://u:p@2@h/b\"}]}", NULL},
     {"address without password", "{\"datastores\":[{\"name\":\"x\",\"dsn\":\"mysql://h/a\"}]}",
      "{\"datastores\":[{\"name\":\"x\",\"dsn\":\"mysql://h/a\"}]}", NULL},
-    {"address, nothing to keep", "{\"datastores\":[{\"name\":\"x\",\"dsn\":\"mysql://u:********@h/a\"}]}", NULL,
+    {"address, nothing to keep",
+     "{\"datastores\":[{\"name\":\"x\",\"dsn\":\"mysql://u:********@h/a\"}]}", NULL,
      "datastores.0.dsn: there is no stored password to keep; give it"},
-    {"item known by name", "{\"SSO\":[{\"name\":\"oidc\",\"parameters\":{\"client_secret\":\"## SECRET ##\"}}]}",
+    {"item known by name",
+     "{\"SSO\":[{\"name\":\"oidc\",\"parameters\":{\"client_secret\":\"## SECRET ##\"}}]}",
      "{\"SSO\":[{\"name\":\"oidc\",\"parameters\":{\"client_secret\":\"cs\"}}]}", NULL},
     {"null items", "{\"SSO\":[null]}", "{\"SSO\":[null]}", NULL},
-    {"unknown members", "{\"extra\":{\"a\":[1,2.5,\"## SECRET ##\"]}}", "{\"extra\":{\"a\":[1,2.5,\"## SECRET ##\"]}}", NULL},
-    {"big numbers", "{\"env\":{\"n\":123456789012345678901234567890}}", "{\"env\":{\"n\":123456789012345678901234567890}}",
-     NULL},
+    {"unknown members", "{\"extra\":{\"a\":[1,2.5,\"## SECRET ##\"]}}",
+     "{\"extra\":{\"a\":[1,2.5,\"## SECRET ##\"]}}", NULL},
+    {"big numbers", "{\"env\":{\"n\":123456789012345678901234567890}}",
+     "{\"env\":{\"n\":123456789012345678901234567890}}", NULL},
     {"not an object", "[]", NULL, "expected the configuration document, an object"},
     {"section of another kind", "{\"gui\":[]}", NULL, "gui: expected an object"},
     {"text wanted", "{\"smtp\":{\"host\":1}}", NULL, "smtp.host: expected text"},
     {"secret of another kind", "{\"smtp\":{\"password\":7}}", NULL, "smtp.password: expected text"},
     {"bool wanted", "{\"smtp\":{\"ssl\":\"yes\"}}", NULL, "smtp.ssl: expected true or false"},
-    {"number wanted", "{\"smtp\":{\"port\":\"x\"}}", NULL, "smtp.port: expected a whole number from 1 to 65535"},
-    {"number too large", "{\"smtp\":{\"port\":65536}}", NULL, "smtp.port: expected a whole number from 1 to 65535"},
-    {"no fraction", "{\"retention\":{\"default\":1.5}}", NULL, "retention.default: expected a whole number from 0 to 1200"},
-    {"empty number", "{\"password\":{\"min_length\":\"\"}}", "{\"password\":{\"min_length\":\"\"}}", NULL},
+    {"number wanted", "{\"smtp\":{\"port\":\"x\"}}", NULL,
+     "smtp.port: expected a whole number from 1 to 65535"},
+    {"number too large", "{\"smtp\":{\"port\":65536}}", NULL,
+     "smtp.port: expected a whole number from 1 to 65535"},
+    {"no fraction", "{\"retention\":{\"default\":1.5}}", NULL,
+     "retention.default: expected a whole number from 0 to 1200"},
+    {"empty number", "{\"password\":{\"min_length\":\"\"}}", "{\"password\":{\"min_length\":\"\"}}",
+     NULL},
     {"count as bool", "{\"password\":{\"digits\":true}}", "{\"password\":{\"digits\":true}}", NULL},
-    {"no bool elsewhere", "{\"smtp\":{\"port\":true}}", NULL, "smtp.port: expected a whole number from 1 to 65535"},
+    {"no bool elsewhere", "{\"smtp\":{\"port\":true}}", NULL,
+     "smtp.port: expected a whole number from 1 to 65535"},
     {"texts wanted", "{\"gui\":{\"modules\":[1]}}", NULL, "gui.modules: expected a list of texts"},
-    {"URL wanted", "{\"gateways\":{\"a\":{\"url\":\"gw\"}}}", NULL, "gateways.a.url: expected an http or https URL"},
-    {"backup URL", "{\"gateways\":{\"a\":{\"backup_urls\":[\"http://x\",3]}}}", NULL, "gateways.a.backup_urls.1: expected text"},
+    {"URL wanted", "{\"gateways\":{\"a\":{\"url\":\"gw\"}}}", NULL,
+     "gateways.a.url: expected an http or https URL"},
+    {"backup URL", "{\"gateways\":{\"a\":{\"backup_urls\":[\"http://x\",3]}}}", NULL,
+     "gateways.a.backup_urls.1: expected text"},
     {"gateway null", "{\"gateways\":{\"a\":null}}", NULL, "gateways.a: expected an object"},
-    {"gateway without name", "{\"gateways\":{\"\":{}}}", NULL, "gateways: a name must not be empty"},
-    {"rule of gateways", "{\"gateways\":{\"a\":{\"auth\":\"x\"}}}", NULL, "gateways.a.auth: unknown auth \"x\""},
-    {"threshold", "{\"alarms\":{\"alarms\":{\"x\":{\"thresholds\":[{\"threshold\":0.5},{\"threshold\":\"\"}]}}}}",
-     "{\"alarms\":{\"alarms\":{\"x\":{\"thresholds\":[{\"threshold\":0.5},{\"threshold\":\"\"}]}}}}", NULL},
-    {"datastore twice", "{\"datastores\":[{\"name\":\"a\"},{\"name\":\"a\"}]}", NULL, "datastores.1.name: \"a\" appears twice"},
-    {"datastore without name", "{\"datastores\":[{\"dsn\":\"mysql://h/a\"}]}", NULL, "datastores.0.name: is required"},
+    {"gateway without name", "{\"gateways\":{\"\":{}}}", NULL,
+     "gateways: a name must not be empty"},
+    {"rule of gateways", "{\"gateways\":{\"a\":{\"auth\":\"x\"}}}", NULL,
+     "gateways.a.auth: unknown auth \"x\""},
+    {"threshold",
+     "{\"alarms\":{\"alarms\":{\"x\":{\"thresholds\":[{\"threshold\":0.5},{\"threshold\":\"\"}]}}}"
+     "}",
+     "{\"alarms\":{\"alarms\":{\"x\":{\"thresholds\":[{\"threshold\":0.5},{\"threshold\":\"\"}]}}}"
+     "}",
+     NULL},
+    {"datastore twice", "{\"datastores\":[{\"name\":\"a\"},{\"name\":\"a\"}]}", NULL,
+     "datastores.1.name: \"a\" appears twice"},
+    {"datastore without name", "{\"datastores\":[{\"dsn\":\"mysql://h/a\"}]}", NULL,
+     "datastores.0.name: is required"},
 };
 
 static void accepts(const struct row *r)
@@ -129,7 +155,8 @@ static void moved_secret(void **state)
     assert_string_equal(e.msg, "secret /smpp/password cannot be opened: seal does not open");
     ((struct cfg_key *)(uintptr_t)b->c.keys)->id = 8;
     assert_int_equal(cfg_document_open(&b->c, stored, &out, a, &e), -1);
-    assert_string_equal(e.msg, "secret /gateways/bwks/password cannot be opened: its key (id 7) is missing");
+    assert_string_equal(
+        e.msg, "secret /gateways/bwks/password cannot be opened: its key (id 7) is missing");
     cfg_put(&b->c);
 }
 
@@ -158,17 +185,20 @@ static void default_is_complete(void **state)
     (void)state;
     assert_int_equal(cfg_document_accept(&b->c, def, &out, a, &e), 0);
     assert_int_equal(val_count(val_path(def, "alarms.alarms.network_issues.thresholds")), 3);
-    assert_int_equal(jsonschema_compile(&schema, cfg_document_schema(a), JSONSCHEMA_AUTO, 0, a, &e), 0);
+    assert_int_equal(jsonschema_compile(&schema, cfg_document_schema(a), JSONSCHEMA_AUTO, 0, a, &e),
+                     0);
     assert_int_equal(jsonschema_validate(schema, def, &errors, a, &e), 1);
-    assert_int_equal(jsonschema_validate(schema, box_json("{\"smtp\":{\"port\":0}}", a), &errors, a, &e), 0);
+    assert_int_equal(
+        jsonschema_validate(schema, box_json("{\"smtp\":{\"port\":0}}", a), &errors, a, &e), 0);
     assert_true(str_eq_c(errors->path, "smtp.port"));
     cfg_put(&b->c);
 }
 
 static void single_settings(void **state)
 {
-    struct cfg_box *b = box_new("{\"gui\":{\"lockout_threshold\":\"7\",\"label\":\"x\"},\"password\":{\"digits\":true,"
-                                "\"min_length\":\"\"},\"smtp\":{\"port\":0}}");
+    struct cfg_box *b = box_new(
+        "{\"gui\":{\"lockout_threshold\":\"7\",\"label\":\"x\"},\"password\":{\"digits\":true,"
+        "\"min_length\":\"\"},\"smtp\":{\"port\":0}}");
 
     (void)state;
     assert_int_equal(cfg_int(&b->c, "gui.lockout_threshold"), 7);
@@ -187,8 +217,9 @@ static void single_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_shows_secrets), cmocka_unit_test(moved_secret),     cmocka_unit_test(pointer_escapes),
-        cmocka_unit_test(default_is_complete),   cmocka_unit_test(single_settings),
+        cmocka_unit_test(nothing_shows_secrets), cmocka_unit_test(moved_secret),
+        cmocka_unit_test(pointer_escapes),       cmocka_unit_test(default_is_complete),
+        cmocka_unit_test(single_settings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, accepts);

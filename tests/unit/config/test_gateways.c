@@ -10,16 +10,20 @@ static const struct row {
 } rows[] = {
     {"smallest", GW(""), NULL},
     {"ftp", "{\"url\":\"ftp://x/\"}", "url: expected an http or https URL"},
-    {"credentials", "{\"url\":\"https://u:p@x/\"}", "url: credentials in the URL are not taken; use username and password"},
+    {"credentials", "{\"url\":\"https://u:p@x/\"}",
+     "url: credentials in the URL are not taken; use username and password"},
     {"query", "{\"url\":\"https://x/?a=1\"}", "url: expected a URL without query and fragment"},
     {"fragment", "{\"url\":\"https://x/#a\"}", "url: expected a URL without query and fragment"},
     {"backup", GW(",\"backup_urls\":[\"tcp://x\"]"), "backup_urls: expected an http or https URL"},
     {"headers as text", GW(",\"headers\":\"[[\\\"X-A\\\",\\\"1\\\"]]\""), NULL},
     {"headers as object", GW(",\"headers\":{\"X-A\":1}"), NULL},
     {"headers empty", GW(",\"headers\":\"\""), NULL},
-    {"headers broken", GW(",\"headers\":\"[[\""), "headers: expected JSON such as [[\"name\", \"value\"]]"},
-    {"header name", GW(",\"headers\":\"[[\\\"X y\\\",\\\"1\\\"]]\""), "headers: header \"X y\" is not a valid name"},
-    {"header value", GW(",\"headers\":{\"X-A\":\"a\\nb\"}"), "headers: header \"X-A\" has no valid value"},
+    {"headers broken", GW(",\"headers\":\"[[\""),
+     "headers: expected JSON such as [[\"name\", \"value\"]]"},
+    {"header name", GW(",\"headers\":\"[[\\\"X y\\\",\\\"1\\\"]]\""),
+     "headers: header \"X y\" is not a valid name"},
+    {"header value", GW(",\"headers\":{\"X-A\":\"a\\nb\"}"),
+     "headers: header \"X-A\" has no valid value"},
     {"timeout", GW(",\"timeout\":0"), "timeout: expected 1 to 3600 seconds"},
     {"timeout as text", GW(",\"timeout\":\"30\""), NULL},
     {"timeout nonsense", GW(",\"timeout\":\"soon\""), "timeout: expected a number of seconds"},
@@ -60,7 +64,8 @@ static const struct root_row {
     {"looks like one", "{\"url\":\"https://gw/x/api/v2b\"}", "https://gw/x/api/v2b", "/api/v1"},
     {"v without api", "{\"url\":\"https://gw/v2\"}", "https://gw/v2", "/api/v1"},
     {"given", "{\"url\":\"https://gw/\",\"api_root\":\"/rest/\"}", "https://gw", "/rest"},
-    {"given without slash", "{\"url\":\"https://gw/\",\"api_root\":\"rest\"}", "https://gw", "/rest"},
+    {"given without slash", "{\"url\":\"https://gw/\",\"api_root\":\"rest\"}", "https://gw",
+     "/rest"},
     {"given empty", "{\"url\":\"https://gw/\",\"api_root\":\"\"}", "https://gw", ""},
 };
 
@@ -70,7 +75,8 @@ static void roots(const struct root_row *r)
     struct cfg_gateway g;
     struct err e = {0};
 
-    assert_int_equal(gateway_read(&g, STR("gw"), box_json(r->entry, a), val_undef(NULL), true, a, &e), 0);
+    assert_int_equal(
+        gateway_read(&g, STR("gw"), box_json(r->entry, a), val_undef(NULL), true, a, &e), 0);
     assert_true(str_eq_c(g.url, r->url));
     assert_true(str_eq_c(g.api_root, r->root));
     arena_free(a);
@@ -78,7 +84,8 @@ static void roots(const struct root_row *r)
 
 static void defaults(void **state)
 {
-    struct cfg_box *b = box_new("{\"gateways\":{\"bwks\":{\"url\":\"http://h/\",\"password\":\"pw\"}}}");
+    struct cfg_box *b =
+        box_new("{\"gateways\":{\"bwks\":{\"url\":\"http://h/\",\"password\":\"pw\"}}}");
     const struct cfg_gateway *g = cfg_gateway(&b->c, STR("bwks"));
 
     (void)state;
@@ -99,9 +106,10 @@ static void defaults(void **state)
 
 static void copes_when_loading(void **state)
 {
-    struct cfg_box *b = box_new("{\"gateways\":{\"a\":{\"url\":\"ftp://x\"},"
-                                "\"b\":{\"url\":\"http://h\",\"timeout\":9999,\"headers\":{\"bad name\":1,\"Good\":2}},"
-                                "\"c\":null}}");
+    struct cfg_box *b = box_new(
+        "{\"gateways\":{\"a\":{\"url\":\"ftp://x\"},"
+        "\"b\":{\"url\":\"http://h\",\"timeout\":9999,\"headers\":{\"bad name\":1,\"Good\":2}},"
+        "\"c\":null}}");
     const struct cfg_gateway *g = cfg_gateway(&b->c, STR("b"));
 
     (void)state;
@@ -137,5 +145,6 @@ int main(void)
         cmocka_unit_test(session_holders),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, strictly) + CASES(root_rows, roots);
+    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, strictly) +
+           CASES(root_rows, roots);
 }

@@ -57,41 +57,47 @@ static void broken_expression(void **state)
 static const struct match_row {
     const char *name, *route, *flags; /* p = public */
     const char *prefix, *proxy;
-    const char *path, *info, *tail;   /* info NULL: no match */
+    const char *path, *info, *tail; /* info NULL: no match */
 } match_rows[] = {
     {"relative", "/x/y", "", NO_PROXY, "/api/v01/custom/x/y", "{}", "x/y"},
     {"public", "/x", "p", NO_PROXY, "/api/v01/public/x", "{}", "x"},
     {"public is not under custom", "/x", "p", NO_PROXY, "/api/v01/custom/x", NULL, NULL},
     {"private is not under public", "/x", "", NO_PROXY, "/api/v01/public/x", NULL, NULL},
     {"absolute", "/api/v01/things/{id}", "", NO_PROXY, "/api/v01/things/7", "{\"id\":\"7\"}", "7"},
-    {"absolute, with the proxy as placeholder", "/api/v01/{proxy}/configs/{x}/", "", P1, "/api/v01/p1/configs/user/",
-     "{\"proxy\":\"p1\",\"x\":\"user\"}", "configs/user/"},
+    {"absolute, with the proxy as placeholder", "/api/v01/{proxy}/configs/{x}/", "", P1,
+     "/api/v01/p1/configs/user/", "{\"proxy\":\"p1\",\"x\":\"user\"}", "configs/user/"},
     {"below the proxy", "/my-route", "", P1, "/api/v01/p1/my-route", "{}", "my-route"},
     {"not under custom in a proxy", "/my-route", "", P1, "/api/v01/custom/my-route", NULL, NULL},
     {"another proxy", "/my-route", "", P1, "/api/v01/p10/my-route", NULL, NULL},
     {"whole path", "/x", "", NO_PROXY, "/api/v01/custom/x/y", NULL, NULL},
     {"one segment only", "/x/{a}", "", NO_PROXY, "/api/v01/custom/x/y/z", NULL, NULL},
     {"not empty", "/x/{a}", "", NO_PROXY, "/api/v01/custom/x/", NULL, NULL},
-    {"decoded afterwards", "/x/{a}", "", NO_PROXY, "/api/v01/custom/x/a%2Fb%20c", "{\"a\":\"a/b c\"}", "x/a%2Fb%20c"},
-    {"not UTF-8", "/x/{a}", "", NO_PROXY, "/api/v01/custom/x/%FF", "{\"a\":\"\xef\xbf\xbd\"}", "x/%FF"},
-    {"inside a segment", "/x/a-{n}.json", "", NO_PROXY, "/api/v01/custom/x/a-5.json", "{\"n\":\"5\"}", "x/a-5.json"},
-    {"value holds the separator", "/x/{a}-{b}", "", NO_PROXY, "/api/v01/custom/x/1-2-3", "{\"a\":\"1-2\",\"b\":\"3\"}",
-     "x/1-2-3"},
-    {"expression", "/c/{id:\\d+}/addresses", "", NO_PROXY, "/api/v01/custom/c/12/addresses", "{\"id\":\"12\"}",
-     "c/12/addresses"},
-    {"expression refuses", "/c/{id:\\d+}/addresses", "", NO_PROXY, "/api/v01/custom/c/1x/addresses", NULL, NULL},
-    {"expression over slashes", "/f/{path:.+}", "", NO_PROXY, "/api/v01/custom/f/a/b/c", "{\"path\":\"a/b/c\"}", "f/a/b/c"},
-    {"expression beside plain", "/f/{a}/{b:x|y}", "", NO_PROXY, "/api/v01/custom/f/1/y", "{\"a\":\"1\",\"b\":\"y\"}",
-     "f/1/y"},
+    {"decoded afterwards", "/x/{a}", "", NO_PROXY, "/api/v01/custom/x/a%2Fb%20c",
+     "{\"a\":\"a/b c\"}", "x/a%2Fb%20c"},
+    {"not UTF-8", "/x/{a}", "", NO_PROXY, "/api/v01/custom/x/%FF", "{\"a\":\"\xef\xbf\xbd\"}",
+     "x/%FF"},
+    {"inside a segment", "/x/a-{n}.json", "", NO_PROXY, "/api/v01/custom/x/a-5.json",
+     "{\"n\":\"5\"}", "x/a-5.json"},
+    {"value holds the separator", "/x/{a}-{b}", "", NO_PROXY, "/api/v01/custom/x/1-2-3",
+     "{\"a\":\"1-2\",\"b\":\"3\"}", "x/1-2-3"},
+    {"expression", "/c/{id:\\d+}/addresses", "", NO_PROXY, "/api/v01/custom/c/12/addresses",
+     "{\"id\":\"12\"}", "c/12/addresses"},
+    {"expression refuses", "/c/{id:\\d+}/addresses", "", NO_PROXY, "/api/v01/custom/c/1x/addresses",
+     NULL, NULL},
+    {"expression over slashes", "/f/{path:.+}", "", NO_PROXY, "/api/v01/custom/f/a/b/c",
+     "{\"path\":\"a/b/c\"}", "f/a/b/c"},
+    {"expression beside plain", "/f/{a}/{b:x|y}", "", NO_PROXY, "/api/v01/custom/f/1/y",
+     "{\"a\":\"1\",\"b\":\"y\"}", "f/1/y"},
     {"literal text is no expression", "/a.c", "", NO_PROXY, "/api/v01/custom/abc", NULL, NULL},
-    {"blank and accent in the route", "/caf\xc3\xa9 x", "", NO_PROXY, "/api/v01/custom/caf%C3%A9%20x", "{}",
-     "caf%C3%A9%20x"},
+    {"blank and accent in the route", "/caf\xc3\xa9 x", "", NO_PROXY,
+     "/api/v01/custom/caf%C3%A9%20x", "{}", "caf%C3%A9%20x"},
     {"other form with slash", "/x", "", NO_PROXY, "/api/v01/custom/x/", "{}", "x/"},
     {"other form without slash", "/x/", "", NO_PROXY, "/api/v01/custom/x", "{}", "x"},
     {"letters count", "/x", "", NO_PROXY, "/api/v01/custom/X", NULL, NULL},
 };
 
-static void add_route(struct cfg_box *b, const char *route, const char *flags, enum http_method method)
+static void add_route(struct cfg_box *b, const char *route, const char *flags,
+                      enum http_method method)
 {
     struct cfg_route *list = ARENA_ARRAY(b->c.a, struct cfg_route, b->c.n_routes + 1);
     struct cfg_route *r = &list[b->c.n_routes];
@@ -140,7 +146,11 @@ static const struct choice_row {
     {"most literal characters", {"/a/{x}", "/a/b"}, NO_PROXY, "/api/v01/custom/a/b", 2},
     {"more of them first", {"/{x}/b", "/a/{x}"}, NO_PROXY, "/api/v01/custom/a/b", 1},
     {"expression before plain", {"/a/{x}", "/a/{x:\\d+}"}, NO_PROXY, "/api/v01/custom/a/1", 2},
-    {"plain where the expression refuses", {"/a/{x}", "/a/{x:\\d+}"}, NO_PROXY, "/api/v01/custom/a/z", 1},
+    {"plain where the expression refuses",
+     {"/a/{x}", "/a/{x:\\d+}"},
+     NO_PROXY,
+     "/api/v01/custom/a/z",
+     1},
     {"lowest id", {"/a/{x}", "/a/{y}"}, NO_PROXY, "/api/v01/custom/a/z", 1},
     {"disabled", {"/a d", "/{x}"}, NO_PROXY, "/api/v01/custom/a", 2},
     {"no activity", {"/a n"}, NO_PROXY, "/api/v01/custom/a", 0},
@@ -152,7 +162,8 @@ static const struct choice_row {
 
 static void chooses(const struct choice_row *r)
 {
-    struct cfg_box *b = box_new("{\"provisioning\":{\"gateways\":[{\"name\":\"x\",\"prefix\":\"/api/v01/p2/\"}]}}");
+    struct cfg_box *b =
+        box_new("{\"provisioning\":{\"gateways\":[{\"name\":\"x\",\"prefix\":\"/api/v01/p2/\"}]}}");
     struct route_match m;
 
     for (size_t i = 0; i < COUNT_OF(r->routes) && r->routes[i] != NULL; i++) {
@@ -190,6 +201,6 @@ int main(void)
         cmocka_unit_test(methods),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(pattern_rows, compiles) + CASES(match_rows, matches) +
-           CASES(choice_rows, chooses);
+    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(pattern_rows, compiles) +
+           CASES(match_rows, matches) + CASES(choice_rows, chooses);
 }

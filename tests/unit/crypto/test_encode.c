@@ -1,6 +1,6 @@
 /*
- * Hexadecimal, base64 and digests against published values (RFC 4648 10, FIPS 180-4, RFC 2202, RFC 4231,
- * RFC 7693).
+ * Hexadecimal, base64 and digests against published values (RFC 4648 10, FIPS 180-4, RFC 2202, RFC
+ * 4231, RFC 7693).
  */
 #include "crypto/crypto.h"
 #include "support/cases.h"
@@ -35,8 +35,10 @@ static void b64_both_ways(const struct b64_row *r)
 static const struct bad_row {
     const char *name, *text;
 } bad_rows[] = {
-    {"one digit", "Z"},          {"five digits", "Zm9vY"}, {"blank", "Zm 9v"},     {"padding inside", "Zg==Zg=="},
-    {"too much padding", "Z==="}, {"padding only", "===="}, {"wrong padding", "Zg="}, {"not ASCII", "Zm9\xc3\xa9"},
+    {"one digit", "Z"},           {"five digits", "Zm9vY"},
+    {"blank", "Zm 9v"},           {"padding inside", "Zg==Zg=="},
+    {"too much padding", "Z==="}, {"padding only", "===="},
+    {"wrong padding", "Zg="},     {"not ASCII", "Zm9\xc3\xa9"},
 };
 
 static void b64_refused(const struct bad_row *r)
@@ -54,14 +56,18 @@ static const struct digest_row {
     {"md5", "md5", NULL, "abc", "900150983cd24fb0d6963f7d28e17f72"},
     {"sha1", "sha1", NULL, "abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
     {"sha224", "sha224", NULL, "abc", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"},
-    {"sha256", "sha256", NULL, "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-    {"sha256 of nothing", "sha256", NULL, "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-    {"blake2s", "blake2s", NULL, "abc", "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982"},
+    {"sha256", "sha256", NULL, "abc",
+     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+    {"sha256 of nothing", "sha256", NULL, "",
+     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+    {"blake2s", "blake2s", NULL, "abc",
+     "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982"},
     {"blake2b", "blake2b", NULL, "abc",
      "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
      "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"},
     {"hmac md5", "md5", "Jefe", "what do ya want for nothing?", "750c783e6ab0b503eaa86e310a5db738"},
-    {"hmac sha1", "sha1", "Jefe", "what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+    {"hmac sha1", "sha1", "Jefe", "what do ya want for nothing?",
+     "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
     {"hmac sha256", "sha256", "Jefe", "what do ya want for nothing?",
      "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
     {"unknown", "sha0", NULL, "abc", NULL},
@@ -83,5 +89,6 @@ static void digests(const struct digest_row *r)
 
 int main(void)
 {
-    return CASES(b64_rows, b64_both_ways) + CASES(bad_rows, b64_refused) + CASES(digest_rows, digests);
+    return CASES(b64_rows, b64_both_ways) + CASES(bad_rows, b64_refused) +
+           CASES(digest_rows, digests);
 }

@@ -84,7 +84,8 @@ static struct str forged(const char *head, bool hmac, struct arena *a)
 
     if (hmac)
         assert_true(crypto_hmac("sha256", k.pub_pem, input, mac, &n));
-    return str_printf(a, "%.*s.%.*s", STR_ARG(input), STR_ARG(crypto_b64url(a, str_make((char *)mac, n))));
+    return str_printf(a, "%.*s.%.*s", STR_ARG(input),
+                      STR_ARG(crypto_b64url(a, str_make((char *)mac, n))));
 }
 
 static void forgeries(void **state)

@@ -40,7 +40,7 @@ static const struct gen_row {
     bool special;
     size_t want;
 } gen_rows[] = {
-    {"sixteen", 16, false, 16}, {"with special ones", 16, true, 16}, {"too short", 1, true, 4},
+    {"sixteen", 16, false, 16}, {"with special ones", 16, true, 16},  {"too short", 1, true, 4},
     {"long", 300, true, 300},   {"exactly the classes", 3, false, 3},
 };
 
@@ -88,5 +88,6 @@ int main(void)
         cmocka_unit_test(wiped_with_its_arena),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, verifies) + CASES(gen_rows, generates);
+    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, verifies) +
+           CASES(gen_rows, generates);
 }

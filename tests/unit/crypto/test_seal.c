@@ -44,7 +44,8 @@ static void seals_as_published(void **state)
 
 static void round_trip(void **state)
 {
-    static const char *const texts[] = {"", "x", "hello", "a longer text that does not end at a block of sixteen"};
+    static const char *const texts[] = {"", "x", "hello",
+                                        "a longer text that does not end at a block of sixteen"};
     struct arena *a = arena_new(0);
     unsigned char key[32];
     struct err e = {0};
@@ -52,11 +53,13 @@ static void round_trip(void **state)
     (void)state;
     crypto_random(key, sizeof key);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        struct str sealed = crypto_seal(9, key, str_c(texts[i]), "configuration.content", STR("/smtp/password"), a);
+        struct str sealed =
+            crypto_seal(9, key, str_c(texts[i]), "configuration.content", STR("/smtp/password"), a);
         struct secret s;
 
         assert_int_equal(sealed.len, strlen(texts[i]) + 34);
-        assert_int_equal(crypto_open(key, sealed, "configuration.content", STR("/smtp/password"), &s, a, &e), 0);
+        assert_int_equal(
+            crypto_open(key, sealed, "configuration.content", STR("/smtp/password"), &s, a, &e), 0);
         assert_true(str_eq_c(secret_text(s), texts[i]));
     }
     arena_free(a);
@@ -98,10 +101,12 @@ static void opens(const struct row *r)
     else if (r->flip == -2)
         p[sealed.len - 1] = (char)(p[sealed.len - 1] ^ 1);
     if (r->opens) {
-        assert_int_equal(crypto_open(key, str_make(p, sealed.len), r->purpose, str_c(r->item), &s, a, &e), 0);
+        assert_int_equal(
+            crypto_open(key, str_make(p, sealed.len), r->purpose, str_c(r->item), &s, a, &e), 0);
         assert_true(str_eq_c(secret_text(s), "hello"));
     } else {
-        assert_int_equal(crypto_open(key, str_make(p, sealed.len - r->cut), r->purpose, str_c(r->item), &s, a, &e),
+        assert_int_equal(crypto_open(key, str_make(p, sealed.len - r->cut), r->purpose,
+                                     str_c(r->item), &s, a, &e),
                          -1);
         assert_int_equal(e.code, ERR_CONFIG);
         assert_string_equal(e.msg, "seal does not open");
@@ -145,5 +150,6 @@ int main(void)
         cmocka_unit_test(round_trip),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, opens) + CASES(id_rows, names_key);
+    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, opens) +
+           CASES(id_rows, names_key);
 }
