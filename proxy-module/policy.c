@@ -109,31 +109,19 @@ static bool hop_only(struct str name, struct str connection)
     return false;
 }
 
-/* A header the client declared to be of its own connection only (RFC 9110 7.6.1). */
-static bool names_token(struct str list, struct str name)
-{
-    while (list.len > 0) {
-        if (str_ieq(str_trim(str_cut(&list, ',')), name))
-            return true;
-    }
-    return false;
-}
-
 static void add_client_headers(struct buf *out, struct http_req *r, const struct cfg_gateway *g, bool has_body,
                                struct arena *a)
 {
     struct str connection = http_req_header(r, "connection");
     struct http_header *headers;
     size_t n = http_req_headers(r, &headers);
-    struct str connection = http_req_header(r, "connection");
 
     for (size_t i = 0; i < n; i++) {
         struct str name = headers[i].name;
 
         if (str_eq(name, STR("content-type")) || listed(name, request_kept_back, COUNT_OF(request_kept_back)) ||
             !listed(name, request_forwarded, COUNT_OF(request_forwarded)) || hop_only(name, connection) ||
-            overridden(name, g->headers, g->n_headers) ||
-            names_token(connection, name))
+            overridden(name, g->headers, g->n_headers))
             continue;
         add_header(out, name, headers[i].value);
     }
