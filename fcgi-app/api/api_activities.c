@@ -308,9 +308,22 @@ int activity_stats(struct api_call *c, struct err *e)
     return api_answer_query(c, &stmt_stats, DB_ARGS(DB_INT(id)), "activity", e);
 }
 
+/* The editor saves, activates, then runs: the snapshot must not be the one of before. */
+static int launch_newest(struct api_call *c, struct engine_start *s, int64_t *id, char guid[37], struct err *e)
+{
+    int rc;
+
+    if (cfg_store_reload(c->api->cfg, e) != 0)
+        return -1;
+    s->cfg = cfg_get(c->api->cfg);
+    rc = engine_launch(c->api->engine, s, id, guid, e);
+    cfg_put(s->cfg);
+    return rc;
+}
+
 int activity_run(struct api_call *c, struct err *e)
 {
-    struct engine_start s = {.cfg = c->cfg, .user = c->user, .request = c->body};
+    struct engine_start s = {.user = c->user, .request = c->body};
     char guid[37];
     int64_t id;
 
@@ -320,7 +333,7 @@ int activity_run(struct api_call *c, struct err *e)
         err_set(e, ERR_INVALID, "request body: expected an object");
         return -1;
     }
-    if (engine_launch(c->api->engine, &s, &id, guid, e) != 0)
+    if (launch_newest(c, &s, &id, guid, e) != 0)
         return -1;
     api_answer_id(c, "id", id);
     val_dict_set_c(c->result, "guid", val_str_dup(c->a, str_c(guid)));

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/arena.h"
 #include "base/json.h"
+#include "gateway/mask.h"
 
 /* The row of an instance by id ($1, 0 = none) or guid ($2), in the one partition it can stand in. */
 #define FIND_INSTANCE                                                                              \
@@ -224,11 +225,11 @@ static struct val shown_context(struct api_call *c, struct val rows)
 
     for (size_t i = 0; i < val_count(rows); i++) {
         struct val row = val_at(rows, i), shown = val_dict_new(c->a, 3);
+        bool secret = val_get_bool(row, "sensitive", false) || mask_key(val_get_text(row, "key", STR("")));
 
         val_dict_set_c(shown, "id", val_get(row, "id"));
         val_dict_set_c(shown, "key", val_get(row, "key"));
-        val_dict_set_c(shown, "value",
-                       val_str(engine_context_shown(val_get(row, "value"), val_get_bool(row, "sensitive", false), c->a)));
+        val_dict_set_c(shown, "value", val_str(engine_context_shown(val_get(row, "value"), secret, c->a)));
         val_list_add(out, shown);
     }
     return out;
