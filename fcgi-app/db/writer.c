@@ -190,6 +190,7 @@ int writer_store(struct writer *w, struct writer_item *item, struct err *e)
     struct waiter wa = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
     item->done = waiter_done;
+    /* cppcheck-suppress autoVariables ; the item is answered before this function returns */
     item->arg = &wa;
     if (writer_submit(w, item, e) != 0)
         return -1;

@@ -36,8 +36,7 @@ static const struct type *type_of(char letter)
         if (types[i].letter == letter)
             return &types[i];
     }
-    assert(!"unknown letter in writer_stmt.types");
-    return NULL;
+    abort(); /* an unknown letter in writer_stmt.types: our own mistake */
 }
 
 /* ---- encoding ---------------------------------------------------------------------------- */
@@ -83,7 +82,7 @@ static char *put_value(char *p, char letter, const struct db_arg *arg)
     switch (letter) {
     case 'b':
         p = put32(p, 1);
-        *p = arg->i != 0;
+        *p = arg->i != 0 ? 1 : 0;
         return p + 1;
     case 'f':
         f = arg->kind == DB_ARG_FLOAT ? arg->f : (double)arg->i;
@@ -134,9 +133,8 @@ struct group {
 };
 
 struct groups {
-    struct group list[BATCH_STMTS];
+    struct group list[PREPARED_MAX];
     size_t n;
-    bool full; /* more statements than fit */
 };
 
 static struct group *group_of(struct groups *g, const struct writer_stmt *stmt)
@@ -145,10 +143,8 @@ static struct group *group_of(struct groups *g, const struct writer_stmt *stmt)
         if (g->list[i].stmt == stmt)
             return &g->list[i];
     }
-    if (g->n == BATCH_STMTS) {
-        g->full = true;
-        return NULL;
-    }
+    if (g->n == PREPARED_MAX)
+        abort(); /* cannot be: only prepared statements come here */
     g->list[g->n] = (struct group){.stmt = stmt};
     return &g->list[g->n++];
 }
@@ -167,22 +163,17 @@ static void groups_build(const struct writer_item *items, struct groups *g, stru
     struct group *at;
 
     g->n = 0;
-    g->full = false;
     for (const struct writer_item *it = items; it != NULL; it = it->next) {
-        for (const struct writer_row *r = it->rows; r != NULL; r = r->next) {
-            at = group_of(g, r->stmt);
-            if (at != NULL)
-                at->n++;
-        }
+        for (const struct writer_row *r = it->rows; r != NULL; r = r->next)
+            group_of(g, r->stmt)->n++;
     }
-    assert(!g->full);
     qsort(g->list, g->n, sizeof g->list[0], by_rank);
     for (size_t i = 0; i < g->n; i++)
         g->list[i].rows = arena_alloc(a, g->list[i].n * sizeof(struct writer_row *));
     for (const struct writer_item *it = items; it != NULL; it = it->next) {
         for (const struct writer_row *r = it->rows; r != NULL; r = r->next) {
             at = group_of(g, r->stmt);
-            if (at != NULL)
+            if (at->rows != NULL) /* always: the same statements as above */
                 at->rows[at->filled++] = r;
         }
     }
@@ -204,7 +195,9 @@ static int prepare_one(struct batch_conn *c, const struct writer_stmt *s, struct
     PGresult *r;
     int rc = 0;
 
-    assert(n <= DB_PARAMS_MAX && c->n_prepared < PREPARED_MAX);
+    assert(n <= DB_PARAMS_MAX);
+    if (c->n_prepared == PREPARED_MAX)
+        abort(); /* the program has more statements than foreseen: raise PREPARED_MAX */
     for (size_t i = 0; i < n; i++)
         oids[i] = type_of(s->types[i])->array_oid;
     r = PQprepare(c->pg, s->name, s->sql, (int)n, oids);

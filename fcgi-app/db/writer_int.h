@@ -13,7 +13,6 @@ enum { BATCH_ITEMS = 16, BATCH_BYTES = 1 << 20 };
 #else
 enum { BATCH_ITEMS = 512, BATCH_BYTES = 8 << 20 };
 #endif
-enum { BATCH_STMTS = 64 };   /* different statements in one batch */
 enum { PREPARED_MAX = 256 }; /* different statements of a program */
 
 /* Items stored by one transaction: all of them, or the one that is repeated alone. */
