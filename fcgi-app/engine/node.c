@@ -66,6 +66,30 @@ enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type
     return NODE_WAIT;
 }
 
+size_t node_timers_stop(struct node_run *r, struct str cell, struct str key, const char *output)
+{
+    struct instance *in = r->inst;
+    size_t n = 0;
+
+    for (struct timer_row *row = in->timers; row != NULL; row = row->next) {
+        struct task *t;
+
+        if (row->status != TIMER_WAIT || (cell.len > 0 && !str_eq(row->name, cell)) ||
+            (key.len > 0 && !str_eq(row->key, key)))
+            continue;
+        n++;
+        row->status = TIMER_CANCEL;
+        row->dirty = true;
+        t = task_find(in, row->task_id);
+        if (t == NULL || t->status != TASK_WAIT)
+            continue;
+        in->n_waiting--;
+        t->output = str_c(output);
+        task_touch(in, t, TASK_OK);
+    }
+    return n;
+}
+
 void node_request_status(struct node_run *r, struct str status)
 {
     struct instance *top = r->inst;

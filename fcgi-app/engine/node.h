@@ -45,6 +45,7 @@ enum param_kind {
     PARAM_SESSION,     /* session_holder: rendered         -> struct str */
     PARAM_ACTIVITY,    /* activity: rendered               -> struct str */
     PARAM_TASK,        /* task                             -> struct str */
+    PARAM_TIMER,       /* timer                            -> struct str */
     PARAM_KINDS
 };
 
@@ -233,6 +234,13 @@ void node_log(struct node_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * type  "timer", "retry", ...; key may be empty.  Returns NODE_WAIT.
  */
 enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key, const char *output);
+
+/*
+ * Cancel pending timers of the instance: those of a cell, those of a key, or of both when both are given.
+ *
+ * Their tasks end OK with output `output`, firing nothing.  Returns how many there were.
+ */
+size_t node_timers_stop(struct node_run *r, struct str cell, struct str key, const char *output);
 
 /*
  * Start the active version of a workflow as sub-instance and park until it has closed (macro).

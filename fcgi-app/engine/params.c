@@ -36,6 +36,7 @@ static const struct param_kind_info kinds[PARAM_KINDS] = {
     [PARAM_SESSION] = {"session_holder", NULL, sizeof(struct str)},
     [PARAM_ACTIVITY] = {"activity", NULL, sizeof(struct str)},
     [PARAM_TASK] = {"task", NULL, sizeof(struct str)},
+    [PARAM_TIMER] = {"timer", NULL, sizeof(struct str)},
 };
 
 const struct param_kind_info *param_kind_info(enum param_kind k)
@@ -598,6 +599,7 @@ static read_fn *const readers[PARAM_KINDS] = {
     [PARAM_SWITCH] = read_switch,   [PARAM_OUTPUTS] = read_list,   [PARAM_ENDS] = read_list,
     [PARAM_STRINGS] = read_strings, [PARAM_RETRY] = read_retry,    [PARAM_SESSION] = read_text,
     [PARAM_ACTIVITY] = read_text,   [PARAM_TASK] = read_plain,     [PARAM_JSON] = read_text,
+    [PARAM_TIMER] = read_plain,
 };
 
 int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates, void *image,

@@ -291,7 +291,7 @@ static void check_param(struct checker *c, struct str name, const struct param *
 
     if (p->mandatory && val_is_undef(raw))
         note(c, "V15", false, name, path, "parameter \"%s\" of cell \"%.*s\" is empty", p->name, STR_ARG(name));
-    if (p->kind == PARAM_TASK && text.len > 0 && val_is_undef(val_get_str(c->cells, text)))
+    if ((p->kind == PARAM_TASK || p->kind == PARAM_TIMER) && text.len > 0 && val_is_undef(val_get_str(c->cells, text)))
         note(c, "V13", false, name, path, "cell \"%.*s\" refers to \"%.*s\", which does not exist", STR_ARG(name),
              STR_ARG(text));
     if (p->kind == PARAM_ACTIVITY && text.len > 0 && tmpl_is_plain(text) && c->known != NULL && !c->known(c->ctx, text))

@@ -59,7 +59,7 @@ static struct str blanks(struct str s, struct arena *a)
     char *copy = str_cstr(a, s);
 
     for (char *p = copy; *p != '\0'; p++)
-        if (*p == '_' && strncmp(p, "_outputs", 8) != 0)
+        if (*p == '~')
             *p = ' ';
     return str_c(copy);
 }

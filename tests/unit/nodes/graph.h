@@ -5,7 +5,7 @@
  *
  *     cells  {'a': ['context_setter', {'key': 'x', 'value': '1'}], 'b': ['switch', {...}, ['default', 'yes']]}
  *            type, params, outputs (absent: those of the catalogue); start and end are added when not there
- *     edges  "start.ok>a a.ok>end"; blanks in names are written as '_'
+ *     edges  "start.ok>a a.ok>end"; blanks in names are written as '~'
  */
 #ifndef SLUICE_TESTS_NODES_GRAPH_H
 #define SLUICE_TESTS_NODES_GRAPH_H
