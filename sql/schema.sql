@@ -42,8 +42,8 @@ COMMENT ON FUNCTION public.guid_time(guid uuid) IS 'The time inside a UUIDv7.';
 
 CREATE FUNCTION public.history_make(day timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO '$user', 'public'
     SET "TimeZone" TO 'UTC'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
     since timestamptz := date_trunc('month', day);
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION public.history_months(before timestamp with time zone) IS 'F
 
 CREATE FUNCTION public.history_prepare() RETURNS integer
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO '$user', 'public'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
     SELECT history_make(now()) + history_make(now() + interval '1 month') + history_make(now() + interval '2 months')
 $$;
@@ -105,17 +105,20 @@ COMMENT ON FUNCTION public.history_prepare() IS 'Makes the partitions of this mo
 
 CREATE FUNCTION public.history_remove(month date, keep_active boolean) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO '$user', 'public'
     SET "TimeZone" TO 'UTC'
+    SET search_path TO 'public', 'pg_temp'
     AS $_$
 DECLARE
     suffix text := '_p' || to_char(month, 'YYYYMM');
+    since timestamptz := month;
+    until timestamptz := month + interval '1 month';
     t record;
+    beside text;
     active boolean := false;
     gone bigint := 0;
     n bigint;
 BEGIN
-    IF keep_active THEN
+    IF keep_active AND to_regclass(quote_ident('instances' || suffix)) IS NOT NULL THEN
         EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE status = ''ACTIVE'')', 'instances' || suffix) INTO active;
     END IF;
     FOR t IN SELECT name FROM history_tables WHERE to_regclass(quote_ident(name || suffix)) IS NOT NULL ORDER BY name LOOP
@@ -134,6 +137,16 @@ BEGIN
         END IF;
         gone := gone + n;
     END LOOP;
+    -- what instances left in tables that are not partitioned
+    FOREACH beside IN ARRAY ARRAY['timers', 'manual_actions', 'external_callbacks', 'entity_events', 'instance_comments',
+                                  'documents', 'one_time_tokens', 'instance_states'] LOOP
+        EXECUTE format('DELETE FROM %I r WHERE instance_on >= $1 AND instance_on < $2 AND NOT EXISTS (SELECT FROM instances i '
+                       'WHERE i.id = r.instance_id AND i.created_on = r.instance_on)', beside) USING since, until;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        gone := gone + n;
+    END LOOP;
+    DELETE FROM jobs j WHERE j.kind = 'instance' AND j.ref_on >= since AND j.ref_on < until
+        AND NOT EXISTS (SELECT FROM instances i WHERE i.id = j.ref_id AND i.created_on = j.ref_on);
     RETURN gone;
 END
 $_$;

@@ -244,7 +244,7 @@ INSERT INTO history_tables (name, part_key, fill) VALUES
 -- built beside the table and then attached, which lets readers and writers of the table go on.
 -- Runs with the rights of the owner, so that a role that may only read and write rows can call it.
 CREATE FUNCTION history_make(day timestamptz) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC'
+    LANGUAGE plpgsql SECURITY DEFINER SET timezone = 'UTC'
 AS $$
 DECLARE
     since timestamptz := date_trunc('month', day);
@@ -282,10 +282,19 @@ COMMENT ON FUNCTION history_make(timestamptz) IS 'Makes the partitions of the mo
 
 -- This month and two ahead: called by every start and every night.
 CREATE FUNCTION history_prepare() RETURNS integer
-    LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT
+    LANGUAGE sql SECURITY DEFINER
 AS $$
     SELECT history_make(now()) + history_make(now() + interval '1 month') + history_make(now() + interval '2 months')
 $$;
 COMMENT ON FUNCTION history_prepare() IS 'Makes the partitions of this month and the next two; returns how many.';
+
+-- With the rights of the owner nothing may be looked up where the caller can put something: temporary tables come
+-- before all others unless the path names them last.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION history_make(timestamptz) SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION history_prepare() SET search_path = %I, pg_temp', current_schema());
+END
+$$;
 
 SELECT history_prepare();

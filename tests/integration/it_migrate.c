@@ -770,6 +770,59 @@ static void partitions(void **state)
     assert_string_equal(sql(uri, "SELECT count(*)::text FROM tasks"), "100");
 }
 
+/* Old months go; what belongs to an instance that still runs stays when asked to. */
+static void removal(void **state)
+{
+    const char *uri = fresh();
+    const char *left =
+        "SELECT (SELECT string_agg(id::text, ',' ORDER BY id) FROM instances) || ' ' || "
+        "(SELECT string_agg(instance_id::text, ',' ORDER BY id) FROM tasks) || ' ' || "
+        "(SELECT string_agg(id::text, ',' ORDER BY id) FROM requests) || ' ' || "
+        "(SELECT string_agg(id::text, ',' ORDER BY id) FROM timers)";
+
+    (void)state;
+    must_start(uri);
+    (void)sql(uri,
+              "SELECT history_make('2024-02-01'), history_make('2024-03-01');"
+              "INSERT INTO instances (id, created_on, guid, status, definition_id) VALUES "
+              "(1, '2024-02-10', gen_random_uuid(), 'CLOSED_IN_SUCCESS', 1), "
+              "(2, '2024-02-11', gen_random_uuid(), 'ACTIVE', 1), "
+              "(3, '2024-03-01', gen_random_uuid(), 'CLOSED_IN_ERROR', 1);"
+              "INSERT INTO tasks (id, instance_id, instance_on, cell_id, status, created_on) "
+              "SELECT id, id, created_on, 'start', 'OK', created_on FROM instances;"
+              "INSERT INTO requests (id, created_on, status, instance_id, instance_on) "
+              "SELECT id, created_on, 'SUCCESS', id, created_on FROM instances;"
+              "INSERT INTO requests (id, created_on, status) VALUES (4, '2024-02-12', 'SUCCESS');"
+              "INSERT INTO timers (id, instance_id, instance_on, at) SELECT id, id, created_on, "
+              "now() FROM instances");
+    assert_string_equal(sql(uri, left), "1,2,3 1,2,3 1,2,3,4 1,2,3");
+    (void)sql(uri, "SELECT history_remove('2024-02-01', true)");
+    assert_string_equal(sql(uri, left), "2,3 2,3 2,3 2,3");
+    (void)sql(uri, "SELECT history_remove('2024-02-01', false)");
+    assert_string_equal(sql(uri, left), "3 3 3 3");
+    assert_string_equal(
+        sql(uri, "SELECT count(*)::text FROM pg_class WHERE relname LIKE '%p202402'"), "0");
+    assert_string_equal(sql(uri, "SELECT history_months('2024-04-01')::text"), "2024-03-01");
+}
+
+/* A role with few rights cannot make the owner's functions look at tables of its own. */
+static void owner_functions_trust_nobody(void **state)
+{
+    const char *uri = fresh();
+    const char *name = arena_printf(env_arena(env), "m%d", n_databases);
+
+    (void)state;
+    must_start(uri);
+    (void)sql(env_db_of(env, "reader", name),
+              "CREATE TEMP TABLE history_tables (name text, part_key text, fill integer);"
+              "INSERT INTO history_tables VALUES ('keys', 'created_on', 100);"
+              "SELECT history_make('2033-01-01')");
+    assert_string_equal(sql(uri, "SELECT coalesce(to_regclass('keys_p203301')::text, 'none')"),
+                        "none");
+    assert_string_equal(sql(uri, "SELECT to_regclass('requests_p203301')::text"),
+                        "requests_p203301");
+}
+
 static void generations_count(void **state)
 {
     const char *uri = fresh();
@@ -789,20 +842,36 @@ static void generations_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fresh_install),      cmocka_unit_test(same_as_schema_file),
-        cmocka_unit_test(ten_at_once),        cmocka_unit_test(killed_migrators),
-        cmocka_unit_test(waits_for_the_core), cmocka_unit_test(waits_no_longer_than_told),
-        cmocka_unit_test(stop_while_waiting), cmocka_unit_test(dml_role),
-        cmocka_unit_test(newer_additive),     cmocka_unit_test(newer_not_additive),
-        cmocka_unit_test(changed_text),       cmocka_unit_test(gap),
-        cmocka_unit_test(failing_file),       cmocka_unit_test(busy_table),
-        cmocka_unit_test(concurrent_index),   cmocka_unit_test(crashed_step),
-        cmocka_unit_test(failing_step),       cmocka_unit_test(fits_and_accepts),
-        cmocka_unit_test(server_goes_away),   cmocka_unit_test(refused),
-        cmocka_unit_test(made_while_waiting), cmocka_unit_test(lost_in_the_middle),
-        cmocka_unit_test(own_schema),         cmocka_unit_test(mixed),
-        cmocka_unit_test(other_encoding),     cmocka_unit_test(rename_of_keys),
-        cmocka_unit_test(partitions),         cmocka_unit_test(generations_count),
+        cmocka_unit_test(fresh_install),
+        cmocka_unit_test(same_as_schema_file),
+        cmocka_unit_test(ten_at_once),
+        cmocka_unit_test(killed_migrators),
+        cmocka_unit_test(waits_for_the_core),
+        cmocka_unit_test(waits_no_longer_than_told),
+        cmocka_unit_test(stop_while_waiting),
+        cmocka_unit_test(dml_role),
+        cmocka_unit_test(newer_additive),
+        cmocka_unit_test(newer_not_additive),
+        cmocka_unit_test(changed_text),
+        cmocka_unit_test(gap),
+        cmocka_unit_test(failing_file),
+        cmocka_unit_test(busy_table),
+        cmocka_unit_test(concurrent_index),
+        cmocka_unit_test(crashed_step),
+        cmocka_unit_test(failing_step),
+        cmocka_unit_test(fits_and_accepts),
+        cmocka_unit_test(server_goes_away),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(made_while_waiting),
+        cmocka_unit_test(lost_in_the_middle),
+        cmocka_unit_test(own_schema),
+        cmocka_unit_test(mixed),
+        cmocka_unit_test(other_encoding),
+        cmocka_unit_test(rename_of_keys),
+        cmocka_unit_test(partitions),
+        cmocka_unit_test(removal),
+        cmocka_unit_test(owner_functions_trust_nobody),
+        cmocka_unit_test(generations_count),
     };
     int failed;
 
