@@ -1,8 +1,9 @@
 /*
  * The blocking HTTP client: libcurl easy handles, each with its own kept-alive connections.
  *
- * Handles are not shared between threads at one time, nor is a connection cache (libcurl does not support that); a free
- * handle that spoke to the same origin last is preferred, so connections are met again.
+ * Handles are not shared between threads at one time, nor is a connection cache (libcurl does not
+ * support that); a free handle that spoke to the same origin last is preferred, so connections are
+ * met again.
  */
 #include "http/client.h"
 
@@ -52,14 +53,16 @@ struct exchange {
 
 void http_client_init(void)
 {
-    (void)signal(SIGPIPE, SIG_IGN); /* a peer that closes is an error of the call, not of the process */
+    (void)signal(SIGPIPE,
+                 SIG_IGN); /* a peer that closes is an error of the call, not of the process */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         log_error("http.client", "why=" LOG_Q, "libcurl cannot be initialised");
         abort();
     }
 }
 
-/* ---- the pool ------------------------------------------------------------------------------------ */
+/* ---- the pool
+ * ------------------------------------------------------------------------------------ */
 
 struct http_client_pool *http_client_pool_new(void)
 {
@@ -114,14 +117,16 @@ static struct http_client *client_get(struct http_client_pool *p, uint64_t origi
 
 static void client_put(struct http_client_pool *p, struct http_client *c)
 {
-    curl_easy_reset(c->curl); /* keeps connections and cached names; forgets what belongs to the call */
+    curl_easy_reset(
+        c->curl); /* keeps connections and cached names; forgets what belongs to the call */
     pthread_mutex_lock(&p->lock);
     c->next = p->idle;
     p->idle = c;
     pthread_mutex_unlock(&p->lock);
 }
 
-/* ---- what comes back --------------------------------------------------------------------------------- */
+/* ---- what comes back
+ * --------------------------------------------------------------------------------- */
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -156,8 +161,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
         return 0;
     }
     name = str_cut(&line, ':');
-    x->headers[x->n_headers++] = (struct http_header){
-        str_lower(x->a, str_trim(name)), str_dup(x->a, str_trim(line))};
+    x->headers[x->n_headers++] =
+        (struct http_header){str_lower(x->a, str_trim(name)), str_dup(x->a, str_trim(line))};
     return size * n;
 }
 
@@ -169,8 +174,8 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
     (void)local_ip;
     (void)port;
     (void)local_port;
-    /* A kept connection that breaks before the first answer byte makes libcurl send again; what is not GET or HEAD might then
-     * happen twice. */
+    /* A kept connection that breaks before the first answer byte makes libcurl send again; what is
+     * not GET or HEAD might then happen twice. */
     if (x->connected && !x->repeats)
         return CURL_PREREQFUNC_ABORT;
     x->connected = true;
@@ -178,7 +183,8 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
     return CURL_PREREQFUNC_OK;
 }
 
-/* ---- the request ---------------------------------------------------------------------------------------- */
+/* ---- the request
+ * ---------------------------------------------------------------------------------------- */
 
 /* RFC 9110 5.6.2 */
 static bool is_token(struct str s)
@@ -208,7 +214,8 @@ static int check_call(const struct http_call *c, struct err *e)
         }
         if (str_find_char(value, '\r') >= 0 || str_find_char(value, '\n') >= 0 ||
             str_find_char(value, '\0') >= 0) {
-            err_set(e, ERR_INVALID, "the value of header \"%.*s\" holds a line break or NUL", STR_ARG(name));
+            err_set(e, ERR_INVALID, "the value of header \"%.*s\" holds a line break or NUL",
+                    STR_ARG(name));
             return -1;
         }
     }
@@ -247,8 +254,9 @@ static struct curl_slist *header_list(const struct http_call *c, struct arena *a
         if (str_ieq(h.name, STR("content-length")))
             continue;
         /* "Name;" is libcurl's way to write a header without a value. */
-        list = append(list, value.len > 0 ? arena_printf(a, "%.*s: %.*s", STR_ARG(h.name), STR_ARG(value))
-                                          : arena_printf(a, "%.*s;", STR_ARG(h.name)));
+        list = append(list, value.len > 0
+                                ? arena_printf(a, "%.*s: %.*s", STR_ARG(h.name), STR_ARG(value))
+                                : arena_printf(a, "%.*s;", STR_ARG(h.name)));
     }
     if (c->n_parts == 0 && !has_header(c, "content-type"))
         list = append(list, "Content-Type:"); /* not the form type libcurl would add */
@@ -275,7 +283,8 @@ static curl_mime *mime_of(CURL *curl, const struct http_call *c, struct arena *a
 
 static void set_body(CURL *curl, const struct http_call *c, curl_mime *mime)
 {
-    bool wants_body = str_eq_c(c->method, "POST") || str_eq_c(c->method, "PUT") || str_eq_c(c->method, "PATCH");
+    bool wants_body =
+        str_eq_c(c->method, "POST") || str_eq_c(c->method, "PUT") || str_eq_c(c->method, "PATCH");
 
     if (mime != NULL) {
         curl_easy_setopt(curl, CURLOPT_MIMEPOST, mime);
@@ -325,7 +334,8 @@ static void set_options(struct http_client *h, struct exchange *x, struct curl_s
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, str_cstr(x->a, c->method));
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(c->connect_ms > 0 ? c->connect_ms : CONNECT_MS));
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(c->connect_ms > 0 ? c->connect_ms : CONNECT_MS));
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(c->total_ms > 0 ? c->total_ms : TOTAL_MS));
     curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, (long)CONNS_PER_HANDLE);
     curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)IDLE_S);
@@ -338,7 +348,8 @@ static void set_options(struct http_client *h, struct exchange *x, struct curl_s
     set_security(curl, c, x->a);
 }
 
-/* ---- errors ---------------------------------------------------------------------------------------------- */
+/* ---- errors
+ * ---------------------------------------------------------------------------------------------- */
 
 /* The first letter small, without a full stop, as our messages are. */
 static struct str tidy(const char *text, struct arena *a)
@@ -374,19 +385,22 @@ static void err_connect(struct http_client *h, const struct exchange *x, struct 
         char text[128];
         const char *why = strerror_r((int)os, text, sizeof(text));
 
-        err_set(e, ERR_UPSTREAM, "connection to %s failed (%.*s)", x->where, STR_ARG(tidy(why, x->a)));
+        err_set(e, ERR_UPSTREAM, "connection to %s failed (%.*s)", x->where,
+                STR_ARG(tidy(why, x->a)));
     } else {
         err_set(e, ERR_UPSTREAM, "connection to %s failed", x->where);
     }
 }
 
-static void err_from_curl(struct http_client *h, const struct exchange *x, CURLcode code, struct err *e)
+static void err_from_curl(struct http_client *h, const struct exchange *x, CURLcode code,
+                          struct err *e)
 {
     const char *text = h->error[0] != '\0' ? h->error : curl_easy_strerror(code);
 
     if (x->too_large) {
-        err_set(e, ERR_UPSTREAM, x->body.over ? "the answer of %s is larger than %zu bytes"
-                                              : "the headers %s sent are larger than %zu bytes",
+        err_set(e, ERR_UPSTREAM,
+                x->body.over ? "the answer of %s is larger than %zu bytes"
+                             : "the headers %s sent are larger than %zu bytes",
                 x->where, x->body.over ? x->max_body : LIMIT_HEADERS);
         return;
     }
@@ -401,7 +415,8 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
         err_set(e, ERR_UPSTREAM, "connection to %s failed (host name not found)", x->where);
         return;
     case CURLE_COULDNT_RESOLVE_PROXY:
-        err_set(e, ERR_UPSTREAM, "connection to %s failed (name of the outbound proxy not found)", x->where);
+        err_set(e, ERR_UPSTREAM, "connection to %s failed (name of the outbound proxy not found)",
+                x->where);
         return;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -411,7 +426,8 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
         err_set(e, ERR_UPSTREAM, "tls with %s failed (%.*s)", x->where, STR_ARG(tidy(text, x->a)));
         return;
     case CURLE_URL_MALFORMAT:
-        err_set(e, ERR_INVALID, "the url cannot be used (%.*s)", STR_ARG(tidy(curl_easy_strerror(code), x->a)));
+        err_set(e, ERR_INVALID, "the url cannot be used (%.*s)",
+                STR_ARG(tidy(curl_easy_strerror(code), x->a)));
         return;
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
@@ -429,10 +445,12 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
     err_detail(e, "libcurl %d: %s", (int)code, text);
 }
 
-/* ---- the call ----------------------------------------------------------------------------------------------- */
+/* ---- the call
+ * -----------------------------------------------------------------------------------------------
+ */
 
-static int prepare(struct exchange *x, const struct http_call *c, struct http_result *out, struct arena *a,
-                   struct err *e)
+static int prepare(struct exchange *x, const struct http_call *c, struct http_result *out,
+                   struct arena *a, struct err *e)
 {
     int port;
 
@@ -442,7 +460,8 @@ static int prepare(struct exchange *x, const struct http_call *c, struct http_re
     if (check_call(c, e) != 0 || url_parse(c->url, &x->url, a, e) != 0)
         return -1;
     if (!str_eq_c(x->url.scheme, "http") && !str_eq_c(x->url.scheme, "https")) {
-        err_set(e, ERR_INVALID, "url: scheme \"%.*s\" is neither http nor https", STR_ARG(x->url.scheme));
+        err_set(e, ERR_INVALID, "url: scheme \"%.*s\" is neither http nor https",
+                STR_ARG(x->url.scheme));
         return -1;
     }
     port = x->url.port != 0 ? x->url.port : url_default_port(x->url.scheme);

@@ -1,5 +1,6 @@
 /*
- * Calling other HTTP servers from a worker: libcurl, a handle per call from a pool, kept-alive connections.
+ * Calling other HTTP servers from a worker: libcurl, a handle per call from a pool, kept-alive
+ * connections.
  */
 #ifndef SLUICE_HTTP_CLIENT_H
 #define SLUICE_HTTP_CLIENT_H
@@ -20,15 +21,15 @@ struct http_call {
     struct str url;    /* absolute, http or https */
     const struct http_header *headers;
     size_t n_headers;
-    struct str body;   /* .p NULL: none */
+    struct str body; /* .p NULL: none */
     const struct http_part *parts;
     size_t n_parts;
-    int64_t connect_ms; /* 0 = 10 s */
-    int64_t total_ms;   /* 0 = 60 s */
-    bool tls_insecure;  /* tls_verify: false */
-    struct str proxy;   /* outbound proxy URL; never from the environment */
+    int64_t connect_ms;                 /* 0 = 10 s */
+    int64_t total_ms;                   /* 0 = 60 s */
+    bool tls_insecure;                  /* tls_verify: false */
+    struct str proxy;                   /* outbound proxy URL; never from the environment */
     struct str client_cert, client_key; /* PEM texts */
-    size_t max_body;    /* 0 = LIMIT_UPSTREAM_BODY */
+    size_t max_body;                    /* 0 = LIMIT_UPSTREAM_BODY */
 };
 
 struct http_result {
@@ -47,16 +48,17 @@ struct http_client_pool *http_client_pool_new(void);
 void http_client_pool_free(struct http_client_pool *p);
 
 /*
- * Make the call and wait.  Redirects are never followed; GET and HEAD are sent a second time when a kept connection
- * breaks before the first byte of the answer, other methods never (gateway-proxy.md 2.8).
+ * Make the call and wait.  Redirects are never followed; GET and HEAD are sent a second time when a
+ * kept connection breaks before the first byte of the answer, other methods never
+ * (gateway-proxy.md 2.8).
  *
  * out   living in `a`.
- * Fails with ERR_UPSTREAM (name, refused, TLS, reset, answer too large), ERR_TIMEOUT, ERR_INVALID (bad URL); the message
- *       names host and port, never credentials or the query.
- * Threads: any worker; a handle is borrowed for the call.
+ * Fails with ERR_UPSTREAM (name, refused, TLS, reset, answer too large), ERR_TIMEOUT, ERR_INVALID
+ * (bad URL); the message names host and port, never credentials or the query. Threads: any worker;
+ * a handle is borrowed for the call.
  */
-MUST_CHECK int http_client_do(struct http_client_pool *p, const struct http_call *c, struct http_result *out,
-                              struct arena *a, struct err *e);
+MUST_CHECK int http_client_do(struct http_client_pool *p, const struct http_call *c,
+                              struct http_result *out, struct arena *a, struct err *e);
 struct str http_result_header(const struct http_result *r, const char *name);
 
 #endif

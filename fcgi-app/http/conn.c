@@ -1,8 +1,8 @@
 /*
  * Connections from the web server: accept, find out what arrived, start the request, park or close.
  *
- * The common case is one look (MSG_PEEK) and one read by libfcgi, which then finds the whole request in the socket
- * and cannot wait.  Everything else goes through intake.c.
+ * The common case is one look (MSG_PEEK) and one read by libfcgi, which then finds the whole
+ * request in the socket and cannot wait.  Everything else goes through intake.c.
  */
 #include "http/http_int.h"
 
@@ -20,8 +20,8 @@
 #include "base/log.h"
 
 enum {
-    CONNS_MAX = 4096,           /* per loop */
-    INTAKE_MS = 30000,          /* for a request to arrive; also one wait for body bytes on a worker */
+    CONNS_MAX = 4096,  /* per loop */
+    INTAKE_MS = 30000, /* for a request to arrive; also one wait for body bytes on a worker */
     DISCARD_MS = 10000,
     LINGER_MS = 2000,
     ACCEPT_PAUSE_MS = 100,
@@ -32,7 +32,8 @@ enum {
 static void conn_event(void *arg, uint32_t revents);
 static void conn_read(struct conn *c);
 
-/* ---- life of the struct ------------------------------------------------------------------------ */
+/* ---- life of the struct ------------------------------------------------------------------------
+ */
 
 static struct conn *conn_take(struct home *h)
 {
@@ -139,7 +140,8 @@ static void conn_open(struct home *h, int fd)
         conn_close(c);
 }
 
-/* ---- strangers --------------------------------------------------------------------------------- */
+/* ---- strangers ---------------------------------------------------------------------------------
+ */
 
 static bool may_complain(struct home *h)
 {
@@ -159,7 +161,8 @@ static void discard_late(void *arg)
     conn_close(c);
 }
 
-/* Close once the peer has seen what was sent: closing with unread bytes would throw the answer away. */
+/* Close once the peer has seen what was sent: closing with unread bytes would throw the answer
+ * away. */
 static void conn_linger(struct conn *c)
 {
     (void)shutdown(c->fd, SHUT_WR);
@@ -172,8 +175,8 @@ static void conn_linger(struct conn *c)
 
 static bool looks_like_http(const char *p, size_t n)
 {
-    static const char *const methods[] = {"GET ",    "HEAD ",  "POST ",    "PUT ",  "DELETE ",
-                                          "PATCH ",  "TRACE ", "OPTIONS ", "PRI * ", "CONNECT "};
+    static const char *const methods[] = {"GET ",   "HEAD ",  "POST ",    "PUT ",   "DELETE ",
+                                          "PATCH ", "TRACE ", "OPTIONS ", "PRI * ", "CONNECT "};
 
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         size_t len = strlen(methods[i]);
@@ -203,7 +206,8 @@ static void refuse_stranger(struct conn *c, const char *p, size_t n)
     conn_close(c);
 }
 
-/* ---- reading requests -------------------------------------------------------------------------- */
+/* ---- reading requests --------------------------------------------------------------------------
+ */
 
 static void intake_late(void *arg)
 {
@@ -246,7 +250,8 @@ static void conn_start(struct conn *c, bool whole, uint64_t body_len)
     }
     atomic_store_explicit(&c->state, whole ? CONN_BUSY : CONN_BUSY_UNWATCHED, memory_order_relaxed);
     if (!whole)
-        conn_watch(c, MODE_READ, 0); /* a worker may wait on the socket: its bytes are not the loop's business */
+        conn_watch(c, MODE_READ,
+                   0); /* a worker may wait on the socket: its bytes are not the loop's business */
     atomic_fetch_add_explicit(&c->home->requests, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->home->server->in_flight, 1, memory_order_relaxed);
     if (whole && request_inline_body(c, body_len, &e) != 0) {
@@ -355,7 +360,8 @@ static void conn_read(struct conn *c)
     conn_start(c, true, f.body_len);
 }
 
-/* ---- after the answer -------------------------------------------------------------------------- */
+/* ---- after the answer --------------------------------------------------------------------------
+ */
 
 static void discard_done(struct conn *c)
 {
@@ -458,16 +464,19 @@ void conn_finish(struct conn *c)
         plain = false; /* it was watched for writing */
     if (plain && atomic_compare_exchange_strong(&c->state, &expected, CONN_IDLE))
         return;
-    /* A next request that waits behind this one is started from the loop, not from inside this one's handler. */
+    /* A next request that waits behind this one is started from the loop, not from inside this
+     * one's handler. */
     if (here && (c->direct || c->in.len == c->in.fed))
         conn_after(c);
     else
         loop_post(l, conn_resume, c);
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------------
+ */
 
-/* Something happened while the request is with its handler: stop watching, and see whether the peer left. */
+/* Something happened while the request is with its handler: stop watching, and see whether the peer
+ * left. */
 static void conn_busy_event(struct conn *c, uint32_t revents)
 {
     conn_watch(c, c->mode, 0);
@@ -501,7 +510,8 @@ static void conn_event(void *arg, uint32_t revents)
         conn_read(c);
 }
 
-/* ---- accepting --------------------------------------------------------------------------------- */
+/* ---- accepting ---------------------------------------------------------------------------------
+ */
 
 struct newcomer {
     struct home *home;
@@ -617,7 +627,8 @@ static void accept_event(void *arg, uint32_t revents)
 
 void home_listen(struct home *h)
 {
-    h->listening = loop_watch(h->loop, h->server->o.listen_fd, EPOLLIN | EPOLLEXCLUSIVE, accept_event, h);
+    h->listening =
+        loop_watch(h->loop, h->server->o.listen_fd, EPOLLIN | EPOLLEXCLUSIVE, accept_event, h);
 }
 
 void home_stop(struct home *h)

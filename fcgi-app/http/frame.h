@@ -1,9 +1,10 @@
 /*
  * Following the record lengths of one FastCGI request, so that nobody ever waits inside libfcgi.
  *
- * This is a guard in front of libfcgi, not a second parser: it says whether the bytes at hand hold a whole head or a whole
- * request, where that ends, and refuses what nginx never sends (management records, which overflow a buffer in
- * libfcgi; other request ids; aborts).  Content is not looked at.
+ * This is a guard in front of libfcgi, not a second parser: it says whether the bytes at hand hold
+ * a whole head or a whole request, where that ends, and refuses what nginx never sends (management
+ * records, which overflow a buffer in libfcgi; other request ids; aborts).  Content is not looked
+ * at.
  */
 #ifndef SLUICE_HTTP_FRAME_H
 #define SLUICE_HTTP_FRAME_H
@@ -27,17 +28,17 @@ struct frame {
     uint32_t content; /* bytes of the current record still to come */
     uint32_t padding;
     uint16_t request_id;
-    size_t params_len;  /* content bytes of PARAMS so far */
-    uint64_t body_len;  /* content bytes of STDIN followed so far */
-    bool end_padded;    /* the last record has padding, which libfcgi leaves unread */
-    bool too_large;     /* BAD because the parameters pass LIMIT_HEADERS */
+    size_t params_len; /* content bytes of PARAMS so far */
+    uint64_t body_len; /* content bytes of STDIN followed so far */
+    bool end_padded;   /* the last record has padding, which libfcgi leaves unread */
+    bool too_large;    /* BAD because the parameters pass LIMIT_HEADERS */
 };
 
 /* Ready for a new request. */
 void frame_init(struct frame *f);
 /*
- * Follow n more bytes.  Stops behind the empty PARAMS record when `stop_at_head` and behind the end of the request.
- * Returns how many bytes were followed.
+ * Follow n more bytes.  Stops behind the empty PARAMS record when `stop_at_head` and behind the end
+ * of the request. Returns how many bytes were followed.
  */
 size_t frame_feed(struct frame *f, const void *bytes, size_t n, bool stop_at_head);
 

@@ -3,9 +3,12 @@
  *
  * A connection lives on one loop (its home).  Its state says who may touch it:
  *
- *   CONN_IDLE            the home loop; bytes that arrive are a request
- *   CONN_BUSY            a request is being worked on, by whoever holds it; the watch is still armed
- *   CONN_BUSY_UNWATCHED  as before, and the loop stopped watching: whoever finishes must send it back to the loop
+ * - CONN_IDLE: the home loop; bytes that arrive are a request.
+ *
+ * - CONN_BUSY: whoever holds the request; the loop still watches.
+ *
+ * - CONN_BUSY_UNWATCHED: likewise, and the loop stopped watching, so whoever finishes must send the
+ *   connection back to the loop.
  *
  * So an ordinary request costs no epoll_ctl and no hand-off.
  */
@@ -42,8 +45,8 @@ struct intake {
     size_t fed;        /* bytes given to libfcgi or thrown away */
     struct frame scan; /* while it gathers */
     struct frame fed_frame;
-    int rd, wr;        /* socket pair: libfcgi reads rd; -1 = not used by this request */
-    uint64_t unread;   /* body bytes given to libfcgi and not yet read from it */
+    int rd, wr;      /* socket pair: libfcgi reads rd; -1 = not used by this request */
+    uint64_t unread; /* body bytes given to libfcgi and not yet read from it */
 };
 
 struct out_queue { /* bytes the socket did not take */
@@ -76,8 +79,8 @@ struct conn {
     atomic_int phase; /* enum reply_phase */
     struct buf extra; /* added headers, as text */
     bool has_type, has_reply_length;
-    bool no_body;     /* HEAD, 204, 304: body bytes are dropped */
-    bool cut;         /* close without ending the request */
+    bool no_body; /* HEAD, 204, 304: body bytes are dropped */
+    bool cut;     /* close without ending the request */
 
     /* the home loop only */
     struct loop_watch *watch;
@@ -90,10 +93,10 @@ struct conn {
 
     pthread_mutex_t lock; /* the rest */
     struct out_queue out;
-    bool ended;  /* nothing more comes behind what is queued: the loop finishes */
-    bool kicked; /* conn_progress was posted and did not run yet */
+    bool ended;       /* nothing more comes behind what is queued: the loop finishes */
+    bool kicked;      /* conn_progress was posted and did not run yet */
     bool loop_writes; /* the loop waits for the socket to take more, so it finishes too */
-    bool drain_due; /* drain_fn is to be told that everything was taken */
+    bool drain_due;   /* drain_fn is to be told that everything was taken */
     bool gone_told;
     void (*drain_fn)(void *arg, bool gone);
     void *drain_arg;
@@ -153,7 +156,8 @@ void home_stop(struct home *h);
 void home_free(struct home *h);
 /* Loop thread: be called for `events` (EPOLLIN...), 0 = not at all. */
 void conn_watch(struct conn *c, enum conn_mode mode, uint32_t events);
-/* The answer is out (or given up): park, go on with what waits, or close.  Any thread; c is not the caller's afterwards. */
+/* The answer is out (or given up): park, go on with what waits, or close.  Any thread; c is not the
+ * caller's afterwards. */
 void conn_finish(struct conn *c);
 void conn_close(struct conn *c); /* loop thread */
 
@@ -162,8 +166,8 @@ void intake_init(struct intake *in);
 void intake_release(struct intake *in);
 /* Take what the socket holds without waiting: 1 something, 0 nothing, -1 closed or failed. */
 int intake_fill(struct intake *in, int fd);
-/* Follow what has been gathered; true when the request can start (whole, or larger than what is read on a loop), or when
- * its head is too long to wait for (head_end 0). */
+/* Follow what has been gathered; true when the request can start (whole, or larger than what is
+ * read on a loop), or when its head is too long to wait for (head_end 0). */
 bool intake_ready(struct intake *in);
 /* Let libfcgi read the head; 0, or -1. */
 int intake_accept(struct conn *c);
@@ -198,7 +202,8 @@ struct workers *workers_new(int max_threads, int max_queue);
 /* -1 when the queue is full. */
 int workers_add(struct workers *w, void (*fn)(void *arg), void *arg);
 size_t workers_queued(struct workers *w);
-/* Finish what is queued, at most until `deadline_ms` (monotonic); false when threads had to be left behind. */
+/* Finish what is queued, at most until `deadline_ms` (monotonic); false when threads had to be left
+ * behind. */
 bool workers_stop(struct workers *w, int64_t deadline_ms);
 void workers_free(struct workers *w);
 

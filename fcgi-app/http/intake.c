@@ -1,9 +1,11 @@
 /*
- * Requests that do not lie in the socket as one whole: large bodies, slow senders, a next request behind the first.
+ * Requests that do not lie in the socket as one whole: large bodies, slow senders, a next request
+ * behind the first.
  *
- * libfcgi reads from a descriptor and waits there.  So that it never waits on a loop, bytes are gathered here without
- * waiting, followed by record (http/frame.h), and handed to libfcgi through a socket pair in portions that it
- * can read to the end.  What lies behind the end of the request stays here for the next one.
+ * libfcgi reads from a descriptor and waits there.  So that it never waits on a loop, bytes are
+ * gathered here without waiting, followed by record (http/frame.h), and handed to libfcgi through a
+ * socket pair in portions that it can read to the end.  What lies behind the end of the request
+ * stays here for the next one.
  */
 #include "http/http_int.h"
 
@@ -81,7 +83,8 @@ bool intake_ready(struct intake *in)
     in->scanned += frame_feed(&in->scan, in->p + in->scanned, in->len - in->scanned, false);
     if (in->scan.state == FRAME_BAD)
         return false;
-    return frame_complete(&in->scan) || in->scan.body_len > LIMIT_BODY_INLINE || in->len >= INTAKE_MAX;
+    return frame_complete(&in->scan) || in->scan.body_len > LIMIT_BODY_INLINE ||
+           in->len >= INTAKE_MAX;
 }
 
 /* All or nothing, without waiting: the other end is us, and reads it next. */

@@ -38,7 +38,8 @@ static bool somebody_listens(const struct sockaddr_un *addr)
     return yes;
 }
 
-/* A socket file nobody listens on any more is left behind by a crash: remove it, and nothing else. */
+/* A socket file nobody listens on any more is left behind by a crash: remove it, and nothing else.
+ */
 static bool remove_stale(const struct sockaddr_un *addr)
 {
     struct stat st;
@@ -70,8 +71,8 @@ int http_listen_unix(const char *path, unsigned mode, int *fd, struct err *e)
     bound = bind(s, (struct sockaddr *)&addr, sizeof(addr)) == 0;
     if (!bound && errno == EADDRINUSE) {
         if (!remove_stale(&addr)) {
-            err_set(e, ERR_INTERNAL, "cannot listen on %s: address in use (another program on this socket?)",
-                    path);
+            err_set(e, ERR_INTERNAL,
+                    "cannot listen on %s: address in use (another program on this socket?)", path);
             goto out;
         }
         bound = bind(s, (struct sockaddr *)&addr, sizeof(addr)) == 0;
@@ -110,8 +111,9 @@ static int listen_on(const struct addrinfo *ai)
 
 int http_listen_tcp(const char *host, int port, int *fd, struct err *e)
 {
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     char service[16];
     int rc;
@@ -131,7 +133,8 @@ int http_listen_tcp(const char *host, int port, int *fd, struct err *e)
         s = listen_on(ai);
     if (s < 0 && errno == EADDRINUSE)
         err_set(e, ERR_INTERNAL,
-                "cannot listen on %s:%d: address in use (core and proxy on one host need different ports)",
+                "cannot listen on %s:%d: address in use (core and proxy on one host need different "
+                "ports)",
                 host, port);
     else if (s < 0)
         err_set(e, ERR_INTERNAL, "cannot listen on %s:%d: %s", host, port, strerror(errno));

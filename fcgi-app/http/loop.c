@@ -1,8 +1,8 @@
 /*
  * The event loop: one epoll set, a heap of timers, and a queue of calls from other threads.
  *
- * Knows nothing of connections or requests.  A watch or timer is freed only after the turn in which it was given up,
- * so that an event of the same turn never meets freed memory.
+ * Knows nothing of connections or requests.  A watch or timer is freed only after the turn in which
+ * it was given up, so that an event of the same turn never meets freed memory.
  */
 #include "http/loop.h"
 
@@ -266,7 +266,8 @@ static int next_timeout(const struct loop *l)
     return ms > 60000 ? 60000 : (int)ms;
 }
 
-/* ---- calls from elsewhere --------------------------------------------------------------------- */
+/* ---- calls from elsewhere ---------------------------------------------------------------------
+ */
 
 static void wake(struct loop *l)
 {
@@ -316,7 +317,8 @@ static void on_wake(struct loop *l)
     (void)run_posted(l);
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------
+ */
 
 struct loop *loop_new(void)
 {

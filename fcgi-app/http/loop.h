@@ -16,17 +16,21 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread */
 
-/* Watch a descriptor; events and revents are EPOLLIN, EPOLLOUT... (level-triggered unless EPOLLET is given). Loop thread only. */
-struct loop_watch *loop_watch(struct loop *l, int fd, uint32_t events, void (*fn)(void *arg, uint32_t revents), void *arg);
+/* Watch a descriptor; events and revents are EPOLLIN, EPOLLOUT... (level-triggered unless EPOLLET
+ * is given). Loop thread only. */
+struct loop_watch *loop_watch(struct loop *l, int fd, uint32_t events,
+                              void (*fn)(void *arg, uint32_t revents), void *arg);
 void loop_watch_mod(struct loop_watch *w, uint32_t events);
-/* Also right inside its own callback; takes NULL.  Does not close the descriptor: unwatch first, then close. */
+/* Also right inside its own callback; takes NULL.  Does not close the descriptor: unwatch first,
+ * then close. */
 void loop_unwatch(struct loop_watch *w);
-/* The same for a descriptor that was closed already: its number may belong to somebody else by now. */
+/* The same for a descriptor that was closed already: its number may belong to somebody else by now.
+ */
 void loop_watch_forget(struct loop_watch *w);
 
 /* Call fn(arg) once after `ms`.  Loop thread only. */
 struct loop_timer *loop_timer(struct loop *l, int64_t ms, void (*fn)(void *arg), void *arg);
-void loop_timer_cancel(struct loop_timer *t); /* takes NULL; not after it fired */
+void loop_timer_cancel(struct loop_timer *t);            /* takes NULL; not after it fired */
 void loop_timer_again(struct loop_timer *t, int64_t ms); /* move it */
 
 /* Run fn(arg) on the loop's thread; any thread, never blocks. */

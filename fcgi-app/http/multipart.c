@@ -7,7 +7,8 @@
 
 enum { PARTS_MAX = 1000, BOUNDARY_MAX = 70 /* RFC 2046 5.1.1 */ };
 
-/* ---- headers with parameters --------------------------------------------------------------------- */
+/* ---- headers with parameters
+ * --------------------------------------------------------------------- */
 
 /* The text up to the next ';' outside quotes; leaves the rest in *s. */
 static struct str next_param(struct str *s)
@@ -66,7 +67,8 @@ struct str header_media_type(struct str header, struct arena *a)
     return str_lower(a, str_trim(next_param(&header)));
 }
 
-/* ---- multipart/form-data --------------------------------------------------------------------------- */
+/* ---- multipart/form-data
+ * --------------------------------------------------------------------------- */
 
 struct reader {
     struct str delimiter; /* "\r\n--boundary" */
@@ -196,7 +198,8 @@ static int parse_multipart(struct str boundary, struct reader *r, struct err *e)
     }
 }
 
-/* ---- application/x-www-form-urlencoded ---------------------------------------------------------------- */
+/* ---- application/x-www-form-urlencoded
+ * ---------------------------------------------------------------- */
 
 static int parse_form(struct reader *r, struct err *e)
 {

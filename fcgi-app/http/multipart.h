@@ -7,8 +7,8 @@
 #include "http/client.h"
 
 /* Parts point into `body`.  At most 1,000.  ERR_INVALID says what is wrong. */
-MUST_CHECK int multipart_parse(struct str content_type, struct str body, struct http_part **out, size_t *n,
-                               struct arena *a, struct err *e);
+MUST_CHECK int multipart_parse(struct str content_type, struct str body, struct http_part **out,
+                               size_t *n, struct arena *a, struct err *e);
 /* Value of parameter `name` of a header such as "text/html; charset=utf-8"; .p NULL when absent. */
 struct str header_param(struct str header, const char *name, struct arena *a);
 /* "text/html" in lower case, without parameters. */

@@ -1,8 +1,9 @@
 /*
- * Answers: the header block, FCGI_STDOUT and END_REQUEST records of our own, and what happens when the socket is full.
+ * Answers: the header block, FCGI_STDOUT and END_REQUEST records of our own, and what happens when
+ * the socket is full.
  *
- * A short answer leaves in one system call from whatever thread gives it.  What the socket does not take is queued and
- * written by the home loop.
+ * A short answer leaves in one system call from whatever thread gives it.  What the socket does not
+ * take is queued and written by the home loop.
  */
 #include "http/http_int.h"
 
@@ -20,7 +21,8 @@
 
 enum { OUT_KEEP = 16 * 1024 /* a larger queue is given back when it is empty */ };
 
-/* ---- bytes on their way ------------------------------------------------------------------------ */
+/* ---- bytes on their way ------------------------------------------------------------------------
+ */
 
 static void queue_bytes(struct out_queue *q, const void *p, size_t n)
 {
@@ -195,8 +197,8 @@ static void tell_drained(struct conn *c)
     pthread_mutex_unlock(&c->calling);
 }
 
-/* Back to noticing that the peer leaves, while the producer of a stream goes on.  With the lock held, so that nobody
- * finishes meanwhile. */
+/* Back to noticing that the peer leaves, while the producer of a stream goes on.  With the lock
+ * held, so that nobody finishes meanwhile. */
 static void watch_again(struct conn *c)
 {
     bool watch = c->direct && !atomic_load(&c->gone);
@@ -235,7 +237,8 @@ void conn_progress(struct conn *c)
     progress(c, false);
 }
 
-/* ---- the header block --------------------------------------------------------------------------- */
+/* ---- the header block ---------------------------------------------------------------------------
+ */
 
 static bool never_a_body(int status)
 {
@@ -307,7 +310,8 @@ bool reply_claim(struct conn *c, enum reply_phase to)
     return false;
 }
 
-/* ---- answering at once -------------------------------------------------------------------------- */
+/* ---- answering at once --------------------------------------------------------------------------
+ */
 
 void http_reply(struct http_req *r, int status, struct str content_type, struct str body)
 {

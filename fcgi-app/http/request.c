@@ -14,15 +14,16 @@
 
 enum { PARAMS_MAX = 512, PART = 16 * 1024 };
 
-/* ---- building ---------------------------------------------------------------------------------- */
+/* ---- building ----------------------------------------------------------------------------------
+ */
 
 static enum http_method method_of(struct str name)
 {
     static const struct {
         const char *name;
         enum http_method method;
-    } methods[] = {{"GET", HTTP_GET},       {"POST", HTTP_POST},   {"PUT", HTTP_PUT},
-                   {"DELETE", HTTP_DELETE}, {"PATCH", HTTP_PATCH}, {"HEAD", HTTP_HEAD},
+    } methods[] = {{"GET", HTTP_GET},        {"POST", HTTP_POST},   {"PUT", HTTP_PUT},
+                   {"DELETE", HTTP_DELETE},  {"PATCH", HTTP_PATCH}, {"HEAD", HTTP_HEAD},
                    {"OPTIONS", HTTP_OPTIONS}};
 
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
@@ -118,8 +119,8 @@ static void put_hex(char *to, uint64_t v)
 
 static bool id_char(char ch)
 {
-    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_' ||
-           ch == '.' || ch == '-';
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           ch == '_' || ch == '.' || ch == '-';
 }
 
 /* The client's id when it has 1 to 32 harmless characters; a UUID counts without its dashes. */
@@ -205,12 +206,13 @@ int request_build(struct conn *c)
     return 0;
 }
 
-/* ---- the body ---------------------------------------------------------------------------------- */
+/* ---- the body ----------------------------------------------------------------------------------
+ */
 
 static void err_short(struct err *e, uint64_t got, uint64_t announced)
 {
-    err_set(e, ERR_INVALID, "request body has %llu of the announced %llu bytes", (unsigned long long)got,
-            (unsigned long long)announced);
+    err_set(e, ERR_INVALID, "request body has %llu of the announced %llu bytes",
+            (unsigned long long)got, (unsigned long long)announced);
 }
 
 static void err_large(struct err *e, size_t max)
@@ -326,7 +328,8 @@ int http_req_body(struct http_req *r, size_t max, struct err *e)
     return 0;
 }
 
-/* ---- on to the handler ------------------------------------------------------------------------- */
+/* ---- on to the handler -------------------------------------------------------------------------
+ */
 
 static void handle(struct http_req *r)
 {
@@ -404,7 +407,8 @@ static void run_on_loop(void *arg)
     job->fn(job->r, job->arg);
 }
 
-static struct errand *errand_new(struct http_req *r, void (*fn)(struct http_req *r, void *arg), void *arg)
+static struct errand *errand_new(struct http_req *r, void (*fn)(struct http_req *r, void *arg),
+                                 void *arg)
 {
     struct errand *job = ARENA_NEW(r->a, struct errand);
 
@@ -425,7 +429,8 @@ void http_to_loop(struct http_req *r, void (*fn)(struct http_req *r, void *arg),
     loop_post(r->loop, run_on_loop, errand_new(r, fn, arg));
 }
 
-/* ---- reading it -------------------------------------------------------------------------------- */
+/* ---- reading it --------------------------------------------------------------------------------
+ */
 
 /* "x-request-id" against "X_REQUEST_ID" */
 static bool same_name(struct str env, const char *name, size_t len)
@@ -445,7 +450,8 @@ static bool same_name(struct str env, const char *name, size_t len)
     return true;
 }
 
-/* Repeated headers arrive as repeated parameters: joined as RFC 9110 5.2 says, cookies as RFC 9113 8.2.3. */
+/* Repeated headers arrive as repeated parameters: joined as RFC 9110 5.2 says, cookies as RFC
+ * 9113 8.2.3. */
 static struct str join_from(const struct conn *c, size_t first)
 {
     struct str name = c->headers[first].name;
@@ -507,7 +513,8 @@ size_t http_req_headers(struct http_req *r, struct http_header **out)
 
     for (size_t i = 0; i < c->n_headers; i++) {
         if (!seen_before(c, i))
-            list[n++] = (struct http_header){header_name(r->a, c->headers[i].name), join_from(c, i)};
+            list[n++] =
+                (struct http_header){header_name(r->a, c->headers[i].name), join_from(c, i)};
     }
     *out = list;
     return n;
@@ -531,7 +538,8 @@ struct str http_req_param(struct http_req *r, const char *name)
     return STR_NONE;
 }
 
-/* "Bearer null" and "Bearer undefined" are what the interface sends before a login (http-api.md 1). */
+/* "Bearer null" and "Bearer undefined" are what the interface sends before a login (http-api.md 1).
+ */
 static bool usable(struct str token)
 {
     return token.len > 0 && !str_eq_c(token, "null") && !str_eq_c(token, "undefined");

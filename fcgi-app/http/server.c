@@ -4,6 +4,7 @@
 #include "http/http_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,16 @@ static void set_defaults(struct http_server_opts *o)
         o->drain_ms = DRAIN_MS;
 }
 
+/* An inherited socket usually waits in accept(), where a loop must not stay when another process
+ * was faster. */
+static void set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        log_error("http.listen", "errno=%d", errno);
+}
+
 static void home_init(struct home *h, struct http_server *s)
 {
     h->server = s;
@@ -62,7 +73,8 @@ static void home_init(struct home *h, struct http_server *s)
     h->random[0] |= 1; /* the generator must not start from zero */
 }
 
-struct http_server *http_server_new(const struct http_server_opts *o, http_handler *handler, void *ctx)
+struct http_server *http_server_new(const struct http_server_opts *o, http_handler *handler,
+                                    void *ctx)
 {
     struct http_server *s = calloc(1, sizeof(*s));
 
@@ -75,6 +87,7 @@ struct http_server *http_server_new(const struct http_server_opts *o, http_handl
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->homes == NULL || s->stop_fd < 0)
         abort();
+    set_nonblocking(s->o.listen_fd);
     pthread_mutex_init(&s->handler_lock, NULL);
     for (int i = 0; i < s->n_homes; i++)
         home_init(&s->homes[i], s);
@@ -98,7 +111,8 @@ void http_server_handler(struct http_server *s, http_handler *handler, void *ctx
 void http_server_free(struct http_server *s)
 {
     if (s == NULL || s->workers == NULL)
-        return; /* without workers: threads were left behind at the stop, and use it until the process ends */
+        return; /* without workers: threads were left behind at the stop, and use it until the
+                   process ends */
     for (int i = 0; i < s->n_homes; i++)
         home_free(&s->homes[i]);
     if (!atomic_load(&s->stopping))
@@ -116,7 +130,8 @@ void http_server_free(struct http_server *s)
     free(s);
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------------------------------
+ */
 
 static void stop_home(void *arg)
 {
@@ -217,7 +232,8 @@ void http_server_stop(struct http_server *s)
     errno = saved;
 }
 
-/* ---- for the rest of the program ----------------------------------------------------------------- */
+/* ---- for the rest of the program
+ * ----------------------------------------------------------------- */
 
 struct http_server_stats http_server_stats(const struct http_server *s)
 {

@@ -1,8 +1,9 @@
 /*
  * The FastCGI server: listening, loops, workers, graceful stop (DESIGN 2).
  *
- * One epoll set per loop owns the shared listening socket and the idle connections, one-shot; a readable one is
- * parsed by libfcgi, answered with FCGI records of our own in one write when the socket takes it, and armed again.
+ * One epoll set per loop owns the shared listening socket and the idle connections, one-shot; a
+ * readable one is parsed by libfcgi, answered with FCGI records of our own in one write when the
+ * socket takes it, and armed again.
  */
 #ifndef SLUICE_HTTP_SERVER_H
 #define SLUICE_HTTP_SERVER_H
@@ -12,14 +13,15 @@
 typedef void http_handler(struct http_req *r, void *ctx);
 
 struct http_server_opts {
-    int listen_fd;      /* from http_listen_*(); the server closes it when it stops, so that peers turn to others */
-    int loops;          /* 0 = one per core */
-    int workers;        /* 0 = 16 */
+    int listen_fd; /* from http_listen_*(); the server closes it when it stops, so that peers turn
+                      to others */
+    int loops;     /* 0 = one per core */
+    int workers;   /* 0 = 16 */
     int max_in_flight;  /* requests being worked on, 0 = 4096; beyond: 503 */
     int worker_queue;   /* waiting for a worker, 0 = 1024; beyond: 503 */
     size_t max_body;    /* 0 = LIMIT_BODY; larger: 413 */
-    bool stream_bodies; /* hand over bodies above LIMIT_BODY_INLINE unread (r->body_pending) instead of reading them
-                           on a worker first */
+    bool stream_bodies; /* hand over bodies above LIMIT_BODY_INLINE unread (r->body_pending) instead
+                           of reading them on a worker first */
     int64_t drain_ms;   /* how long a stop waits for what is in flight, 0 = 30 s */
 };
 
@@ -32,8 +34,10 @@ MUST_CHECK int http_listen_unix(const char *path, unsigned mode, int *fd, struct
 MUST_CHECK int http_listen_tcp(const char *host, int port, int *fd, struct err *e);
 
 /* The handler runs on a loop (r->on_worker false) and must not block, or on a worker. */
-struct http_server *http_server_new(const struct http_server_opts *o, http_handler *handler, void *ctx);
-/* Serve until http_server_stop(); then finishes what is in flight.  Returns 0, or -1 with ERR_INTERNAL. */
+struct http_server *http_server_new(const struct http_server_opts *o, http_handler *handler,
+                                    void *ctx);
+/* Serve until http_server_stop(); then finishes what is in flight.  Returns 0, or -1 with
+ * ERR_INTERNAL. */
 MUST_CHECK int http_server_run(struct http_server *s, struct err *e);
 /* Async-signal-safe. */
 void http_server_stop(struct http_server *s);

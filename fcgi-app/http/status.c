@@ -6,12 +6,12 @@
 int http_status_of(enum err_code code)
 {
     static const int map[] = {
-        [ERR_NONE] = 200,         [ERR_INVALID] = 400,   [ERR_UNAUTHORIZED] = 401,
-        [ERR_FORBIDDEN] = 403,    [ERR_NOT_FOUND] = 404, [ERR_METHOD] = 405,
-        [ERR_CONFLICT] = 409,     [ERR_GONE] = 410,      [ERR_LIMIT] = 413,
+        [ERR_NONE] = 200,          [ERR_INVALID] = 400,     [ERR_UNAUTHORIZED] = 401,
+        [ERR_FORBIDDEN] = 403,     [ERR_NOT_FOUND] = 404,   [ERR_METHOD] = 405,
+        [ERR_CONFLICT] = 409,      [ERR_GONE] = 410,        [ERR_LIMIT] = 413,
         [ERR_UNPROCESSABLE] = 422, [ERR_MISDIRECTED] = 421, [ERR_INTERNAL] = 500,
-        [ERR_UPSTREAM] = 502,     [ERR_BUSY] = 503,      [ERR_DB] = 503,
-        [ERR_TIMEOUT] = 504,      [ERR_CONFIG] = 500,    [ERR_USAGE] = 500,
+        [ERR_UPSTREAM] = 502,      [ERR_BUSY] = 503,        [ERR_DB] = 503,
+        [ERR_TIMEOUT] = 504,       [ERR_CONFIG] = 500,      [ERR_USAGE] = 500,
     };
 
     return (size_t)code < COUNT_OF(map) ? map[code] : 500;

@@ -1,6 +1,6 @@
 /*
- * Answers in pieces, with back-pressure: each piece becomes FCGI_STDOUT records; what the socket does not take waits, and
- * the producer is told when everything was taken or the client is gone.
+ * Answers in pieces, with back-pressure: each piece becomes FCGI_STDOUT records; what the socket
+ * does not take waits, and the producer is told when everything was taken or the client is gone.
  */
 #include "http/http_int.h"
 
@@ -62,7 +62,8 @@ void http_stream_end(struct http_req *r, bool aborted)
     bool here = loop_is_current(c->home->loop);
     bool finish;
 
-    /* A call-back that runs just now on the loop is let finish: its argument may die with this call. */
+    /* A call-back that runs just now on the loop is let finish: its argument may die with this
+     * call. */
     if (!here)
         pthread_mutex_lock(&c->calling);
     pthread_mutex_lock(&c->lock);

@@ -6,7 +6,8 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 
-/* ---- characters --------------------------------------------------------------------------------- */
+/* ---- characters ---------------------------------------------------------------------------------
+ */
 
 static bool is_digit(char ch)
 {
@@ -57,7 +58,8 @@ static size_t put_escape(char *to, unsigned char byte)
     return 3;
 }
 
-/* ---- whole URLs ----------------------------------------------------------------------------------- */
+/* ---- whole URLs
+ * ----------------------------------------------------------------------------------- */
 
 static int bad(struct err *e, const char *why)
 {
@@ -192,7 +194,8 @@ struct str url_origin(const struct url *u, struct arena *a)
     return buf_str(&b);
 }
 
-/* ---- escapes ---------------------------------------------------------------------------------------- */
+/* ---- escapes
+ * ---------------------------------------------------------------------------------------- */
 
 struct str url_decode(struct str s, bool plus, struct arena *a)
 {
@@ -233,7 +236,8 @@ struct str url_encode(struct str s, const char *keep, struct arena *a)
     return str_make(to, n);
 }
 
-/* ---- queries ------------------------------------------------------------------------------------------ */
+/* ---- queries
+ * ------------------------------------------------------------------------------------------ */
 
 /* Decode what can be decoded: a stray '%' stays as it is, bytes that are no UTF-8 become U+FFFD. */
 static struct str decode_repaired(struct str s, struct arena *a)
@@ -311,7 +315,8 @@ struct str url_query_without(struct str query, const char *name, struct arena *a
     return buf_str(&b);
 }
 
-/* ---- the canonical path --------------------------------------------------------------------------------- */
+/* ---- the canonical path
+ * --------------------------------------------------------------------------------- */
 
 static int bad_path(struct err *e, const char *why)
 {
@@ -349,7 +354,8 @@ static bool is_dots(struct str segment)
     return str_eq_c(segment, ".") || str_eq_c(segment, "..");
 }
 
-/* Whether the (canonical) segment holds "." or "..", perhaps beside an escaped separator that a peer may decode. */
+/* Whether the (canonical) segment holds "." or "..", perhaps beside an escaped separator that a
+ * peer may decode. */
 static bool hides_dots(struct str segment)
 {
     size_t from = 0;

@@ -14,9 +14,11 @@
 
 enum { MESSAGE_MAX = 256 * 1024 * 1024 };
 
-/* ---- asking -------------------------------------------------------------------------------------- */
+/* ---- asking
+ * -------------------------------------------------------------------------------------- */
 
-void fcgi_put_record(struct buf *out, unsigned type, uint16_t id, struct str content, uint8_t padding)
+void fcgi_put_record(struct buf *out, unsigned type, uint16_t id, struct str content,
+                     uint8_t padding)
 {
     static const char zeros[256];
     unsigned char head[FCGI_HEADER_LEN] = {FCGI_VERSION_1,
@@ -122,7 +124,8 @@ bool fcgi_send(int fd, struct str bytes)
     return true;
 }
 
-/* ---- receiving ------------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ------------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {

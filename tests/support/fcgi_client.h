@@ -1,5 +1,6 @@
 /*
- * A small FastCGI client for tests: what nginx does on one connection, byte by byte when a test wants it.
+ * A small FastCGI client for tests: what nginx does on one connection, byte by byte when a test
+ * wants it.
  */
 #ifndef SLUICE_TESTS_FCGI_CLIENT_H
 #define SLUICE_TESTS_FCGI_CLIENT_H
@@ -11,27 +12,28 @@ struct fcgi_request {
     const char *method; /* NULL: GET */
     const char *uri;    /* with query */
     struct str body;
-    const char *content_type;      /* NULL: none */
-    const char *const *params;     /* more "NAME=value", NULL at the end; may be NULL */
-    const char *announced;         /* CONTENT_LENGTH as text; NULL: the true one */
-    bool close;                    /* without FCGI_KEEP_CONN */
-    uint16_t id;                   /* 0: 1, as nginx */
-    size_t record;                 /* bytes of body per STDIN record, 0: 32 KiB as nginx */
-    uint8_t padding;               /* behind every record that has content */
+    const char *content_type;  /* NULL: none */
+    const char *const *params; /* more "NAME=value", NULL at the end; may be NULL */
+    const char *announced;     /* CONTENT_LENGTH as text; NULL: the true one */
+    bool close;                /* without FCGI_KEEP_CONN */
+    uint16_t id;               /* 0: 1, as nginx */
+    size_t record;             /* bytes of body per STDIN record, 0: 32 KiB as nginx */
+    uint8_t padding;           /* behind every record that has content */
 };
 
 struct fcgi_answer {
     int status;      /* from the Status header; 0 when no header block came */
     struct str head; /* header block without its empty line */
     struct str body;
-    bool ended;      /* END_REQUEST came */
-    bool closed;     /* the connection was closed */
+    bool ended;  /* END_REQUEST came */
+    bool closed; /* the connection was closed */
 };
 
 /* The records of a whole request, appended. */
 void fcgi_put_request(struct buf *out, const struct fcgi_request *r);
 /* One record, appended. */
-void fcgi_put_record(struct buf *out, unsigned type, uint16_t id, struct str content, uint8_t padding);
+void fcgi_put_record(struct buf *out, unsigned type, uint16_t id, struct str content,
+                     uint8_t padding);
 
 /* A connection to a unix socket, -1 when refused. */
 int fcgi_connect(const char *path);

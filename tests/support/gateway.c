@@ -11,7 +11,8 @@
 
 #define API STR("/api/v1/")
 
-/* ---- helpers ------------------------------------------------------------------------------------- */
+/* ---- helpers
+ * ------------------------------------------------------------------------------------- */
 
 char *gw_strdup(struct str s)
 {
@@ -62,7 +63,8 @@ void gw_error(struct gw_answer *out, int status, int code, const char *message, 
     val_dict_set_c(out->body, "errors", list);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 struct gateway *gateway_new(const struct gateway_opts *o)
 {
@@ -99,11 +101,13 @@ void gateway_connected(struct gateway *g)
     pthread_mutex_unlock(&g->lock);
 }
 
-/* ---- one request ----------------------------------------------------------------------------------- */
+/* ---- one request
+ * ----------------------------------------------------------------------------------- */
 
 static bool split_path(struct gw_call *c)
 {
-    struct str rest = str_slice(c->r->path, API.len, c->r->path.len - 1); /* without the final slash */
+    struct str rest =
+        str_slice(c->r->path, API.len, c->r->path.len - 1); /* without the final slash */
 
     while (rest.len > 0) {
         struct str segment = url_decode(str_cut(&rest, '/'), false, c->r->a);

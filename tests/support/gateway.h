@@ -1,9 +1,9 @@
 /*
- * A stand-in for the telephony gateway behind the proxy (gateway-proxy.md 6.1, 6.4, 7, 9.6): logins with cookies, a few
- * collections in memory, audit records, and switches that make it misbehave.
+ * A stand-in for the telephony gateway behind the proxy (gateway-proxy.md 6.1, 6.4, 7, 9.6): logins
+ * with cookies, a few collections in memory, audit records, and switches that make it misbehave.
  *
- * One lock guards the whole state; a request is answered in one step, waiting and misbehaving on the wire
- * come after it.
+ * One lock guards the whole state; a request is answered in one step, waiting and misbehaving on
+ * the wire come after it.
  */
 #ifndef SLUICE_TESTS_GATEWAY_H
 #define SLUICE_TESTS_GATEWAY_H
@@ -53,7 +53,8 @@ void gateway_connected(struct gateway *g);
 /* Header in any case, empty when absent. */
 struct str gw_header(const struct gw_request *r, const char *name);
 
-/* Serve HTTP/1.1 on a listening socket, a thread per connection, until the process ends.  -1 when accepting fails. */
+/* Serve HTTP/1.1 on a listening socket, a thread per connection, until the process ends.  -1 when
+ * accepting fails. */
 int gateway_serve(struct gateway *g, int listen_fd);
 
 /* The accounts, for --help. */

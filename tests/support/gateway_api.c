@@ -1,5 +1,6 @@
 /*
- * The stand-in gateway's resources: collections with list, create, read, change and delete, and a few of their own kind.
+ * The stand-in gateway's resources: collections with list, create, read, change and delete, and a
+ * few of their own kind.
  */
 #include "support/gateway_int.h"
 
@@ -86,7 +87,8 @@ static struct val merged(struct val base, struct val change, struct arena *a)
     return out;
 }
 
-/* ---- collections ------------------------------------------------------------------------------------------- */
+/* ---- collections
+ * ------------------------------------------------------------------------------------------- */
 
 static void list_items(struct gw_call *c, const struct resource *res, struct str collection)
 {
@@ -97,7 +99,8 @@ static void list_items(struct gw_call *c, const struct resource *res, struct str
     for (size_t i = 0; i < val_count(all); i++) {
         struct val item = val_at(all, i);
 
-        if (c->n == 1 && reseller != NULL && !str_eq_c(val_get_text(item, "resellerId", STR("")), reseller))
+        if (c->n == 1 && reseller != NULL &&
+            !str_eq_c(val_get_text(item, "resellerId", STR("")), reseller))
             continue;
         val_list_add(out, item);
     }
@@ -172,7 +175,9 @@ static bool serve_resource(struct gw_call *c)
     return false;
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------------- */
+/* ---- numbers
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void list_numbers(struct gw_call *c, struct str collection)
 {
@@ -191,12 +196,15 @@ static void list_numbers(struct gw_call *c, struct str collection)
             val_list_add(available, of_tenant ? item : val_get(item, "phoneNumber"));
     }
     if (str_find(c->r->query, STR("available=true")) >= 0)
-        val_dict_set_c(c->out->body, of_tenant ? "available_phoneNumbers" : "available_numbers", available);
+        val_dict_set_c(c->out->body, of_tenant ? "available_phoneNumbers" : "available_numbers",
+                       available);
     else
-        val_dict_set_c(c->out->body, of_tenant ? "assignement_phoneNumbers" : "assigned_numbers", assigned);
+        val_dict_set_c(c->out->body, of_tenant ? "assignement_phoneNumbers" : "assigned_numbers",
+                       assigned);
 }
 
-static struct val number_result(struct str number, const char *status, const char *message, struct arena *a)
+static struct val number_result(struct str number, const char *status, const char *message,
+                                struct arena *a)
 {
     struct val v = val_dict_new(a, 4);
 
@@ -219,7 +227,8 @@ static struct val change_number(struct gw_call *c, struct str collection, struct
         return number_result(number, "rejected", "already exists", c->r->a);
     if (!add) {
         (void)gw_store_delete(c->g, collection, number);
-        return number_result(number, known ? "deleted" : "rejected", known ? NULL : "no such number", c->r->a);
+        return number_result(number, known ? "deleted" : "rejected",
+                             known ? NULL : "no such number", c->r->a);
     }
     v = val_dict_new(c->r->a, 4);
     val_dict_set_c(v, "phoneNumber", val_str(number));
@@ -253,7 +262,9 @@ void gw_numbers(struct gw_call *c, struct str collection)
     val_dict_set_c(c->out->body, "result", result);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------ */
+/* ---- the rest
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static bool matches_search(struct val user, struct val params)
 {

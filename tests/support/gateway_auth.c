@@ -27,7 +27,8 @@ void gateway_print_accounts(void)
     }
 }
 
-/* ---- logging in ------------------------------------------------------------------------------------ */
+/* ---- logging in
+ * ------------------------------------------------------------------------------------ */
 
 static const struct gw_account *account_of(struct val body)
 {
@@ -68,8 +69,10 @@ void gw_login(struct gateway *g, const struct gw_request *r, struct val body, st
         return;
     }
     s = session_new(g, account);
-    buf_addf(&out->headers, "Set-Cookie: sessionid=%s; Path=/; HttpOnly\r\nSet-Cookie: balancer=node-%.4s; Path=/\r\n",
-             s->id, s->id);
+    buf_addf(
+        &out->headers,
+        "Set-Cookie: sessionid=%s; Path=/; HttpOnly\r\nSet-Cookie: balancer=node-%.4s; Path=/\r\n",
+        s->id, s->id);
     if (account->tenant != NULL)
         val_dict_set_c(ids, "tenant_id", val_str_c(account->tenant));
     if (account->group != NULL)
@@ -83,7 +86,8 @@ void gw_login(struct gateway *g, const struct gw_request *r, struct val body, st
     val_dict_set_c(out->body, "profile", profile);
 }
 
-/* ---- who calls --------------------------------------------------------------------------------------- */
+/* ---- who calls
+ * --------------------------------------------------------------------------------------- */
 
 static struct str cookie(const struct gw_request *r, const char *name)
 {
@@ -107,7 +111,8 @@ static struct gw_session *session_of(struct gateway *g, const struct gw_request 
     for (size_t i = 0; i < SESSIONS; i++) {
         struct gw_session *s = &g->sessions[i];
 
-        /* The balancer's cookie leads to the node that knows the session; without it another one answers. */
+        /* The balancer's cookie leads to the node that knows the session; without it another one
+         * answers. */
         if (s->account != NULL && str_eq_c(id, s->id) && str_starts(balancer, STR("node-")) &&
             str_eq(str_slice(balancer, 5, balancer.len), str_make(s->id, 4)))
             return s;
@@ -143,7 +148,8 @@ static bool by_authorization(struct gateway *g, const struct gw_request *r)
     return g->o.bearer != NULL && str_eq(given, str_printf(r->a, "Bearer %s", g->o.bearer));
 }
 
-const struct gw_account *gw_who(struct gateway *g, const struct gw_request *r, struct gw_answer *out)
+const struct gw_account *gw_who(struct gateway *g, const struct gw_request *r,
+                                struct gw_answer *out)
 {
     struct gw_session *s = session_of(g, r);
 
@@ -173,13 +179,15 @@ bool gw_allowed(struct gw_call *c)
             return false;
         if (c->n == 2)
             return reads;
-        return c->n >= 4 && str_eq_c(c->segments[2], "groups") && str_eq_c(c->segments[3], at->group);
+        return c->n >= 4 && str_eq_c(c->segments[2], "groups") &&
+               str_eq_c(c->segments[3], at->group);
     }
     if (at->tenant != NULL)
         return c->n >= 1 && !str_eq_c(c->segments[0], "tenants");
     if (at->reseller != NULL && below_tenant) {
         tenant = gw_store_get(c->g, STR("tenants"), c->segments[1], c->r->a);
-        return val_is_undef(tenant) || str_eq_c(val_get_text(tenant, "resellerId", STR("")), at->reseller);
+        return val_is_undef(tenant) ||
+               str_eq_c(val_get_text(tenant, "resellerId", STR("")), at->reseller);
     }
     return true;
 }

@@ -9,14 +9,17 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-/* ---- switches ---------------------------------------------------------------------------------------- */
+/* ---- switches
+ * ---------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     size_t at;
 } numbers[] = {
-    {"delay_ms", offsetof(struct gw_switches, delay_ms)}, {"status", offsetof(struct gw_switches, status)},
-    {"big_mb", offsetof(struct gw_switches, big_mb)},     {"expire_after", offsetof(struct gw_switches, expire_after)},
+    {"delay_ms", offsetof(struct gw_switches, delay_ms)},
+    {"status", offsetof(struct gw_switches, status)},
+    {"big_mb", offsetof(struct gw_switches, big_mb)},
+    {"expire_after", offsetof(struct gw_switches, expire_after)},
     {"times", offsetof(struct gw_switches, times)},
 };
 
@@ -38,7 +41,8 @@ static const struct {
 } texts[] = {
     {"path", offsetof(struct gw_switches, path), sizeof(((struct gw_switches *)0)->path)},
     {"method", offsetof(struct gw_switches, method), sizeof(((struct gw_switches *)0)->method)},
-    {"location", offsetof(struct gw_switches, location), sizeof(((struct gw_switches *)0)->location)},
+    {"location", offsetof(struct gw_switches, location),
+     sizeof(((struct gw_switches *)0)->location)},
 };
 
 void gw_switches_reset(struct gateway *g)
@@ -95,12 +99,14 @@ static struct val show_switches(const struct gateway *g, struct arena *a)
     }
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         val_dict_set_c(out, texts[i].name, val_str_dup(a, str_c(base + texts[i].at)));
-    if (g->switches.headers != NULL && json_parse_copy(str_c(g->switches.headers), &headers, a, &e) == 0)
+    if (g->switches.headers != NULL &&
+        json_parse_copy(str_c(g->switches.headers), &headers, a, &e) == 0)
         val_dict_set_c(out, "headers", headers);
     return out;
 }
 
-/* ---- misbehaving --------------------------------------------------------------------------------------- */
+/* ---- misbehaving
+ * --------------------------------------------------------------------------------------- */
 
 static bool applies(const struct gw_switches *s, const struct gw_request *r)
 {
@@ -119,7 +125,8 @@ static void add_headers(const struct gw_switches *s, struct gw_answer *out, stru
     if (s->headers == NULL || json_parse_copy(str_c(s->headers), &headers, a, &e) != 0)
         return;
     for (size_t i = 0; val_pair_at(headers, i, &name, &value); i++)
-        buf_addf(&out->headers, "%.*s: %.*s\r\n", STR_ARG(val_text(name)), STR_ARG(val_text(value)));
+        buf_addf(&out->headers, "%.*s: %.*s\r\n", STR_ARG(val_text(name)),
+                 STR_ARG(val_text(value)));
 }
 
 static struct val filler(int64_t mb, struct arena *a)
@@ -174,7 +181,8 @@ bool gw_misbehave(struct gateway *g, const struct gw_request *r, struct gw_answe
     return done;
 }
 
-/* ---- counters -------------------------------------------------------------------------------------------- */
+/* ---- counters
+ * -------------------------------------------------------------------------------------------- */
 
 void gw_counters_reset(struct gateway *g)
 {

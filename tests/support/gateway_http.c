@@ -1,5 +1,6 @@
 /*
- * The stand-in gateway's wire: HTTP/1.1 with kept connections, a thread each, and its ways to break.
+ * The stand-in gateway's wire: HTTP/1.1 with kept connections, a thread each, and its ways to
+ * break.
  */
 #include "support/gateway.h"
 
@@ -29,7 +30,8 @@ struct line {
     size_t len, cap;
 };
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ------------------------------------------------------------------------------------- */
 
 static bool receive(struct line *l)
 {
@@ -169,7 +171,8 @@ static bool receive_request(struct line *l, struct gw_request *r)
     return receive_body(l, r);
 }
 
-/* ---- answering ------------------------------------------------------------------------------------- */
+/* ---- answering
+ * ------------------------------------------------------------------------------------- */
 
 static void pause_ms(int64_t ms)
 {
@@ -203,8 +206,8 @@ static bool send_answer(struct line *l, const struct gw_request *r, const struct
     struct buf b;
 
     buf_init(&b, 2 * BODY_MAX, l->a);
-    buf_addf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nServer: stand-in\r\n", out->status,
-             http_status_text(out->status));
+    buf_addf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nServer: stand-in\r\n",
+             out->status, http_status_text(out->status));
     if (out->status != 204 && out->status != 304)
         buf_addf(&b, "Content-Length: %zu\r\n", body.len);
     buf_add_str(&b, buf_str(&out->headers));
@@ -244,7 +247,8 @@ static bool respond(struct line *l, const struct gw_request *r)
     return send_answer(l, r, &out);
 }
 
-/* ---- connections ---------------------------------------------------------------------------------------- */
+/* ---- connections
+ * ---------------------------------------------------------------------------------------- */
 
 static void *line_main(void *arg)
 {

@@ -17,7 +17,14 @@ struct gw_account {
     const char *tenant, *group, *reseller; /* what it is bound to, or NULL */
 };
 
-enum { SESSIONS = 256, ID_LEN = 32, RECORDS = 1000, REQUESTS_KEPT = 100, PATHS = 500, SEGMENTS = 16 };
+enum {
+    SESSIONS = 256,
+    ID_LEN = 32,
+    RECORDS = 1000,
+    REQUESTS_KEPT = 100,
+    PATHS = 500,
+    SEGMENTS = 16
+};
 
 struct gw_session {
     const struct gw_account *account; /* NULL: free */
@@ -89,9 +96,11 @@ void gw_random_id(char out[ID_LEN + 1]);
 char *gw_strdup(struct str s);
 
 /* Answers 200 with cookies, or 401. */
-void gw_login(struct gateway *g, const struct gw_request *r, struct val body, struct gw_answer *out);
+void gw_login(struct gateway *g, const struct gw_request *r, struct val body,
+              struct gw_answer *out);
 /* Who calls, or NULL (the answer is made). */
-const struct gw_account *gw_who(struct gateway *g, const struct gw_request *r, struct gw_answer *out);
+const struct gw_account *gw_who(struct gateway *g, const struct gw_request *r,
+                                struct gw_answer *out);
 /* Whether the account may see the path; a tenant counts with its reseller. */
 bool gw_allowed(struct gw_call *c);
 
@@ -108,7 +117,8 @@ struct val gw_store_get(struct gateway *g, struct str collection, struct str id,
 /* With all that lies below it. */
 bool gw_store_delete(struct gateway *g, struct str collection, struct str id);
 struct val gw_store_list(struct gateway *g, struct str collection, struct arena *a);
-/* All items of collections ending in `suffix`, with the collection as second part of each pair [item, collection]. */
+/* All items of collections ending in `suffix`, with the collection as second part of each pair
+ * [item, collection]. */
 struct val gw_store_all(struct gateway *g, struct str suffix, struct arena *a);
 void gw_store_clear(struct gateway *g);
 void gw_store_seed(struct gateway *g);
@@ -117,8 +127,8 @@ void gw_api(struct gw_call *c);
 void gw_numbers(struct gw_call *c, struct str collection);
 
 /* Give the answer its record id and keep the record. */
-void gw_audit(struct gateway *g, const struct gw_request *r, const struct gw_account *who, struct val body,
-              struct gw_answer *out);
+void gw_audit(struct gateway *g, const struct gw_request *r, const struct gw_account *who,
+              struct val body, struct gw_answer *out);
 struct val gw_audit_find(struct gateway *g, struct str id, struct arena *a);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The stand-in gateway's data: items of collections, as JSON texts in the order they came; and its audit records.
+ * The stand-in gateway's data: items of collections, as JSON texts in the order they came; and its
+ * audit records.
  */
 #include "support/gateway_int.h"
 
@@ -8,7 +9,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-/* ---- items ------------------------------------------------------------------------------------------- */
+/* ---- items
+ * ------------------------------------------------------------------------------------------- */
 
 static struct gw_item **find(struct gateway *g, struct str collection, struct str id)
 {
@@ -124,27 +126,37 @@ void gw_store_seed(struct gateway *g)
         const char *collection, *id, *json;
     } rows[] = {
         {"tenants", "acme",
-         "{\"tenantId\":\"acme\",\"name\":\"Acme\",\"type\":\"Enterprise\",\"resellerId\":\"north\","
+         "{\"tenantId\":\"acme\",\"name\":\"Acme\",\"type\":\"Enterprise\",\"resellerId\":"
+         "\"north\","
          "\"defaultDomain\":\"acme.example\",\"useCustomRoutingProfile\":false}"},
         {"tenants", "globex",
-         "{\"tenantId\":\"globex\",\"name\":\"Globex\",\"type\":\"ServiceProvider\",\"resellerId\":\"south\","
+         "{\"tenantId\":\"globex\",\"name\":\"Globex\",\"type\":\"ServiceProvider\",\"resellerId\":"
+         "\"south\","
          "\"defaultDomain\":\"globex.example\",\"useCustomRoutingProfile\":false}"},
         {"tenants/acme/groups", "sales",
-         "{\"groupId\":\"sales\",\"groupName\":\"Sales\",\"tenantId\":\"acme\",\"userLimit\":100,\"userCount\":2}"},
+         "{\"groupId\":\"sales\",\"groupName\":\"Sales\",\"tenantId\":\"acme\",\"userLimit\":100,"
+         "\"userCount\":2}"},
         {"tenants/acme/groups", "support",
-         "{\"groupId\":\"support\",\"groupName\":\"Support\",\"tenantId\":\"acme\",\"userLimit\":50,\"userCount\":0}"},
+         "{\"groupId\":\"support\",\"groupName\":\"Support\",\"tenantId\":\"acme\",\"userLimit\":"
+         "50,\"userCount\":0}"},
         {"tenants/acme/groups/sales/users", "ann@acme.example",
-         "{\"userId\":\"ann@acme.example\",\"firstName\":\"Ann\",\"lastName\":\"Archer\",\"phoneNumber\":\"+3225550001\","
+         "{\"userId\":\"ann@acme.example\",\"firstName\":\"Ann\",\"lastName\":\"Archer\","
+         "\"phoneNumber\":\"+3225550001\","
          "\"extension\":\"001\",\"inTrunkGroup\":false}"},
         {"tenants/acme/groups/sales/users", "bob@acme.example",
-         "{\"userId\":\"bob@acme.example\",\"firstName\":\"Bob\",\"lastName\":\"Baker\",\"phoneNumber\":\"\","
+         "{\"userId\":\"bob@acme.example\",\"firstName\":\"Bob\",\"lastName\":\"Baker\","
+         "\"phoneNumber\":\"\","
          "\"extension\":\"002\",\"inTrunkGroup\":true}"},
         {"tenants/acme/groups/sales/services/trunk_groups", "main",
-         "{\"name\":\"main\",\"groupId\":\"sales\",\"deviceName\":\"sbc1\",\"deviceLevel\":\"Group\"}"},
-        {"tenants/acme/numbers", "+3225550001", "{\"phoneNumber\":\"+3225550001\",\"assignedToGroup\":\"sales\"}"},
-        {"tenants/acme/numbers", "+3225550002", "{\"phoneNumber\":\"+3225550002\",\"assignedToGroup\":\"\"}"},
+         "{\"name\":\"main\",\"groupId\":\"sales\",\"deviceName\":\"sbc1\",\"deviceLevel\":"
+         "\"Group\"}"},
+        {"tenants/acme/numbers", "+3225550001",
+         "{\"phoneNumber\":\"+3225550001\",\"assignedToGroup\":\"sales\"}"},
+        {"tenants/acme/numbers", "+3225550002",
+         "{\"phoneNumber\":\"+3225550002\",\"assignedToGroup\":\"\"}"},
         {"tenants/acme/groups/sales/numbers", "+3225550001",
-         "{\"phoneNumber\":\"+3225550001\",\"userId\":\"ann@acme.example\",\"userType\":\"Normal\",\"extension\":\"001\"}"},
+         "{\"phoneNumber\":\"+3225550001\",\"userId\":\"ann@acme.example\",\"userType\":\"Normal\","
+         "\"extension\":\"001\"}"},
     };
     struct arena *a = arena_new(0);
 
@@ -159,7 +171,8 @@ void gw_store_seed(struct gateway *g)
     arena_free(a);
 }
 
-/* ---- audit records (gateway-proxy.md 6.4) -------------------------------------------------------------- */
+/* ---- audit records (gateway-proxy.md 6.4)
+ * -------------------------------------------------------------- */
 
 /* "<uuid>-<epoch>.<fraction>" */
 static struct str new_record_id(struct arena *a)
@@ -168,8 +181,8 @@ static struct str new_record_id(struct arena *a)
     char id[ID_LEN + 1];
 
     gw_random_id(id);
-    return str_printf(a, "%.8s-%.4s-%.4s-%.4s-%.12s-%lld.%06lld", id, id + 8, id + 12, id + 16, id + 20,
-                      (long long)(us / 1000000), (long long)(us % 1000000));
+    return str_printf(a, "%.8s-%.4s-%.4s-%.4s-%.12s-%lld.%06lld", id, id + 8, id + 12, id + 16,
+                      id + 20, (long long)(us / 1000000), (long long)(us % 1000000));
 }
 
 /* The segment behind `name` in the path, or null. */
@@ -185,8 +198,9 @@ static struct val behind(struct str path, const char *name, struct arena *a)
     return val_null();
 }
 
-static struct val record_of(const struct gw_request *r, const struct gw_account *who, struct val body,
-                            const struct gw_answer *out, struct str id, struct arena *a)
+static struct val record_of(const struct gw_request *r, const struct gw_account *who,
+                            struct val body, const struct gw_answer *out, struct str id,
+                            struct arena *a)
 {
     struct val v = val_dict_new(a, 20);
     char now[CLOCK_ISO_MAX];
@@ -209,20 +223,23 @@ static struct val record_of(const struct gw_request *r, const struct gw_account 
     val_dict_set_c(v, "status_code", val_int(out->status));
     val_dict_set_c(v, "answer_time", val_str_dup(a, str_c(now)));
     val_dict_set_c(v, "answer_data", val_null());
-    val_dict_set_c(v, "answer_payload", val_is_undef(val_get(out->body, "filler")) ? out->body : val_null());
+    val_dict_set_c(v, "answer_payload",
+                   val_is_undef(val_get(out->body, "filler")) ? out->body : val_null());
     val_dict_set_c(v, "extra_data", val_null());
-    val_dict_set_c(v, "south_data",
-                   val_str(str_printf(a,
-                                      "[{\"timestamp\":\"%lld.0\",\"protocol\":\"BS-OCI\",\"type\":\"request\",\"id\":\"1\","
-                                      "\"content\":\"<command/>\"},{\"timestamp\":\"%lld.1\",\"protocol\":\"BS-OCI\","
-                                      "\"type\":\"response\",\"id\":\"1\",\"content\":\"<command/>\"}]",
-                                      (long long)(clock_wall_ms(&clock_system) / 1000),
-                                      (long long)(clock_wall_ms(&clock_system) / 1000))));
+    val_dict_set_c(
+        v, "south_data",
+        val_str(str_printf(
+            a,
+            "[{\"timestamp\":\"%lld.0\",\"protocol\":\"BS-OCI\",\"type\":\"request\",\"id\":\"1\","
+            "\"content\":\"<command/>\"},{\"timestamp\":\"%lld.1\",\"protocol\":\"BS-OCI\","
+            "\"type\":\"response\",\"id\":\"1\",\"content\":\"<command/>\"}]",
+            (long long)(clock_wall_ms(&clock_system) / 1000),
+            (long long)(clock_wall_ms(&clock_system) / 1000))));
     return v;
 }
 
-void gw_audit(struct gateway *g, const struct gw_request *r, const struct gw_account *who, struct val body,
-              struct gw_answer *out)
+void gw_audit(struct gateway *g, const struct gw_request *r, const struct gw_account *who,
+              struct val body, struct gw_answer *out)
 {
     struct gw_record *rec = &g->records[g->next_record];
     struct str id = new_record_id(r->a);

@@ -65,7 +65,8 @@ int peer_closed_port(void)
     return port;
 }
 
-/* ---- one request ------------------------------------------------------------------------------------- */
+/* ---- one request
+ * ------------------------------------------------------------------------------------- */
 
 static size_t content_length(struct str head)
 {
@@ -146,8 +147,8 @@ static void put_head(int fd, const struct peer_step *s, size_t body_len)
 {
     char head[512];
     int status = s->status != 0 ? s->status : 200;
-    int n = snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\n%s", status, body_len,
-                     s->close ? "Connection: close\r\n" : "");
+    int n = snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\n%s",
+                     status, body_len, s->close ? "Connection: close\r\n" : "");
 
     (void)(put(fd, head, (size_t)n) &&
            (s->headers == NULL || put(fd, s->headers, strlen(s->headers))) && put(fd, "\r\n", 2));
@@ -164,7 +165,8 @@ static void pause_ms(struct peer *p, int ms)
 }
 
 /* True when the connection stays. */
-static bool answer(struct peer *p, int fd, const struct peer_step *s, struct str head, struct str body)
+static bool answer(struct peer *p, int fd, const struct peer_step *s, struct str head,
+                   struct str body)
 {
     struct str text = str_c(s->body);
     bool no_body = str_starts(head, STR("HEAD "));
@@ -204,7 +206,8 @@ static bool answer(struct peer *p, int fd, const struct peer_step *s, struct str
     return false;
 }
 
-/* ---- the thread ------------------------------------------------------------------------------------------ */
+/* ---- the thread
+ * ------------------------------------------------------------------------------------------ */
 
 static void drop(struct peer_conn *c)
 {
@@ -284,7 +287,9 @@ static void *peer_main(void *arg)
     return NULL;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void forget(struct peer *p)
 {

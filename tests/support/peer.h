@@ -1,8 +1,10 @@
 /*
- * An HTTP peer that does what a test tells it: answer, refuse to, stop in the middle, talk nonsense.
+ * An HTTP peer that does what a test tells it: answer, refuse to, stop in the middle, talk
+ * nonsense.
  *
- * One thread, on a free port of 127.0.0.1.  Requests are answered by the steps of the script in order, whatever connection
- * they come on; the last step repeats.  Every request is kept and can be read back.
+ * One thread, on a free port of 127.0.0.1.  Requests are answered by the steps of the script in
+ * order, whatever connection they come on; the last step repeats.  Every request is kept and can be
+ * read back.
  */
 #ifndef SLUICE_TESTS_PEER_H
 #define SLUICE_TESTS_PEER_H
@@ -26,8 +28,8 @@ struct peer_step {
     const char *headers; /* more lines, each ending in \r\n; may be NULL */
     const char *body;    /* NULL: empty */
     size_t size;
-    bool close;          /* close behind the answer instead of keeping the connection */
-    int delay_ms;        /* before answering */
+    bool close;   /* close behind the answer instead of keeping the connection */
+    int delay_ms; /* before answering */
 };
 
 struct peer;
@@ -39,7 +41,8 @@ int peer_port(const struct peer *p);
 void peer_script(struct peer *p, const struct peer_step *steps, size_t n);
 size_t peer_requests(struct peer *p);
 size_t peer_connections(struct peer *p);
-/* Request i as it came, head and body; empty when there was none.  Lives until peer_free or peer_script. */
+/* Request i as it came, head and body; empty when there was none.  Lives until peer_free or
+ * peer_script. */
 struct str peer_request(struct peer *p, size_t i);
 /* A port of 127.0.0.1 nobody listens on. */
 int peer_closed_port(void);

@@ -1,5 +1,6 @@
 /*
- * standin_gateway: a stand-in for the gateway behind the proxy, for tests and for trying things out.
+ * standin_gateway: a stand-in for the gateway behind the proxy, for tests and for trying things
+ * out.
  */
 #include "support/gateway.h"
 
@@ -21,7 +22,8 @@ struct options {
 static void help(void)
 {
     printf("standin_gateway: a gateway that lives in memory\n\n"
-           "  -port=N             port to listen on; 0 (the default) takes a free one.  It is printed on standard output\n"
+           "  -port=N             port to listen on; 0 (the default) takes a free one.  It is "
+           "printed on standard output\n"
            "  -host=ADDRESS       127.0.0.1 by default\n"
            "  -basic=USER:PASS    accept these credentials instead of cookies\n"
            "  -bearer=TOKEN       accept this token instead of cookies\n"
@@ -29,8 +31,10 @@ static void help(void)
            "accounts (POST /api/v1/login/ {\"username\", \"password\"}):\n");
     gateway_print_accounts();
     printf("\nswitches: GET, PUT or DELETE (reset) /_control with a json object of\n"
-           "  delay_ms, status, big_mb, expire_after, times    numbers (times: how many calls, 0 = until reset)\n"
-           "  refuse_login, reset_mid_body, close_early, hang, garbage, forget_sessions    true or false\n"
+           "  delay_ms, status, big_mb, expire_after, times    numbers (times: how many calls, 0 = "
+           "until reset)\n"
+           "  refuse_login, reset_mid_body, close_early, hang, garbage, forget_sessions    true or "
+           "false\n"
            "  path, method    which calls (part of the target; login only when the path names it)\n"
            "  location, headers    added to the answer (headers: an object)\n"
            "reading: GET /_control/counters, GET /_control/requests, GET /health\n");
@@ -56,7 +60,8 @@ static const char *value_of(const char *name, int argc, char **argv, int *i)
 
 static int bad_usage(const char *arg)
 {
-    fprintf(stderr, "standin_gateway: \"%s\" is not an option with a valid value; see --help\n", arg);
+    fprintf(stderr, "standin_gateway: \"%s\" is not an option with a valid value; see --help\n",
+            arg);
     return 2;
 }
 

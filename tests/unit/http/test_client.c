@@ -29,7 +29,10 @@ static bool says(struct str text, const char *part)
 static void answers(void **state)
 {
     static const struct peer_step steps[] = {
-        {.kind = PEER_ANSWER, .status = 201, .headers = "X-A: 1\r\nContent-Type:  text/x \r\nX-A: 2\r\n", .body = "hi"}};
+        {.kind = PEER_ANSWER,
+         .status = 201,
+         .headers = "X-A: 1\r\nContent-Type:  text/x \r\nX-A: 2\r\n",
+         .body = "hi"}};
     struct peer *p = peer_new(steps, 1);
     struct http_header headers[] = {{STR("X-Test"), STR(" v ")}, {STR("X-Empty"), STR("")}};
     struct http_call c = get(p, "/a/../b?x=1#f");
@@ -158,7 +161,8 @@ static void connections_are_kept(void **state)
 
 static void redirects_are_not_followed(void **state)
 {
-    static const struct peer_step steps[] = {{.kind = PEER_ANSWER, .status = 302, .headers = "Location: /y\r\n"}};
+    static const struct peer_step steps[] = {
+        {.kind = PEER_ANSWER, .status = 302, .headers = "Location: /y\r\n"}};
     struct peer *p = peer_new(steps, 1);
     struct http_call c = get(p, "/x");
     struct http_result r;
@@ -195,7 +199,8 @@ static void environment_has_no_say(void **state)
     peer_free(p);
 }
 
-/* ---- failures ------------------------------------------------------------------------------------------- */
+/* ---- failures
+ * ------------------------------------------------------------------------------------------- */
 
 static const struct fail_row {
     const char *name;
@@ -206,13 +211,49 @@ static const struct fail_row {
     size_t max_body;
     size_t requests; /* the peer must have seen */
 } fails[] = {
-    {"closes at once", {.kind = PEER_CLOSE}, "GET", ERR_UPSTREAM, "without a complete answer", 0, 1},
-    {"closes in the middle", {.kind = PEER_CLOSE_MID, .size = 1000}, "GET", ERR_UPSTREAM, "in the middle", 0, 1},
-    {"never answers", {.kind = PEER_HANG}, "GET", ERR_TIMEOUT, "did not answer within 300 ms", 0, 1},
+    {"closes at once",
+     {.kind = PEER_CLOSE},
+     "GET",
+     ERR_UPSTREAM,
+     "without a complete answer",
+     0,
+     1},
+    {"closes in the middle",
+     {.kind = PEER_CLOSE_MID, .size = 1000},
+     "GET",
+     ERR_UPSTREAM,
+     "in the middle",
+     0,
+     1},
+    {"never answers",
+     {.kind = PEER_HANG},
+     "GET",
+     ERR_TIMEOUT,
+     "did not answer within 300 ms",
+     0,
+     1},
     {"nonsense", {.kind = PEER_GARBAGE}, "GET", ERR_UPSTREAM, "invalid answer", 0, 1},
-    {"larger than allowed", {.kind = PEER_BIG, .size = 100000}, "GET", ERR_UPSTREAM, "larger than 65536 bytes", 65536, 1},
-    {"headers too large", {.kind = PEER_BIG_HEAD, .size = 70000}, "GET", ERR_UPSTREAM, "headers", 0, 1},
-    {"post is not repeated", {.kind = PEER_CLOSE}, "POST", ERR_UPSTREAM, "without a complete answer", 0, 1},
+    {"larger than allowed",
+     {.kind = PEER_BIG, .size = 100000},
+     "GET",
+     ERR_UPSTREAM,
+     "larger than 65536 bytes",
+     65536,
+     1},
+    {"headers too large",
+     {.kind = PEER_BIG_HEAD, .size = 70000},
+     "GET",
+     ERR_UPSTREAM,
+     "headers",
+     0,
+     1},
+    {"post is not repeated",
+     {.kind = PEER_CLOSE},
+     "POST",
+     ERR_UPSTREAM,
+     "without a complete answer",
+     0,
+     1},
 };
 
 static void fails_with(const struct fail_row *row)
@@ -226,8 +267,8 @@ static void fails_with(const struct fail_row *row)
     c.max_body = row->max_body;
     c.total_ms = 300;
     assert_int_equal(http_client_do(pool, &c, &r, a, &e), -1);
-    if (e.code != row->code || strstr(e.msg, row->says) == NULL || strstr(e.msg, "127.0.0.1:") == NULL ||
-        strstr(e.msg, "secret") != NULL)
+    if (e.code != row->code || strstr(e.msg, row->says) == NULL ||
+        strstr(e.msg, "127.0.0.1:") == NULL || strstr(e.msg, "secret") != NULL)
         fail_msg("%s: %s (%s)", err_code_name(e.code), e.msg, e.detail);
     assert_true(r.connected);
     assert_int_equal(peer_requests(p), row->requests);
@@ -254,8 +295,9 @@ static void exactly_the_ceiling(void **state)
 /* A kept connection that breaks when it is used again: GET goes out once more, POST does not. */
 static void kept_connection_breaks(void **state)
 {
-    static const struct peer_step steps[] = {
-        {.kind = PEER_ANSWER, .body = "1"}, {.kind = PEER_CLOSE}, {.kind = PEER_ANSWER, .body = "2"}};
+    static const struct peer_step steps[] = {{.kind = PEER_ANSWER, .body = "1"},
+                                             {.kind = PEER_CLOSE},
+                                             {.kind = PEER_ANSWER, .body = "2"}};
     struct peer *p = peer_new(steps, 3);
     struct http_call c = get(p, "/x");
     struct http_result r;

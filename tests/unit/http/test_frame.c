@@ -119,7 +119,8 @@ static void strangers(void **state)
     fcgi_put_record(&b, FCGI_PARAMS, 2, STR("x"), 0);
     assert_true(refused(&b));
     put_begin(&b);
-    fcgi_put_record(&b, FCGI_PARAMS, 1, STR(""), 4); /* libfcgi would read the padding as a header */
+    fcgi_put_record(&b, FCGI_PARAMS, 1, STR(""),
+                    4); /* libfcgi would read the padding as a header */
     assert_true(refused(&b));
     buf_init(&b, MIB, a);
     fcgi_put_record(&b, FCGI_BEGIN_REQUEST, 0, str_make(begin, 8), 0);
@@ -152,7 +153,8 @@ int main(void)
     int failed;
 
     a = arena_new(0);
-    failed = CASES(rows, followed) + CASES(rows, head_first) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed =
+        CASES(rows, followed) + CASES(rows, head_first) + cmocka_run_group_tests(tests, NULL, NULL);
     arena_free(a);
     return failed;
 }

@@ -1,5 +1,6 @@
 /*
- * The event loop: timers in order, calls from other threads, watches given up in the middle of a turn.
+ * The event loop: timers in order, calls from other threads, watches given up in the middle of a
+ * turn.
  */
 #include "support/cases.h"
 
@@ -34,7 +35,8 @@ static void setup(struct world *w)
     w->l = loop_new();
 }
 
-/* ---- timers -------------------------------------------------------------------------------------- */
+/* ---- timers
+ * -------------------------------------------------------------------------------------- */
 
 static void note_a(void *arg)
 {
@@ -134,7 +136,8 @@ static void timers_inside_call_backs(void **state)
     loop_free(w.l);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------ */
+/* ---- calls
+ * ------------------------------------------------------------------------------------------ */
 
 enum { POSTS = 20000 };
 
@@ -195,7 +198,8 @@ static void posts_before_the_stop_run(void **state)
     loop_free(w.l);
 }
 
-/* ---- watches ---------------------------------------------------------------------------------------- */
+/* ---- watches
+ * ---------------------------------------------------------------------------------------- */
 
 /* Both pipes are readable in one turn; whoever comes first gives up both. */
 static void gives_up_both(void *arg, uint32_t revents)
@@ -259,9 +263,12 @@ static void slots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(timers_in_order),          cmocka_unit_test(many_timers),
-        cmocka_unit_test(timers_inside_call_backs), cmocka_unit_test(posts_from_threads),
-        cmocka_unit_test(posts_before_the_stop_run), cmocka_unit_test(unwatch_inside_a_turn),
+        cmocka_unit_test(timers_in_order),
+        cmocka_unit_test(many_timers),
+        cmocka_unit_test(timers_inside_call_backs),
+        cmocka_unit_test(posts_from_threads),
+        cmocka_unit_test(posts_before_the_stop_run),
+        cmocka_unit_test(unwatch_inside_a_turn),
         cmocka_unit_test(slots),
     };
 

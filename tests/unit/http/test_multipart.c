@@ -40,13 +40,15 @@ static void param(const struct param_row *r)
 static void media_types(void **state)
 {
     (void)state;
-    assert_string_equal(str_cstr(a, header_media_type(STR(" Application/JSON ; charset=x"), a)), "application/json");
+    assert_string_equal(str_cstr(a, header_media_type(STR(" Application/JSON ; charset=x"), a)),
+                        "application/json");
     assert_string_equal(str_cstr(a, header_media_type(STR("text/plain"), a)), "text/plain");
     assert_int_equal(header_media_type(STR(""), a).len, 0);
 }
 
 #define TYPE "multipart/form-data; boundary=XX"
-#define PART(headers, body) "--XX\r\nContent-Disposition: form-data; " headers "\r\n\r\n" body "\r\n"
+#define PART(headers, body)                                                                        \
+    "--XX\r\nContent-Disposition: form-data; " headers "\r\n\r\n" body "\r\n"
 
 static const struct form_row {
     const char *name;
@@ -55,7 +57,8 @@ static const struct form_row {
     const char *want; /* name=value[filename,mime] ..., or "!" and a part of the message */
 } forms[] = {
     {"one field", TYPE, PART("name=\"a\"", "1") "--XX--\r\n", "a=1[,]"},
-    {"several", TYPE, PART("name=\"a\"", "1") PART("name=b", "2\r\n3") "--XX--", "a=1[,]b=2\r\n3[,]"},
+    {"several", TYPE, PART("name=\"a\"", "1") PART("name=b", "2\r\n3") "--XX--",
+     "a=1[,]b=2\r\n3[,]"},
     {"file", TYPE, PART("name=\"f\"; filename=\"x.csv\"\r\nContent-Type: text/csv", "a;b") "--XX--",
      "f=a;b[x.csv,text/csv]"},
     {"file name of RFC 5987", TYPE, PART("name=f; filename*=UTF-8''caf%C3%A9", "") "--XX--",
@@ -64,16 +67,19 @@ static const struct form_row {
     {"empty value", TYPE, PART("name=a", "") "--XX--", "a=[,]"},
     {"value like a boundary", TYPE, PART("name=a", "--XY\r\n--X") "--XX--", "a=--XY\r\n--X[,]"},
     {"preamble and epilogue", TYPE, "hello\r\n" PART("name=a", "1") "--XX--\r\nbye", "a=1[,]"},
-    {"blanks behind the boundary", TYPE, "--XX \t\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--",
+    {"blanks behind the boundary", TYPE,
+     "--XX \t\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--", "a=1[,]"},
+    {"quoted boundary", "multipart/form-data; boundary=\"XX\"", PART("name=a", "1") "--XX--",
      "a=1[,]"},
-    {"quoted boundary", "multipart/form-data; boundary=\"XX\"", PART("name=a", "1") "--XX--", "a=1[,]"},
     {"nothing inside", TYPE, "--XX--", ""},
     {"form", "application/x-www-form-urlencoded", "a=1&b=x+y%26&c", "a=1[,]b=x y&[,]c=[,]"},
-    {"form with charset", "application/x-www-form-urlencoded; charset=UTF-8", "a=%C3%A9", "a=\xc3\xa9[,]"},
+    {"form with charset", "application/x-www-form-urlencoded; charset=UTF-8", "a=%C3%A9",
+     "a=\xc3\xa9[,]"},
     {"no boundary", "multipart/form-data", "--XX--", "!boundary"},
     {"boundary does not occur", TYPE, "abc", "!does not occur"},
     {"no end", TYPE, PART("name=a", "1"), "!behind a boundary|closing boundary"},
-    {"headers without end", TYPE, "--XX\r\nContent-Disposition: form-data; name=a", "!end of its headers"},
+    {"headers without end", TYPE, "--XX\r\nContent-Disposition: form-data; name=a",
+     "!end of its headers"},
     {"no name", TYPE, "--XX\r\nContent-Type: a/b\r\n\r\n1\r\n--XX--", "!without a name"},
     {"text behind the boundary", TYPE, "--XXX\r\n\r\n1\r\n--XX--", "!behind a boundary"},
     {"bad escape in a form", "application/x-www-form-urlencoded", "a=%zz", "!invalid escape"},
@@ -122,16 +128,21 @@ static void too_many_parts(void **state)
     buf_init(&b, MIB, a);
     for (int i = 0; i < 1000; i++)
         buf_add_c(&b, "a=1&");
-    assert_int_equal(multipart_parse(STR("application/x-www-form-urlencoded"), buf_str(&b), &parts, &n, a, &e), 0);
+    assert_int_equal(
+        multipart_parse(STR("application/x-www-form-urlencoded"), buf_str(&b), &parts, &n, a, &e),
+        0);
     assert_int_equal(n, 1000);
     buf_add_c(&b, "a=1");
-    assert_int_equal(multipart_parse(STR("application/x-www-form-urlencoded"), buf_str(&b), &parts, &n, a, &e), -1);
+    assert_int_equal(
+        multipart_parse(STR("application/x-www-form-urlencoded"), buf_str(&b), &parts, &n, a, &e),
+        -1);
     assert_non_null(strstr(e.msg, "1000"));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(media_types), cmocka_unit_test(too_many_parts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(media_types),
+                                       cmocka_unit_test(too_many_parts)};
     int failed;
 
     a = arena_new(0);

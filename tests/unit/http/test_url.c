@@ -8,7 +8,8 @@
 
 static struct arena *a;
 
-/* ---- the canonical path (gateway-proxy.md 2.1) ------------------------------------------------------ */
+/* ---- the canonical path (gateway-proxy.md 2.1)
+ * ------------------------------------------------------ */
 
 static const struct path_row {
     const char *name;
@@ -93,7 +94,8 @@ static void long_paths(void **state)
     assert_non_null(strstr(e.msg, "8192"));
 }
 
-/* ---- URLs --------------------------------------------------------------------------------------------- */
+/* ---- URLs
+ * --------------------------------------------------------------------------------------------- */
 
 static const struct url_row {
     const char *name;
@@ -102,8 +104,8 @@ static const struct url_row {
     const char *origin;
 } urls[] = {
     {"plain", "http://h/p", "http||h|0|/p||", "http://h"},
-    {"everything", "HTTPS://u:p@Host.Example:8443/a/b?x=1&y=/?#f", "https|u:p|host.example|8443|/a/b|x=1&y=/?|f",
-     "https://host.example:8443"},
+    {"everything", "HTTPS://u:p@Host.Example:8443/a/b?x=1&y=/?#f",
+     "https|u:p|host.example|8443|/a/b|x=1&y=/?|f", "https://host.example:8443"},
     {"no path", "http://h", "http||h|0|||", "http://h"},
     {"query without path", "http://h?x", "http||h|0||x|", "http://h"},
     {"default port", "http://h:80/", "http||h|80|/||", "http://h"},
@@ -136,14 +138,16 @@ static void parses(const struct url_row *r)
         assert_int_equal(e.code, ERR_INVALID);
         return;
     }
-    got = str_printf(a, "%.*s|%.*s|%.*s|%d|%.*s|%.*s|%.*s", STR_ARG(u.scheme), STR_ARG(u.userinfo),
-                     STR_ARG(u.host), u.port, STR_ARG(u.path), STR_ARG(u.query), STR_ARG(u.fragment));
+    got =
+        str_printf(a, "%.*s|%.*s|%.*s|%d|%.*s|%.*s|%.*s", STR_ARG(u.scheme), STR_ARG(u.userinfo),
+                   STR_ARG(u.host), u.port, STR_ARG(u.path), STR_ARG(u.query), STR_ARG(u.fragment));
     assert_non_null(r->want);
     assert_string_equal(str_cstr(a, got), r->want);
     assert_string_equal(str_cstr(a, url_origin(&u, a)), r->origin);
 }
 
-/* ---- escapes and queries --------------------------------------------------------------------------------- */
+/* ---- escapes and queries
+ * --------------------------------------------------------------------------------- */
 
 static const struct decode_row {
     const char *name;
@@ -151,10 +155,10 @@ static const struct decode_row {
     bool plus;
     const char *want;
 } decodes[] = {
-    {"plain", "abc", true, "abc"},     {"escape", "a%20b%2Fc", false, "a b/c"},
+    {"plain", "abc", true, "abc"},         {"escape", "a%20b%2Fc", false, "a b/c"},
     {"plus as blank", "a+b", true, "a b"}, {"plus as plus", "a+b", false, "a+b"},
-    {"NUL", "a%00", false, NULL},      {"cut", "a%2", false, NULL},
-    {"no hex", "%g0", false, NULL},    {"empty", "", true, ""},
+    {"NUL", "a%00", false, NULL},          {"cut", "a%2", false, NULL},
+    {"no hex", "%g0", false, NULL},        {"empty", "", true, ""},
 };
 
 static void decoding(const struct decode_row *r)
@@ -170,7 +174,8 @@ static void decoding(const struct decode_row *r)
 static void encoding(void **state)
 {
     (void)state;
-    assert_string_equal(str_cstr(a, url_encode(STR("a b/c~\xc3\xa9%"), "/", a)), "a%20b/c~%C3%A9%25");
+    assert_string_equal(str_cstr(a, url_encode(STR("a b/c~\xc3\xa9%"), "/", a)),
+                        "a%20b/c~%C3%A9%25");
     assert_string_equal(str_cstr(a, url_encode(STR("a/b"), NULL, a)), "a%2Fb");
     assert_string_equal(str_cstr(a, url_encode(STR("a\0b"), "/", a)), "a%00b");
 }
@@ -223,8 +228,9 @@ int main(void)
     int failed;
 
     a = arena_new(0);
-    failed = CASES(paths, canonical) + CASES(urls, parses) + CASES(decodes, decoding) + CASES(queries, query) +
-             CASES(withouts, without) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = CASES(paths, canonical) + CASES(urls, parses) + CASES(decodes, decoding) +
+             CASES(queries, query) + CASES(withouts, without) +
+             cmocka_run_group_tests(tests, NULL, NULL);
     arena_free(a);
     return failed;
 }
