@@ -68,6 +68,7 @@ struct engine {
     atomic_bool jobs_stop;
     struct run *leased; /* runs whose lease must be prolonged */
     int n_leased;
+    bool backlog; /* more was due than there was room for */
 
     atomic_uint_fast64_t n_runs, n_blocked, n_parked, n_closed, n_claimed, n_taken_over, n_active;
 };

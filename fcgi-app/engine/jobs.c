@@ -73,6 +73,7 @@ bool jobs_room(struct engine *en)
 
     pthread_mutex_lock(&en->jobs_lock);
     room = en->n_leased < en->o.max_runs;
+    en->backlog = en->backlog || !room;
     pthread_mutex_unlock(&en->jobs_lock);
     return room && jobs_here(en);
 }
@@ -106,8 +107,9 @@ void lease_drop(struct run *r)
     if (r->l_next != NULL)
         r->l_next->l_prev = r->l_prev;
     r->listed = false;
-    if (en->n_leased-- >= en->o.max_runs) {
-        en->jobs_asked = true; /* there was no room before: look what waits */
+    en->n_leased--;
+    if (en->backlog && en->n_leased <= en->o.max_runs / 2) {
+        en->jobs_asked = true; /* more waits: claim several at once, not one for each that ends */
         pthread_cond_broadcast(&en->jobs_wake);
     }
     pthread_mutex_unlock(&en->jobs_lock);
@@ -298,8 +300,8 @@ static void start_claimed(struct engine *en, const struct cfg *cfg, const PGresu
     run_free(r);
 }
 
-/* How many were claimed; 0 also when the database is away, which the pool has reported. */
-static int claim(struct engine *en)
+/* Take what is due, as much as there is room for.  A database that is away is reported by the pool. */
+static void claim(struct engine *en)
 {
     struct db_conn *c = NULL;
     PGresult *res = NULL;
@@ -309,14 +311,18 @@ static int claim(struct engine *en)
 
     pthread_mutex_lock(&en->jobs_lock);
     room = en->o.max_runs - en->n_leased;
+    en->backlog = room <= 0;
     pthread_mutex_unlock(&en->jobs_lock);
     if (room <= 0)
-        return 0;
+        return;
     if (db_get(en->o.db, &c, &e) == 0 &&
         db_query(c, &job_stmt_claim, DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)), &res, &e) == 0) {
         db_put(en->o.db, c);
         c = NULL;
         n = PQntuples(res);
+        pthread_mutex_lock(&en->jobs_lock);
+        en->backlog = en->backlog || n == room;
+        pthread_mutex_unlock(&en->jobs_lock);
         cfg = cfg_get(en->o.cfg);
         for (int row = 0; row < n; row++)
             start_claimed(en, cfg, res, row);
@@ -326,7 +332,6 @@ static int claim(struct engine *en)
     }
     PQclear(res);
     db_put(en->o.db, c);
-    return n;
 }
 
 static void prolong(struct engine *en)
@@ -383,8 +388,7 @@ static void *jobs_main(void *arg)
         }
         if (jobs_here(en) && (asked || now - claimed_ms >= en->o.poll_ms)) {
             claimed_ms = now;
-            if (claim(en) == en->o.max_runs)
-                claimed_ms = 0; /* there may be more */
+            claim(en);
         }
     }
     return NULL;
