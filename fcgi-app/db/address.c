@@ -152,6 +152,20 @@ static bool port_ok(struct str s)
     return s.len > 0 && isdigit((unsigned char)s.p[0]) && str_to_int(s, &n) && n >= 1 && n <= 65535;
 }
 
+static void add_param(struct address *ad, struct str name, struct str value)
+{
+    buf_putc(&ad->query_uri, ad->query_uri.len > 0 ? '&' : '?');
+    encode(name, &ad->query_uri);
+    buf_putc(&ad->query_uri, '=');
+    encode(value, &ad->query_uri);
+}
+
+static int refuse_port(const struct address *ad, struct err *e)
+{
+    err_set(e, ERR_USAGE, "%s: the port must be a number from 1 to 65535", ad->label);
+    return -1;
+}
+
 /* One "host[:port]": appended to hosts (shown) and hosts_uri. */
 static int take_host(struct address *ad, struct str one, struct buf *shown, struct err *e)
 {
@@ -183,10 +197,10 @@ static int take_host(struct address *ad, struct str one, struct buf *shown, stru
                 return refuse_shape(ad, e);
         }
     }
-    if (port.p != NULL && port.len > 0 && !port_ok(port)) {
-        err_set(e, ERR_USAGE, "%s: the port must be a number from 1 to 65535", ad->label);
-        return -1;
-    }
+    if (port.p != NULL && port.len > 0 && !port_ok(port))
+        return refuse_port(ad, e);
+    if (plain.len == 0)
+        return refuse_shape(ad, e);
     if (shown->len > 0)
         buf_putc(shown, ',');
     if (ad->hosts_uri.len > 0)
@@ -206,6 +220,14 @@ static int take_hosts(struct address *ad, struct str hosts, struct err *e)
     struct buf shown;
 
     buf_init(&shown, 4 * KIB, ad->a);
+    if (hosts.len > 0 && hosts.p[0] == ':') { /* a port without host: of the local socket */
+        ad->port = str_slice(hosts, 1, hosts.len);
+        if (ad->port.len > 0 && !port_ok(ad->port))
+            return refuse_port(ad, e);
+        if (ad->port.len > 0)
+            add_param(ad, STR("port"), ad->port);
+        return 0;
+    }
     while (hosts.len > 0) {
         if (take_host(ad, str_cut(&hosts, ','), &shown, e) != 0)
             return -1;
@@ -277,10 +299,7 @@ static int take_param(struct address *ad, struct str name, struct str value, str
         ad->port = value;
     if (str_eq_c(name, "host") && ad->hosts.len == 0)
         ad->hosts = value;
-    buf_putc(&ad->query_uri, ad->query_uri.len > 0 ? '&' : '?');
-    encode(name, &ad->query_uri);
-    buf_putc(&ad->query_uri, '=');
-    encode(value, &ad->query_uri);
+    add_param(ad, name, value);
     return 0;
 }
 

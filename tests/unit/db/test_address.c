@@ -35,6 +35,8 @@ static const struct good {
      "u@/run/pg:5432/d", ""},
     {"socket in the query", "postgresql:///d?host=/run/pg&port=5433&user=u",
      "postgresql://u@/d?host=%2Frun%2Fpg&port=5433", "u@/run/pg:5433/d", ""},
+    {"port of the local socket", "postgresql://u@:5433/d", "postgresql://u@/d?port=5433",
+     "u@[local]:5433/d", ""},
     {"search path", "postgresql://u:canary7@h/d?options=-csearch_path%3Dsluice",
      "postgresql://u:canary7@h/d?options=-csearch_path%3Dsluice", "u@h:5432/d", ""},
     {"password in the query", "postgresql://u@h/d?password=canary7", "postgresql://u:canary7@h/d",
@@ -116,6 +118,7 @@ static const struct bad {
      "DB: the port must be a number from 1 to 65535"},
     {"large port", "postgresql://u@h:70000/d", "DB: the port must be a number from 1 to 65535"},
     {"line feed inside", "postgresql://u:canary7\n@h/d", "DB: a control character in the address"},
+    {"empty host in a list", "postgresql://u@a,,b/d", SHAPE},
     {"open bracket", "postgresql://u:canary7@[::1/d", SHAPE},
 };
 
