@@ -71,6 +71,7 @@ int run_workflow(struct engine *en, const struct cfg_activity *act, struct workf
     }
     if (wf_cache_get(en->workflows, act->definition, out, e) != 0) {
         err_context(e, "workflow \"%.*s\"", STR_ARG(act->name));
+        e->code = ERR_INTERNAL; /* whoever calls has done nothing wrong */
         return -1;
     }
     return 0;

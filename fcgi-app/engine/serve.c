@@ -99,13 +99,19 @@ static void count(struct engine *en, const struct instance *in)
     atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
 }
 
+/* A database that is away is reported by the writer, once. */
+static void log_lost(const struct err *e)
+{
+    log_err(e->code == ERR_DB || e->code == ERR_BUSY ? LOG_DEBUG_LEVEL : LOG_ERROR_LEVEL, "run.not_stored", e);
+}
+
 /* At the commit, on the writer's thread. */
 static void sync_stored(void *arg, const struct err *e)
 {
     struct run *r = arg;
 
     if (e != NULL) {
-        log_err(LOG_WARN_LEVEL, "run.not_stored", e);
+        log_lost(e);
         answer_fail(r, e);
     } else {
         answer_send(r);
@@ -138,7 +144,8 @@ static void sync_on_worker(struct http_req *req, void *arg)
 {
     struct run *r = arg;
 
-    (void)req; /* maybe answered already: r->req tells */
+    (void)req;
+    watch_add(r); /* not before: while it waits for a worker the request must stay */
     run_go(r, INSTANCE_MAY_BLOCK | INSTANCE_SYNC);
     sync_finish(r);
 }
@@ -149,7 +156,6 @@ static void sync_run(struct run *r, struct http_req *req)
         sync_finish(r);
         return;
     }
-    watch_add(r);
     if (http_to_worker(req, sync_on_worker, r) != 0) {
         /* answered with 503; what ran until here had no effect outside */
         atomic_store(&r->req, NULL);
@@ -164,7 +170,7 @@ static void async_stored(void *arg, const struct err *e)
     struct run *r = arg;
 
     if (e != NULL) {
-        log_err(LOG_WARN_LEVEL, "run.not_stored", e);
+        log_lost(e);
         answer_fail(r, e);
         run_free(r);
         return;

@@ -162,10 +162,14 @@ static int outgoing_make(struct node_run *r, const struct http_node *c, struct o
         err_set(e, ERR_INVALID, "parameter \"url\" is empty");
         return -1;
     }
-    o->headers = ARENA_ARRAY(r->a, struct http_header, c->headers.n + 2);
+    o->headers = ARENA_ARRAY(r->a, struct http_header, c->headers.n + 3);
     for (size_t i = 0; i < c->headers.n; i++)
         if (c->headers.items[i].name.len > 0)
             o->headers[o->call.n_headers++] = (struct http_header){c->headers.items[i].name, c->headers.items[i].value};
+    /* the same after a crash and for every retry, so that a careful server does the thing once */
+    if (!str_eq_c(o->call.method, "GET") && !str_eq_c(o->call.method, "HEAD") && !str_eq_c(o->call.method, "OPTIONS") &&
+        header_value(&c->headers, "idempotency-key").p == NULL)
+        o->headers[o->call.n_headers++] = (struct http_header){STR("Idempotency-Key"), node_idempotency_key(r)};
     if (body_out(r, c, o, e) != 0)
         return -1;
     o->call.headers = o->headers;
