@@ -40,10 +40,8 @@ int lib_int(struct call *c, struct val v, int64_t *out)
         *out = v.u.b;
     else if (v.type == VAL_BIGINT)
         *out = bigint_sign(v.u.big) < 0 ? INT64_MIN : INT64_MAX;
-    else if (v.type == VAL_UNDEF)
-        return vm_fail_undefined(c, v);
     else
-        return call_raise(c, TMPL_EXC_TYPE, "'%s' object cannot be interpreted as an integer", val_type_name(v));
+        return call_raise(c, TMPL_EXC_TYPE, "'%s' object cannot be interpreted as an integer", v.type == VAL_UNDEF ? "Undefined" : val_type_name(v));
     return 0;
 }
 
@@ -492,6 +490,8 @@ static int less_list(struct call *c, struct val x, struct val y)
     size_t n = val_count(x) < val_count(y) ? val_count(x) : val_count(y);
 
     for (size_t i = 0; i < n; i++) {
+        if (lib_look(c, val_at(x, i)) != 0 || lib_look(c, val_at(y, i)) != 0)
+            return -1;
         if (!val_eq(val_at(x, i), val_at(y, i)))
             return less(c, val_at(x, i), val_at(y, i));
     }

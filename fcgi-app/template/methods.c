@@ -33,7 +33,8 @@ int lib_bounds(struct call *c, struct val from, struct val to, int64_t len, int6
 {
     *first = 0;
     *last = len;
-    if ((!val_is_none(from) && lib_int(c, from, first) != 0) || (!val_is_none(to) && lib_int(c, to, last) != 0))
+    if ((!val_is(from, VAL_NULL) && lib_int(c, from, first) != 0) ||
+        (!val_is(to, VAL_NULL) && lib_int(c, to, last) != 0))
         return -1;
     text_bounds(len, first, last);
     return 0;

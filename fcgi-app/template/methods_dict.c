@@ -193,6 +193,8 @@ static int dict_items(struct call *c, struct val *out)
 
 static int need_key(struct call *c, struct val key)
 {
+    if (lib_look(c, key) != 0)
+        return -1;
     if (!val_hashable(key))
         return call_raise(c, TMPL_EXC_TYPE, "unhashable type: '%s'", val_type_name(key));
     return 0;

@@ -267,7 +267,7 @@ static int split(struct call *c, bool from_right, struct val *out)
         return -1;
     list = val_list_new(c->a, 0);
     *out = list;
-    if (val_is_none(arg[0])) {
+    if (val_is(arg[0], VAL_NULL)) {
         if (from_right)
             rsplit_blanks(c->self, max, list);
         else

@@ -65,7 +65,7 @@ static int list_count(struct call *c, struct val *out)
     struct val item = val_null();
     int64_t n = 0;
 
-    if (call_bind(c, "value", &item) != 0)
+    if (call_bind(c, "value", &item) != 0 || lib_look(c, item) != 0)
         return -1;
     for (size_t i = 0; i < val_count(c->self); i++)
         n += val_eq(val_at(c->self, i), item);

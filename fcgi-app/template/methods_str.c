@@ -203,7 +203,7 @@ static int strip(struct call *c, unsigned sides, struct val *out)
 
     if (call_bind(c, "chars=", &arg) != 0)
         return -1;
-    if (!val_is_none(arg)) {
+    if (!val_is(arg, VAL_NULL)) {
         if (arg.type != VAL_STR)
             return call_raise(c, TMPL_EXC_TYPE, "strip arg must be None or str");
         if (str_arg(c, arg, "strip arg", &chars) != 0)

@@ -65,9 +65,12 @@ int chk_mapping(struct call *c, struct val *out)
     return call_bind(c, "", NULL) != 0 ? -1 : answer(out, c->self.type == VAL_DICT);
 }
 
+/* A chainable undefined value counts as markup in Jinja2 too. */
 int chk_escaped(struct call *c, struct val *out)
 {
-    return call_bind(c, "", NULL) != 0 ? -1 : answer(out, lib_is_markup(c->self));
+    bool undefined = c->self.type == VAL_UNDEF && vm_env(c->vm)->undefined == TMPL_UNDEF_CHAINABLE;
+
+    return call_bind(c, "", NULL) != 0 ? -1 : answer(out, undefined || lib_is_markup(c->self));
 }
 
 /* Has a length and items. */

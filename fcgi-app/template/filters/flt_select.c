@@ -67,6 +67,8 @@ int flt_map(struct call *c, struct val *out)
         name = c->pos[0];
         sub.pos++;
         sub.n_pos--;
+        if (lib_look(c, name) != 0)
+            return -1;
     }
     if (iter_init(c, c->self, &it) != 0)
         return -1;
@@ -84,7 +86,8 @@ static int keep(struct call *c, bool want, bool by_attr, struct val *out)
 {
     struct call sub = *c;
     struct attr_path path = {0};
-    struct val name = val_undef(NULL);
+    struct val name = val_null();
+    bool named = false;
     struct val list;
     struct iter it;
     struct val item;
@@ -105,10 +108,11 @@ static int keep(struct call *c, bool want, bool by_attr, struct val *out)
     }
     if (sub.n_pos > 0) {
         name = *sub.pos;
+        named = true;
         sub.pos++;
         sub.n_pos--;
     }
-    if (iter_init(c, c->self, &it) != 0)
+    if (lib_look(c, name) != 0 || iter_init(c, c->self, &it) != 0)
         return -1;
     while ((rc = iter_next(c, &it, &item)) == 1) {
         struct val probe = item;
@@ -116,7 +120,7 @@ static int keep(struct call *c, bool want, bool by_attr, struct val *out)
 
         if (path.n > 0 && attr_path_get(c, &path, item, &probe) != 0)
             return -1;
-        if (val_is_undef(name)) {
+        if (!named) {
             if (lib_look(c, probe) != 0)
                 return -1;
             yes = val_truth(probe);

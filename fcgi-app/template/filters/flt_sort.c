@@ -105,7 +105,7 @@ int flt_unique(struct call *c, struct val *out)
     seen_init(c, &seen);
     list = val_list_new(c->a, 0);
     while ((rc = iter_next(c, &it, &item)) == 1) {
-        if (attr_path_get(c, &path, item, &key) != 0)
+        if (attr_path_get(c, &path, item, &key) != 0 || lib_look(c, key) != 0)
             return -1;
         if (!lib_platform(c) && !val_hashable(key))
             return call_raise(c, TMPL_EXC_TYPE, "unhashable type: '%s'", val_type_name(key));
