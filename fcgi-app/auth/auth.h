@@ -111,6 +111,27 @@ MUST_CHECK int auth_m2m_show(const struct cfg *cfg, int64_t user_id, struct str 
 MUST_CHECK int auth_revoke(struct auth *au, struct db_conn *c, int64_t user_id, struct err *e);
 MUST_CHECK int auth_unrevoke(struct auth *au, const struct cfg *cfg, struct db_conn *c,
                              int64_t user_id, struct err *e);
+/* A password reset that began; .username.p NULL: nothing is to be sent. */
+struct auth_reset {
+    struct str username, email, token;
+};
+
+/*
+ * Resets of forgotten passwords (http-api.md 3.4); the caller holds the transaction.
+ *
+ * auth_reset_begin  makes a token for a local user, at most every 5 minutes, valid for 20; gives
+ *                   nothing for others, without an error.
+ * auth_reset_check  ERR_FORBIDDEN "the link is not valid, or no longer".
+ * auth_reset_finish uses the token up and sets the password; ERR_FORBIDDEN, or ERR_INVALID when the
+ *                   password breaks a rule (roll back: the token stays good).
+ */
+MUST_CHECK int auth_reset_begin(struct auth *au, struct db_conn *c, struct str username,
+                                struct auth_reset *out, struct arena *a, struct err *e);
+MUST_CHECK int auth_reset_check(struct auth *au, struct db_conn *c, struct str token,
+                                struct err *e);
+MUST_CHECK int auth_reset_finish(struct auth *au, const struct cfg *cfg, struct db_conn *c,
+                                 struct str token, struct str password, struct err *e);
+
 /* -newsuperuser (migration.md 2.1): ERR_CONFLICT with the documented text when the name exists. */
 MUST_CHECK int auth_new_superuser(struct db_conn *c, struct str name, struct str password,
                                   struct err *e);

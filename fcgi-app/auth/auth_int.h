@@ -107,7 +107,7 @@ MUST_CHECK int store_known_by_m2m(struct db_conn *c, int64_t now_us, struct know
 struct login_user {
     int64_t id; /* 0 = unknown */
     struct str hash, email, ui_profile, token_sealed, two_fa;
-    bool active, local, password_disabled, need_change, limited, token_valid;
+    bool active, local, password_disabled, need_change, limited, token_valid, resetting;
     struct val nets;
 };
 MUST_CHECK int store_login_user(struct db_conn *c, struct str username, int64_t now_us,
@@ -171,5 +171,15 @@ MUST_CHECK int store_unrevoke(struct db_conn *c, int64_t user_id, bool *had_m2m,
                               struct err *e);
 MUST_CHECK int store_superuser(struct db_conn *c, struct str name, struct str hash, bool *made,
                                struct err *e);
+
+/* Resets: digest is the SHA-256 of the token; out untouched when nothing began. */
+MUST_CHECK int store_reset_begin(struct db_conn *c, struct str username, struct str digest,
+                                 int64_t now_us, int64_t not_since_us, int64_t until_us,
+                                 struct auth_reset *out, struct arena *a, struct err *e);
+MUST_CHECK int store_reset_find(struct db_conn *c, struct str digest, int64_t now_us,
+                                int64_t *user_id, struct err *e);
+/* As find, and it and all others of the user are used up. */
+MUST_CHECK int store_reset_take(struct db_conn *c, struct str digest, int64_t now_us,
+                                int64_t *user_id, struct err *e);
 
 #endif

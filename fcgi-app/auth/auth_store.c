@@ -37,7 +37,9 @@ static const struct db_stmt stmt_login_user = {
     "u.status = 'ACTIVE', u.local_user, u.password_disabled, u.need_password_change, "
     "u.with_ip_limits, "
     "u.token_expiry_date IS NULL OR u.token_expiry_date > $2, "
-    "(SELECT json_agg(l.ip::text) FROM user_ip_limits l WHERE l.user_id = u.id) "
+    "(SELECT json_agg(l.ip::text) FROM user_ip_limits l WHERE l.user_id = u.id), "
+    "EXISTS (SELECT 1 FROM one_time_tokens o WHERE o.user_id = u.id "
+    "AND o.scope = 'ResetPassword' AND o.used_on IS NULL AND o.expires_on > $2) "
     "FROM users u WHERE lower(u.username) = lower($1)",
     2};
 
@@ -167,13 +169,39 @@ static const struct db_stmt stmt_superuser = {
     "VALUES ($1, $2, now(), true, 'admin') ON CONFLICT DO NOTHING RETURNING id",
     2};
 
+static const struct db_stmt stmt_reset_begin = {
+    "auth_reset_begin",
+    "INSERT INTO one_time_tokens (digest, scope, user_id, created_on, expires_on) "
+    "SELECT $2, 'ResetPassword', u.id, $3::timestamptz, $5 FROM users u "
+    "WHERE lower(u.username) = lower($1) AND u.status = 'ACTIVE' AND u.local_user "
+    "AND NOT u.password_disabled AND NOT EXISTS (SELECT 1 FROM one_time_tokens o "
+    "WHERE o.user_id = u.id AND o.scope = 'ResetPassword' AND o.created_on > $4) "
+    "RETURNING (SELECT username FROM users WHERE id = user_id), "
+    "(SELECT coalesce(email, '') FROM users WHERE id = user_id)",
+    5};
+
+static const struct db_stmt stmt_reset_find = {
+    "auth_reset_find",
+    "SELECT user_id FROM one_time_tokens WHERE digest = $1 AND scope = 'ResetPassword' "
+    "AND used_on IS NULL AND expires_on > $2",
+    2};
+
+static const struct db_stmt stmt_reset_take = {
+    "auth_reset_take",
+    "UPDATE one_time_tokens SET used_on = $2 WHERE scope = 'ResetPassword' AND used_on IS NULL "
+    "AND user_id = (SELECT user_id FROM one_time_tokens WHERE digest = $1 "
+    "AND scope = 'ResetPassword' AND used_on IS NULL AND expires_on > $2 FOR UPDATE) "
+    "RETURNING user_id",
+    2};
+
 static const struct db_stmt *const all[] = {
     &stmt_known_by_claims,  &stmt_known_by_m2m,  &stmt_login_user,      &stmt_login_try,
     &stmt_login_reset,      &stmt_login_failed,  &stmt_login_done,      &stmt_must_change,
     &stmt_refresh_find,     &stmt_refresh_used,  &stmt_refresh_replace, &stmt_end_sha1,
     &stmt_end_family,       &stmt_end_user,      &stmt_password,        &stmt_password_set,
     &stmt_password_history, &stmt_password_weak, &stmt_m2m_set,         &stmt_revoke,
-    &stmt_unrevoke,         &stmt_superuser,
+    &stmt_reset_begin,      &stmt_reset_find,    &stmt_reset_take,      &stmt_unrevoke,
+    &stmt_superuser,
 };
 const struct db_stmts auth_stmts = {"auth", all, COUNT_OF(all)};
 
@@ -295,6 +323,7 @@ int store_login_user(struct db_conn *c, struct str username, int64_t now_us, str
     out->need_change = db_bool(res, 0, 9);
     out->limited = db_bool(res, 0, 10);
     out->token_valid = db_bool(res, 0, 11);
+    out->resetting = db_bool(res, 0, 13);
     return json_column(res, 0, 12, &out->nets, a, e);
 }
 
@@ -534,6 +563,52 @@ int store_unrevoke(struct db_conn *c, int64_t user_id, bool *had_m2m, int64_t *e
     }
     PQclear(res);
     return rc;
+}
+
+int store_reset_begin(struct db_conn *c, struct str username, struct str digest, int64_t now_us,
+                      int64_t not_since_us, int64_t until_us, struct auth_reset *out,
+                      struct arena *a, struct err *e)
+{
+    PGresult *res = NULL;
+
+    if (db_query_in(c, &stmt_reset_begin,
+                    DB_ARGS(DB_STR(username), DB_BYTES(digest), DB_TIME(now_us),
+                            DB_TIME(not_since_us), DB_TIME(until_us)),
+                    &res, a, e) != 0)
+        return -1;
+    if (PQntuples(res) > 0) {
+        out->username = db_str(res, 0, 0);
+        out->email = db_str(res, 0, 1);
+    }
+    return 0;
+}
+
+static int reset_user(struct db_conn *c, const struct db_stmt *s, struct str digest, int64_t now_us,
+                      int64_t *user_id, struct err *e)
+{
+    PGresult *res = NULL;
+    int rc = db_query(c, s, DB_ARGS(DB_BYTES(digest), DB_TIME(now_us)), &res, e);
+
+    if (rc == 0 && PQntuples(res) == 0) {
+        err_set(e, ERR_FORBIDDEN, "the link is not valid, or no longer");
+        rc = -1;
+    }
+    if (rc == 0)
+        *user_id = db_int(res, 0, 0);
+    PQclear(res);
+    return rc;
+}
+
+int store_reset_find(struct db_conn *c, struct str digest, int64_t now_us, int64_t *user_id,
+                     struct err *e)
+{
+    return reset_user(c, &stmt_reset_find, digest, now_us, user_id, e);
+}
+
+int store_reset_take(struct db_conn *c, struct str digest, int64_t now_us, int64_t *user_id,
+                     struct err *e)
+{
+    return reset_user(c, &stmt_reset_take, digest, now_us, user_id, e);
 }
 
 int store_superuser(struct db_conn *c, struct str name, struct str hash, bool *made, struct err *e)

@@ -35,7 +35,7 @@ void cache_init(struct cache *c)
 void cache_release(struct cache *c)
 {
     for (size_t i = 0; i < SHARDS; i++) {
-        for (size_t k = 0; k < SETS * WAYS; k++)
+        for (size_t k = 0; k < (size_t)SETS * WAYS; k++)
             known_unref(c->shards[i].slots[k / WAYS][k % WAYS].k);
         pthread_mutex_destroy(&c->shards[i].lock);
     }

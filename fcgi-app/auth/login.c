@@ -45,6 +45,8 @@ static const char *obstacle(const struct cfg *cfg, const struct login_user *u, s
         return "revoked or not active";
     if (!u->local || u->password_disabled || u->hash.len == 0)
         return "no password login";
+    if (u->resetting)
+        return "password is being reset";
     if (!from_allowed_place(u, client_ip))
         return "address not allowed";
     if (str_eq_c(u->two_fa, "email") || str_eq_c(u->two_fa, "totp") ||

@@ -75,8 +75,15 @@ static const struct db_stmt stmt_document_first = {
     "WHERE NOT EXISTS (SELECT 1 FROM configuration)",
     1};
 
+/* A new key is used at once: others must not wait for their next look at `keys`. */
+static const struct db_stmt stmt_tell = {
+    "config_tell",
+    "WITH g AS (UPDATE generations SET n = n + 1, changed_on = now() WHERE topic = 'config') "
+    "SELECT pg_notify('sluice', 'config')",
+    0};
+
 static const struct db_stmt *const all[] = {
-    &stmt_read_only,   &stmt_keys,        &stmt_mark,           &stmt_document,  &stmt_profiles,
+    &stmt_tell, &stmt_read_only,   &stmt_keys,        &stmt_mark,           &stmt_document,  &stmt_profiles,
     &stmt_activities,  &stmt_definitions, &stmt_routes,         &stmt_templates, &stmt_lock,
     &stmt_key_missing, &stmt_key_insert,  &stmt_document_first,
 };
@@ -191,7 +198,8 @@ int cfg_prepare(struct db_conn *c, struct err *e)
         if (db_text(c, &stmt_key_missing, DB_ARGS(DB_C(labels[i].name), DB_C(labels[i].algorithm)),
                     &missing, a, e) != 0)
             goto out;
-        if (str_eq_c(missing, "t") && make_key(c, &labels[i], a, e) != 0)
+        if (str_eq_c(missing, "t") && (make_key(c, &labels[i], a, e) != 0 ||
+                                       db_exec(c, &stmt_tell, DB_NO_ARGS, NULL, e) != 0))
             goto out;
     }
     if (db_exec(c, &stmt_document_first, DB_ARGS(DB_STR(json_text(cfg_document_default(a), a))),

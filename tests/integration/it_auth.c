@@ -324,9 +324,45 @@ static void former_passwords(void **state)
     cfg_put(c);
 }
 
+static void resetting(void **state)
+{
+    const struct cfg *c = cfg_get(store);
+    struct auth_reset r;
+    struct auth_reset again;
+    struct err e = {0};
+
+    (void)state;
+    now_us = 1800000000000000;
+    must(auth_reset_begin(au, conn, STR("nobody"), &r, arena, &e), &e);
+    assert_null(r.username.p);
+    must(auth_reset_begin(au, conn, STR("Alice"), &r, arena, &e), &e);
+    assert_true(str_eq_c(r.username, "alice"));
+    assert_true(r.token.len > 40);
+    refused("alice", "third password", "password is being reset");
+    must(auth_reset_begin(au, conn, STR("alice"), &again, arena, &e), &e);
+    assert_null(again.username.p); /* at most every five minutes */
+    must(auth_reset_check(au, conn, r.token, &e), &e);
+    assert_int_equal(auth_reset_check(au, conn, STR("x"), &e), -1);
+    assert_int_equal(e.code, ERR_FORBIDDEN);
+    now_us += 21 * MINUTE;
+    assert_int_equal(auth_reset_finish(au, c, conn, r.token, STR("third password"), &e), -1);
+    assert_int_equal(e.code, ERR_FORBIDDEN);
+    login("third password"); /* the suspension ends with the link */
+
+    must(auth_reset_begin(au, conn, STR("alice"), &r, arena, &e), &e);
+    must(db_begin(conn, &e), &e);
+    assert_int_equal(auth_reset_finish(au, c, conn, r.token, STR("short"), &e), -1);
+    assert_int_equal(e.code, ERR_INVALID);
+    db_rollback(conn);
+    must(auth_reset_finish(au, c, conn, r.token, STR("fourth password"), &e), &e);
+    assert_int_equal(auth_reset_finish(au, c, conn, r.token, STR("fifth password"), &e), -1);
+    login("fourth password");
+    cfg_put(c);
+}
+
 static void deleted(void **state)
 {
-    struct auth_tokens t = login("third password");
+    struct auth_tokens t = login("fourth password");
 
     (void)state;
     assert_true(known(t.access_token));
@@ -347,6 +383,7 @@ int main(void)
         cmocka_unit_test(m2m_and_revoking),
         cmocka_unit_test(passwords),
         cmocka_unit_test(former_passwords),
+        cmocka_unit_test(resetting),
         cmocka_unit_test(deleted),
     };
     const struct migrate_opts o = {.run = true, .program = "it_auth"};

@@ -1,0 +1,86 @@
+/*
+ * Forgotten passwords (http-api.md 5.1): asking for a link, and setting a new password by it.
+ *
+ * The link travels through the workflow `gui.reset_password_request_workflow`, which gets username,
+ * token and email.  Without one nothing can be sent, so nothing is begun; the answer is the same in
+ * all cases, so that nobody learns which users exist.
+ */
+#include "api/user_view.h"
+#include "base/log.h"
+
+/* Hand the link to the workflow; only its own failure is one. */
+static int notify(struct api_call *c, const struct auth_reset *r, int64_t activity_id,
+                  struct err *e)
+{
+    struct val request = val_dict_new(c->a, 3);
+    char guid[37];
+    int64_t id;
+    const struct engine_start s = {
+        .cfg = c->cfg, .activity_id = activity_id, .request = request, .label = STR("")};
+
+    val_dict_set_c(request, "username", val_str(r->username));
+    val_dict_set_c(request, "token", val_str(r->token));
+    val_dict_set_c(request, "email", val_str(r->email));
+    return engine_launch(c->api->engine, &s, &id, guid, e);
+}
+
+static int begin(struct api_call *c, struct str username, int64_t activity_id, struct err *e)
+{
+    struct auth_reset r;
+
+    if (db_begin(c->conn, e) != 0)
+        return -1;
+    if (auth_reset_begin(c->api->auth, c->conn, username, &r, c->a, e) != 0 ||
+        (r.username.p != NULL && notify(c, &r, activity_id, e) != 0) ||
+        db_commit(c->conn, e) != 0) {
+        db_rollback(c->conn);
+        return -1;
+    }
+    return 0;
+}
+
+int reset_password_post(struct api_call *c, struct err *e)
+{
+    struct str name = cfg_text(c->cfg, "gui.reset_password_request_workflow");
+    const struct cfg_activity *activity = cfg_activity_named(c->cfg, name);
+    struct str username;
+
+    if (api_body_need(c, "username", 255, &username, e) != 0)
+        return -1;
+    c->result = val_dict_new(c->a, 0);
+    if (activity == NULL) {
+        log_warn("auth.reset", "why=\"no workflow for reset links\" workflow=" LOG_Q,
+                 str_cstr(c->a, name));
+        return 0;
+    }
+    if (begin(c, username, activity->id, e) != 0) {
+        log_err(LOG_ERROR_LEVEL, "auth.reset", e);
+        err_clear(e);
+    }
+    return 0;
+}
+
+int reset_password_put(struct api_call *c, struct err *e)
+{
+    struct str password;
+
+    if (api_body_need(c, "password", 200, &password, e) != 0 || db_begin(c->conn, e) != 0)
+        return -1;
+    if (auth_reset_finish(c->api->auth, c->cfg, c->conn, c->params[0], password, e) != 0 ||
+        db_commit(c->conn, e) != 0) {
+        db_rollback(c->conn);
+        if (e->code == ERR_FORBIDDEN)
+            e->code = ERR_INVALID; /* the form knows 200, 400 and 500 */
+        return -1;
+    }
+    user_told(c);
+    c->result = val_dict_new(c->a, 0);
+    return 0;
+}
+
+int reset_rules_get(struct api_call *c, struct err *e)
+{
+    if (auth_reset_check(c->api->auth, c->conn, c->params[0], e) != 0)
+        return -1;
+    return auth_password_rules_get(c, e);
+}
