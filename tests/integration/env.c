@@ -180,7 +180,7 @@ struct env *env_new(void)
 
     env->a = a;
     snprintf(env->dir, sizeof env->dir, "%s/sluice-XXXXXX",
-             tmp != NULL && strlen(tmp) < 30 ? tmp : "/tmp");
+             tmp != NULL && strlen(tmp) < 30 ? tmp : P_tmpdir);
     if (mkdtemp(env->dir) == NULL || chmod(env->dir, 0755) != 0) {
         perror(env->dir);
         exit(1);
