@@ -123,7 +123,20 @@ static void serve_starting(struct http_req *r, void *ctx)
     http_reply_json(r, 503, v);
 }
 
-/* Anything in the snapshot, the principals or the queue changed: on the listener's thread. */
+/* A newer program migrated while we run: what it left may not be ours to write (migration.md 8.4). */
+static void check_schema(struct app *app)
+{
+    struct db_conn *c = NULL;
+    struct err e = {0};
+
+    if (db_get(app->db, &c, &e) == 0 && migrate_fits(c, &e) != 0 && e.code == ERR_CONFIG && !stop_asked) {
+        app->stop_status = fail(app->program, &e);
+        http_server_stop(app->server);
+    }
+    db_put(app->db, c);
+}
+
+/* Anything in the snapshot, the principals, the queue or the schema changed: on the listener's thread. */
 static void on_change(void *arg, const char *topic)
 {
     struct app *app = arg;
@@ -131,6 +144,10 @@ static void on_change(void *arg, const char *topic)
 
     if (strcmp(topic, "jobs") == 0) {
         engine_wake(app->engine);
+        return;
+    }
+    if (strcmp(topic, "schema") == 0) {
+        check_schema(app);
         return;
     }
     /* profiles stand in the snapshot but belong to "users" */
@@ -344,7 +361,7 @@ static int serve(struct app *app, const struct app_role *role, struct str uri, s
     pthread_join(b.thread, NULL);
     teardown(app, role);
     pthread_mutex_destroy(&b.starting.lock);
-    return rc != 0 ? rc : b.status;
+    return rc != 0 ? rc : b.status != 0 ? b.status : app->stop_status;
 }
 
 /* -newsuperuser: migrate, create, print the password once (migration.md 2.1). */

@@ -28,6 +28,7 @@ struct app {
     struct api api;
     struct maintenance *maintenance;
     struct metrics *metrics;
+    int stop_status; /* exit status when something ended the process by itself, else 0 */
     void *extra; /* the proxy's own part */
 };
 
