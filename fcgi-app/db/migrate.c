@@ -99,7 +99,7 @@ static enum rc reach(struct migrator *m, struct err *e)
     int64_t wait_ms = CONNECT_FIRST_MS;
     int64_t refused_ms = 0; /* since when */
     char sqlstate[6];
-    char why[ERR_TEXT_MAX];
+    char why[2 * ERR_TEXT_MAX];
 
     for (;;) {
         int64_t now = clock_mono_ms(&clock_system);

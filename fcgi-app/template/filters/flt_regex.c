@@ -139,7 +139,7 @@ int flt_regex_search(struct call *c, struct val *out)
         return 0;
     *out = val_list_new(c->a, n);
     for (size_t i = 0; i < n; i++) {
-        int number;
+        int number = 0;
 
         if (group_number(c, re, groups[i], &number) != 0)
             return -1;
