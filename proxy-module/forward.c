@@ -71,7 +71,8 @@ static void on_head(void *arg, const struct http1_head *h)
     struct str location = http1_header(h, "location"), rewritten;
 
     c->status = h->status;
-    if (h->status == 401 && c->session.renewable && !c->relogged) {
+    if (h->status == 401 && !c->relogged &&
+        gw_session_again(c->proxy->sessions, c->gateway, &c->session, http1_header(h, "www-authenticate"), c->r->a)) {
         c->discarding = true; /* the login was over: once more with a new one */
         return;
     }
@@ -273,9 +274,34 @@ static void session_failed(struct call *c, const struct err *cause)
 {
     struct err e = *cause;
 
+    if (c->session.unreachable) {
+        gw_url_failed(c->proxy->sessions, c->gateway, c->url);
+        if (may_fail_over(c, UP_CONNECTING)) { /* nothing of the call itself was sent */
+            send_upstream(c);
+            return;
+        }
+    }
     if (!str_starts(str_c(e.msg), STR("gateway ")))
         err_context(&e, "gateway %.*s", STR_ARG(c->mount->map->gateway));
     finish_error(c, &e);
+}
+
+static void got_session(struct call *c)
+{
+    struct http_req *r = c->r;
+    struct gw_request q = {.method = r->method_name, .body = r->body};
+    struct err e = {0};
+
+    if (c->session.signs) {
+        q.url = str_printf(r->a, "%.*s%.*s", STR_ARG(c->target.origin), STR_ARG(c->target.path));
+        q.content_type = policy_content_type(r, c->gateway, r->a);
+    }
+    if (gw_session_sign(c->proxy->sessions, c->gateway, &q, &c->session, r->a, &e) != 0)
+        session_failed(c, &e);
+    else if (loop_is_current(r->loop))
+        with_session(c);
+    else
+        http_to_loop(r, back_on_loop, c);
 }
 
 static void renew_on_worker(struct http_req *r, void *arg)
@@ -286,7 +312,7 @@ static void renew_on_worker(struct http_req *r, void *arg)
     if (gw_session(c->proxy->sessions, c->gateway, c->url, &c->session, r->a, &e) != 0)
         session_failed(c, &e);
     else
-        http_to_loop(r, back_on_loop, c);
+        got_session(c);
 }
 
 /* Hand the call to a worker; when none is free the request is answered there and only our holdings are left. */
@@ -311,10 +337,7 @@ static void send_upstream(struct call *c)
     }
     switch (gw_session_try(c->proxy->sessions, c->gateway, c->url, &c->session, c->r->a, &e)) {
     case 1:
-        if (loop_is_current(c->r->loop))
-            with_session(c);
-        else
-            http_to_loop(c->r, back_on_loop, c);
+        got_session(c);
         break;
     case 0:
         if (loop_is_current(c->r->loop))

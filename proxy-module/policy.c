@@ -99,6 +99,15 @@ static struct str content_type_of(const struct http_req *r, struct arena *a)
     return json_parse(r->body, &v, a, &e) == 0 ? STR("application/json") : r->content_type;
 }
 
+struct str policy_content_type(const struct http_req *r, const struct cfg_gateway *g, struct arena *a)
+{
+    for (size_t i = 0; i < g->n_headers; i++) {
+        if (str_ieq(g->headers[i].name, STR("content-type")))
+            return g->headers[i].value;
+    }
+    return content_type_of(r, a);
+}
+
 /* Named by the client's Connection header: for the next hop only (RFC 9110 7.6.1). */
 static bool hop_only(struct str name, struct str connection)
 {

@@ -35,6 +35,9 @@ struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, 
                                const struct gw_session *session, bool has_body, uint64_t body_len, struct str client_ip,
                                struct arena *a);
 
+/* The content type a body goes out with: the gateway's own header, else the client's, corrected for DELETE and GET. */
+struct str policy_content_type(const struct http_req *r, const struct cfg_gateway *g, struct arena *a);
+
 /* Does this header of an answer reach the client? */
 bool policy_response_header(struct str lower_name);
 

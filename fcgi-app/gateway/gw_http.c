@@ -86,6 +86,14 @@ static void header_put(struct headers *h, struct str name, struct str value)
     h->items[h->n++] = (struct http_header){name, value};
 }
 
+static bool has_header(const struct headers *h, struct str name)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if (str_ieq(h->items[i].name, name))
+            return true;
+    return false;
+}
+
 static void headers_of(const struct cfg_gateway *g, const struct gw_call *c, struct headers *out, struct arena *a)
 {
     size_t room = (g != NULL ? g->n_headers : 0) + c->n_headers + 4, kept = 0;
@@ -119,6 +127,7 @@ struct plan {
     const struct cfg_gateway *g; /* NULL: no credentials */
     const struct gw_call *c;
     struct headers headers;
+    bool network; /* the call failed for want of an answer */
     struct arena *a;
 };
 
@@ -135,10 +144,11 @@ static int call_once(struct plan *p, struct str url, const struct gw_session *se
         .total_ms = PLAIN_TOTAL_MS,
     };
 
-    for (size_t i = 0; i < session->n_headers; i++)
-        header_put(&all, session->headers[i].name, session->headers[i].value);
     for (size_t i = 0; i < p->headers.n; i++)
         all.items[all.n++] = p->headers.items[i];
+    for (size_t i = 0; i < session->n_headers; i++)
+        if (!has_header(&p->headers, session->headers[i].name))
+            all.items[all.n++] = session->headers[i];
     if (p->g != NULL) {
         call.connect_ms = call.total_ms = (int64_t)p->g->timeout_s * 1000;
         call.tls_insecure = !p->g->tls_verify;
@@ -156,17 +166,35 @@ static int call_once(struct plan *p, struct str url, const struct gw_session *se
     return http_client_do(p->h->clients, &call, &out->res, p->a, e);
 }
 
+static int sign(struct plan *p, struct str url, struct gw_session *session, struct err *e)
+{
+    struct gw_request q = {.method = p->c->method, .url = url, .content_type = STR(""), .body = p->c->body};
+
+    for (size_t i = 0; i < p->headers.n; i++)
+        if (str_ieq(p->headers.items[i].name, STR("content-type")))
+            q.content_type = p->headers.items[i].value;
+    return gw_session_sign(p->h->sessions, p->g, &q, session, p->a, e);
+}
+
 /* With the session of a gateway: one new login when it is refused. */
 static int call_session(struct plan *p, struct str base, struct str url, struct gw_answer *out, struct err *e)
 {
     struct gw_session session;
 
+    p->network = false;
     for (int turn = 0;; turn++) {
-        if (gw_session(p->h->sessions, p->g, base, &session, p->a, e) != 0)
+        if (gw_session(p->h->sessions, p->g, base, &session, p->a, e) != 0) {
+            p->network = session.unreachable;
             return -1;
-        if (call_once(p, url, &session, out, e) != 0)
+        }
+        if (sign(p, url, &session, e) != 0)
             return -1;
-        if (out->res.status != 401 || !session.renewable || turn > 0)
+        if (call_once(p, url, &session, out, e) != 0) {
+            p->network = e->code == ERR_UPSTREAM || e->code == ERR_TIMEOUT;
+            return -1;
+        }
+        if (out->res.status != 401 || turn > 0 ||
+            !gw_session_again(p->h->sessions, p->g, &session, http_result_header(&out->res, "www-authenticate"), p->a))
             return 0;
         gw_session_refused(p->h->sessions, p->g, base, session.stamp);
     }
@@ -189,7 +217,7 @@ static int call_gateway(struct plan *p, struct str path, struct gw_answer *out, 
 
         out->res = (struct http_result){0};
         rc = call_session(p, base, gw_url_join(base, path, p->a), out, e);
-        if (rc == 0 || (e->code != ERR_UPSTREAM && e->code != ERR_TIMEOUT))
+        if (rc == 0 || !p->network)
             return rc;
         gw_url_failed(p->h->sessions, p->g, base);
         if (p->g->failover_next || turn >= p->g->n_backup_urls || turn >= MAX_URLS ||

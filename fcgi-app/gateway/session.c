@@ -9,9 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "base/log.h"
-#include "http/url.h"
 
 enum {
     BACK_TO_MAIN_MS = 60000, /* without health checks: try the main URL again after */
@@ -24,7 +22,10 @@ struct login {
     struct login *next;
     uint64_t url_hash, who_hash; /* a changed user or password is another session */
     uint64_t stamp;              /* 0: none */
-    char *cookies;
+    const char *header;          /* what the credential goes out as */
+    char *value;                 /* "" = nothing to add */
+    int64_t until_ms;            /* monotonic; 0 = until it is refused */
+    char *refresh;               /* OAuth 2, NULL = not looked for yet, "" = none */
     bool busy;
     int refused;                 /* logins refused in a row */
     int64_t wait_until_ms;
@@ -35,6 +36,7 @@ struct state {
     uint64_t name_hash;
     size_t url; /* 0 = main, then backups */
     int64_t left_main_ms;
+    int64_t clock_ahead_s; /* of a hawk server, against ours */
     struct login *logins;
 };
 
@@ -45,6 +47,7 @@ struct gw_sessions {
     pthread_cond_t changed;
     struct state *states;
     uint64_t stamp;
+    struct gw_keep keep;
 };
 
 struct gw_sessions *gw_sessions_new(struct http_client_pool *clients, struct clock *clock)
@@ -60,13 +63,34 @@ struct gw_sessions *gw_sessions_new(struct http_client_pool *clients, struct clo
     return s;
 }
 
+void gw_sessions_keep(struct gw_sessions *s, const struct gw_keep *keep)
+{
+    s->keep = *keep;
+}
+
+static void wipe(char **text)
+{
+    if (*text != NULL) {
+        crypto_wipe(*text, strlen(*text));
+        free(*text);
+    }
+    *text = NULL;
+}
+
+static char *heap_text(struct str s)
+{
+    char *p = calloc(1, s.len + 1);
+
+    if (p == NULL)
+        abort();
+    if (s.len > 0)
+        memcpy(p, s.p, s.len);
+    return p;
+}
+
 static void forget(struct login *l)
 {
-    if (l->cookies != NULL) {
-        crypto_wipe(l->cookies, strlen(l->cookies));
-        free(l->cookies);
-    }
-    l->cookies = NULL;
+    wipe(&l->value);
     l->stamp = 0;
 }
 
@@ -83,6 +107,7 @@ void gw_sessions_free(struct gw_sessions *s)
 
             st->logins = l->next;
             forget(l);
+            wipe(&l->refresh);
             free(l);
         }
         free(st);
@@ -110,11 +135,23 @@ static struct state *state_of(struct gw_sessions *s, const struct cfg_gateway *g
     return st;
 }
 
+/* Whoever changes one of these is somebody else. */
+static uint64_t who(const struct cfg_gateway *g)
+{
+    const struct str parts[] = {g->username, secret_text(g->password), g->client_id, secret_text(g->client_secret),
+                                secret_text(g->refresh_token), g->login_url, g->grant_type};
+    uint64_t hash = (uint64_t)g->auth;
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        hash = hash * 31 + str_hash(parts[i]);
+    return hash;
+}
+
 static struct login *login_of(struct gw_sessions *s, const struct cfg_gateway *g, struct str url)
 {
     struct state *st = state_of(s, g);
     uint64_t url_hash = str_hash(url);
-    uint64_t who = str_hash(g->username) * 31 + str_hash(secret_text(g->password));
+    uint64_t who_hash = who(g);
     struct login *l;
 
     for (l = st->logins; l != NULL; l = l->next)
@@ -125,13 +162,14 @@ static struct login *login_of(struct gw_sessions *s, const struct cfg_gateway *g
         if (l == NULL)
             abort();
         l->url_hash = url_hash;
-        l->who_hash = who;
+        l->who_hash = who_hash;
         l->next = st->logins;
         st->logins = l;
     }
-    if (l->who_hash != who && !l->busy) {
+    if (l->who_hash != who_hash && !l->busy) {
         forget(l);
-        l->who_hash = who;
+        wipe(&l->refresh);
+        l->who_hash = who_hash;
         l->refused = 0;
         l->wait_until_ms = 0;
     }
@@ -178,44 +216,6 @@ void gw_url_failed(struct gw_sessions *s, const struct cfg_gateway *g, struct st
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- cookies ------------------------------------------------------------------------------------------- */
-
-struct str gw_cookies(const struct http_header *headers, size_t n, struct arena *a)
-{
-    struct str *pairs = ARENA_ARRAY(a, struct str, n + 1);
-    size_t n_pairs = 0;
-    struct buf b;
-
-    for (size_t i = 0; i < n; i++) {
-        struct str rest = headers[i].value, pair, name;
-        size_t k = 0;
-
-        if (!str_ieq(headers[i].name, STR("set-cookie")))
-            continue;
-        pair = str_trim(str_cut(&rest, ';'));
-        rest = pair;
-        name = str_cut(&rest, '=');
-        for (k = 0; k < n_pairs; k++)
-            if (str_starts(pairs[k], name) && pairs[k].len > name.len && pairs[k].p[name.len] == '=')
-                break;
-        if (rest.len == 0) {
-            if (k < n_pairs)
-                pairs[k] = STR("");
-        } else {
-            pairs[k] = pair;
-            n_pairs += k == n_pairs;
-        }
-    }
-    buf_init(&b, 64 * KIB, a);
-    for (size_t i = 0; i < n_pairs; i++) {
-        if (pairs[i].len == 0)
-            continue;
-        buf_add_c(&b, b.len > 0 ? "; " : "");
-        buf_add_str(&b, pairs[i]);
-    }
-    return buf_str(&b);
-}
-
 /* ---- sessions --------------------------------------------------------------------------------------------- */
 
 static void one_header(struct gw_session *out, const char *name, struct str value, struct arena *a)
@@ -233,31 +233,34 @@ static int without_login(const struct cfg_gateway *g, struct gw_session *out, st
     case GW_AUTH_DEFAULT:
         return g->username.len == 0 ? 1 : 0;
     case GW_AUTH_BASIC:
-        one_header(out, "Authorization",
-                   str_printf(a, "Basic %.*s",
-                              STR_ARG(crypto_b64(a, str_printf(a, "%.*s:%.*s", STR_ARG(g->username),
-                                                               STR_ARG(secret_text(g->password)))))),
-                   a);
+        one_header(out, "Authorization", gw_basic(g->username, secret_text(g->password), a), a);
         return 1;
     case GW_AUTH_OAUTH1:
-    case GW_AUTH_OAUTH2:
     case GW_AUTH_HAWK:
+        out->signs = true;
+        return 1;
+    case GW_AUTH_OAUTH2:
     case GW_AUTH_ORACLE_SBC:
+        return 0;
     case GW_AUTH_UNKNOWN:
         break;
     }
-    err_set(e, ERR_BUSY, "gateway \"%.*s\": unknown auth \"%.*s\"", STR_ARG(g->name), STR_ARG(g->auth_name));
+    err_set(e, ERR_BUSY, "gateway %.*s: unknown auth \"%.*s\"", STR_ARG(g->name), STR_ARG(g->auth_name));
     return -1;
 }
 
-static bool take(const struct login *l, struct gw_session *out, struct arena *a)
+static void use(const struct login *l, struct gw_session *out, struct arena *a)
 {
-    if (l->stamp == 0)
+    *out = (struct gw_session){.stamp = l->stamp, .renewable = true};
+    if (l->value[0] != '\0')
+        one_header(out, l->header, str_dup(a, str_c(l->value)), a);
+}
+
+static bool take(struct gw_sessions *s, const struct login *l, struct gw_session *out, struct arena *a)
+{
+    if (l->stamp == 0 || (l->until_ms != 0 && clock_mono_ms(s->clock) >= l->until_ms))
         return false;
-    out->stamp = l->stamp;
-    out->renewable = true;
-    if (l->cookies != NULL && l->cookies[0] != '\0')
-        one_header(out, "Cookie", str_dup(a, str_c(l->cookies)), a);
+    use(l, out, a);
     return true;
 }
 
@@ -269,78 +272,52 @@ int gw_session_try(struct gw_sessions *s, const struct cfg_gateway *g, struct st
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->lock);
-    rc = take(login_of(s, g, url), out, a);
+    rc = take(s, login_of(s, g, url), out, a);
     pthread_mutex_unlock(&s->lock);
     return rc;
 }
 
-static struct str login_target(const struct cfg_gateway *g, struct str url, struct arena *a)
-{
-    struct str path = g->login_url;
-    struct url u;
-    struct err ignored;
+/* ---- logging in ------------------------------------------------------------------------------------------- */
 
-    if (str_starts(path, STR("http://")) || str_starts(path, STR("https://")))
-        return path;
-    if (path.len == 0)
-        path = STR("/api/v1/login/");
-    /* a path from the root belongs to the host, not below the base URL's own path */
-    if (path.p[0] == '/' && url_parse(url, &u, a, &ignored) == 0)
-        return str_printf(a, "%.*s%.*s", STR_ARG(url_origin(&u, a)), STR_ARG(path));
-    return str_printf(a, "%.*s/%.*s", STR_ARG(url), STR_ARG(path));
+/* The refresh token to begin with: the one kept from an earlier run, else the configuration's. */
+static struct str first_refresh(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct arena *a)
+{
+    struct str kept = s->keep.load != NULL ? s->keep.load(s->keep.arg, g, url, a) : STR("");
+
+    return kept.len > 0 ? kept : secret_text(g->refresh_token);
 }
 
-/* The gateway's own login: all cookies of the answer are the session. */
-static int do_login(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct str *cookies,
-                    bool *refused, struct arena *a, struct err *e)
+/* known: the refresh token this process has, .p NULL when it has not looked for one yet. */
+static int log_in(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct str known,
+                  struct gw_credential *out, struct arena *a, struct err *e)
 {
-    const struct http_header headers[] = {{STR("Content-Type"), STR("application/json")},
-                                          {STR("Accept"), STR("application/json")}};
-    struct val body = val_dict_new(a, 2);
-    struct http_result res;
-    struct http_call call = {
-        .method = STR("POST"),
-        .url = login_target(g, url, a),
-        .headers = headers,
-        .n_headers = COUNT_OF(headers),
-        .connect_ms = (int64_t)g->timeout_s * 1000,
-        .total_ms = (int64_t)g->timeout_s * 1000,
-        .tls_insecure = !g->tls_verify,
-        .proxy = g->proxy,
-        .client_cert = g->client_cert,
-        .client_key = secret_text(g->client_key),
-    };
+    struct str refresh;
+    int rc;
 
-    *refused = false;
-    val_dict_set_c(body, "username", val_str(g->username));
-    val_dict_set_c(body, "password", val_str(secret_text(g->password)));
-    call.body = json_text(body, a);
-    if (http_client_do(s->clients, &call, &res, a, e) != 0) {
-        err_context(e, "gateway \"%.*s\": login", STR_ARG(g->name));
-        return -1;
-    }
-    if (res.status < 200 || res.status > 299) {
-        *refused = res.status == 401 || res.status == 403;
-        err_set(e, *refused ? ERR_BUSY : ERR_UPSTREAM, "gateway \"%.*s\": login answered %d", STR_ARG(g->name), res.status);
-        return -1;
-    }
-    *cookies = gw_cookies(res.headers, res.n_headers, a);
-    return 0;
+    if (g->auth == GW_AUTH_ORACLE_SBC)
+        return gw_oracle_sbc_login(s->clients, g, url, out, a, e);
+    if (g->auth != GW_AUTH_OAUTH2)
+        return gw_default_login(s->clients, g, url, out, a, e);
+    refresh = known.p != NULL ? known : first_refresh(s, g, url, a);
+    rc = gw_oauth2_login(s->clients, g, url, refresh, out, a, e);
+    if (s->keep.save != NULL && !str_eq(refresh, out->refresh))
+        s->keep.save(s->keep.arg, g, url, out->refresh);
+    return rc;
 }
 
-static void login_done(struct gw_sessions *s, struct login *l, bool ok, bool refused, struct str cookies)
+static void login_done(struct gw_sessions *s, struct login *l, bool ok, const struct gw_credential *c)
 {
     l->busy = false;
+    wipe(&l->refresh);
+    l->refresh = heap_text(c->refresh);
     if (ok) {
         forget(l);
-        l->cookies = calloc(1, cookies.len + 1);
-        if (l->cookies == NULL)
-            abort();
-        if (cookies.len > 0)
-            memcpy(l->cookies, cookies.p, cookies.len);
+        l->header = c->header;
+        l->value = heap_text(c->value);
+        l->until_ms = c->life_s > 0 ? clock_mono_ms(s->clock) + c->life_s * 1000 : 0;
         l->stamp = ++s->stamp;
         l->refused = 0;
-    } else if (refused && ++l->refused >= 2) {
+    } else if (c->refused && ++l->refused >= 2) {
         l->wait_until_ms = clock_mono_ms(s->clock) + REFUSED_MS;
         l->refused = 0;
     }
@@ -360,53 +337,111 @@ static bool wait_idle(struct gw_sessions *s, const struct login *l)
     return true;
 }
 
+/* With the lock held: 1 = *out is set, 0 = the login is ours to make, -1 = error. */
+static int wait_turn(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct login **l,
+                     struct gw_session *out, struct arena *a, struct err *e)
+{
+    *l = login_of(s, g, url);
+    if (!wait_idle(s, *l)) {
+        err_set(e, ERR_TIMEOUT, "gateway %.*s: the login takes too long", STR_ARG(g->name));
+        return -1;
+    }
+    *l = login_of(s, g, url); /* the password may have changed meanwhile */
+    if (take(s, *l, out, a))
+        return 1;
+    if (clock_mono_ms(s->clock) < (*l)->wait_until_ms) {
+        err_set(e, ERR_BUSY, "gateway %.*s refused the system login, waiting before the next one", STR_ARG(g->name));
+        return -1;
+    }
+    (*l)->busy = true;
+    return 0;
+}
+
 int gw_session(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct gw_session *out,
                struct arena *a, struct err *e)
 {
     int rc = without_login(g, out, a, e);
-    struct str cookies = STR("");
-    bool refused, ok;
+    struct gw_credential c = {0};
+    struct str refresh = STR_NONE;
     struct login *l;
+    bool ok;
 
     if (rc != 0)
         return rc > 0 ? 0 : -1;
     pthread_mutex_lock(&s->lock);
-    l = login_of(s, g, url);
-    if (!wait_idle(s, l)) {
-        pthread_mutex_unlock(&s->lock);
-        err_set(e, ERR_TIMEOUT, "gateway \"%.*s\": the login takes too long", STR_ARG(g->name));
-        return -1;
-    }
-    l = login_of(s, g, url); /* the password may have changed meanwhile */
-    if (take(l, out, a)) {
-        pthread_mutex_unlock(&s->lock);
-        return 0;
-    }
-    if (clock_mono_ms(s->clock) < l->wait_until_ms) {
-        pthread_mutex_unlock(&s->lock);
-        err_set(e, ERR_BUSY, "gateway \"%.*s\": the login was refused, waiting before the next one", STR_ARG(g->name));
-        return -1;
-    }
-    l->busy = true;
+    rc = wait_turn(s, g, url, &l, out, a, e);
+    if (rc == 0 && l->refresh != NULL)
+        refresh = str_dup(a, str_c(l->refresh));
     pthread_mutex_unlock(&s->lock);
+    if (rc != 0)
+        return rc > 0 ? 0 : -1;
 
-    ok = do_login(s, g, url, &cookies, &refused, a, e) == 0;
+    ok = log_in(s, g, url, refresh, &c, a, e) == 0;
 
     pthread_mutex_lock(&s->lock);
-    login_done(s, l, ok, refused, cookies);
+    login_done(s, l, ok, &c);
     if (ok)
-        take(l, out, a);
+        use(l, out, a);
     pthread_mutex_unlock(&s->lock);
+    out->unreachable = c.unreachable;
     return ok ? 0 : -1;
+}
+
+/* ---- signing, and what a refusal teaches -------------------------------------------------------------------- */
+
+static int64_t clock_ahead(struct gw_sessions *s, const struct cfg_gateway *g)
+{
+    int64_t ahead;
+
+    pthread_mutex_lock(&s->lock);
+    ahead = state_of(s, g)->clock_ahead_s;
+    pthread_mutex_unlock(&s->lock);
+    return ahead;
+}
+
+int gw_session_sign(struct gw_sessions *s, const struct cfg_gateway *g, const struct gw_request *q,
+                    struct gw_session *session, struct arena *a, struct err *e)
+{
+    int64_t now_s = clock_wall_us(s->clock) / 1000000;
+    unsigned char random[16];
+    struct str nonce, value;
+    int rc;
+
+    if (!session->signs)
+        return 0;
+    crypto_random(random, sizeof random);
+    nonce = crypto_hex(a, random, sizeof random);
+    rc = g->auth == GW_AUTH_HAWK ? gw_hawk(g, q, nonce, now_s + clock_ahead(s, g), &value, a, e)
+                                 : gw_oauth1(g, q, nonce, now_s, &value, a, e);
+    if (rc == 0)
+        one_header(session, "Authorization", value, a);
+    return rc;
+}
+
+bool gw_session_again(struct gw_sessions *s, const struct cfg_gateway *g, const struct gw_session *session,
+                      struct str challenge, struct arena *a)
+{
+    int64_t server_s;
+
+    if (session->renewable)
+        return true;
+    if (g->auth != GW_AUTH_HAWK || !gw_hawk_time(g, challenge, &server_s, a))
+        return false;
+    pthread_mutex_lock(&s->lock);
+    state_of(s, g)->clock_ahead_s = server_s - clock_wall_us(s->clock) / 1000000;
+    pthread_mutex_unlock(&s->lock);
+    return true;
 }
 
 void gw_session_refused(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, uint64_t stamp)
 {
     struct login *l;
 
+    if (stamp == 0)
+        return;
     pthread_mutex_lock(&s->lock);
     l = login_of(s, g, url);
-    if (l->stamp == stamp && stamp != 0)
+    if (l->stamp == stamp)
         forget(l);
     pthread_mutex_unlock(&s->lock);
 }

@@ -1,16 +1,15 @@
 /*
  * Which URL of a gateway is in use, and the session this process holds there as the platform itself.
  *
- * A session is what must be added to each call: nothing, Basic credentials, or the cookies of the gateway's own
- * login.  One login is in flight per gateway and URL; everybody else waits for it.
+ * A session is what must be added to each call: nothing, Basic credentials, the cookies of the gateway's own login, a token,
+ * or a signature over the call itself.  One login is in flight per gateway and URL; everybody else waits for it.
  *
  * Rules: gateway-proxy.md 3 (backup_urls), 4 (auth), 6.2 (system login).
  */
 #ifndef SLUICE_GATEWAY_SESSION_H
 #define SLUICE_GATEWAY_SESSION_H
 
-#include "config/config.h"
-#include "http/client.h"
+#include "gateway/southbound.h"
 
 struct gw_sessions;
 
@@ -27,6 +26,8 @@ struct gw_session {
     size_t n_headers;
     uint64_t stamp; /* which login it was, for gw_session_refused() */
     bool renewable; /* a refused session can be replaced by a new login */
+    bool signs;     /* each request needs gw_session_sign() */
+    bool unreachable; /* gw_session() failed because no answer came: another URL may do better */
 };
 
 /* The session if it is there without waiting: 1 = *out is set, 0 = ask gw_session() on a worker, -1 = error as there. */
@@ -35,14 +36,33 @@ MUST_CHECK int gw_session_try(struct gw_sessions *s, const struct cfg_gateway *g
 /*
  * The session, logging in when needed.  Workers only.
  *
- * Fails with ERR_BUSY (unknown auth; two refused logins: waits 30 s), ERR_UPSTREAM, ERR_TIMEOUT.
+ * Fails with ERR_BUSY (unknown auth; two refused logins: waits 30 s), ERR_UPSTREAM (away, or "gateway X refused the system
+ * login"), ERR_TIMEOUT.
  */
 MUST_CHECK int gw_session(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct gw_session *out,
                           struct arena *a, struct err *e);
+/*
+ * Sign one request where session->signs says so (oauth1, hawk); else nothing happens.  Any thread, never blocks.  What `q` says
+ * must go out as it is.  ERR_BUSY: the configuration does not allow it.
+ */
+MUST_CHECK int gw_session_sign(struct gw_sessions *s, const struct cfg_gateway *g, const struct gw_request *q,
+                               struct gw_session *session, struct arena *a, struct err *e);
+/*
+ * A call with this session was answered 401: is it worth a repetition?  challenge: its WWW-Authenticate, from which the clock of a
+ * hawk server is learnt.  Follow a yes by gw_session_refused().
+ */
+bool gw_session_again(struct gw_sessions *s, const struct cfg_gateway *g, const struct gw_session *session,
+                      struct str challenge, struct arena *a);
 /* A call with this session was answered 401: forget it, unless somebody already did. */
 void gw_session_refused(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, uint64_t stamp);
 
-/* Every cookie of a Set-Cookie list as one Cookie header value: the last of a name wins, emptied ones go. */
-struct str gw_cookies(const struct http_header *headers, size_t n, struct arena *a);
+/* Where refresh tokens survive a restart.  Called on workers, without a lock; a failure is the callee's to log. */
+struct gw_keep {
+    void *arg;
+    struct str (*load)(void *arg, const struct cfg_gateway *g, struct str url, struct arena *a); /* empty: none */
+    void (*save)(void *arg, const struct cfg_gateway *g, struct str url, struct str token); /* empty: forget it */
+};
+/* Before the first call; the pointers must outlive the sessions. */
+void gw_sessions_keep(struct gw_sessions *s, const struct gw_keep *keep);
 
 #endif
