@@ -26,6 +26,11 @@ enum {
     WRITER_QUEUE_BYTES = 64 * 1024 * 1024,
     TEMPLATE_CACHE_BYTES = 64 * 1024 * 1024,
     CONFIG_POLL_MS = 1000,
+#ifdef SLUICE_TEST_BUILD
+    LEASE_MS = 3000, /* tests of killed processes need not wait for long */
+#else
+    LEASE_MS = 0, /* the engine's own */
+#endif
 };
 
 /* Why requests are answered 503 while we start. */
@@ -225,6 +230,7 @@ static void build_engine(struct app *app)
         .n_nodes = node_table_n,
         .proxies = &app->opts.proxies,
         .run_jobs = app->opts.workflows,
+        .lease_ms = LEASE_MS,
         .no_history = app->opts.no_history,
     };
 

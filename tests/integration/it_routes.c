@@ -215,7 +215,7 @@ static void runs_asynchronously(void **state)
     assert_string_equal(env_psql(env, arena_printf(a, "SELECT count(*) FROM jobs WHERE ref_id = %lld", (long long)id)), "0");
     api(env, 404, "GET", "/api/v01/transactions/99999999", NULL);
     api(env, 404, "GET", "/api/v01/transactions/00000000-0000-4000-8000-000000000000", NULL);
-    api(env, 400, "GET", "/api/v01/transactions/nonsense", NULL);
+    api(env, 404, "GET", "/api/v01/transactions/nonsense", NULL);
 }
 
 /* ---- searching ---------------------------------------------------------------------------------------- */

@@ -248,7 +248,7 @@ static void serve(struct peer *p, struct peer_conn *c)
 
 static void welcome(struct peer *p)
 {
-    int fd = accept(p->listen_fd, NULL, NULL);
+    int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd < 0)
         return;
