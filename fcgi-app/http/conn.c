@@ -548,7 +548,7 @@ static void set_options(int fd)
 {
     struct timeval wait = {.tv_sec = INTAKE_MS / 1000};
     int one = 1;
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
 
     /* Only a worker that reads a body waits on the socket, and not for ever. */

@@ -182,7 +182,7 @@ static void heap_add(struct loop *l, struct loop_timer *t)
 {
     if (l->n_timers == l->cap_timers) {
         l->cap_timers = l->cap_timers == 0 ? 32 : 2 * l->cap_timers;
-        l->heap = must(realloc(l->heap, l->cap_timers * sizeof(*l->heap)));
+        l->heap = must(realloc(l->heap, l->cap_timers * sizeof(struct loop_timer *)));
     }
     heap_up(l, l->n_timers++, t);
 }

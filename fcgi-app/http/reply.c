@@ -7,7 +7,6 @@
  */
 #include "http/http_int.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fastcgi.h>
 #include <stdlib.h>
@@ -118,7 +117,7 @@ void out_stdout(struct conn *c, struct str a, struct str b, bool end)
 {
     do {
         unsigned char head[FRAME_HEADER_LEN];
-        unsigned char tail[2 * FRAME_HEADER_LEN + sizeof(FCGI_EndRequestBody)];
+        unsigned char tail[FRAME_HEADER_LEN + sizeof(FCGI_EndRequestRecord)];
         struct str now_a = str_slice(a, 0, FRAME_BODY_MAX);
         struct str now_b = str_slice(b, 0, FRAME_BODY_MAX - now_a.len);
         struct iovec iov[4];
@@ -303,11 +302,12 @@ bool reply_claim(struct conn *c, enum reply_phase to)
 
     if (LIKELY(atomic_compare_exchange_strong(&c->phase, &open, (int)to)))
         return true;
+    log_error("http.answered_twice", "id=%s", c->req.id);
 #if defined(SLUICE_TEST_BUILD)
-    assert(!"a request was answered twice");
-#endif
-    log_error("http.answered_twice", "path=" LOG_Q, "a request was answered twice");
+    abort();
+#else
     return false;
+#endif
 }
 
 /* ---- answering at once --------------------------------------------------------------------------

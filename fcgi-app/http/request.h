@@ -50,8 +50,8 @@ struct http_req {
     int64_t wall_us;
 };
 
-/* Header by lower-case name ("authorization"), empty when absent.  Repeated ones are joined by comma
- * and blank, cookies by semicolon and blank. */
+/* Header by lower-case name ("authorization"), empty when absent.  Repeated ones are joined by
+ * comma and blank, cookies by semicolon and blank. */
 struct str http_req_header(const struct http_req *r, const char *name);
 /* All headers, living in r->a. */
 size_t http_req_headers(struct http_req *r, struct http_header **out);

@@ -107,7 +107,7 @@ static int take_port(struct str text, struct url *out, struct err *e)
 static int take_authority(struct str s, struct url *out, struct arena *a, struct err *e)
 {
     ptrdiff_t at = str_rfind_char(s, '@');
-    struct str port = STR_NONE;
+    struct str port;
 
     if (at >= 0) {
         out->userinfo = str_slice(s, 0, (size_t)at);
