@@ -16,7 +16,10 @@
 #define CUSTOM_PREFIX "/api/v01/custom"
 #define PUBLIC_PREFIX "/api/v01/public"
 
-enum { PLACEHOLDERS_MAX = 40 };
+enum {
+    PLACEHOLDERS_MAX = 40,
+    STEPS_MAX = 20000, /* tries to divide one path among placeholders; more count as no match */
+};
 
 struct part {
     struct str literal; /* what stands before the placeholder */
@@ -194,6 +197,7 @@ int route_pattern_compile(struct route_pattern **out, struct str path, struct ar
 /* Where each placeholder's value stands. */
 struct values {
     size_t from[PLACEHOLDERS_MAX], to[PLACEHOLDERS_MAX];
+    unsigned steps;
 };
 
 /* Plain placeholders: the value reaches up to the next literal or slash; the shortest that lets the
@@ -205,7 +209,7 @@ static bool walk(const struct route_pattern *p, size_t part, struct str path, si
     struct str next;
     size_t end;
 
-    if (!str_starts(str_slice(path, at, path.len), q->literal))
+    if (++v->steps > STEPS_MAX || !str_starts(str_slice(path, at, path.len), q->literal))
         return false;
     at += q->literal.len;
     if (part + 1 == p->n_parts)
@@ -254,6 +258,7 @@ static bool fits(const struct route_pattern *p, struct str path, struct values *
 {
     if (!str_starts(path, p->first))
         return false;
+    v->steps = 0;
     return p->re != NULL ? by_regex(p, path, v) : walk(p, 0, path, 0, v);
 }
 

@@ -177,6 +177,23 @@ static void chooses(const struct choice_row *r)
     cfg_put(&b->c);
 }
 
+/* A path that could be divided in countless ways ends soon. */
+static void hostile_path(void **state)
+{
+    struct cfg_box *b = box_new("{}");
+    struct route_match m;
+    char *path = arena_alloc(b->c.a, 8001);
+
+    (void)state;
+    memset(path, '-', 8000);
+    memcpy(path, "/api/v01/custom/x/", 18);
+    path[8000] = '\0';
+    add_route(b, "/x/{a}-{b}-{c}-{d}-{e}-{f}!", "", HTTP_GET);
+    cfg_route_find(&b->c, HTTP_GET, str_c(path), STR(""), STR(""), &m, b->c.a);
+    assert_null(m.route);
+    cfg_put(&b->c);
+}
+
 static void methods(void **state)
 {
     struct cfg_box *b = box_new("{}");
@@ -199,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(broken_expression),
         cmocka_unit_test(methods),
+        cmocka_unit_test(hostile_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL) + CASES(pattern_rows, compiles) +
