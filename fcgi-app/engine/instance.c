@@ -14,6 +14,11 @@ const char *instance_status_name(enum instance_status s)
     return names[s];
 }
 
+void instance_tick(struct instance *in)
+{
+    in->now_us = clock_wall_us(in->env.clock);
+}
+
 struct instance *instance_empty(struct workflow *wf, const struct instance_env *env, struct arena *a, struct arena *scratch)
 {
     struct instance *in = ARENA_NEW(a, struct instance);
@@ -34,6 +39,7 @@ struct instance *instance_empty(struct workflow *wf, const struct instance_env *
     in->user = val_null();
     in->attempt = 1;
     map_init(&in->ctx_index, a);
+    instance_tick(in);
     return in;
 }
 
@@ -44,7 +50,7 @@ int instance_new(struct instance **out, struct workflow *wf, const struct instan
     struct task *t;
 
     /* guid and creation time come from one reading: a look-up by guid finds its partition */
-    in->created_us = clock_wall_us(in->env.clock);
+    in->created_us = in->now_us;
     in->updated_us = in->created_us;
     ids_guid(in->created_us / 1000, in->guid);
     in->dirty = true;
@@ -159,17 +165,19 @@ struct task *task_new(struct instance *in, int32_t cell, struct str cell_name, c
     t->id = id;
     t->cell = cell;
     t->cell_name = cell_name;
-    t->created_us = clock_wall_us(in->env.clock);
+    t->created_us = in->now_us;
     t->updated_us = t->created_us;
     t->dirty = true;
     task_append(in, t);
     if (parent != NULL)
         task_parent_add(in, t, parent->index);
     if (in->n_tasks > LIMIT_TASKS) {
+        struct str why = str_printf(in->a, "too many tasks: an instance runs at most %d", LIMIT_TASKS);
+
         in->full = true;
         t->status = TASK_ERROR;
-        instance_error_add(in, t, STR("too many tasks"),
-                           str_printf(in->a, "too many tasks: an instance runs at most %d", LIMIT_TASKS));
+        instance_error_add(in, t, STR("too many tasks"), why);
+        instance_blocked(in, why);
         return NULL;
     }
     return t;
@@ -187,7 +195,7 @@ void task_touch(struct instance *in, struct task *t, enum task_status s)
 {
     t->status = s;
     t->dirty = true;
-    t->updated_us = clock_wall_us(in->env.clock);
+    t->updated_us = in->now_us;
 }
 
 uint32_t instance_errors(const struct instance *in)
@@ -223,7 +231,7 @@ void instance_error_add(struct instance *in, const struct task *t, struct str sh
     row->cell = t->cell_name;
     row->output = str_dup(in->a, shown);
     row->description = str_dup(in->a, description);
-    row->created_us = clock_wall_us(in->env.clock);
+    row->created_us = in->now_us;
     *in->errors_tail = row;
     in->errors_tail = &row->next;
 }
@@ -237,7 +245,7 @@ void instance_log(struct instance *in, const char *source, const char *fmt, ...)
     row->message = str_c(arena_vprintf(in->a, fmt, ap));
     va_end(ap);
     row->source = str_dup(in->a, str_c(source));
-    row->created_us = clock_wall_us(in->env.clock);
+    row->created_us = in->now_us;
     *in->logs_tail = row;
     in->logs_tail = &row->next;
 }
@@ -281,7 +289,7 @@ struct timer_row *instance_timer_add(struct instance *in, const struct task *t)
     }
     row->task_id = t->id;
     row->name = t->cell_name;
-    row->created_us = clock_wall_us(in->env.clock);
+    row->created_us = in->now_us;
     row->dirty = true;
     row->next = in->timers;
     in->timers = row;

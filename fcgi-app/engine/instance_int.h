@@ -107,6 +107,7 @@ struct instance {
     char guid[37];
     enum instance_status status;
     const char *kind; /* request, run, sub, error_handler */
+    int64_t now_us; /* wall clock, read once per task: instance_tick() */
     int64_t created_us, updated_us, closed_us;
     int64_t activity_id, version_id, definition_id;
     int64_t request_id, request_us; /* 0 = none */
@@ -164,6 +165,8 @@ struct instance {
 
 /* ---- instance.c: rows ------------------------------------------------------------------------------- */
 
+/* Read the clock. */
+void instance_tick(struct instance *in);
 /* An instance without start task, for loading. */
 struct instance *instance_empty(struct workflow *wf, const struct instance_env *env, struct arena *a,
                                 struct arena *scratch);

@@ -241,7 +241,7 @@ void instance_force_close(struct instance *in)
         return;
     instance_cancel_pending(in);
     in->status = INSTANCE_ERROR;
-    in->closed_us = in->updated_us = clock_wall_us(in->env.clock);
+    in->closed_us = in->updated_us = in->now_us;
     in->request_status = STR_NONE;
     in->dirty = true;
 }
@@ -253,7 +253,7 @@ void instance_close(struct instance *in, enum instance_status s)
     in->doc_response = context_value(in, STR("*doc_response*"));
     in->cb_response = context_value(in, STR("*cb_response*"));
     in->status = s;
-    in->closed_us = clock_wall_us(in->env.clock);
+    in->closed_us = in->now_us;
     in->updated_us = in->closed_us;
     in->dirty = true;
     context_clean(in);
@@ -360,6 +360,7 @@ static void run_node(struct instance *in, struct task *t, bool woken, unsigned f
     in->n_undo = 0;
     if (prepare(in, c, &r, &e) == 0)
         rc = woken ? c->type->wake(&r, &e) : c->type->run(&r, &e);
+    instance_tick(in);
     switch (rc) {
     case NODE_OK:
         task_fire(in, t, t->output);
@@ -378,7 +379,7 @@ static void run_node(struct instance *in, struct task *t, bool woken, unsigned f
 static void run_task(struct instance *in, struct task *t, unsigned flags)
 {
     const struct wf_cell *c = t->cell != WF_NO_CELL ? &in->wf->cells[t->cell] : NULL;
-    int64_t start = clock_mono_us(in->env.clock);
+    int64_t start_us = in->now_us;
     struct err e;
 
     task_touch(in, t, TASK_RUN);
@@ -400,7 +401,8 @@ static void run_task(struct instance *in, struct task *t, unsigned flags)
     } else {
         task_fire(in, t, STR("ok"));
     }
-    t->spent_us += clock_mono_us(in->env.clock) - start;
+    if (in->now_us > start_us) /* the wall clock may be set back */
+        t->spent_us += in->now_us - start_us;
     arena_reset(in->scratch);
 }
 
@@ -410,6 +412,7 @@ void task_wake(struct instance *in, struct task *t)
 
     if (t->status != TASK_WAIT)
         return;
+    instance_tick(in);
     in->n_waiting--;
     if (c != NULL && c->type != NULL && c->type->wake != NULL) {
         run_node(in, t, true, 0);
@@ -433,9 +436,11 @@ bool instance_runnable(const struct instance *in)
 
 enum instance_stop instance_run(struct instance *in, unsigned flags)
 {
-    int64_t until_us = clock_mono_us(in->env.clock) + LOOP_MS * 1000;
+    int64_t until_us;
     int n = 0;
 
+    instance_tick(in);
+    until_us = in->now_us + LOOP_MS * 1000;
     in->dirty = true;
     while (in->status == INSTANCE_ACTIVE) {
         const struct task *next;
@@ -460,7 +465,7 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
         c = next->cell != WF_NO_CELL ? &in->wf->cells[next->cell] : NULL;
         if ((flags & INSTANCE_MAY_BLOCK) == 0 &&
             ((c != NULL && c->type != NULL && (c->type->flags & NODE_BLOCKING) != 0) || ++n > LOOP_TASKS ||
-             (n % 8 == 0 && clock_mono_us(in->env.clock) > until_us)))
+             in->now_us > until_us))
             return INSTANCE_WORKER;
         if (in->q_head < in->q_tail) {
             t = queue_pop(in);
@@ -475,6 +480,6 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
             (c->type->flags & NODE_PURE) == 0 && in->status == INSTANCE_ACTIVE)
             return INSTANCE_STORE;
     }
-    in->updated_us = clock_wall_us(in->env.clock);
+    in->updated_us = in->now_us;
     return INSTANCE_DONE;
 }
