@@ -74,6 +74,8 @@ static inline struct val lib_str(struct str s, uint8_t flags)
 }
 /* Number of code points of a text value. */
 size_t lib_text_len(struct val text);
+/* A text in another case, keeping the flags in `keep`; `how` is an enum text_case. */
+MUST_CHECK int lib_case(struct call *c, struct val text, int how, uint8_t keep, struct val *out);
 /* Escape into markup; markup itself is returned unchanged. */
 MUST_CHECK int lib_escape(struct call *c, struct val v, struct val *out);
 /* Items of any iterable as an array: no copy for lists and tuples. */

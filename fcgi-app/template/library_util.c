@@ -3,8 +3,10 @@
  */
 #include "template/library_int.h"
 
-#include <locale.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 #include "base/bigint.h"
 #include "base/utf8.h"
@@ -248,9 +250,15 @@ int lib_to_int(struct call *c, struct val v, int base, struct val *out)
     }
 }
 
-/* Decimal text of `v` rounded half to even at 10**digits: glibc prints exact decimals, so it is exact. */
+/*
+ * Rounded half to even at 10**digits, as the nearest float to that decimal.
+ *
+ * When f * 10**digits is clearly not half way between two integers, one division gives it exactly; else the
+ * C library's decimals, which are exact, decide.
+ */
 static double round_float(double f, int64_t digits)
 {
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
     char text[512];
     double scale;
 
@@ -258,6 +266,12 @@ static double round_float(double f, int64_t digits)
         return f;
     if (digits < -308)
         return copysign(0.0, f);
+    if (digits >= 0 && (size_t)digits < COUNT_OF(powers)) {
+        double x = f * powers[digits];
+
+        if (fabs(x) < 4e15 && fabs(fabs(x - floor(x)) - 0.5) > 1e-9 + fabs(x) * 5e-16)
+            return nearbyint(x) / powers[digits];
+    }
     if (digits >= 0) {
         snprintf(text, sizeof text, "%.*f", (int)digits, f);
         return strtod(text, NULL);
@@ -379,6 +393,17 @@ int lib_finish(struct call *c, struct buf *b, uint8_t flags, struct val *out)
     return 0;
 }
 
+int lib_case(struct call *c, struct val text, int how, uint8_t keep, struct val *out)
+{
+    bool over;
+    struct str s = text_cased(val_text(text), (enum text_case)how, LIB_TEXT_MAX, c->a, &over);
+
+    if (UNLIKELY(over))
+        return call_raise(c, TMPL_EXC_LIMIT, "the memory budget is used up: a text grew too long");
+    *out = lib_str(s, text.flags & keep);
+    return 0;
+}
+
 size_t lib_text_len(struct val text)
 {
     return (text.flags & VAL_F_ASCII) != 0 ? text.len : utf8_len(val_text(text));
@@ -439,15 +464,6 @@ int attr_path_init(struct call *c, struct attr_path *p, struct val attribute, st
     return 0;
 }
 
-static int fold_text(struct call *c, struct val v, struct val *out)
-{
-    struct buf b;
-
-    buf_init(&b, LIB_TEXT_MAX, c->a);
-    text_case(val_text(v), TEXT_LOWER, &b);
-    return lib_finish(c, &b, v.flags & VAL_F_ASCII, out);
-}
-
 int attr_path_get(struct call *c, const struct attr_path *p, struct val item, struct val *out)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -463,7 +479,7 @@ int attr_path_get(struct call *c, const struct attr_path *p, struct val item, st
             item = p->otherwise;
     }
     if (p->fold && item.type == VAL_STR)
-        return fold_text(c, item, out);
+        return lib_case(c, item, TEXT_LOWER, VAL_F_ASCII, out);
     *out = item;
     return 0;
 }

@@ -17,13 +17,7 @@ int str_arg(struct call *c, struct val v, const char *what, struct str *out)
 
 static int in_case(struct call *c, enum text_case how, uint8_t keep, struct val *out)
 {
-    struct buf b;
-
-    if (call_bind(c, "", NULL) != 0)
-        return -1;
-    lib_buf(c, &b);
-    text_case(val_text(c->self), how, &b);
-    return lib_finish(c, &b, c->self.flags & keep, out);
+    return call_bind(c, "", NULL) != 0 ? -1 : lib_case(c, c->self, (int)how, keep, out);
 }
 
 #define KEEP (VAL_F_MARKUP | VAL_F_ASCII)

@@ -41,16 +41,16 @@ static const char *prefix_of(char type)
     }
 }
 
-static struct str small_digits(uint64_t n, int base, bool upper, struct arena *a)
+/* Digits of a small number at the end of `text`. */
+static struct str small_digits(uint64_t n, int base, bool upper, char *text, size_t size)
 {
-    char text[64];
-    size_t i = sizeof text;
+    size_t i = size;
 
     do {
         text[--i] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[n % (uint64_t)base];
         n /= (uint64_t)base;
     } while (n > 0);
-    return str_make(arena_strndup(a, text + i, sizeof text - i), sizeof text - i);
+    return str_make(text + i, size - i);
 }
 
 /* Digits of a positive big integer: decimal by the library, other bases in pieces of 32 bits. */
@@ -107,7 +107,9 @@ int num_int_text(struct call *c, struct val v, char type, bool alt, struct num_t
 {
     int base = base_of(type);
 
-    *out = (struct num_text){.prefix = alt ? prefix_of(type) : "", .rest = STR(""), .digits = true};
+    out->prefix = alt ? prefix_of(type) : "";
+    out->rest = STR("");
+    out->digits = true;
     if (v.type == VAL_BIGINT) {
         out->negative = bigint_sign(v.u.big) < 0;
         if (out->negative)
@@ -117,7 +119,8 @@ int num_int_text(struct call *c, struct val v, char type, bool alt, struct num_t
     if (v.type == VAL_BOOL)
         v = val_int(v.u.b);
     out->negative = v.u.i < 0;
-    out->whole = small_digits(v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i, base, type == 'X', c->a);
+    out->whole = small_digits(v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i, base, type == 'X', out->small,
+                              sizeof out->small);
     return 0;
 }
 
@@ -173,7 +176,9 @@ void num_float_text(struct call *c, double f, const struct fmt_spec *spec, struc
     const char *text;
     size_t whole = 0;
 
-    *out = (struct num_text){.negative = signbit(f) && !isnan(f), .prefix = "", .digits = isfinite(f)};
+    out->negative = signbit(f) && !isnan(f);
+    out->prefix = "";
+    out->digits = isfinite(f);
     f = fabs(f);
     if (spec->type == '%')
         f *= 100;
@@ -213,7 +218,7 @@ static struct str group(struct str digits, char sep, size_t every, size_t min, s
     size_t i = digits.len;
 
     while (i > 0 || max - at < min) {
-        if (n > 0 && n % every == 0 && sep != 0) {
+        if (n > 0 && n % every == 0) {
             text[--at] = sep;
             if (i == 0 && max - at >= min) {
                 text[--at] = '0';
@@ -230,30 +235,30 @@ void num_put(const struct num_text *n, const struct fmt_spec *spec, struct arena
 {
     char sign = n->negative ? '-' : spec->sign == '+' || spec->sign == ' ' ? spec->sign : 0;
     size_t fixed = (sign != 0) + strlen(n->prefix) + n->rest.len;
-    size_t every = base_of(spec->type) == 10 ? 3 : 4;
-    bool zeros = spec->align == '=' && str_eq_c(spec->fill, "0") && n->digits;
-    size_t min = zeros && spec->width > (int64_t)fixed ? (size_t)spec->width - fixed : 0;
     struct str whole = n->whole;
-    struct buf b;
+    struct str fill = spec->fill;
+    char align = spec->align != 0 ? spec->align : '>';
+    size_t fill_n;
+    size_t before;
 
-    if (n->digits && (spec->grouping != 0 || min > 0))
-        whole = group(whole, spec->grouping, every, min, a);
-    if (spec->align == '=' && !zeros && spec->width > (int64_t)(fixed + whole.len)) {
-        if (sign != 0)
-            buf_putc(out, sign);
-        buf_add_c(out, n->prefix);
-        text_fill(spec->fill, (size_t)spec->width - fixed - whole.len, out);
-        buf_add_str(out, whole);
-        buf_add_str(out, n->rest);
-        return;
+    if (n->digits && spec->grouping != 0) {
+        bool zeros = align == '=' && str_eq_c(fill, "0");
+        size_t min = zeros && spec->width > (int64_t)fixed ? (size_t)spec->width - fixed : 0;
+
+        whole = group(whole, spec->grouping, base_of(spec->type) == 10 ? 3 : 4, min, a);
     }
-    buf_init(&b, LIB_TEXT_MAX, a);
+    fill_n = spec->width > (int64_t)(fixed + whole.len) ? (size_t)spec->width - fixed - whole.len : 0;
+    before = align == '>' ? fill_n : align == '^' ? fill_n / 2 : 0;
+    text_fill(fill, before, out);
     if (sign != 0)
-        buf_putc(&b, sign);
-    buf_add_c(&b, n->prefix);
-    buf_add_str(&b, whole);
-    buf_add_str(&b, n->rest);
-    fmt_pad(buf_str(&b), spec, '>', out);
+        buf_putc(out, sign);
+    buf_add_c(out, n->prefix);
+    if (align == '=')
+        text_fill(fill, fill_n, out);
+    buf_add_str(out, whole);
+    buf_add_str(out, n->rest);
+    if (align == '<' || align == '^')
+        text_fill(fill, fill_n - before, out);
 }
 
 void fmt_pad(struct str text, const struct fmt_spec *spec, char align, struct buf *out)

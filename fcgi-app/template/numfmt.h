@@ -26,6 +26,7 @@ struct num_text {
     struct str whole;   /* digits before the point, or "inf", "nan" */
     struct str rest;    /* point, fraction, exponent, "%" */
     bool digits;        /* whole is digits: may be grouped and filled with zeros */
+    char small[68];     /* where `whole` lies for small integers: do not copy the struct */
 };
 
 /* An integer in base 2, 8, 10 or 16 (type b o d x X).  Raises when it is too large. */

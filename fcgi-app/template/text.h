@@ -13,6 +13,8 @@ enum text_case { TEXT_UPPER, TEXT_LOWER, TEXT_TITLE, TEXT_CAPITALIZE, TEXT_SWAP,
 
 /* Write `s` in another case, special cases included (sharp s in upper case is SS). */
 void text_case(struct str s, enum text_case how, struct buf *out);
+/* Likewise, as a new text in `a`; at most `max` bytes, *over tells when there were more. */
+struct str text_cased(struct str s, enum text_case how, size_t max, struct arena *a, bool *over);
 
 enum text_class {
     TEXT_IS_ALPHA,

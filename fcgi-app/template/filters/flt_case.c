@@ -7,13 +7,8 @@
 static int in_case(struct call *c, enum text_case how, struct val *out)
 {
     struct val s;
-    struct buf b;
 
-    if (lib_text(c, c->self, &s) != 0)
-        return -1;
-    lib_buf(c, &b);
-    text_case(val_text(s), how, &b);
-    return lib_finish(c, &b, s.flags, out);
+    return lib_text(c, c->self, &s) != 0 ? -1 : lib_case(c, s, (int)how, VAL_F_ASCII | VAL_F_MARKUP, out);
 }
 
 int flt_upper(struct call *c, struct val *out)
