@@ -25,7 +25,8 @@ struct tz {
 
 bool dt_is(struct val v)
 {
-    return v.type == VAL_OBJ && v.u.obj->cls >= &dt_classes[0].base && v.u.obj->cls <= &dt_classes[DT_TIME].base;
+    return v.type == VAL_OBJ && v.u.obj->cls >= &dt_classes[0].base &&
+           v.u.obj->cls <= &dt_classes[DT_TIME].base;
 }
 
 bool dt_is_delta(struct val v)
@@ -72,7 +73,8 @@ struct val dt_new(struct arena *a, enum dt_kind kind, int64_t local_us, const st
 
 struct val dt_at(struct arena *a, int64_t utc_us, const struct zone *zone)
 {
-    int32_t offset = zone != NULL ? zone_offset(zone, dt_floor_div(utc_us, SECOND_US), NULL, NULL) : 0;
+    int32_t offset =
+        zone != NULL ? zone_offset(zone, dt_floor_div(utc_us, SECOND_US), NULL, NULL) : 0;
     struct val v = dt_new(a, DT_DATETIME, utc_us + offset * SECOND_US, zone);
 
     ((struct dt *)(void *)v.u.obj)->offset_s = offset;
@@ -106,7 +108,8 @@ bool dt_in_range(int64_t local_us)
            local_us < clock_days_from_civil(10000, 1, 1) * DAY_US;
 }
 
-/* ---- zones -------------------------------------------------------------------------------------- */
+/* ---- zones --------------------------------------------------------------------------------------
+ */
 
 static void tz_str(const struct val_obj *o, struct buf *out)
 {
@@ -133,7 +136,8 @@ int dt_zone_arg(struct call *c, struct val v, const struct zone **out)
         return 0;
     }
     if (v.type != VAL_STR)
-        return call_raise(c, TMPL_EXC_TYPE, "a time zone must be its name or tz(name), not '%s'", val_type_name(v));
+        return call_raise(c, TMPL_EXC_TYPE, "a time zone must be its name or tz(name), not '%s'",
+                          val_type_name(v));
     *out = zone_open(val_text(v), c->a);
     if (*out == NULL)
         return call_raise(c, TMPL_EXC_VALUE, "unknown time zone '%.*s'", STR_ARG(val_text(v)));
@@ -148,7 +152,8 @@ int dt_platform_zone(struct call *c, const struct zone **out)
     return name.len == 0 ? 0 : dt_zone_arg(c, val_str(name), out);
 }
 
-/* ---- durations ----------------------------------------------------------------------------------- */
+/* ---- durations
+ * ----------------------------------------------------------------------------------- */
 
 static void delta_str(const struct val_obj *o, struct buf *out)
 {
@@ -159,7 +164,8 @@ static void delta_str(const struct val_obj *o, struct buf *out)
 
     if (days != 0)
         buf_addf(out, "%lld day%s, ", (long long)days, days == 1 || days == -1 ? "" : "s");
-    buf_addf(out, "%lld:%02lld:%02lld", (long long)(s / 3600), (long long)(s / 60 % 60), (long long)(s % 60));
+    buf_addf(out, "%lld:%02lld:%02lld", (long long)(s / 3600), (long long)(s / 60 % 60),
+             (long long)(s % 60));
     if (rest % SECOND_US != 0)
         buf_addf(out, ".%06lld", (long long)(rest % SECOND_US));
 }
@@ -248,7 +254,8 @@ static int bad_operands(struct call *c, char op, struct val x, struct val y, boo
 static int delta_result(struct call *c, double us, struct val *out)
 {
     if (!(fabs(us) < 8.64e19)) /* 999999999 days */
-        return call_raise(c, TMPL_EXC_OVERFLOW, "days=%.0f; must have magnitude <= 999999999", us / (double)DAY_US);
+        return call_raise(c, TMPL_EXC_OVERFLOW, "days=%.0f; must have magnitude <= 999999999",
+                          us / (double)DAY_US);
     if (fabs(us) > 9e18)
         return call_raise(c, TMPL_EXC_OVERFLOW, "duration does not fit 64 bits");
     *out = dt_delta_new(c->a, (int64_t)nearbyint(us));
@@ -273,7 +280,8 @@ static int delta_scale(struct call *c, char op, int64_t us, struct val by, struc
     return delta_result(c, op == '*' ? (double)us * f : (double)us / f, out);
 }
 
-static int delta_arith(struct val_obj *o, char op, struct val other, bool reflected, struct call *c, struct val *out)
+static int delta_arith(struct val_obj *o, char op, struct val other, bool reflected, struct call *c,
+                       struct val *out)
 {
     int64_t us = ((const struct delta *)(const void *)o)->us;
     int64_t r;
@@ -282,7 +290,8 @@ static int delta_arith(struct val_obj *o, char op, struct val other, bool reflec
         int64_t y = dt_delta_us(other);
 
         if (op == '+' ? __builtin_add_overflow(us, y, &r)
-                      : op == '-' && (reflected ? __builtin_sub_overflow(y, us, &r) : __builtin_sub_overflow(us, y, &r)))
+                      : op == '-' && (reflected ? __builtin_sub_overflow(y, us, &r)
+                                                : __builtin_sub_overflow(us, y, &r)))
             return call_raise(c, TMPL_EXC_OVERFLOW, "duration does not fit 64 bits");
         if (op == '+' || op == '-') {
             *out = dt_delta_new(c->a, r);
@@ -338,7 +347,8 @@ int dt_delta_args(struct call *c, struct val *out)
         if (lib_to_float(c, arg[i], &f) != 0)
             return -1;
         us += f * units[i];
-        if (arg[i].type != VAL_INT || __builtin_mul_overflow(arg[i].u.i, (int64_t)units[i], &part) ||
+        if (arg[i].type != VAL_INT ||
+            __builtin_mul_overflow(arg[i].u.i, (int64_t)units[i], &part) ||
             __builtin_add_overflow(exact, part, &exact))
             is_exact = false;
     }
@@ -348,7 +358,8 @@ int dt_delta_args(struct call *c, struct val *out)
     return 0;
 }
 
-/* ---- date-times ------------------------------------------------------------------------------- */
+/* ---- date-times -------------------------------------------------------------------------------
+ */
 
 int dt_shift(struct call *c, const struct dt *d, int64_t us, struct val *out)
 {
@@ -357,8 +368,9 @@ int dt_shift(struct call *c, const struct dt *d, int64_t us, struct val *out)
     if (d->kind == DT_DATE)
         us = dt_floor_div(us, DAY_US) * DAY_US;
     if (d->kind == DT_TIME)
-        return call_raise(c, TMPL_EXC_TYPE, "unsupported operand type(s) for +: 'datetime.time' and "
-                                            "'datetime.timedelta'");
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "unsupported operand type(s) for +: 'datetime.time' and "
+                          "'datetime.timedelta'");
     if (__builtin_add_overflow(d->local_us, us, &local) || !dt_in_range(local))
         return call_raise(c, TMPL_EXC_OVERFLOW, "date value out of range");
     *out = dt_new(c->a, d->kind, local, d->zone);
@@ -480,8 +492,8 @@ static struct val dt_getattr(struct val_obj *o, struct str name, struct arena *a
         const int *value;
         bool of_time;
     } members[] = {
-        {"year", &f.year, false},    {"month", &f.month, false},  {"day", &f.day, false},
-        {"hour", &f.hour, true},     {"minute", &f.minute, true}, {"second", &f.second, true},
+        {"year", &f.year, false},     {"month", &f.month, false},  {"day", &f.day, false},
+        {"hour", &f.hour, true},      {"minute", &f.minute, true}, {"second", &f.second, true},
         {"microsecond", &f.us, true},
     };
 
@@ -498,30 +510,41 @@ static struct val dt_getattr(struct val_obj *o, struct str name, struct arena *a
 static int dt_difference(struct call *c, const struct dt *x, const struct dt *y, struct val *out)
 {
     if ((x->zone == NULL) != (y->zone == NULL))
-        return call_raise(c, TMPL_EXC_TYPE, "can't subtract offset-naive and offset-aware datetimes");
-    if (x->zone != NULL && str_eq(zone_name(x->zone), zone_name(y->zone))) /* on one clock Python subtracts what the clock shows */
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "can't subtract offset-naive and offset-aware datetimes");
+    if (x->zone != NULL &&
+        str_eq(zone_name(x->zone),
+               zone_name(y->zone))) /* on one clock Python subtracts what the clock shows */
         *out = dt_delta_new(c->a, x->local_us - y->local_us);
     else
         *out = dt_delta_new(c->a, dt_utc_us(x) - dt_utc_us(y));
     return 0;
 }
 
-static int dt_arith(struct val_obj *o, char op, struct val other, bool reflected, struct call *c, struct val *out)
+static int dt_arith(struct val_obj *o, char op, struct val other, bool reflected, struct call *c,
+                    struct val *out)
 {
     const struct dt *d = obj_dt(o);
 
     if (dt_is_delta(other) && d->kind != DT_TIME && (op == '+' || (op == '-' && !reflected)))
         return dt_shift(c, d, op == '-' ? -dt_delta_us(other) : dt_delta_us(other), out);
     if (op == '-' && dt_is(other) && other.u.obj->cls == o->cls && d->kind != DT_TIME)
-        return reflected ? dt_difference(c, dt_of(other), d, out) : dt_difference(c, d, dt_of(other), out);
+        return reflected ? dt_difference(c, dt_of(other), d, out)
+                         : dt_difference(c, d, dt_of(other), out);
     return bad_operands(c, op, val_obj(o), other, reflected);
 }
 
-#define DT_CLASS(type_name)                                                                                    \
-    {                                                                                                          \
-        .base = {.name = type_name, .str = dt_str, .repr = dt_repr, .eq = dt_eq, .cmp = dt_cmp,                \
-                 .hash = dt_hash, .json = dt_json, .copy = dt_copy},                                           \
-        .getattr = dt_getattr, .arith = dt_arith                                                               \
+#define DT_CLASS(type_name)                                                                        \
+    {                                                                                              \
+        .base = {.name = type_name,                                                                \
+                 .str = dt_str,                                                                    \
+                 .repr = dt_repr,                                                                  \
+                 .eq = dt_eq,                                                                      \
+                 .cmp = dt_cmp,                                                                    \
+                 .hash = dt_hash,                                                                  \
+                 .json = dt_json,                                                                  \
+                 .copy = dt_copy},                                                                 \
+        .getattr = dt_getattr, .arith = dt_arith                                                   \
     }
 
 static const struct tmpl_class dt_classes[DT_TIME + 1] = {

@@ -16,7 +16,7 @@ enum dt_kind { DT_DATETIME, DT_DATE, DT_TIME };
 struct dt {
     struct val_obj obj;
     enum dt_kind kind;
-    int64_t local_us; /* wall clock, microseconds since 1970-01-01 00:00 on it */
+    int64_t local_us;        /* wall clock, microseconds since 1970-01-01 00:00 on it */
     const struct zone *zone; /* NULL = naive */
     int32_t offset_s;        /* east of Greenwich, when aware */
 };
@@ -37,7 +37,8 @@ int64_t dt_utc_us(const struct dt *d);
 MUST_CHECK int dt_strftime(struct call *c, const struct dt *d, struct str format, struct val *out);
 /* datetime.strptime: the whole text must follow the format; raises ValueError in Python's words. */
 MUST_CHECK int dt_strptime(struct call *c, struct str text, struct str format, struct val *out);
-/* ISO 8601, "2021-01-01[ T]12:00[:00[.5]][Z|+01:00]", or epoch seconds; false when it is none of them. */
+/* ISO 8601, "2021-01-01[ T]12:00[:00[.5]][Z|+01:00]", or epoch seconds; false when it is none of
+ * them. */
 bool dt_parse(struct str text, struct arena *a, struct val *out);
 /* ISO form, as isoformat(). */
 void dt_iso(const struct dt *d, char sep, struct buf *out);

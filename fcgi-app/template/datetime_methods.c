@@ -83,7 +83,8 @@ static int cut_iso(struct call *c, struct str spec, struct dt *d, size_t *keep)
     static const struct {
         const char *name;
         size_t keep; /* characters of hh:mm:ss.ffffff */
-    } specs[] = {{"hours", 2}, {"minutes", 5}, {"seconds", 8}, {"milliseconds", 12}, {"microseconds", 15}};
+    } specs[] = {
+        {"hours", 2}, {"minutes", 5}, {"seconds", 8}, {"milliseconds", 12}, {"microseconds", 15}};
 
     for (size_t i = 0; i < COUNT_OF(specs); i++) {
         if (str_eq_c(spec, specs[i].name)) {
@@ -108,12 +109,16 @@ static int dt_isoformat(struct call *c, struct val *out)
     struct buf zone;
     const char *time;
 
-    if (call_bind(c, d.kind == DT_DATE ? "" : d.kind == DT_TIME ? "timespec=" : "sep=,timespec=",
+    if (call_bind(c,
+                  d.kind == DT_DATE   ? ""
+                  : d.kind == DT_TIME ? "timespec="
+                                      : "sep=,timespec=",
                   d.kind == DT_TIME ? arg + 1 : arg) != 0 ||
         lib_need_text(c, arg[0], "sep", &sep) != 0 || cut_iso(c, val_text(arg[1]), &d, &keep) != 0)
         return -1;
     if (utf8_len(sep) != 1)
-        return call_raise(c, TMPL_EXC_TYPE, "isoformat() argument 1 must be a unicode character, not str");
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "isoformat() argument 1 must be a unicode character, not str");
     lib_buf(c, &b);
     if (keep == 0 || d.kind == DT_DATE) {
         dt_iso(&d, sep.p[0], &b);
@@ -139,7 +144,8 @@ static int dt_strftime_method(struct call *c, struct val *out)
     struct val format = val_null();
     struct str s;
 
-    if (call_bind(c, "format", &format) != 0 || lib_need_text(c, format, "strftime() argument 1", &s) != 0)
+    if (call_bind(c, "format", &format) != 0 ||
+        lib_need_text(c, format, "strftime() argument 1", &s) != 0)
         return -1;
     return dt_strftime(c, self_of(c), s, out);
 }
@@ -191,7 +197,8 @@ static int dt_astimezone(struct call *c, struct val *out)
 
 static int dt_utcoffset(struct call *c, struct val *out)
 {
-    *out = self_of(c)->zone == NULL ? val_null() : dt_delta_new(c->a, self_of(c)->offset_s * SECOND_US);
+    *out = self_of(c)->zone == NULL ? val_null()
+                                    : dt_delta_new(c->a, self_of(c)->offset_s * SECOND_US);
     return no_args(c);
 }
 
@@ -224,7 +231,8 @@ static int dt_timetuple(struct call *c, struct val *out)
     dt_fields(self_of(c), &f);
     *out = val_tuple_new(c->a, 9);
     for (size_t i = 0; i < 9; i++) {
-        const int parts[9] = {f.year, f.month, f.day, f.hour, f.minute, f.second, f.weekday, f.yday, -1};
+        const int parts[9] = {f.year,   f.month,   f.day,  f.hour, f.minute,
+                              f.second, f.weekday, f.yday, -1};
 
         val_list_add(*out, val_int(parts[i]));
     }
@@ -243,8 +251,9 @@ static int check_fields(struct call *c, const int64_t n[7])
     if (n[1] < 1 || n[1] > 12)
         return out_of_range(c, "month must be in 1..12");
     if (n[2] < 1 || n[2] > 31 ||
-        (n[2] > 28 && clock_days_from_civil((int)n[0], (int)n[1], (int)n[2]) >=
-                          clock_days_from_civil((int)n[0] + (n[1] == 12), n[1] == 12 ? 1 : (int)n[1] + 1, 1)))
+        (n[2] > 28 &&
+         clock_days_from_civil((int)n[0], (int)n[1], (int)n[2]) >=
+             clock_days_from_civil((int)n[0] + (n[1] == 12), n[1] == 12 ? 1 : (int)n[1] + 1, 1)))
         return out_of_range(c, "day is out of range for month");
     if (n[3] < 0 || n[3] > 23)
         return out_of_range(c, "hour must be in 0..23");
@@ -276,9 +285,10 @@ static int dt_replace(struct call *c, struct val *out)
     arg[6] = val_int(f.us);
     arg[7] = val_undef(NULL);
     if (call_bind(c,
-                  d->kind == DT_TIME   ? "hour=,minute=,second=,microsecond=,tzinfo="
-                  : d->kind == DT_DATE ? "year=,month=,day="
-                                       : "year=,month=,day=,hour=,minute=,second=,microsecond=,tzinfo=",
+                  d->kind == DT_TIME ? "hour=,minute=,second=,microsecond=,tzinfo="
+                  : d->kind == DT_DATE
+                      ? "year=,month=,day="
+                      : "year=,month=,day=,hour=,minute=,second=,microsecond=,tzinfo=",
                   d->kind == DT_TIME ? arg + 3 : arg) != 0)
         return -1;
     for (size_t i = 0; i < 7; i++) {
@@ -292,7 +302,8 @@ static int dt_replace(struct call *c, struct val *out)
     else if (!val_is_undef(arg[7]) && dt_zone_arg(c, arg[7], &zone) != 0)
         return -1;
     day = clock_days_from_civil((int)n[0], (int)n[1], (int)n[2]);
-    *out = dt_new(c->a, d->kind, day * DAY_US + (n[3] * 3600 + n[4] * 60 + n[5]) * SECOND_US + n[6], zone);
+    *out = dt_new(c->a, d->kind, day * DAY_US + (n[3] * 3600 + n[4] * 60 + n[5]) * SECOND_US + n[6],
+                  zone);
     return 0;
 }
 

@@ -7,9 +7,11 @@
 #include "template/datetime_int.h"
 #include "template/text.h"
 
-static const char *const day_names[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
-static const char *const month_names[] = {"January", "February", "March",     "April",   "May",      "June",
-                                          "July",    "August",   "September", "October", "November", "December"};
+static const char *const day_names[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
+                                        "Friday", "Saturday", "Sunday"};
+static const char *const month_names[] = {"January",   "February", "March",    "April",
+                                          "May",       "June",     "July",     "August",
+                                          "September", "October",  "November", "December"};
 
 void dt_iso_week(const struct dt_fields *f, int *year, int *week)
 {
@@ -29,7 +31,8 @@ static void put_zone_offset(const struct dt *d, bool colon, struct buf *out)
 
     if (d->zone == NULL)
         return;
-    buf_addf(out, "%c%02d%s%02d", d->offset_s < 0 ? '-' : '+', s / 3600, colon ? ":" : "", s / 60 % 60);
+    buf_addf(out, "%c%02d%s%02d", d->offset_s < 0 ? '-' : '+', s / 3600, colon ? ":" : "",
+             s / 60 % 60);
     if (s % 60 != 0)
         buf_addf(out, "%s%02d", colon ? ":" : "", s % 60);
 }
@@ -44,7 +47,8 @@ static void put_zone_name(const struct dt *d, struct buf *out)
     buf_add_c(out, abbreviation);
 }
 
-static void put_format(const struct dt *d, const struct dt_fields *f, struct str format, struct buf *out);
+static void put_format(const struct dt *d, const struct dt_fields *f, struct str format,
+                       struct buf *out);
 
 static int hour12(const struct dt_fields *f)
 {
@@ -81,7 +85,8 @@ static const char *composite(char code)
 }
 
 /* Numbers with the width and fill strftime gives them; false when `code` is none. */
-static bool put_number(const struct dt *d, const struct dt_fields *f, char code, char flag, struct buf *out)
+static bool put_number(const struct dt *d, const struct dt_fields *f, char code, char flag,
+                       struct buf *out)
 {
     int iso_year;
     int iso_week;
@@ -214,7 +219,8 @@ static bool put_name(const struct dt *d, const struct dt_fields *f, char code, s
     }
 }
 
-static void put_format(const struct dt *d, const struct dt_fields *f, struct str format, struct buf *out)
+static void put_format(const struct dt *d, const struct dt_fields *f, struct str format,
+                       struct buf *out)
 {
     for (size_t i = 0; i < format.len; i++) {
         size_t from = i;
@@ -265,8 +271,8 @@ struct scan {
     bool pm;
     bool has_pm;
     bool has_zone;
-    int yday;    /* from %j, or -1 */
-    int week;    /* from %U, %W, %V, or -1 */
+    int yday;     /* from %j, or -1 */
+    int week;     /* from %U, %W, %V, or -1 */
     char week_of; /* which of them */
     int iso_year;
     int weekday; /* Monday = 0, or -1 */
@@ -363,7 +369,8 @@ static bool scan_zone(struct scan *s)
 
 static bool scan_zone_name(struct scan *s)
 {
-    if (s->end - s->p >= 3 && (strncasecmp(s->p, "UTC", 3) == 0 || strncasecmp(s->p, "GMT", 3) == 0))
+    if (s->end - s->p >= 3 &&
+        (strncasecmp(s->p, "UTC", 3) == 0 || strncasecmp(s->p, "GMT", 3) == 0))
         s->p += 3;
     return true;
 }
@@ -510,8 +517,8 @@ static bool scan_days(const struct scan *s, int64_t *days)
         return true;
     }
     if (s->week >= 0 && s->weekday >= 0 && s->week_of != 'V') {
-        int start = s->week_of == 'W' ? 0 : 6;                /* weekday the week begins with */
-        int lead = (7 - (weekday - start + 7) % 7) % 7;       /* days before the first full week */
+        int start = s->week_of == 'W' ? 0 : 6;          /* weekday the week begins with */
+        int lead = (7 - (weekday - start + 7) % 7) % 7; /* days before the first full week */
         int in_week = (s->weekday - start + 7) % 7;
 
         *days = first + lead + (s->week - 1) * 7 + in_week;
@@ -529,7 +536,8 @@ static bool scan_days(const struct scan *s, int64_t *days)
 
 static void scan_init(struct scan *s, struct str text)
 {
-    *s = (struct scan){.p = text.p, .end = text.p + text.len, .yday = -1, .week = -1, .weekday = -1};
+    *s =
+        (struct scan){.p = text.p, .end = text.p + text.len, .yday = -1, .week = -1, .weekday = -1};
     s->f.year = 1900;
     s->f.month = 1;
     s->f.day = 1;
@@ -545,7 +553,9 @@ static bool scan_result(struct scan *s, struct arena *a, struct val *out)
     if (s->has_pm)
         s->f.hour = s->f.hour % 12 + (s->pm ? 12 : 0);
     *out = dt_new(a, DT_DATETIME,
-                  days * DAY_US + (s->f.hour * 3600 + s->f.minute * 60 + s->f.second) * SECOND_US + s->f.us, zone);
+                  days * DAY_US + (s->f.hour * 3600 + s->f.minute * 60 + s->f.second) * SECOND_US +
+                      s->f.us,
+                  zone);
     return true;
 }
 
@@ -556,9 +566,11 @@ int dt_strptime(struct call *c, struct str text, struct str format, struct val *
     scan_init(&s, text);
     if (!scan_format(&s, format))
         return call_raise(c, TMPL_EXC_VALUE, "time data %.*s does not match format %.*s",
-                          STR_ARG(lib_repr(c, val_str(text))), STR_ARG(lib_repr(c, val_str(format))));
+                          STR_ARG(lib_repr(c, val_str(text))),
+                          STR_ARG(lib_repr(c, val_str(format))));
     if (s.p < s.end)
-        return call_raise(c, TMPL_EXC_VALUE, "unconverted data remains: %.*s", (int)(s.end - s.p), s.p);
+        return call_raise(c, TMPL_EXC_VALUE, "unconverted data remains: %.*s", (int)(s.end - s.p),
+                          s.p);
     if (s.f.second > 59 || !scan_result(&s, c->a, out))
         return call_raise(c, TMPL_EXC_VALUE, "day is out of range for month");
     return 0;
@@ -614,8 +626,9 @@ bool dt_parse(struct str text, struct arena *a, struct val *out)
         return parse_epoch(text, a, out);
     dash = s.p < s.end && *s.p == '-';
     s.p += dash;
-    if (!two_digits(&s, 12, &s.f.month) || s.f.month < 1 || (dash && (s.p >= s.end || *s.p++ != '-')) ||
-        !two_digits(&s, 31, &s.f.day) || s.f.day < 1 || (!dash && s.p < s.end && *s.p != 'T'))
+    if (!two_digits(&s, 12, &s.f.month) || s.f.month < 1 ||
+        (dash && (s.p >= s.end || *s.p++ != '-')) || !two_digits(&s, 31, &s.f.day) || s.f.day < 1 ||
+        (!dash && s.p < s.end && *s.p != 'T'))
         return parse_epoch(text, a, out);
     if (s.p < s.end) {
         if (*s.p != 'T' && *s.p != 't' && *s.p != ' ')

@@ -1,8 +1,8 @@
 /*
  * Durations as people and Go write them.
  *
- * Rule: workflow-engine.md 2.10.  Business units move along a calendar, so they need where to count from:
- * days skip Saturday and Sunday, hours count from 9 to 17 on the other days.
+ * Rule: workflow-engine.md 2.10.  Business units move along a calendar, so they need where to count
+ * from: days skip Saturday and Sunday, hours count from 9 to 17 on the other days.
  */
 #include <math.h>
 
@@ -22,12 +22,30 @@ struct unit {
 };
 
 static const struct unit units[] = {
-    {"d", DAY_US},         {"day", DAY_US},        {"days", DAY_US},     {"h", HOUR_US},
-    {"hour", HOUR_US},     {"hours", HOUR_US},     {"m", 60e6},          {"min", 60e6},
-    {"mins", 60e6},        {"minute", 60e6},       {"minutes", 60e6},    {"ms", 1e3},
-    {"ns", 1e-3},          {"s", 1e6},             {"sec", 1e6},         {"second", 1e6},
-    {"seconds", 1e6},      {"secs", 1e6},          {"us", 1},            {"w", 7 * DAY_US},
-    {"week", 7 * DAY_US},  {"weeks", 7 * DAY_US},  {"\xC2\xB5s", 1},     {"\xCE\xBCs", 1},
+    {"d", DAY_US},
+    {"day", DAY_US},
+    {"days", DAY_US},
+    {"h", HOUR_US},
+    {"hour", HOUR_US},
+    {"hours", HOUR_US},
+    {"m", 60e6},
+    {"min", 60e6},
+    {"mins", 60e6},
+    {"minute", 60e6},
+    {"minutes", 60e6},
+    {"ms", 1e3},
+    {"ns", 1e-3},
+    {"s", 1e6},
+    {"sec", 1e6},
+    {"second", 1e6},
+    {"seconds", 1e6},
+    {"secs", 1e6},
+    {"us", 1},
+    {"w", 7 * DAY_US},
+    {"week", 7 * DAY_US},
+    {"weeks", 7 * DAY_US},
+    {"\xC2\xB5s", 1},
+    {"\xCE\xBCs", 1},
 };
 
 /* Monday = 0; `local_us` is microseconds since 1970 on the platform's clock. */
@@ -108,7 +126,8 @@ static bool read_number(struct str *s, double *out)
     char text[64];
     size_t n = 0;
 
-    while (n < s->len && n + 1 < sizeof text && ((s->p[n] >= '0' && s->p[n] <= '9') || s->p[n] == '.')) {
+    while (n < s->len && n + 1 < sizeof text &&
+           ((s->p[n] >= '0' && s->p[n] <= '9') || s->p[n] == '.')) {
         text[n] = s->p[n];
         n++;
     }
@@ -130,8 +149,8 @@ static const struct unit *unit_find(struct str word)
 
 static int bad(struct err *e, struct str text, const char *why)
 {
-    err_set(e, ERR_INVALID, "cannot read '%.*s' as a duration: %s", (int)(text.len > 80 ? 80 : text.len),
-            text.p != NULL ? text.p : "", why);
+    err_set(e, ERR_INVALID, "cannot read '%.*s' as a duration: %s",
+            (int)(text.len > 80 ? 80 : text.len), text.p != NULL ? text.p : "", why);
     return -1;
 }
 

@@ -9,10 +9,12 @@
 #include "base/limits.h"
 #include "template/callable.h"
 
-/* The longest text the library builds; the memory budget of the rendering usually ends it earlier. */
+/* The longest text the library builds; the memory budget of the rendering usually ends it earlier.
+ */
 #define LIB_TEXT_MAX (256 * MIB)
 
-/* Rows of `size` bytes, each beginning with its name (const char *), sorted by it; NULL when absent. */
+/* Rows of `size` bytes, each beginning with its name (const char *), sorted by it; NULL when
+ * absent. */
 const void *lib_table_find(const void *rows, size_t n, size_t size, struct str name);
 
 /* ---- arguments -------------------------------------------------------------------------- */
@@ -21,7 +23,8 @@ const void *lib_table_find(const void *rows, size_t n, size_t size, struct str n
 MUST_CHECK int lib_look(struct call *c, struct val v);
 /* str(v), keeping the markup flag of a text; an undefined value gives "". */
 MUST_CHECK int lib_text(struct call *c, struct val v, struct val *out);
-/* An integer, or TypeError "'str' object cannot be interpreted as an integer".  Big ones saturate. */
+/* An integer, or TypeError "'str' object cannot be interpreted as an integer".  Big ones saturate.
+ */
 MUST_CHECK int lib_int(struct call *c, struct val v, int64_t *out);
 /* A text, or TypeError "<what> must be str, not int". */
 MUST_CHECK int lib_need_text(struct call *c, struct val v, const char *what, struct str *out);
@@ -48,15 +51,18 @@ static inline bool lib_is_markup(struct val v)
 /* repr(v), for messages. */
 struct str lib_repr(struct call *c, struct val v);
 /* A call of `callee` with one argument, or two. */
-MUST_CHECK int lib_apply(struct call *c, struct val callee, const struct val *args, size_t n, struct val *out);
+MUST_CHECK int lib_apply(struct call *c, struct val callee, const struct val *args, size_t n,
+                         struct val *out);
 
-/* Does a text begin (end) with `affix`, or with one of a list of them?  Anything but texts: false. */
+/* Does a text begin (end) with `affix`, or with one of a list of them?  Anything but texts: false.
+ */
 bool lib_has_affix(struct val text, struct val affix, bool at_end);
 
 /* Does the template run in the platform's environment, where our decisions go before Jinja2's? */
 bool lib_platform(const struct call *c);
 
-/* A lower folder failed and filled c->e: raise that as ValueError (a limit as itself); always -1. */
+/* A lower folder failed and filled c->e: raise that as ValueError (a limit as itself); always -1.
+ */
 int lib_pass_error(struct call *c);
 
 /* ---- results ---------------------------------------------------------------------------- */
@@ -91,9 +97,10 @@ struct attr_path {
 };
 
 /* `attribute` is none (the item itself), a dotted text, or any key. */
-MUST_CHECK int attr_path_init(struct call *c, struct attr_path *p, struct val attribute, struct val otherwise,
-                              bool fold);
-MUST_CHECK int attr_path_get(struct call *c, const struct attr_path *p, struct val item, struct val *out);
+MUST_CHECK int attr_path_init(struct call *c, struct attr_path *p, struct val attribute,
+                              struct val otherwise, bool fold);
+MUST_CHECK int attr_path_get(struct call *c, const struct attr_path *p, struct val item,
+                             struct val *out);
 /* Attribute only, never an item: what attr() of templates means. */
 MUST_CHECK int lib_attr_only(struct call *c, struct val obj, struct str name, struct val *out);
 

@@ -1,5 +1,6 @@
 /*
- * What filters, tests, functions and methods share: arguments, numbers, attribute paths, sorting, sets.
+ * What filters, tests, functions and methods share: arguments, numbers, attribute paths, sorting,
+ * sets.
  */
 #include "template/library_int.h"
 
@@ -43,7 +44,8 @@ int lib_int(struct call *c, struct val v, int64_t *out)
     else if (v.type == VAL_BIGINT)
         *out = bigint_sign(v.u.big) < 0 ? INT64_MIN : INT64_MAX;
     else
-        return call_raise(c, TMPL_EXC_TYPE, "'%s' object cannot be interpreted as an integer", v.type == VAL_UNDEF ? "Undefined" : val_type_name(v));
+        return call_raise(c, TMPL_EXC_TYPE, "'%s' object cannot be interpreted as an integer",
+                          v.type == VAL_UNDEF ? "Undefined" : val_type_name(v));
     return 0;
 }
 
@@ -66,7 +68,8 @@ int lib_number(struct call *c, struct val v, double *out)
 
 /* ---- texts to numbers ---------------------------------------------------------------------- */
 
-/* Copy `s` without blanks around it and single underscores between digits; false when badly placed. */
+/* Copy `s` without blanks around it and single underscores between digits; false when badly placed.
+ */
 static bool plain_digits(struct str s, char *out, size_t room, size_t *len)
 {
     size_t n = 0;
@@ -203,12 +206,14 @@ int lib_to_float(struct call *c, struct val v, double *out)
         return 0;
     case VAL_STR:
         if (!lib_parse_float(val_text(v), out))
-            return call_raise(c, TMPL_EXC_VALUE, "could not convert string to float: %.*s", STR_ARG(lib_repr(c, v)));
+            return call_raise(c, TMPL_EXC_VALUE, "could not convert string to float: %.*s",
+                              STR_ARG(lib_repr(c, v)));
         return 0;
     case VAL_UNDEF:
         return vm_fail_undefined(c, v);
     default:
-        return call_raise(c, TMPL_EXC_TYPE, "float() argument must be a string or a real number, not '%s'",
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "float() argument must be a string or a real number, not '%s'",
                           val_type_name(v));
     }
 }
@@ -238,27 +243,29 @@ int lib_to_int(struct call *c, struct val v, int base, struct val *out)
         return float_to_int(c, v.u.f, out);
     case VAL_STR:
         if (!lib_parse_int(val_text(v), base, out, c->a))
-            return call_raise(c, TMPL_EXC_VALUE, "invalid literal for int() with base %d: %.*s", base,
-                              STR_ARG(lib_repr(c, v)));
+            return call_raise(c, TMPL_EXC_VALUE, "invalid literal for int() with base %d: %.*s",
+                              base, STR_ARG(lib_repr(c, v)));
         return 0;
     case VAL_UNDEF:
         return vm_fail_undefined(c, v);
     default:
-        return call_raise(c, TMPL_EXC_TYPE,
-                          "int() argument must be a string, a bytes-like object or a real number, not '%s'",
-                          val_type_name(v));
+        return call_raise(
+            c, TMPL_EXC_TYPE,
+            "int() argument must be a string, a bytes-like object or a real number, not '%s'",
+            val_type_name(v));
     }
 }
 
 /*
  * Rounded half to even at 10**digits, as the nearest float to that decimal.
  *
- * When f * 10**digits is clearly not half way between two integers, one division gives it exactly; else the
- * C library's decimals, which are exact, decide.
+ * When f * 10**digits is clearly not half way between two integers, one division gives it exactly;
+ * else the C library's decimals, which are exact, decide.
  */
 static double round_float(double f, int64_t digits)
 {
-    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5, 1e6,
+                                    1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
     char text[512];
     double scale;
 
@@ -318,7 +325,8 @@ int lib_round(struct call *c, struct val v, int64_t digits, struct val *out)
     if (lib_is_int(v))
         return round_int(c, v, digits, out);
     if (v.type != VAL_FLOAT)
-        return call_raise(c, TMPL_EXC_TYPE, "type %s doesn't define __round__ method", val_type_name(v));
+        return call_raise(c, TMPL_EXC_TYPE, "type %s doesn't define __round__ method",
+                          val_type_name(v));
     f = round_float(v.u.f, digits);
     if (isinf(f) && isfinite(v.u.f))
         return call_raise(c, TMPL_EXC_OVERFLOW, "rounded value too large to represent");
@@ -360,7 +368,8 @@ bool lib_has_affix(struct val text, struct val affix, bool at_end)
     }
     if (affix.type != VAL_STR)
         return false;
-    return at_end ? str_ends(val_text(text), val_text(affix)) : str_starts(val_text(text), val_text(affix));
+    return at_end ? str_ends(val_text(text), val_text(affix))
+                  : str_starts(val_text(text), val_text(affix));
 }
 
 bool lib_platform(const struct call *c)
@@ -443,7 +452,8 @@ static struct val path_part(struct str s, struct arena *a)
     return val_str(s);
 }
 
-int attr_path_init(struct call *c, struct attr_path *p, struct val attribute, struct val otherwise, bool fold)
+int attr_path_init(struct call *c, struct attr_path *p, struct val attribute, struct val otherwise,
+                   bool fold)
 {
     struct str s = val_text(attribute);
     size_t dots = 0;
@@ -530,8 +540,8 @@ static int less(struct call *c, struct val x, struct val y)
 }
 
 /* Merge two sorted runs; an item of the right one goes first only when it is strictly smaller. */
-static int merge(struct call *c, const struct sort_item *from, struct sort_item *to, size_t mid, size_t n,
-                 bool reverse)
+static int merge(struct call *c, const struct sort_item *from, struct sort_item *to, size_t mid,
+                 size_t n, bool reverse)
 {
     size_t i = 0;
     size_t j = mid;

@@ -75,7 +75,8 @@ static bool fail(struct reader *r, const char *what)
 
 static void blanks(struct reader *r)
 {
-    while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r' || *r->p == '\f'))
+    while (r->p < r->end &&
+           (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r' || *r->p == '\f'))
         r->p++;
 }
 
@@ -206,7 +207,8 @@ static bool read_escape(struct reader *r, struct buf *b)
     }
 }
 
-/* One quoted text behind its prefix; appended to *b once there is one, else returned as a part of the input. */
+/* One quoted text behind its prefix; appended to *b once there is one, else returned as a part of
+ * the input. */
 static bool read_quoted(struct reader *r, bool raw, struct buf *b, struct str *plain)
 {
     const char *open = r->p;
@@ -219,7 +221,8 @@ static bool read_quoted(struct reader *r, bool raw, struct buf *b, struct str *p
     while (r->p < r->end) {
         char ch = *r->p;
 
-        if (ch == quote && (!triple || (r->end - r->p >= 3 && r->p[1] == quote && r->p[2] == quote))) {
+        if (ch == quote &&
+            (!triple || (r->end - r->p >= 3 && r->p[1] == quote && r->p[2] == quote))) {
             if (b->a == NULL)
                 *plain = str_make(from, (size_t)(r->p - from));
             else
@@ -289,7 +292,8 @@ static bool read_text(struct reader *r, int prefix, bool raw, struct val *out)
     return true;
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------------------------
+ */
 
 static bool digits_in(struct reader *r, int base, char *copy, size_t room, size_t *n)
 {
@@ -360,7 +364,8 @@ static bool read_number(struct reader *r, struct val *out)
         return true;
     if (r->end - r->p > 1 && *r->p == '0' && strchr("xXoObB", r->p[1]) != NULL && r->p[1] != '\0')
         return base_number(r, negative, out);
-    for (room = 0; r->p + room < r->end && (is_name(r->p[room]) || strchr(".+-", r->p[room]) != NULL); room++)
+    for (room = 0;
+         r->p + room < r->end && (is_name(r->p[room]) || strchr(".+-", r->p[room]) != NULL); room++)
         ;
     copy = arena_alloc(r->a, room + 3);
     if (negative)
@@ -400,9 +405,11 @@ static bool read_number(struct reader *r, struct val *out)
     return bigint_parse(str_make(copy, n), 10, out, r->a) || fail(r, "number too large");
 }
 
-/* ---- reprs of dates ------------------------------------------------------------------------------ */
+/* ---- reprs of dates
+ * ------------------------------------------------------------------------------ */
 
-/* "seconds=3600" and the like inside datetime.timedelta(...): sum in seconds, up to the closing brace. */
+/* "seconds=3600" and the like inside datetime.timedelta(...): sum in seconds, up to the closing
+ * brace. */
 static bool read_delta(struct reader *r, int64_t *seconds)
 {
     *seconds = 0;
@@ -430,7 +437,8 @@ static bool read_delta(struct reader *r, int64_t *seconds)
     return true;
 }
 
-/* The zone of a date repr: datetime.timezone.utc, datetime.timezone(datetime.timedelta(...)), tz('Name'). */
+/* The zone of a date repr: datetime.timezone.utc, datetime.timezone(datetime.timedelta(...)),
+ * tz('Name'). */
 static bool read_zone(struct reader *r, int64_t local_s, int32_t *offset_s)
 {
     const char *from = r->p;
@@ -446,7 +454,8 @@ static bool read_zone(struct reader *r, int64_t local_s, int32_t *offset_s)
     if (word_is(word, "datetime.timezone") && next_is(r, '(')) {
         static const char delta[] = "datetime.timedelta(";
 
-        if ((size_t)(r->end - r->p) < sizeof delta - 1 || memcmp(r->p, delta, sizeof delta - 1) != 0)
+        if ((size_t)(r->end - r->p) < sizeof delta - 1 ||
+            memcmp(r->p, delta, sizeof delta - 1) != 0)
             return fail(r, "expected datetime.timedelta");
         r->p += sizeof delta - 1;
         if (!read_delta(r, &seconds) || !next_is(r, ')'))
@@ -492,7 +501,9 @@ static bool read_date(struct reader *r, bool with_time, struct val *out)
         if (r->end - r->p > 7 && memcmp(r->p, "tzinfo=", 7) == 0) {
             r->p += 7;
             aware = true;
-            if (!read_zone(r, clock_days_from_civil((int)f[0], (int)f[1], (int)f[2]) * 86400 + f[3] * 3600, &offset))
+            if (!read_zone(
+                    r, clock_days_from_civil((int)f[0], (int)f[1], (int)f[2]) * 86400 + f[3] * 3600,
+                    &offset))
                 return false;
         } else {
             if (r->end - r->p > 5 && memcmp(r->p, "fold=", 5) == 0)
@@ -518,7 +529,8 @@ static bool read_date(struct reader *r, bool with_time, struct val *out)
     if (f[6] != 0)
         buf_addf(&b, ".%06d", (int)f[6]);
     if (aware)
-        buf_addf(&b, "%c%02d:%02d", offset < 0 ? '-' : '+', abs(offset) / 3600, abs(offset) / 60 % 60);
+        buf_addf(&b, "%c%02d:%02d", offset < 0 ? '-' : '+', abs(offset) / 3600,
+                 abs(offset) / 60 % 60);
     *out = val_str(buf_str(&b));
     return true;
 }
@@ -529,9 +541,12 @@ static bool read_word(struct reader *r, struct val *out)
         const char *name;
         struct val value;
     } words[] = {
-        {"true", {.type = VAL_BOOL, .u.b = true}},   {"false", {.type = VAL_BOOL}},
-        {"True", {.type = VAL_BOOL, .u.b = true}},   {"False", {.type = VAL_BOOL}},
-        {"null", {.type = VAL_NULL}},                {"None", {.type = VAL_NULL}},
+        {"true", {.type = VAL_BOOL, .u.b = true}},
+        {"false", {.type = VAL_BOOL}},
+        {"True", {.type = VAL_BOOL, .u.b = true}},
+        {"False", {.type = VAL_BOOL}},
+        {"null", {.type = VAL_NULL}},
+        {"None", {.type = VAL_NULL}},
         {"NaN", {.type = VAL_FLOAT, .u.f = __builtin_nan("")}},
         {"Infinity", {.type = VAL_FLOAT, .u.f = __builtin_inf()}},
     };
@@ -558,7 +573,8 @@ static bool read_word(struct reader *r, struct val *out)
     return fail_at(r, ERR_INVALID, "expected a value", from);
 }
 
-/* ---- containers ----------------------------------------------------------------------------------- */
+/* ---- containers
+ * ----------------------------------------------------------------------------------- */
 
 static bool enter(struct reader *r)
 {
@@ -570,7 +586,8 @@ static bool enter(struct reader *r)
 /* Two rows of a table side by side without a comma. */
 static bool row_follows(struct reader *r)
 {
-    return (r->flags & LITERAL_ROWS_WITHOUT_COMMA) != 0 && r->p < r->end && *r->p == '[' && r->p > r->start;
+    return (r->flags & LITERAL_ROWS_WITHOUT_COMMA) != 0 && r->p < r->end && *r->p == '[' &&
+           r->p > r->start;
 }
 
 /* Items up to `close`; the opening sign was read. */
@@ -591,8 +608,9 @@ static bool read_items(struct reader *r, char close, struct val list, bool *comm
         }
         if (item.type == VAL_LIST && row_follows(r))
             continue;
-        return fail(r, close == ']' ? "expected ',' or ']'" : close == ')' ? "expected ',' or ')'"
-                                                                           : "expected ',' or '}'");
+        return fail(r, close == ']'   ? "expected ',' or ']'"
+                       : close == ')' ? "expected ',' or ')'"
+                                      : "expected ',' or '}'");
     }
     return true;
 }
@@ -693,7 +711,8 @@ static bool read_value(struct reader *r, struct val *out)
 int literal_parse(struct str text, unsigned flags, struct val *out, struct arena *a, struct err *e)
 {
     struct str copy = str_dup(a, text);
-    struct reader r = {.start = copy.p, .p = copy.p, .end = copy.p + copy.len, .flags = flags, .a = a, .e = e};
+    struct reader r = {
+        .start = copy.p, .p = copy.p, .end = copy.p + copy.len, .flags = flags, .a = a, .e = e};
     size_t bad = utf8_check(copy);
 
     if (bad < copy.len) {

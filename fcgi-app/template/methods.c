@@ -10,7 +10,8 @@
 #include "template/datetime.h"
 #include "template/text.h"
 
-bool method_in(const struct method_table *t, struct str name, callable_fn **fn, const char **qualified)
+bool method_in(const struct method_table *t, struct str name, callable_fn **fn,
+               const char **qualified)
 {
     const struct method *m = lib_table_find(t->rows, t->n, sizeof *t->rows, name);
 
@@ -24,12 +25,14 @@ bool method_in(const struct method_table *t, struct str name, callable_fn **fn, 
 int lib_may_change(struct call *c, const struct arena *owner)
 {
     if (owner != c->a)
-        return call_raise(c, TMPL_EXC_SECURITY, "%s() cannot change a value the template was given; copy it first",
+        return call_raise(c, TMPL_EXC_SECURITY,
+                          "%s() cannot change a value the template was given; copy it first",
                           c->name);
     return 0;
 }
 
-int lib_bounds(struct call *c, struct val from, struct val to, int64_t len, int64_t *first, int64_t *last)
+int lib_bounds(struct call *c, struct val from, struct val to, int64_t len, int64_t *first,
+               int64_t *last)
 {
     *first = 0;
     *last = len;
@@ -53,7 +56,8 @@ static int int_bit_length(struct call *c, struct val *out)
     for (n = 0; v.type == VAL_BIGINT; n += 32) {
         if (bigint_sign(v.u.big) < 0)
             v = bigint_neg(v, c->a);
-        if (v.type == VAL_BIGINT && bigint_op(BIG_FLOORDIV, v, val_int(1LL << 32), &rest, c->a, c->e) != 0)
+        if (v.type == VAL_BIGINT &&
+            bigint_op(BIG_FLOORDIV, v, val_int(1LL << 32), &rest, c->a, c->e) != 0)
             return -1;
         v = rest;
     }
@@ -125,8 +129,8 @@ static int float_ratio(struct call *c, struct val *out)
     if (call_bind(c, "", NULL) != 0)
         return -1;
     if (!isfinite(f))
-        return call_raise(c, isnan(f) ? TMPL_EXC_VALUE : TMPL_EXC_OVERFLOW, "cannot convert %s to integer ratio",
-                          isnan(f) ? "NaN" : "Infinity");
+        return call_raise(c, isnan(f) ? TMPL_EXC_VALUE : TMPL_EXC_OVERFLOW,
+                          "cannot convert %s to integer ratio", isnan(f) ? "NaN" : "Infinity");
     f = frexp(f, &exponent);
     for (int i = 0; i < 60 && floor(f) != f; i++) {
         f *= 2;
@@ -182,8 +186,10 @@ static int bytes_decode(struct call *c, struct val *out)
     }
     bad = utf8_check(s);
     if (bad < s.len && str_eq_c(val_text(arg[1]), "strict"))
-        return call_raise(c, TMPL_EXC_VALUE, "'utf-8' codec can't decode byte 0x%02x in position %zu: invalid start byte",
-                          (unsigned char)s.p[bad], bad);
+        return call_raise(
+            c, TMPL_EXC_VALUE,
+            "'utf-8' codec can't decode byte 0x%02x in position %zu: invalid start byte",
+            (unsigned char)s.p[bad], bad);
     *out = val_str(bad < s.len ? utf8_repair(c->a, s) : s);
     return 0;
 }
@@ -209,14 +215,17 @@ static const struct method bytes_rows[] = {
 };
 static const struct method_table methods_of_bytes = {bytes_rows, COUNT_OF(bytes_rows)};
 
-/* ---- by type ---------------------------------------------------------------------------------- */
+/* ---- by type ----------------------------------------------------------------------------------
+ */
 
 bool method_find(struct val self, struct str name, callable_fn **fn, const char **qualified)
 {
     static const struct method_table *const tables[] = {
-        [VAL_BOOL] = &methods_of_int,   [VAL_INT] = &methods_of_int,   [VAL_BIGINT] = &methods_of_int,
-        [VAL_FLOAT] = &methods_of_float, [VAL_STR] = &methods_of_str,  [VAL_BYTES] = &methods_of_bytes,
-        [VAL_LIST] = &methods_of_list,  [VAL_TUPLE] = &methods_of_tuple, [VAL_DICT] = &methods_of_dict,
+        [VAL_BOOL] = &methods_of_int,   [VAL_INT] = &methods_of_int,
+        [VAL_BIGINT] = &methods_of_int, [VAL_FLOAT] = &methods_of_float,
+        [VAL_STR] = &methods_of_str,    [VAL_BYTES] = &methods_of_bytes,
+        [VAL_LIST] = &methods_of_list,  [VAL_TUPLE] = &methods_of_tuple,
+        [VAL_DICT] = &methods_of_dict,
     };
 
     if (self.type == VAL_OBJ)

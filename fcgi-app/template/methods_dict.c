@@ -1,7 +1,8 @@
 /*
  * Methods of dict, and the views keys(), values() and items() return.
  *
- * A dictionary changes in place; one that belongs to somebody else than this rendering cannot be changed.
+ * A dictionary changes in place; one that belongs to somebody else than this rendering cannot be
+ * changed.
  */
 #include "template/methods_int.h"
 
@@ -118,10 +119,15 @@ static struct val view_copy(const struct val_obj *o, struct arena *a)
     return view_new(a, val_copy(view_of(o)->dict, a), view_of(o)->kind);
 }
 
-#define VIEW_CLASS(type_name)                                                                                  \
-    {                                                                                                          \
-        .base = {.name = type_name, .str = view_str, .truth = view_truth, .eq = view_eq, .copy = view_copy},   \
-        .next = view_next, .reiterable = true, .iter = view_iter, .len = view_len, .contains = view_contains   \
+#define VIEW_CLASS(type_name)                                                                      \
+    {                                                                                              \
+        .base = {.name = type_name,                                                                \
+                 .str = view_str,                                                                  \
+                 .truth = view_truth,                                                              \
+                 .eq = view_eq,                                                                    \
+                 .copy = view_copy},                                                               \
+        .next = view_next, .reiterable = true, .iter = view_iter, .len = view_len,                 \
+        .contains = view_contains                                                                  \
     }
 
 static const struct tmpl_class view_classes[] = {
@@ -157,7 +163,8 @@ static int keys_isdisjoint(struct call *c, struct val *out)
 
 bool view_method(struct val self, struct str name, callable_fn **fn, const char **qualified)
 {
-    if (self.u.obj->cls != &view_classes[VIEW_KEYS].base && self.u.obj->cls != &view_classes[VIEW_ITEMS].base)
+    if (self.u.obj->cls != &view_classes[VIEW_KEYS].base &&
+        self.u.obj->cls != &view_classes[VIEW_ITEMS].base)
         return false;
     if (!str_eq_c(name, "isdisjoint"))
         return false;

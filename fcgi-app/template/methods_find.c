@@ -1,5 +1,6 @@
 /*
- * Methods of str that look for something (find, count, startswith ...) or cut (split, partition ...).
+ * Methods of str that look for something (find, count, startswith ...) or cut (split, partition
+ * ...).
  *
  * Positions are code points; for ASCII they are bytes, which saves the counting.
  */
@@ -31,7 +32,8 @@ static int search_bind(struct call *c, struct val arg[3], struct search *out)
 
     for (size_t i = 0; i < 3; i++)
         arg[i] = val_null();
-    if (call_bind(c, "sub,start=,end=", arg) != 0 || lib_bounds(c, arg[1], arg[2], len, &out->from, &to) != 0)
+    if (call_bind(c, "sub,start=,end=", arg) != 0 ||
+        lib_bounds(c, arg[1], arg[2], len, &out->from, &to) != 0)
         return -1;
     out->outside = out->from > to;
     out->part = out->outside ? str_make("", 0) : part_of(c->self, out->from, to);
@@ -102,8 +104,8 @@ static int affix(struct call *c, bool at_end, struct val *out)
     if (search_bind(c, arg, &s) != 0)
         return -1;
     if (arg[0].type != VAL_STR && arg[0].type != VAL_TUPLE)
-        return call_raise(c, TMPL_EXC_TYPE, "%s first arg must be str or a tuple of str, not %s", c->name,
-                          val_type_name(arg[0]));
+        return call_raise(c, TMPL_EXC_TYPE, "%s first arg must be str or a tuple of str, not %s",
+                          c->name, val_type_name(arg[0]));
     *out = val_bool(!s.outside && lib_has_affix(val_str(s.part), arg[0], at_end));
     return 0;
 }

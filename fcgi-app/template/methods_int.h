@@ -28,15 +28,16 @@ bool cycler_method(struct val self, struct str name, callable_fn **fn, const cha
 bool view_method(struct val self, struct str name, callable_fn **fn, const char **qualified);
 
 /* Search one table. */
-bool method_in(const struct method_table *t, struct str name, callable_fn **fn, const char **qualified);
+bool method_in(const struct method_table *t, struct str name, callable_fn **fn,
+               const char **qualified);
 
-/* Raises unless the list or dictionary living in `owner` belongs to this rendering: what the template was
- * given is shared with others and must not change. */
+/* Raises unless the list or dictionary living in `owner` belongs to this rendering: what the
+ * template was given is shared with others and must not change. */
 MUST_CHECK int lib_may_change(struct call *c, const struct arena *owner);
 /* str.format, or format_map when only named fields are allowed. */
 MUST_CHECK int lib_format(struct call *c, struct str fmt, bool named_only, struct val *out);
 /* Bounds from optional arguments, none = open, as x[from:to]. */
-MUST_CHECK int lib_bounds(struct call *c, struct val from, struct val to, int64_t len, int64_t *first,
-                          int64_t *last);
+MUST_CHECK int lib_bounds(struct call *c, struct val from, struct val to, int64_t len,
+                          int64_t *first, int64_t *last);
 
 #endif

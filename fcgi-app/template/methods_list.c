@@ -193,7 +193,8 @@ static int list_sort(struct call *c, struct val *out)
     sorted = arena_alloc(c->a, n * sizeof *sorted);
     for (size_t i = 0; i < n; i++) {
         sorted[i].item = sorted[i].key = val_at(c->self, i);
-        if (!val_is(arg[0], VAL_NULL) && lib_apply(c, arg[0], &sorted[i].item, 1, &sorted[i].key) != 0)
+        if (!val_is(arg[0], VAL_NULL) &&
+            lib_apply(c, arg[0], &sorted[i].item, 1, &sorted[i].key) != 0)
             return -1;
     }
     if (lib_sort(c, sorted, n, val_truth(arg[1])) != 0)
@@ -204,11 +205,11 @@ static int list_sort(struct call *c, struct val *out)
 }
 
 static const struct method list_rows[] = {
-    {"append", list_append, "list.append"},    {"clear", list_clear, "list.clear"},
-    {"copy", list_copy, "list.copy"},          {"count", list_count, "list.count"},
-    {"extend", list_extend, "list.extend"},    {"index", list_index, "list.index"},
-    {"insert", list_insert, "list.insert"},    {"pop", list_pop, "list.pop"},
-    {"remove", list_remove, "list.remove"},    {"reverse", list_reverse, "list.reverse"},
+    {"append", list_append, "list.append"}, {"clear", list_clear, "list.clear"},
+    {"copy", list_copy, "list.copy"},       {"count", list_count, "list.count"},
+    {"extend", list_extend, "list.extend"}, {"index", list_index, "list.index"},
+    {"insert", list_insert, "list.insert"}, {"pop", list_pop, "list.pop"},
+    {"remove", list_remove, "list.remove"}, {"reverse", list_reverse, "list.reverse"},
     {"sort", list_sort, "list.sort"},
 };
 const struct method_table methods_of_list = {list_rows, COUNT_OF(list_rows)};

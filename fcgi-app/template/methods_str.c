@@ -1,6 +1,6 @@
 /*
- * Methods of str that make texts: case, padding, stripping, joining, formatting.  Those that look for
- * something or cut stand in methods_find.c.
+ * Methods of str that make texts: case, padding, stripping, joining, formatting.  Those that look
+ * for something or cut stand in methods_find.c.
  *
  * On markup they give markup and escape the texts they are given, as markupsafe's do.
  */
@@ -62,10 +62,10 @@ static int is(struct call *c, enum text_class what, struct val *out)
     return 0;
 }
 
-#define IS(name, what)                                                                                         \
-    static int pystr_##name(struct call *c, struct val *out)                                                     \
-    {                                                                                                          \
-        return is(c, what, out);                                                                               \
+#define IS(name, what)                                                                             \
+    static int pystr_##name(struct call *c, struct val *out)                                       \
+    {                                                                                              \
+        return is(c, what, out);                                                                   \
     }
 
 IS(isalnum, TEXT_IS_ALNUM)
@@ -96,12 +96,14 @@ static int pad(struct call *c, bool left, bool right, struct val *out)
     if (call_bind(c, "width,fillchar=", arg) != 0 || lib_int(c, arg[0], &width) != 0)
         return -1;
     if (arg[1].type != VAL_STR)
-        return call_raise(c, TMPL_EXC_TYPE, "The fill character must be a unicode character, not %s",
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "The fill character must be a unicode character, not %s",
                           val_type_name(arg[1]));
     if (str_arg(c, arg[1], "fillchar", &fill) != 0)
         return -1;
     if (utf8_len(fill) != 1)
-        return call_raise(c, TMPL_EXC_TYPE, "The fill character must be exactly one character long");
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "The fill character must be exactly one character long");
     if (width < 0 || (size_t)width <= len) {
         *out = c->self;
         return 0;
@@ -167,7 +169,8 @@ static int pystr_expandtabs(struct call *c, struct val *out)
 
     if (call_bind(c, "tabsize=", &arg) != 0 || lib_int(c, arg, &size) != 0)
         return -1;
-    if (size > 0 && vm_memory(c, (uint64_t)(size < 1000 ? 0 : size) * text_count(s, STR("\t"))) != 0)
+    if (size > 0 &&
+        vm_memory(c, (uint64_t)(size < 1000 ? 0 : size) * text_count(s, STR("\t"))) != 0)
         return -1;
     lib_buf(c, &b);
     for (const char *p = s.p; p < end;) {
@@ -229,9 +232,11 @@ static int pystr_removeprefix(struct call *c, struct val *out)
     struct str s = val_text(c->self);
     struct str affix;
 
-    if (call_bind(c, "prefix", &arg) != 0 || lib_need_text(c, arg, "removeprefix() argument", &affix) != 0)
+    if (call_bind(c, "prefix", &arg) != 0 ||
+        lib_need_text(c, arg, "removeprefix() argument", &affix) != 0)
         return -1;
-    *out = lib_str(str_starts(s, affix) ? str_slice(s, affix.len, s.len) : s, c->self.flags & VAL_F_ASCII);
+    *out = lib_str(str_starts(s, affix) ? str_slice(s, affix.len, s.len) : s,
+                   c->self.flags & VAL_F_ASCII);
     return 0;
 }
 
@@ -241,13 +246,16 @@ static int pystr_removesuffix(struct call *c, struct val *out)
     struct str s = val_text(c->self);
     struct str affix;
 
-    if (call_bind(c, "suffix", &arg) != 0 || lib_need_text(c, arg, "removesuffix() argument", &affix) != 0)
+    if (call_bind(c, "suffix", &arg) != 0 ||
+        lib_need_text(c, arg, "removesuffix() argument", &affix) != 0)
         return -1;
-    *out = lib_str(str_ends(s, affix) ? str_slice(s, 0, s.len - affix.len) : s, c->self.flags & VAL_F_ASCII);
+    *out = lib_str(str_ends(s, affix) ? str_slice(s, 0, s.len - affix.len) : s,
+                   c->self.flags & VAL_F_ASCII);
     return 0;
 }
 
-/* ---- putting together -------------------------------------------------------------------------- */
+/* ---- putting together --------------------------------------------------------------------------
+ */
 
 static int pystr_join(struct call *c, struct val *out)
 {
@@ -272,14 +280,17 @@ static int pystr_join(struct call *c, struct val *out)
         if (markup && lib_escape(c, item, &item) != 0)
             return -1;
         if (item.type != VAL_STR)
-            return call_raise(c, TMPL_EXC_TYPE, "sequence item %zu: expected str instance, %s found", i,
+            return call_raise(c, TMPL_EXC_TYPE,
+                              "sequence item %zu: expected str instance, %s found", i,
                               item.type == VAL_UNDEF ? "Undefined" : val_type_name(item));
         if (i++ > 0)
             buf_add_str(&b, sep);
         flags &= item.flags;
         buf_add_str(&b, val_text(item));
     }
-    return rc < 0 ? -1 : lib_finish(c, &b, (uint8_t)((flags & VAL_F_ASCII) | (markup ? VAL_F_MARKUP : 0)), out);
+    return rc < 0 ? -1
+                  : lib_finish(c, &b,
+                               (uint8_t)((flags & VAL_F_ASCII) | (markup ? VAL_F_MARKUP : 0)), out);
 }
 
 static int pystr_replace(struct call *c, struct val *out)
@@ -290,7 +301,8 @@ static int pystr_replace(struct call *c, struct val *out)
     int64_t max;
     struct buf b;
 
-    if (call_bind(c, "old,new,count=", arg) != 0 || str_arg(c, arg[0], "replace() argument 1", &old) != 0 ||
+    if (call_bind(c, "old,new,count=", arg) != 0 ||
+        str_arg(c, arg[0], "replace() argument 1", &old) != 0 ||
         str_arg(c, arg[1], "replace() argument 2", &with) != 0 || lib_int(c, arg[2], &max) != 0)
         return -1;
     lib_buf(c, &b);
@@ -336,14 +348,16 @@ static int pystr_encode(struct call *c, struct val *out)
     uint32_t max;
     struct buf b;
 
-    if (call_bind(c, "encoding=,errors=", arg) != 0 || lib_need_text(c, arg[0], "encoding", &name) != 0)
+    if (call_bind(c, "encoding=,errors=", arg) != 0 ||
+        lib_need_text(c, arg[0], "encoding", &name) != 0)
         return -1;
     if (str_ieq(name, STR("utf-8")) || str_ieq(name, STR("utf8"))) {
         *out = val_bytes(s);
         return 0;
     }
-    max = str_ieq(name, STR("ascii")) ? 0x7F
-          : str_ieq(name, STR("latin-1")) || str_ieq(name, STR("iso-8859-1")) ? 0xFF : 0;
+    max = str_ieq(name, STR("ascii"))                                         ? 0x7F
+          : str_ieq(name, STR("latin-1")) || str_ieq(name, STR("iso-8859-1")) ? 0xFF
+                                                                              : 0;
     if (max == 0)
         return call_raise(c, TMPL_EXC_VALUE, "unknown encoding: %.*s", STR_ARG(name));
     lib_buf(c, &b);
@@ -355,8 +369,10 @@ static int pystr_encode(struct call *c, struct val *out)
         else if (str_eq_c(val_text(arg[1]), "replace"))
             buf_putc(&b, '?');
         else if (!str_eq_c(val_text(arg[1]), "ignore"))
-            return call_raise(c, TMPL_EXC_VALUE, "'%.*s' codec can't encode character '\\u%04x' in position %zu: "
-                              "ordinal not in range(%u)", STR_ARG(name), cp, i, max + 1);
+            return call_raise(c, TMPL_EXC_VALUE,
+                              "'%.*s' codec can't encode character '\\u%04x' in position %zu: "
+                              "ordinal not in range(%u)",
+                              STR_ARG(name), cp, i, max + 1);
     }
     *out = val_bytes(buf_str(&b));
     return 0;
@@ -374,7 +390,8 @@ static int pystr_translate(struct call *c, struct val *out)
     if (call_bind(c, "table", &table) != 0)
         return -1;
     if (!val_is(table, VAL_DICT))
-        return call_raise(c, TMPL_EXC_TYPE, "'%s' object is not subscriptable", val_type_name(table));
+        return call_raise(c, TMPL_EXC_TYPE, "'%s' object is not subscriptable",
+                          val_type_name(table));
     lib_buf(c, &b);
     while (p < s.p + s.len) {
         const char *from = p;
@@ -384,10 +401,12 @@ static int pystr_translate(struct call *c, struct val *out)
             buf_add(&b, from, (size_t)(p - from));
         else if (to.type == VAL_STR)
             buf_add_str(&b, val_text(to));
-        else if (to.type == VAL_INT && to.u.i >= 0 && to.u.i <= 0x10FFFF && (to.u.i < 0xD800 || to.u.i > 0xDFFF))
+        else if (to.type == VAL_INT && to.u.i >= 0 && to.u.i <= 0x10FFFF &&
+                 (to.u.i < 0xD800 || to.u.i > 0xDFFF))
             buf_add(&b, bytes, utf8_put(bytes, (uint32_t)to.u.i));
         else if (to.type != VAL_NULL)
-            return call_raise(c, TMPL_EXC_TYPE, "character mapping must return integer, None or str");
+            return call_raise(c, TMPL_EXC_TYPE,
+                              "character mapping must return integer, None or str");
     }
     return lib_finish(c, &b, c->self.flags & VAL_F_MARKUP, out);
 }
@@ -415,17 +434,21 @@ static int pystr_maketrans(struct call *c, struct val *out)
             const char *p = k.p;
 
             if (key.type == VAL_STR && utf8_len(k) != 1)
-                return call_raise(c, TMPL_EXC_VALUE, "string keys in translate table must be of length 1");
-            val_dict_set(dict, key.type == VAL_STR ? val_int(utf8_next(&p, k.p + k.len)) : key, value);
+                return call_raise(c, TMPL_EXC_VALUE,
+                                  "string keys in translate table must be of length 1");
+            val_dict_set(dict, key.type == VAL_STR ? val_int(utf8_next(&p, k.p + k.len)) : key,
+                         value);
         }
         *out = dict;
         return 0;
     }
-    if (lib_need_text(c, arg[0], "argument 1", &x) != 0 || lib_need_text(c, arg[1], "argument 2", &y) != 0 ||
+    if (lib_need_text(c, arg[0], "argument 1", &x) != 0 ||
+        lib_need_text(c, arg[1], "argument 2", &y) != 0 ||
         lib_need_text(c, arg[2], "argument 3", &z) != 0)
         return -1;
     if (utf8_len(x) != utf8_len(y))
-        return call_raise(c, TMPL_EXC_VALUE, "the first two maketrans arguments must have equal length");
+        return call_raise(c, TMPL_EXC_VALUE,
+                          "the first two maketrans arguments must have equal length");
     dict = val_dict_new(c->a, x.len);
     for (const char *p = x.p, *q = y.p; p < x.p + x.len;) {
         struct val from = val_int(utf8_next(&p, x.p + x.len));
@@ -438,7 +461,8 @@ static int pystr_maketrans(struct call *c, struct val *out)
     return 0;
 }
 
-/* ---- markup only --------------------------------------------------------------------------------- */
+/* ---- markup only
+ * --------------------------------------------------------------------------------- */
 
 static int markup_striptags(struct call *c, struct val *out)
 {
@@ -469,17 +493,22 @@ static int markup_escape(struct call *c, struct val *out)
     return call_bind(c, "s", &arg) != 0 ? -1 : lib_escape(c, arg, out);
 }
 
-#define ROW(name) {#name, pystr_##name, "str." #name}
+#define ROW(name)                                                                                  \
+    {                                                                                              \
+#name, pystr_##name, "str." #name                                                          \
+    }
 
 static const struct method str_rows[] = {
-    ROW(capitalize),  ROW(casefold),     ROW(center),     ROW(count),     ROW(encode),      ROW(endswith),
-    ROW(expandtabs),  ROW(find),         ROW(format),     ROW(format_map), ROW(index),      ROW(isalnum),
-    ROW(isalpha),     ROW(isascii),      ROW(isdecimal),  ROW(isdigit),   ROW(isidentifier), ROW(islower),
-    ROW(isnumeric),   ROW(isprintable),  ROW(isspace),    ROW(istitle),   ROW(isupper),     ROW(join),
-    ROW(ljust),       ROW(lower),        ROW(lstrip),     ROW(maketrans), ROW(partition),   ROW(removeprefix),
-    ROW(removesuffix), ROW(replace),     ROW(rfind),      ROW(rindex),    ROW(rjust),       ROW(rpartition),
-    ROW(rsplit),      ROW(rstrip),       ROW(split),      ROW(splitlines), ROW(startswith), ROW(strip),
-    ROW(swapcase),    ROW(title),        ROW(translate),  ROW(upper),     ROW(zfill),
+    ROW(capitalize),   ROW(casefold),     ROW(center),    ROW(count),     ROW(encode),
+    ROW(endswith),     ROW(expandtabs),   ROW(find),      ROW(format),    ROW(format_map),
+    ROW(index),        ROW(isalnum),      ROW(isalpha),   ROW(isascii),   ROW(isdecimal),
+    ROW(isdigit),      ROW(isidentifier), ROW(islower),   ROW(isnumeric), ROW(isprintable),
+    ROW(isspace),      ROW(istitle),      ROW(isupper),   ROW(join),      ROW(ljust),
+    ROW(lower),        ROW(lstrip),       ROW(maketrans), ROW(partition), ROW(removeprefix),
+    ROW(removesuffix), ROW(replace),      ROW(rfind),     ROW(rindex),    ROW(rjust),
+    ROW(rpartition),   ROW(rsplit),       ROW(rstrip),    ROW(split),     ROW(splitlines),
+    ROW(startswith),   ROW(strip),        ROW(swapcase),  ROW(title),     ROW(translate),
+    ROW(upper),        ROW(zfill),
 };
 const struct method_table methods_of_str = {str_rows, COUNT_OF(str_rows)};
 

@@ -119,8 +119,8 @@ int num_int_text(struct call *c, struct val v, char type, bool alt, struct num_t
     if (v.type == VAL_BOOL)
         v = val_int(v.u.b);
     out->negative = v.u.i < 0;
-    out->whole = small_digits(v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i, base, type == 'X', out->small,
-                              sizeof out->small);
+    out->whole = small_digits(v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i, base, type == 'X',
+                              out->small, sizeof out->small);
     return 0;
 }
 
@@ -164,7 +164,8 @@ static const char *print_general(struct arena *a, int precision, bool alt, doubl
         return alt ? text : arena_strndup(a, text, without_zeros(text, n, true));
     }
     if (alt)
-        return arena_printf(a, "%.*s%s%s", (int)n, text, memchr(text, '.', n) == NULL ? "." : "", e);
+        return arena_printf(a, "%.*s%s%s", (int)n, text, memchr(text, '.', n) == NULL ? "." : "",
+                            e);
     return arena_printf(a, "%.*s%s", (int)without_zeros(text, n, false), text, e);
 }
 
@@ -187,7 +188,8 @@ void num_float_text(struct call *c, double f, const struct fmt_spec *spec, struc
 
         text = arena_strndup(c->a, shortest, n);
         if (spec->alt && isfinite(f) && strchr(text, '.') == NULL)
-            text = arena_printf(c->a, "%.*s.%s", (int)strcspn(text, "e"), text, text + strcspn(text, "e"));
+            text = arena_printf(c->a, "%.*s.%s", (int)strcspn(text, "e"), text,
+                                text + strcspn(text, "e"));
     } else if (type == 0 && isfinite(f)) {
         text = print_general(c->a, precision, spec->alt, f);
     } else {
@@ -231,7 +233,8 @@ static struct str group(struct str digits, char sep, size_t every, size_t min, s
     return str_make(text + at, max - at);
 }
 
-void num_put(const struct num_text *n, const struct fmt_spec *spec, struct arena *a, struct buf *out)
+void num_put(const struct num_text *n, const struct fmt_spec *spec, struct arena *a,
+             struct buf *out)
 {
     char sign = n->negative ? '-' : spec->sign == '+' || spec->sign == ' ' ? spec->sign : 0;
     size_t fixed = (sign != 0) + strlen(n->prefix) + n->rest.len;
@@ -247,7 +250,8 @@ void num_put(const struct num_text *n, const struct fmt_spec *spec, struct arena
 
         whole = group(whole, spec->grouping, base_of(spec->type) == 10 ? 3 : 4, min, a);
     }
-    fill_n = spec->width > (int64_t)(fixed + whole.len) ? (size_t)spec->width - fixed - whole.len : 0;
+    fill_n =
+        spec->width > (int64_t)(fixed + whole.len) ? (size_t)spec->width - fixed - whole.len : 0;
     before = align == '>' ? fill_n : align == '^' ? fill_n / 2 : 0;
     text_fill(fill, before, out);
     if (sign != 0)

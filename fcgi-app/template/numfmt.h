@@ -8,10 +8,10 @@
 
 /* How a value is laid out: [[fill]align][sign][z][#][0][width][grouping][.precision][type]. */
 struct fmt_spec {
-    struct str fill; /* one code point */
-    char align;      /* '<', '>', '^', '=', or 0 for the type's own */
-    char sign;       /* '+', ' ' or '-' */
-    bool alt;        /* "#": prefix, or always a point */
+    struct str fill;    /* one code point */
+    char align;         /* '<', '>', '^', '=', or 0 for the type's own */
+    char sign;          /* '+', ' ' or '-' */
+    bool alt;           /* "#": prefix, or always a point */
     bool positive_zero; /* "z": no "-0" */
     int64_t width;
     char grouping;     /* ',', '_' or 0 */
@@ -30,11 +30,13 @@ struct num_text {
 };
 
 /* An integer in base 2, 8, 10 or 16 (type b o d x X).  Raises when it is too large. */
-MUST_CHECK int num_int_text(struct call *c, struct val v, char type, bool alt, struct num_text *out);
+MUST_CHECK int num_int_text(struct call *c, struct val v, char type, bool alt,
+                            struct num_text *out);
 /* A float after type e f g % or 0 (repr-like), any case. */
 void num_float_text(struct call *c, double f, const struct fmt_spec *spec, struct num_text *out);
 /* Sign, prefix, digits with grouping, and filling to the width. */
-void num_put(const struct num_text *n, const struct fmt_spec *spec, struct arena *a, struct buf *out);
+void num_put(const struct num_text *n, const struct fmt_spec *spec, struct arena *a,
+             struct buf *out);
 /* Text filled to the width; `align` is used when the spec has none. */
 void fmt_pad(struct str text, const struct fmt_spec *spec, char align, struct buf *out);
 

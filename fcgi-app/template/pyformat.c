@@ -83,8 +83,10 @@ static int spec_parse(struct call *c, struct str s, struct fmt_spec *out)
         return call_raise(c, TMPL_EXC_VALUE, "Invalid format specifier");
     if (out->grouping != 0 && out->type != 0 && strchr("deEfFgG%", out->type) == NULL &&
         (out->grouping == ',' || strchr("boxX", out->type) == NULL))
-        return call_raise(c, TMPL_EXC_VALUE, "Cannot specify '%c' with '%c'.", out->grouping, out->type);
-    if (out->width > (int64_t)LIB_TEXT_MAX || vm_memory(c, out->width > 0 ? (uint64_t)out->width : 0) != 0)
+        return call_raise(c, TMPL_EXC_VALUE, "Cannot specify '%c' with '%c'.", out->grouping,
+                          out->type);
+    if (out->width > (int64_t)LIB_TEXT_MAX ||
+        vm_memory(c, out->width > 0 ? (uint64_t)out->width : 0) != 0)
         return call_raise(c, TMPL_EXC_LIMIT, "the memory budget is used up: format width %lld",
                           (long long)out->width);
     return 0;
@@ -92,7 +94,8 @@ static int spec_parse(struct call *c, struct str s, struct fmt_spec *out)
 
 static int unknown_code(struct call *c, const struct fmt_spec *spec, const char *type)
 {
-    return call_raise(c, TMPL_EXC_VALUE, "Unknown format code '%c' for object of type '%s'", spec->type, type);
+    return call_raise(c, TMPL_EXC_VALUE, "Unknown format code '%c' for object of type '%s'",
+                      spec->type, type);
 }
 
 static int format_text(struct call *c, struct str s, struct fmt_spec *spec, struct buf *out)
@@ -103,11 +106,13 @@ static int format_text(struct call *c, struct str s, struct fmt_spec *spec, stru
         return call_raise(c, TMPL_EXC_VALUE, "%s not allowed in string format specifier",
                           spec->sign == ' ' ? "Space" : "Sign");
     if (spec->alt)
-        return call_raise(c, TMPL_EXC_VALUE, "Alternate form (#) not allowed in string format specifier");
+        return call_raise(c, TMPL_EXC_VALUE,
+                          "Alternate form (#) not allowed in string format specifier");
     if (spec->grouping != 0)
         return call_raise(c, TMPL_EXC_VALUE, "Cannot specify '%c' with 's'.", spec->grouping);
     if (spec->align == '=' && !str_eq_c(spec->fill, "0"))
-        return call_raise(c, TMPL_EXC_VALUE, "'=' alignment not allowed in string format specifier");
+        return call_raise(c, TMPL_EXC_VALUE,
+                          "'=' alignment not allowed in string format specifier");
     if (spec->align == '=')
         spec->align = '<';
     if (spec->precision >= 0 && (size_t)spec->precision < utf8_len(s))
@@ -133,7 +138,8 @@ static int format_char(struct call *c, struct val v, const struct fmt_spec *spec
     if (spec->sign != 0)
         return call_raise(c, TMPL_EXC_VALUE, "Sign not allowed with integer format specifier 'c'");
     if (spec->alt)
-        return call_raise(c, TMPL_EXC_VALUE, "Alternate form (#) not allowed with integer format specifier 'c'");
+        return call_raise(c, TMPL_EXC_VALUE,
+                          "Alternate form (#) not allowed with integer format specifier 'c'");
     if (lib_int(c, v, &cp) != 0)
         return -1;
     if (cp < 0 || cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
@@ -224,7 +230,8 @@ static int positional(struct fields *f, int64_t index, struct val *out)
     if (f->named_only)
         return call_raise(f->c, TMPL_EXC_VALUE, "Format string contains positional fields");
     if (index < 0 || (uint64_t)index >= f->c->n_pos)
-        return call_raise(f->c, TMPL_EXC_INDEX, "Replacement index %lld out of range for positional args tuple",
+        return call_raise(f->c, TMPL_EXC_INDEX,
+                          "Replacement index %lld out of range for positional args tuple",
                           (long long)index);
     *out = f->c->pos[index];
     return 0;
@@ -237,15 +244,17 @@ static int first_value(struct fields *f, struct str name, struct val *out)
 
     if (name.len == 0) {
         if (f->manual)
-            return call_raise(f->c, TMPL_EXC_VALUE,
-                              "cannot switch from manual field specification to automatic field numbering");
+            return call_raise(
+                f->c, TMPL_EXC_VALUE,
+                "cannot switch from manual field specification to automatic field numbering");
         f->automatic = true;
         return positional(f, (int64_t)f->next++, out);
     }
     if (text_is(name, TEXT_IS_DIGIT) && str_to_int(name, &index)) {
         if (f->automatic)
-            return call_raise(f->c, TMPL_EXC_VALUE,
-                              "cannot switch from automatic field numbering to manual field specification");
+            return call_raise(
+                f->c, TMPL_EXC_VALUE,
+                "cannot switch from automatic field numbering to manual field specification");
         f->manual = true;
         return positional(f, index, out);
     }
@@ -269,8 +278,8 @@ static int attribute(struct fields *f, struct str name, struct val *v)
     if (lib_attr_only(f->c, *v, name, &found) != 0)
         return -1;
     if (val_is_undef(found))
-        return call_raise(f->c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute '%.*s'", val_type_name(*v),
-                          STR_ARG(name));
+        return call_raise(f->c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute '%.*s'",
+                          val_type_name(*v), STR_ARG(name));
     *v = found;
     return 0;
 }
@@ -291,7 +300,8 @@ static int item(struct fields *f, struct str key, struct val *v)
         if (v->type == VAL_DICT)
             return call_raise(f->c, TMPL_EXC_KEY, "%.*s", STR_ARG(lib_repr(f->c, index)));
         if (v->type < VAL_STR)
-            return call_raise(f->c, TMPL_EXC_TYPE, "'%s' object is not subscriptable", val_type_name(*v));
+            return call_raise(f->c, TMPL_EXC_TYPE, "'%s' object is not subscriptable",
+                              val_type_name(*v));
         if (index.type == VAL_STR)
             return call_raise(f->c, TMPL_EXC_TYPE, "%s indices must be integers or slices, not str",
                               val_type_name(*v));
@@ -390,7 +400,8 @@ static int put_field(struct fields *f, struct str s, int depth, struct buf *out)
     s = str_slice(s, n, s.len);
     if (s.len > 0 && s.p[0] == '!') {
         if (s.len < 2 || s.p[1] == ':')
-            return call_raise(f->c, TMPL_EXC_VALUE, "end of string while looking for conversion specifier");
+            return call_raise(f->c, TMPL_EXC_VALUE,
+                              "end of string while looking for conversion specifier");
         if (s.len > 2 && s.p[2] != ':')
             return call_raise(f->c, TMPL_EXC_VALUE, "expected ':' after conversion specifier");
         if (convert(f, s.p[1], &v) != 0)

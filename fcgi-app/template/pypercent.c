@@ -70,7 +70,8 @@ static int size_at(struct percent *p, int64_t *out)
         if (next_arg(p, &v) != 0)
             return -1;
         if (v.type == VAL_BIGINT)
-            return call_raise(p->c, TMPL_EXC_OVERFLOW, "Python int too large to convert to C ssize_t");
+            return call_raise(p->c, TMPL_EXC_OVERFLOW,
+                              "Python int too large to convert to C ssize_t");
         if (v.type == VAL_BOOL)
             v = val_int(v.u.b);
         if (v.type != VAL_INT)
@@ -92,7 +93,8 @@ static int flags_at(struct percent *p, struct fmt_spec *spec)
     bool zero = false;
 
     *spec = (struct fmt_spec){.fill = STR(" "), .precision = -1};
-    for (; p->i < p->fmt.len && strchr("-+ #0", p->fmt.p[p->i]) != NULL && p->fmt.p[p->i] != '\0'; p->i++) {
+    for (; p->i < p->fmt.len && strchr("-+ #0", p->fmt.p[p->i]) != NULL && p->fmt.p[p->i] != '\0';
+         p->i++) {
         char ch = p->fmt.p[p->i];
 
         left = left || ch == '-';
@@ -117,7 +119,8 @@ static int flags_at(struct percent *p, struct fmt_spec *spec)
     spec->align = left ? '<' : zero ? '=' : '>';
     if (zero && !left)
         spec->fill = STR("0");
-    return vm_memory(p->c, (uint64_t)spec->width + (spec->precision > 0 ? (uint64_t)spec->precision : 0));
+    return vm_memory(p->c,
+                     (uint64_t)spec->width + (spec->precision > 0 ? (uint64_t)spec->precision : 0));
 }
 
 static int put_text(struct percent *p, struct val v, struct fmt_spec *spec, struct buf *out)
@@ -232,7 +235,8 @@ static int put_conversion(struct percent *p, struct buf *out)
     }
     if (flags_at(p, &spec) != 0)
         return -1;
-    while (p->i < p->fmt.len && (p->fmt.p[p->i] == 'l' || p->fmt.p[p->i] == 'h' || p->fmt.p[p->i] == 'L'))
+    while (p->i < p->fmt.len &&
+           (p->fmt.p[p->i] == 'l' || p->fmt.p[p->i] == 'h' || p->fmt.p[p->i] == 'L'))
         p->i++;
     if (p->i >= p->fmt.len)
         return incomplete(p);
@@ -240,7 +244,8 @@ static int put_conversion(struct percent *p, struct buf *out)
     if (!named && next_arg(p, &v) != 0)
         return -1;
     if (strchr("sradiuoxXeEfFgGc", type) == NULL || type == '\0')
-        return call_raise(p->c, TMPL_EXC_VALUE, "unsupported format character '%c' (0x%x) at index %zu",
+        return call_raise(p->c, TMPL_EXC_VALUE,
+                          "unsupported format character '%c' (0x%x) at index %zu",
                           type >= ' ' ? type : '?', (unsigned char)type,
                           utf8_len(str_slice(p->fmt, 0, p->i - 1)));
     spec.type = type == 'i' || type == 'u' ? 'd' : type;
@@ -281,7 +286,7 @@ int py_percent(struct call *c, struct str fmt, struct val args, struct val *out)
     }
     if (p.tuple ? p.next < val_count(args)
                 : p.next == 0 && args.type != VAL_DICT && args.type != VAL_LIST &&
-                    args.type != VAL_OBJ && args.type != VAL_UNDEF)
+                      args.type != VAL_OBJ && args.type != VAL_UNDEF)
         return call_raise(c, TMPL_EXC_TYPE, "not all arguments converted during string formatting");
     return lib_finish(c, &b, 0, out);
 }

@@ -1,8 +1,8 @@
 /*
  * Python's view of a text: code points with their case and class.
  *
- * Simple case pairs and classes come from the C library's UTF-8 locale; what has no single code point
- * as answer stands in the table of special cases (Unicode SpecialCasing).
+ * Simple case pairs and classes come from the C library's UTF-8 locale; what has no single code
+ * point as answer stands in the table of special cases (Unicode SpecialCasing).
  */
 #include "template/text.h"
 
@@ -153,8 +153,8 @@ static bool is_cased(uint32_t cp)
 /* Cased letters between which a sigma is not final; marks and a few signs are looked through. */
 static bool case_ignorable(uint32_t cp)
 {
-    return cp == '\'' || cp == '.' || cp == ':' || cp == '^' || cp == '`' || cp == 0xAD || cp == 0xB7 ||
-           cp == 0x2019 || (cp >= 0x300 && cp < 0x370);
+    return cp == '\'' || cp == '.' || cp == ':' || cp == '^' || cp == '`' || cp == 0xAD ||
+           cp == 0xB7 || cp == 0x2019 || (cp >= 0x300 && cp < 0x370);
 }
 
 static bool cased_follows(const char *p, const char *end)
@@ -318,9 +318,9 @@ struct str text_cased(struct str s, enum text_case how, size_t max, struct arena
 
 /* First digits (zero) of the scripts' decimal digits: ten follow each other. */
 static const uint32_t zeros[] = {
-    0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66,
-    0x0CE6, 0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946,
-    0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0,
+    0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966,  0x09E6,  0x0A66,  0x0AE6,  0x0B66,  0x0BE6,  0x0C66,
+    0x0CE6, 0x0D66, 0x0DE6, 0x0E50, 0x0ED0,  0x0F20,  0x1040,  0x1090,  0x17E0,  0x1810,  0x1946,
+    0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0,  0x1C40,  0x1C50,  0xA620,  0xA8D0,  0xA900,  0xA9D0,
     0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0, 0x11066, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6,
 };
 

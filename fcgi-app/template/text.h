@@ -33,9 +33,9 @@ enum text_class {
 
 /* str.isalpha() and its sisters over the whole text. */
 bool text_is(struct str s, enum text_class what);
-bool text_space(uint32_t cp);       /* str.isspace() of one code point */
-bool text_word(uint32_t cp);        /* \w of Python's re */
-int text_digit(uint32_t cp);        /* value of a decimal digit of any script, or -1 */
+bool text_space(uint32_t cp); /* str.isspace() of one code point */
+bool text_word(uint32_t cp);  /* \w of Python's re */
+int text_digit(uint32_t cp);  /* value of a decimal digit of any script, or -1 */
 
 enum { TEXT_LEFT = 1, TEXT_RIGHT = 2, TEXT_BOTH = 3 };
 

@@ -64,7 +64,8 @@ static size_t line_end(const char *p, const char *end)
         return p + 1 < end && p[1] == '\n' ? 2 : 1;
     if (c == 0xC2 && p + 1 < end && (unsigned char)p[1] == 0x85)
         return 2;
-    if (c == 0xE2 && p + 2 < end && (unsigned char)p[1] == 0x80 && ((unsigned char)p[2] & 0xFE) == 0xA8)
+    if (c == 0xE2 && p + 2 < end && (unsigned char)p[1] == 0x80 &&
+        ((unsigned char)p[2] & 0xFE) == 0xA8)
         return 3;
     return 0;
 }

@@ -55,7 +55,8 @@ static int64_t be64(const unsigned char *p)
     return (int64_t)((uint64_t)be32(p) << 32 | be32(p + 4));
 }
 
-/* ---- the rule of the footer: "CET-1CEST,M3.5.0,M10.5.0/3" ------------------------------------- */
+/* ---- the rule of the footer: "CET-1CEST,M3.5.0,M10.5.0/3" -------------------------------------
+ */
 
 static const char *rule_name(const char **p, struct arena *a)
 {
@@ -208,7 +209,8 @@ static bool name_ok(struct str name)
         return false;
     for (size_t i = 0; i < name.len; i++) {
         char ch = name.p[i];
-        bool ok = ((ch | 32) >= 'a' && (ch | 32) <= 'z') || (ch >= '0' && ch <= '9') || strchr("_+-/", ch) != NULL;
+        bool ok = ((ch | 32) >= 'a' && (ch | 32) <= 'z') || (ch >= '0' && ch <= '9') ||
+                  strchr("_+-/", ch) != NULL;
 
         if (!ok || ch == '\0')
             return false;
@@ -225,7 +227,8 @@ static unsigned char *read_file(struct str name, size_t *len, struct arena *a)
 
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 44 && st.st_size < ZONE_FILE_MAX) {
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 44 &&
+        st.st_size < ZONE_FILE_MAX) {
         size_t size = (size_t)st.st_size;
         size_t got = 0;
 
@@ -255,17 +258,20 @@ static bool read_counts(const unsigned char *p, size_t len, struct counts *n)
 {
     if (len < 44 || memcmp(p, "TZif", 4) != 0)
         return false;
-    *n = (struct counts){be32(p + 20), be32(p + 24), be32(p + 28), be32(p + 32), be32(p + 36), be32(p + 40)};
+    *n = (struct counts){be32(p + 20), be32(p + 24), be32(p + 28),
+                         be32(p + 32), be32(p + 36), be32(p + 40)};
     return n->utc < ZONE_FILE_MAX && n->std < ZONE_FILE_MAX && n->leap < ZONE_FILE_MAX &&
            n->times < ZONE_FILE_MAX && n->types < 256 && n->chars < ZONE_FILE_MAX && n->types > 0;
 }
 
 static size_t block_size(const struct counts *n, size_t time_size)
 {
-    return n->times * (time_size + 1) + n->types * 6 + n->chars + n->leap * (time_size + 4) + n->std + n->utc;
+    return n->times * (time_size + 1) + n->types * 6 + n->chars + n->leap * (time_size + 4) +
+           n->std + n->utc;
 }
 
-static bool read_block(struct zone *z, const unsigned char *p, const struct counts *n, struct arena *a)
+static bool read_block(struct zone *z, const unsigned char *p, const struct counts *n,
+                       struct arena *a)
 {
     const unsigned char *types = p + n->times * 9;
     const unsigned char *chars = types + n->types * 6;
@@ -283,7 +289,8 @@ static bool read_block(struct zone *z, const unsigned char *p, const struct coun
         z->types[i] = (struct zone_type){
             .offset_s = (int32_t)be32(types + i * 6),
             .dst = types[i * 6 + 4] != 0,
-            .abbreviation = arena_strndup(a, (const char *)chars + at, strnlen((const char *)chars + at, n->chars - at)),
+            .abbreviation = arena_strndup(a, (const char *)chars + at,
+                                          strnlen((const char *)chars + at, n->chars - at)),
         };
     }
     for (size_t i = 0; i < n->times; i++) {
@@ -330,7 +337,8 @@ const struct zone *zone_fixed(int32_t offset_s, struct arena *a)
     z->std.offset_s = offset_s;
     z->std.abbreviation = "UTC";
     if (offset_s != 0)
-        z->std.abbreviation = arena_printf(a, "UTC%c%02d:%02d", offset_s < 0 ? '-' : '+', s / 3600, s / 60 % 60);
+        z->std.abbreviation =
+            arena_printf(a, "UTC%c%02d:%02d", offset_s < 0 ? '-' : '+', s / 3600, s / 60 % 60);
     z->name = str_c(z->std.abbreviation);
     return z;
 }
@@ -373,7 +381,8 @@ int32_t zone_offset_local(const struct zone *z, int64_t local_s)
 
     if (before == after)
         return type_at(z, local_s - before)->offset_s;
-    /* near a switch: the earlier offset holds as long as the instant it gives lies before the switch */
+    /* near a switch: the earlier offset holds as long as the instant it gives lies before the
+     * switch */
     if (type_at(z, local_s - before)->offset_s == before)
         return before;
     if (type_at(z, local_s - after)->offset_s == after)

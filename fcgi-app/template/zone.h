@@ -13,9 +13,11 @@ struct zone;
 const struct zone *zone_open(struct str name, struct arena *a);
 /* A zone of a fixed offset in seconds. */
 const struct zone *zone_fixed(int32_t offset_s, struct arena *a);
-/* Offset at an instant (seconds since 1970 UTC); *abbreviation is "CET" and the like, *dst whether it is summer. */
+/* Offset at an instant (seconds since 1970 UTC); *abbreviation is "CET" and the like, *dst whether
+ * it is summer. */
 int32_t zone_offset(const struct zone *z, int64_t utc_s, const char **abbreviation, bool *dst);
-/* Offset of a wall-clock time; in the hour that comes twice the first one, in the gap the one before it. */
+/* Offset of a wall-clock time; in the hour that comes twice the first one, in the gap the one
+ * before it. */
 int32_t zone_offset_local(const struct zone *z, int64_t local_s);
 /* Name as opened; empty for UTC offsets. */
 struct str zone_name(const struct zone *z);

@@ -27,7 +27,9 @@ int chk_false(struct call *c, struct val *out)
 
 int chk_integer(struct call *c, struct val *out)
 {
-    return call_bind(c, "", NULL) != 0 ? -1 : answer(out, lib_is_int(c->self) && c->self.type != VAL_BOOL);
+    return call_bind(c, "", NULL) != 0
+               ? -1
+               : answer(out, lib_is_int(c->self) && c->self.type != VAL_BOOL);
 }
 
 int chk_float(struct call *c, struct val *out)
@@ -81,7 +83,8 @@ int chk_sequence(struct call *c, struct val *out)
     if (call_bind(c, "", NULL) != 0)
         return -1;
     if (cls != NULL)
-        return answer(out, cls->getitem != NULL && cls->len != NULL && cls->len(c->self.u.obj) >= 0);
+        return answer(out,
+                      cls->getitem != NULL && cls->len != NULL && cls->len(c->self.u.obj) >= 0);
     if (c->self.type == VAL_UNDEF) {
         /* an undefined value answers len() with 0, a strict one raises: the test then says no */
         return answer(out, lib_look(c, c->self) == 0);
@@ -159,12 +162,15 @@ int chk_startswith(struct call *c, struct val *out)
 {
     struct val prefix = val_null();
 
-    return call_bind(c, "prefix", &prefix) != 0 ? -1 : answer(out, lib_has_affix(c->self, prefix, false));
+    return call_bind(c, "prefix", &prefix) != 0
+               ? -1
+               : answer(out, lib_has_affix(c->self, prefix, false));
 }
 
 int chk_endswith(struct call *c, struct val *out)
 {
     struct val suffix = val_null();
 
-    return call_bind(c, "suffix", &suffix) != 0 ? -1 : answer(out, lib_has_affix(c->self, suffix, true));
+    return call_bind(c, "suffix", &suffix) != 0 ? -1
+                                                : answer(out, lib_has_affix(c->self, suffix, true));
 }

@@ -8,7 +8,9 @@ static int in_case(struct call *c, enum text_case how, struct val *out)
 {
     struct val s;
 
-    return lib_text(c, c->self, &s) != 0 ? -1 : lib_case(c, s, (int)how, VAL_F_ASCII | VAL_F_MARKUP, out);
+    return lib_text(c, c->self, &s) != 0
+               ? -1
+               : lib_case(c, s, (int)how, VAL_F_ASCII | VAL_F_MARKUP, out);
 }
 
 int flt_upper(struct call *c, struct val *out)
@@ -103,7 +105,8 @@ int flt_center(struct call *c, struct val *out)
     size_t pad;
     size_t left;
 
-    if (call_bind(c, "width=", &width) != 0 || lib_text(c, c->self, &s) != 0 || lib_int(c, width, &want) != 0)
+    if (call_bind(c, "width=", &width) != 0 || lib_text(c, c->self, &s) != 0 ||
+        lib_int(c, width, &want) != 0)
         return -1;
     len = lib_text_len(s);
     if (want < 0 || (size_t)want <= len) {

@@ -67,9 +67,10 @@ int flt_hmac(struct call *c, struct val *out)
         bytes_of(c, arg[0], &key) != 0 || lib_need_text(c, arg[1], "digest", &digest) != 0)
         return -1;
     if (str_eq_c(digest, "md5") || !crypto_hmac(str_cstr(c->a, digest), key, data, mac, &len))
-        return call_raise(c, TMPL_EXC_VALUE,
-                          "unknown digest '%.*s': sha1, sha224, sha256, sha384, sha512, blake2b or blake2s",
-                          STR_ARG(digest));
+        return call_raise(
+            c, TMPL_EXC_VALUE,
+            "unknown digest '%.*s': sha1, sha224, sha256, sha384, sha512, blake2b or blake2s",
+            STR_ARG(digest));
     *out = lib_str(crypto_hex(c->a, mac, len), VAL_F_ASCII);
     return 0;
 }

@@ -16,8 +16,9 @@ static int to_date(struct call *c, struct val v, struct val *out)
         return 0;
     }
     if (v.type != VAL_STR && (!lib_is_number(v) || v.type == VAL_BOOL))
-        return v.type == VAL_UNDEF ? vm_fail_undefined(c, v)
-                                   : call_raise(c, TMPL_EXC_TYPE, "expected a date, got '%s'", val_type_name(v));
+        return v.type == VAL_UNDEF
+                   ? vm_fail_undefined(c, v)
+                   : call_raise(c, TMPL_EXC_TYPE, "expected a date, got '%s'", val_type_name(v));
     if (lib_text(c, v, &text) != 0)
         return -1;
     if (!dt_parse(val_text(text), c->a, out))
@@ -34,14 +35,17 @@ int flt_strftime(struct call *c, struct val *out)
 
     if (call_bind(c, "format=", &arg) != 0)
         return -1;
-    if (c->self.type == VAL_STR && str_find_char(val_text(c->self), '%') >= 0 && arg.type != VAL_STR) {
+    if (c->self.type == VAL_STR && str_find_char(val_text(c->self), '%') >= 0 &&
+        arg.type != VAL_STR) {
         struct clock *clock = vm_run(c->vm)->clock;
 
         format = val_text(c->self);
-        date = val_is_none(arg) ? dt_new(c->a, DT_DATETIME, clock_wall_us(clock != NULL ? clock : &clock_system), NULL)
+        date = val_is_none(arg) ? dt_new(c->a, DT_DATETIME,
+                                         clock_wall_us(clock != NULL ? clock : &clock_system), NULL)
                                 : arg;
     } else if (val_is_undef(arg)) {
-        return call_raise(c, TMPL_EXC_TYPE, "strftime() missing 1 required positional argument: 'format'");
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "strftime() missing 1 required positional argument: 'format'");
     } else if (lib_need_text(c, arg, "format", &format) != 0) {
         return -1;
     }

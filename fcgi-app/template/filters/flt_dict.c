@@ -71,7 +71,8 @@ static int merge_dict(const struct combine *m, struct val into, struct val from,
     struct val value;
 
     if (depth > LIMIT_JSON_DEPTH)
-        return call_raise(m->c, TMPL_EXC_LIMIT, "objects are nested deeper than %d", LIMIT_JSON_DEPTH);
+        return call_raise(m->c, TMPL_EXC_LIMIT, "objects are nested deeper than %d",
+                          LIMIT_JSON_DEPTH);
     for (size_t i = 0; val_pair_at(from, i, &key, &value); i++) {
         struct val old = val_get_val(into, key);
 
@@ -101,7 +102,8 @@ static int combine_options(struct call *c, struct combine *m)
             continue;
         }
         if (!str_eq_c(name, "list_merge"))
-            return call_raise(c, TMPL_EXC_TYPE, "combine() got an unexpected keyword argument '%.*s'", STR_ARG(name));
+            return call_raise(c, TMPL_EXC_TYPE,
+                              "combine() got an unexpected keyword argument '%.*s'", STR_ARG(name));
         for (size_t k = 0; k < COUNT_OF(names); k++) {
             if (str_eq_c(val_text(c->kw[i].value), names[k])) {
                 m->lists = (enum list_merge)k;
@@ -109,7 +111,8 @@ static int combine_options(struct call *c, struct combine *m)
             }
         }
         if (!known)
-            return call_raise(c, TMPL_EXC_VALUE, "list_merge must be replace, append, prepend or keep, not %.*s",
+            return call_raise(c, TMPL_EXC_VALUE,
+                              "list_merge must be replace, append, prepend or keep, not %.*s",
                               STR_ARG(lib_repr(c, c->kw[i].value)));
     }
     return 0;
@@ -128,7 +131,8 @@ int flt_combine(struct call *c, struct val *out)
         if (val_is_none(v))
             continue;
         if (!val_is(v, VAL_DICT))
-            return call_raise(c, TMPL_EXC_TYPE, "combine expects objects, got '%s'", val_type_name(v));
+            return call_raise(c, TMPL_EXC_TYPE, "combine expects objects, got '%s'",
+                              val_type_name(v));
         if (merge_dict(&m, result, v, 0) != 0)
             return -1;
     }
@@ -174,7 +178,8 @@ int flt_dict_filter(struct call *c, struct val *out)
     struct val list;
 
     if (c->n_kw > 0)
-        return call_raise(c, TMPL_EXC_TYPE, "dict_filter() got an unexpected keyword argument '%.*s'",
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "dict_filter() got an unexpected keyword argument '%.*s'",
                           STR_ARG(c->kw[0].name));
     if (val_is_none(c->self)) {
         *out = val_dict_new(c->a, 0);
@@ -185,14 +190,16 @@ int flt_dict_filter(struct call *c, struct val *out)
         return 0;
     }
     if (!val_is(c->self, VAL_LIST) && !val_is(c->self, VAL_TUPLE))
-        return call_raise(c, TMPL_EXC_TYPE, "dict_filter expects an object or a list of objects, got '%s'",
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "dict_filter expects an object or a list of objects, got '%s'",
                           val_type_name(c->self));
     list = val_list_new(c->a, val_count(c->self));
     for (size_t i = 0; i < val_count(c->self); i++) {
         struct val item = val_at(c->self, i);
 
         if (!val_is(item, VAL_DICT))
-            return call_raise(c, TMPL_EXC_TYPE, "dict_filter expects a list of objects, item %zu is '%s'", i,
+            return call_raise(c, TMPL_EXC_TYPE,
+                              "dict_filter expects a list of objects, item %zu is '%s'", i,
                               val_type_name(item));
         val_list_add(list, filter_one(c, item));
     }

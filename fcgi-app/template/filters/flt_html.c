@@ -50,7 +50,8 @@ static int put_attribute(struct call *c, struct val key, struct val value, struc
     struct val text;
 
     if (key.type != VAL_STR)
-        return call_raise(c, TMPL_EXC_TYPE, "expected string or bytes-like object, got '%s'", val_type_name(key));
+        return call_raise(c, TMPL_EXC_TYPE, "expected string or bytes-like object, got '%s'",
+                          val_type_name(key));
     for (uint32_t i = 0; i < key.len; i++) {
         if (bad_in_name(key.u.s[i]))
             return call_raise(c, TMPL_EXC_VALUE, "Invalid character in attribute name: %.*s",
@@ -78,7 +79,8 @@ int flt_xmlattr(struct call *c, struct val *out)
     if (call_bind(c, "autospace=", &autospace) != 0)
         return -1;
     if (!val_is(c->self, VAL_DICT))
-        return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'items'", val_type_name(c->self));
+        return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'items'",
+                          val_type_name(c->self));
     lib_buf(c, &b);
     for (size_t i = 0; val_pair_at(c->self, i, &key, &value); i++) {
         if (!val_is_none(value) && put_attribute(c, key, value, &b) != 0)

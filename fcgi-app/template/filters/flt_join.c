@@ -29,7 +29,8 @@ static int join_plain(struct call *c, struct val sep, const struct attr_path *pa
 }
 
 /* One marked item (or separator) makes the whole markup, the others escaped. */
-static int join_escaping(struct call *c, struct val sep, const struct attr_path *path, struct val *out)
+static int join_escaping(struct call *c, struct val sep, const struct attr_path *path,
+                         struct val *out)
 {
     bool markup = lib_is_markup(sep);
     struct val list = val_list_new(c->a, 0);
@@ -41,7 +42,8 @@ static int join_escaping(struct call *c, struct val sep, const struct attr_path 
     if (iter_init(c, c->self, &it) != 0)
         return -1;
     while ((rc = iter_next(c, &it, &item)) == 1) {
-        if ((path->n > 0 && attr_path_get(c, path, item, &item) != 0) || lib_text(c, item, &item) != 0)
+        if ((path->n > 0 && attr_path_get(c, path, item, &item) != 0) ||
+            lib_text(c, item, &item) != 0)
             return -1;
         markup = markup || lib_is_markup(item);
         val_list_add(list, item);
@@ -69,7 +71,8 @@ int flt_join(struct call *c, struct val *out)
     if (call_bind(c, "d=,attribute=", arg) != 0 || lib_text(c, arg[0], &arg[0]) != 0 ||
         attr_path_init(c, &path, arg[1], val_undef(NULL), false) != 0)
         return -1;
-    return vm_autoescape(c->vm) ? join_escaping(c, arg[0], &path, out) : join_plain(c, arg[0], &path, out);
+    return vm_autoescape(c->vm) ? join_escaping(c, arg[0], &path, out)
+                                : join_plain(c, arg[0], &path, out);
 }
 
 int flt_default(struct call *c, struct val *out)
@@ -117,7 +120,8 @@ int flt_format(struct call *c, struct val *out)
     bool markup;
 
     if (c->n_pos > 0 && c->n_kw > 0)
-        return call_raise(c, TMPL_EXC_FILTER, "can't handle positional and keyword arguments at the same time");
+        return call_raise(c, TMPL_EXC_FILTER,
+                          "can't handle positional and keyword arguments at the same time");
     if (lib_text(c, c->self, &fmt) != 0)
         return -1;
     markup = lib_is_markup(fmt);

@@ -33,10 +33,12 @@ static int check_dict(const struct check *k, struct val v, int depth)
         uint8_t kind = lib_is_number(key) ? (uint8_t)VAL_INT : key.type;
 
         if (key.type != VAL_STR && key.type != VAL_NULL && !lib_is_number(key))
-            return call_raise(k->c, TMPL_EXC_TYPE, "keys must be str, int, float, bool or None, not %s",
+            return call_raise(k->c, TMPL_EXC_TYPE,
+                              "keys must be str, int, float, bool or None, not %s",
                               val_type_name(key));
         if (k->strict && i > 0 && (kind != first || kind == VAL_NULL)) /* sorting compares them */
-            return call_raise(k->c, TMPL_EXC_TYPE, "'<' not supported between instances of '%s' and another type",
+            return call_raise(k->c, TMPL_EXC_TYPE,
+                              "'<' not supported between instances of '%s' and another type",
                               val_type_name(key));
         first = kind;
         if (check_value(k, value, depth + 1) != 0)
@@ -56,7 +58,8 @@ static int check_value(const struct check *k, struct val v, int depth)
         return not_json(k->c, v);
     case VAL_FLOAT:
         if (k->finite && !isfinite(v.u.f))
-            return call_raise(k->c, TMPL_EXC_VALUE, "Out of range float values are not JSON compliant");
+            return call_raise(k->c, TMPL_EXC_VALUE,
+                              "Out of range float values are not JSON compliant");
         return 0;
     case VAL_OBJ:
         return v.u.obj->cls->json == NULL ? not_json(k->c, v) : 0;
@@ -76,7 +79,8 @@ static int check_value(const struct check *k, struct val v, int depth)
     }
 }
 
-static int write_json(struct call *c, unsigned style, struct val indent, uint8_t flags, struct val *out)
+static int write_json(struct call *c, unsigned style, struct val indent, uint8_t flags,
+                      struct val *out)
 {
     int64_t n = 0;
     struct buf b;
@@ -95,7 +99,8 @@ int flt_tojson(struct call *c, struct val *out)
 
     if (call_bind(c, "indent=", &indent) != 0 || check_value(&k, c->self, 0) != 0)
         return -1;
-    return write_json(c, JSON_SPACED | JSON_ASCII | JSON_SORTED | JSON_HTML, indent, VAL_F_MARKUP | VAL_F_ASCII, out);
+    return write_json(c, JSON_SPACED | JSON_ASCII | JSON_SORTED | JSON_HTML, indent,
+                      VAL_F_MARKUP | VAL_F_ASCII, out);
 }
 
 int flt_pp_dict(struct call *c, struct val *out)
@@ -108,7 +113,8 @@ int flt_pp_dict(struct call *c, struct val *out)
     return write_json(c, JSON_SPACED, indent, 0, out);
 }
 
-/* ---- rest2dict -------------------------------------------------------------------------------- */
+/* ---- rest2dict --------------------------------------------------------------------------------
+ */
 
 /* JSON first, then relaxed literals. */
 static int parse_text(struct call *c, struct str s, struct val *out)
@@ -166,7 +172,8 @@ int flt_json_query(struct call *c, struct val *out)
     struct jmespath *q;
     struct str text;
 
-    if (call_bind(c, "expr", &expression) != 0 || lib_need_text(c, expression, "json_query expression", &text) != 0)
+    if (call_bind(c, "expr", &expression) != 0 ||
+        lib_need_text(c, expression, "json_query expression", &text) != 0)
         return -1;
     if (data.type == VAL_STR) {
         struct str s = str_trim(val_text(data));
@@ -176,7 +183,8 @@ int flt_json_query(struct call *c, struct val *out)
     }
     if (val_is_undef(data))
         data = val_null();
-    if (jmespath_compile(&q, text, c->a, c->e) != 0 || jmespath_search(q, data, out, c->a, c->e) != 0)
+    if (jmespath_compile(&q, text, c->a, c->e) != 0 ||
+        jmespath_search(q, data, out, c->a, c->e) != 0)
         return lib_pass_error(c);
     if (val_is_undef(*out))
         *out = val_null();

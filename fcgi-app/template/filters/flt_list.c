@@ -22,7 +22,8 @@ static bool reversible(struct val v)
 {
     const struct tmpl_class *cls = tmpl_class_of(v);
 
-    return cls == NULL ? v.type >= VAL_STR || v.type == VAL_UNDEF : cls->len != NULL && cls->next != NULL;
+    return cls == NULL ? v.type >= VAL_STR || v.type == VAL_UNDEF
+                       : cls->len != NULL && cls->next != NULL;
 }
 
 int flt_last(struct call *c, struct val *out)
@@ -42,7 +43,8 @@ int flt_last(struct call *c, struct val *out)
     if (c->self.type == VAL_STR && c->self.len > 0)
         return vm_getitem(c, c->self, val_int(-1), out);
     if (!reversible(c->self))
-        return call_raise(c, TMPL_EXC_TYPE, "'%s' object is not reversible", val_type_name(c->self));
+        return call_raise(c, TMPL_EXC_TYPE, "'%s' object is not reversible",
+                          val_type_name(c->self));
     if (iter_list(c, c->self, &list) != 0)
         return -1;
     if (val_count(list) > 0)
@@ -58,7 +60,8 @@ int flt_length(struct call *c, struct val *out)
         return -1;
     n = c->self.type == VAL_UNDEF ? 0 : val_len(c->self);
     if (n < 0)
-        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()", val_type_name(c->self));
+        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()",
+                          val_type_name(c->self));
     *out = val_int(n);
     return 0;
 }
@@ -126,7 +129,8 @@ int flt_random(struct call *c, struct val *out)
         return -1;
     n = c->self.type == VAL_UNDEF ? 0 : val_len(c->self);
     if (n < 0)
-        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()", val_type_name(c->self));
+        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()",
+                          val_type_name(c->self));
     if (n == 0) {
         *out = val_undef("No random item, sequence was empty.");
         return 0;
@@ -195,7 +199,8 @@ int flt_slice(struct call *c, struct val *out)
         return -1;
     if (slices == 0)
         return call_raise(c, TMPL_EXC_ZERO_DIV, "integer division or modulo by zero");
-    if (slices > 0 && (vm_spend(c, slices) != 0 || vm_memory(c, (uint64_t)slices * sizeof(struct val)) != 0))
+    if (slices > 0 &&
+        (vm_spend(c, slices) != 0 || vm_memory(c, (uint64_t)slices * sizeof(struct val)) != 0))
         return -1;
     rows = val_list_new(c->a, 0);
     for (int64_t i = 0; i < slices; i++) {
@@ -225,7 +230,8 @@ int flt_chunked(struct call *c, struct val *out)
     if (call_bind(c, "n", &arg) != 0 || lib_int(c, arg, &size) != 0)
         return -1;
     if (size < 1)
-        return call_raise(c, TMPL_EXC_VALUE, "chunk size must be at least 1, not %lld", (long long)size);
+        return call_raise(c, TMPL_EXC_VALUE, "chunk size must be at least 1, not %lld",
+                          (long long)size);
     if (lib_items(c, val_is_none(c->self) ? val_list_new(c->a, 0) : c->self, &items, &n) != 0)
         return -1;
     rows = val_list_new(c->a, n / (size_t)size + 1);

@@ -129,7 +129,8 @@ static int add(struct call *c, struct val item, struct val *sum)
 {
     int64_t n;
 
-    if (item.type == VAL_INT && sum->type == VAL_INT && !__builtin_add_overflow(sum->u.i, item.u.i, &n)) {
+    if (item.type == VAL_INT && sum->type == VAL_INT &&
+        !__builtin_add_overflow(sum->u.i, item.u.i, &n)) {
         *sum = val_int(n);
         return 0;
     }
@@ -146,7 +147,8 @@ int flt_sum(struct call *c, struct val *out)
     int rc;
 
     if (call_bind(c, "attribute=,start=", arg) != 0 ||
-        attr_path_init(c, &path, arg[0], val_undef(NULL), false) != 0 || iter_init(c, c->self, &it) != 0)
+        attr_path_init(c, &path, arg[0], val_undef(NULL), false) != 0 ||
+        iter_init(c, c->self, &it) != 0)
         return -1;
     sum = arg[1];
     if (sum.type == VAL_STR)
@@ -161,7 +163,8 @@ int flt_sum(struct call *c, struct val *out)
 
 int flt_filesizeformat(struct call *c, struct val *out)
 {
-    static const char *const binary_units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
+    static const char *const binary_units[] = {"KiB", "MiB", "GiB", "TiB",
+                                               "PiB", "EiB", "ZiB", "YiB"};
     static const char *const decimal_units[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
     struct val binary = val_bool(false);
     const char *const *units;
@@ -179,7 +182,7 @@ int flt_filesizeformat(struct call *c, struct val *out)
         return 0;
     }
     if (bytes < base) {
-        *out = val_str(str_printf(c->a, "%.0f Bytes", trunc(bytes)));
+        *out = val_str(str_printf(c->a, "%.0f Bytes", trunc(bytes) + 0.0));
         return 0;
     }
     for (unit = base * base; bytes >= unit && i + 1 < COUNT_OF(binary_units); unit *= base)

@@ -13,7 +13,8 @@ static int read_phone(struct call *c, struct phone *out, bool *valid)
     struct val s = VAL_STR_LIT("");
     struct str text = STR_NONE;
 
-    if (call_bind(c, "region=", &region) != 0 || (!val_is_none(c->self) && lib_text(c, c->self, &s) != 0) ||
+    if (call_bind(c, "region=", &region) != 0 ||
+        (!val_is_none(c->self) && lib_text(c, c->self, &s) != 0) ||
         (!val_is_none(region) && lib_need_text(c, region, "region", &text) != 0))
         return -1;
     *valid = phone_parse(val_text(s), text, out);

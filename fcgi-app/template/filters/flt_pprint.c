@@ -44,8 +44,9 @@ static int sorted_pairs(struct printer *p, struct val dict, struct sort_item **o
 
         for (; k > 0; k--) {
             struct val other = items[k - 1].key;
-            bool less = val_cmp(one.key, other, &order) == 0 ? order < 0
-                                                             : strcmp(val_type_name(one.key), val_type_name(other)) < 0;
+            bool less = val_cmp(one.key, other, &order) == 0
+                            ? order < 0
+                            : strcmp(val_type_name(one.key), val_type_name(other)) < 0;
 
             if (!less)
                 break;
@@ -150,7 +151,8 @@ static int print_dict(struct printer *p, struct val v, size_t indent, size_t all
             return -1;
         buf_add_str(p->out, key);
         buf_add(p->out, ": ", 2);
-        if (print(p, pairs[i].item, indent + 1 + utf8_len(key) + 2, i + 1 == n ? allowance + 1 : 1, level) != 0)
+        if (print(p, pairs[i].item, indent + 1 + utf8_len(key) + 2, i + 1 == n ? allowance + 1 : 1,
+                  level) != 0)
             return -1;
         if (i + 1 < n) {
             buf_putc(p->out, ',');
@@ -203,7 +205,8 @@ static int cut_line(struct printer *p, struct chunks *k, struct str line, bool l
 
     while (line.len > 0) {
         struct str part = next_part(&line);
-        struct str candidate = str_make(current.len > 0 ? current.p : part.p, current.len + part.len);
+        struct str candidate =
+            str_make(current.len > 0 ? current.p : part.p, current.len + part.len);
 
         if (line.len == 0 && last_line)
             width -= k->allowance;

@@ -7,14 +7,16 @@
 #include "template/text.h"
 
 /* The subject as text (none and undefined are empty) and the compiled pattern. */
-static int prepare(struct call *c, struct val pattern, bool ignorecase, bool multiline, struct str *subject,
-                   const struct regex **re)
+static int prepare(struct call *c, struct val pattern, bool ignorecase, bool multiline,
+                   struct str *subject, const struct regex **re)
 {
     struct val s = VAL_STR_LIT("");
     struct str p;
-    unsigned flags = (ignorecase ? (unsigned)REGEX_ICASE : 0) | (multiline ? (unsigned)REGEX_MULTILINE : 0);
+    unsigned flags =
+        (ignorecase ? (unsigned)REGEX_ICASE : 0) | (multiline ? (unsigned)REGEX_MULTILINE : 0);
 
-    if ((!val_is_none(c->self) && lib_text(c, c->self, &s) != 0) || lib_need_text(c, pattern, "pattern", &p) != 0)
+    if ((!val_is_none(c->self) && lib_text(c, c->self, &s) != 0) ||
+        lib_need_text(c, pattern, "pattern", &p) != 0)
         return -1;
     *subject = val_text(s);
     return regex_cached(re, p, flags, c->e) != 0 ? lib_pass_error(c) : 0;
@@ -34,13 +36,17 @@ int flt_regex_replace(struct call *c, struct val *out)
         lib_text(c, arg[1], &with) != 0 || lib_int(c, arg[4], &count) != 0)
         return -1;
     lib_buf(c, &b);
-    if (regex_sub(re, val_text(with), subject, count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : (int)count, &b,
-                  c->e) != 0)
+    if (regex_sub(re, val_text(with), subject,
+                  count < 0           ? 0
+                  : count > INT32_MAX ? INT32_MAX
+                                      : (int)count,
+                  &b, c->e) != 0)
         return lib_pass_error(c);
     return lib_finish(c, &b, 0, out);
 }
 
-static struct val group_text(const struct regex_match *m, int i, struct str subject, struct val otherwise)
+static struct val group_text(const struct regex_match *m, int i, struct str subject,
+                             struct val otherwise)
 {
     if (i >= m->n_groups || m->group[i].from < 0)
         return otherwise;
@@ -94,7 +100,8 @@ static int group_number(struct call *c, const struct regex *re, struct val v, in
         n = -1;
     }
     if (n < 0 || n > regex_n_groups(re))
-        return call_raise(c, TMPL_EXC_VALUE, "regex_search has no group %.*s", STR_ARG(lib_repr(c, v)));
+        return call_raise(c, TMPL_EXC_VALUE, "regex_search has no group %.*s",
+                          STR_ARG(lib_repr(c, v)));
     *out = (int)n;
     return 0;
 }
@@ -119,13 +126,15 @@ int flt_regex_search(struct call *c, struct val *out)
         else if (str_eq_c(c->kw[i].name, "pattern"))
             pattern = c->kw[i].value;
         else
-            return call_raise(c, TMPL_EXC_TYPE, "regex_search() got an unexpected keyword argument '%.*s'",
+            return call_raise(c, TMPL_EXC_TYPE,
+                              "regex_search() got an unexpected keyword argument '%.*s'",
                               STR_ARG(c->kw[i].name));
     }
     if (c->n_pos > 0)
         pattern = c->pos[0];
     if (val_is_undef(pattern) && c->n_pos == 0)
-        return call_raise(c, TMPL_EXC_TYPE, "regex_search() missing 1 required positional argument: 'pattern'");
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "regex_search() missing 1 required positional argument: 'pattern'");
     if (prepare(c, pattern, ignorecase, multiline, &subject, &re) != 0)
         return -1;
     rc = regex_exec(re, subject, 0, &m, c->e);

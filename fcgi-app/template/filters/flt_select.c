@@ -17,7 +17,8 @@ static int map_attribute(struct call *c, struct attr_path *path)
         else if (str_eq_c(c->kw[i].name, "default"))
             otherwise = c->kw[i].value;
         else
-            return call_raise(c, TMPL_EXC_FILTER, "Unexpected keyword argument '%.*s'", STR_ARG(c->kw[i].name));
+            return call_raise(c, TMPL_EXC_FILTER, "Unexpected keyword argument '%.*s'",
+                              STR_ARG(c->kw[i].name));
     }
     if (val_is(otherwise, VAL_NULL))
         otherwise = val_undef(NULL);
@@ -33,7 +34,8 @@ static bool has_kw(const struct call *c, const char *name)
     return false;
 }
 
-/* What is empty or none gives nothing, whatever the arguments say: 1 = there is something to walk over. */
+/* What is empty or none gives nothing, whatever the arguments say: 1 = there is something to walk
+ * over. */
 static int source(struct call *c, struct val *list)
 {
     *list = val_list_new(c->a, val_count(c->self));
@@ -81,7 +83,8 @@ int flt_map(struct call *c, struct val *out)
     return rc;
 }
 
-/* select and reject: keep the items whose test answers `want`; `by_attr`: first argument names an attribute. */
+/* select and reject: keep the items whose test answers `want`; `by_attr`: first argument names an
+ * attribute. */
 static int keep(struct call *c, bool want, bool by_attr, struct val *out)
 {
     struct call sub = *c;

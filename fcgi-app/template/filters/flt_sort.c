@@ -44,7 +44,8 @@ static int multi_get(struct call *c, const struct multi_path *m, struct val item
     return 0;
 }
 
-/* Jinja2 sorts by lists of keys, in which two undefined ones are equal; alone they have no order. */
+/* Jinja2 sorts by lists of keys, in which two undefined ones are equal; alone they have no order.
+ */
 static void wrap_keys(struct call *c, struct sort_item *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -66,7 +67,8 @@ int flt_sort(struct call *c, struct val *out)
     size_t n;
 
     if (call_bind(c, "reverse=,case_sensitive=,attribute=", arg) != 0 ||
-        multi_init(c, &path, arg[2], !val_truth(arg[1])) != 0 || lib_items(c, c->self, &items, &n) != 0)
+        multi_init(c, &path, arg[2], !val_truth(arg[1])) != 0 ||
+        lib_items(c, c->self, &items, &n) != 0)
         return -1;
     sorted = arena_alloc(c->a, n * sizeof *sorted);
     for (size_t i = 0; i < n; i++) {
@@ -137,7 +139,8 @@ static int extreme(struct call *c, bool largest, struct val *out)
         bool better = first;
 
         if (attr_path_get(c, &path, item, &key) != 0 ||
-            (!first && (largest ? op_less(c, best_key, key, &better) : op_less(c, key, best_key, &better)) != 0))
+            (!first && (largest ? op_less(c, best_key, key, &better)
+                                : op_less(c, key, best_key, &better)) != 0))
             return -1;
         if (better) {
             best = item;
@@ -325,7 +328,8 @@ int flt_dictsort(struct call *c, struct val *out)
     if (!by_value && !str_eq_c(val_text(arg[1]), "key"))
         return call_raise(c, TMPL_EXC_FILTER, "You can only sort by either \"key\" or \"value\"");
     if (!val_is(c->self, VAL_DICT))
-        return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'items'", val_type_name(c->self));
+        return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'items'",
+                          val_type_name(c->self));
     if (attr_path_init(c, &path, val_null(), val_undef(NULL), !val_truth(arg[0])) != 0)
         return -1;
     n = val_count(c->self);

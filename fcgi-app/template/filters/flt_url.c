@@ -6,8 +6,8 @@
 
 static bool unreserved(char ch)
 {
-    return ((ch | 32) >= 'a' && (ch | 32) <= 'z') || (ch >= '0' && ch <= '9') || ch == '_' || ch == '.' ||
-           ch == '-' || ch == '~';
+    return ((ch | 32) >= 'a' && (ch | 32) <= 'z') || (ch >= '0' && ch <= '9') || ch == '_' ||
+           ch == '.' || ch == '-' || ch == '~';
 }
 
 /* Percent encoding; in a query blanks become "+" and "/" is encoded too. */
@@ -61,7 +61,8 @@ static int quote_pairs(struct call *c, struct buf *out)
         if (lib_items(c, item, &pair, &n) != 0)
             return -1;
         if (n != 2)
-            return n < 2 ? call_raise(c, TMPL_EXC_VALUE, "not enough values to unpack (expected 2, got %zu)", n)
+            return n < 2 ? call_raise(c, TMPL_EXC_VALUE,
+                                      "not enough values to unpack (expected 2, got %zu)", n)
                          : call_raise(c, TMPL_EXC_VALUE, "too many values to unpack (expected 2)");
         if (quote_pair(c, pair[0], pair[1], out) != 0)
             return -1;
@@ -92,7 +93,8 @@ int flt_urlencode(struct call *c, struct val *out)
     return lib_finish(c, &b, VAL_F_ASCII, out);
 }
 
-/* ---- taking addresses apart ------------------------------------------------------------------- */
+/* ---- taking addresses apart -------------------------------------------------------------------
+ */
 
 /* The address as text without its fragment; none and undefined are empty. */
 static int address(struct call *c, struct str *out)

@@ -1,18 +1,19 @@
 /*
  * urlize: addresses in a text become links.
  *
- * Works word by word on the escaped text: punctuation around a word is set aside, then the rest is tried
- * as web address, mail address or one of the schemes given.
+ * Works word by word on the escaped text: punctuation around a word is set aside, then the rest is
+ * tried as web address, mail address or one of the schemes given.
  */
 #include "format/regex.h"
 #include "template/filters/flt.h"
 #include "template/text.h"
 
 #define LABEL "[\\w%-]"
-#define WEB                                                                                                    \
-    "(?:(?:https?://|www\\.)(?:(?:" LABEL "+\\.)+)?(?:[a-z]{2,63}|xn--[\\w%]{2,59})"                           \
-    "|(?:" LABEL "{2,63}\\.)+(?:com|net|int|edu|gov|org|info|mil)"                                             \
-    "|https?://(?:\\d{1,3}(?:\\.\\d{1,3}){3}|\\[(?:[\\da-f]{0,4}:){2}(?:[\\da-f]{0,4}:?){1,6}\\]))"            \
+#define WEB                                                                                        \
+    "(?:(?:https?://|www\\.)(?:(?:" LABEL "+\\.)+)?(?:[a-z]{2,63}|xn--[\\w%]{2,59})"               \
+    "|(?:" LABEL "{2,63}\\.)+(?:com|net|int|edu|gov|org|info|mil)"                                 \
+    "|https?://"                                                                                   \
+    "(?:\\d{1,3}(?:\\.\\d{1,3}){3}|\\[(?:[\\da-f]{0,4}:){2}(?:[\\da-f]{0,4}:?){1,6}\\]))"          \
     "(?::\\d{1,5})?(?:[/?#]\\S*)?$"
 #define MAIL "\\S+@\\w[\\w.-]*\\.\\w+$"
 
@@ -32,13 +33,15 @@ static int matches(struct urlize *u, const char *pattern, struct str s, bool ica
     struct regex_match m;
     int rc;
 
-    if (regex_cached(&re, str_c(pattern), REGEX_ANCHORED | (icase ? (unsigned)REGEX_ICASE : 0), u->c->e) != 0)
+    if (regex_cached(&re, str_c(pattern), REGEX_ANCHORED | (icase ? (unsigned)REGEX_ICASE : 0),
+                     u->c->e) != 0)
         return lib_pass_error(u->c);
     rc = regex_exec(re, s, 0, &m, u->c->e);
     return rc < 0 ? lib_pass_error(u->c) : rc;
 }
 
-static void put_link(struct urlize *u, const char *scheme, struct str url, bool attributes, struct str text)
+static void put_link(struct urlize *u, const char *scheme, struct str url, bool attributes,
+                     struct str text)
 {
     size_t len = utf8_len(text);
 
@@ -82,7 +85,8 @@ static size_t head_length(struct str s)
 /* Bytes of closing punctuation at the end of s. */
 static size_t tail_length(struct str s)
 {
-    static const struct str ends[] = {{")", 1}, {">", 1}, {".", 1}, {",", 1}, {"\n", 1}, {"&gt;", 4}};
+    static const struct str ends[] = {{")", 1}, {">", 1},  {".", 1},
+                                      {",", 1}, {"\n", 1}, {"&gt;", 4}};
     size_t n = 0;
 
     for (size_t i = 0; i < COUNT_OF(ends);) {
@@ -104,7 +108,8 @@ static void balance(struct str *middle, struct str *tail)
 
         if (open <= text_count(*middle, closers[i]))
             continue;
-        for (size_t k = text_count(*tail, closers[i]) < open ? text_count(*tail, closers[i]) : open; k > 0; k--) {
+        for (size_t k = text_count(*tail, closers[i]) < open ? text_count(*tail, closers[i]) : open;
+             k > 0; k--) {
             size_t n = (size_t)str_find(*tail, closers[i]) + closers[i].len;
 
             middle->len += n; /* the tail lies right behind it */
@@ -145,7 +150,8 @@ static int put_middle(struct urlize *u, struct str s)
         put_link(u, scheme ? "" : "https://", s, true, s);
         return 0;
     }
-    if (mailto || (str_find_char(s, '@') >= 0 && !str_starts(s, STR("www.")) && str_find_char(s, ':') < 0)) {
+    if (mailto ||
+        (str_find_char(s, '@') >= 0 && !str_starts(s, STR("www.")) && str_find_char(s, ':') < 0)) {
         rc = matches(u, MAIL, address, false);
         if (rc < 0)
             return -1;
@@ -188,7 +194,8 @@ static int rel_words(struct call *c, struct val rel, bool nofollow, struct str *
     struct buf b;
 
     if (!val_is_none(rel) && rel.type != VAL_STR)
-        return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'split'", val_type_name(rel));
+        return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'split'",
+                          val_type_name(rel));
     rest = val_text(rel);
     words = arena_alloc(c->a, (rest.len / 2 + 4) * sizeof *words);
     seen_init(c, &seen);
@@ -225,7 +232,8 @@ static int bind_urlize(struct urlize *u)
 
     if (call_bind(u->c, "trim_url_limit=,nofollow=,target=,rel=,extra_schemes=", arg) != 0 ||
         (!val_is_none(arg[0]) && lib_int(u->c, arg[0], &u->limit) != 0) ||
-        rel_words(u->c, arg[3], val_truth(arg[1]), &u->rel) != 0 || lib_escape(u->c, arg[2], &target) != 0)
+        rel_words(u->c, arg[3], val_truth(arg[1]), &u->rel) != 0 ||
+        lib_escape(u->c, arg[2], &target) != 0)
         return -1;
     if (val_truth(arg[2])) {
         lib_buf(u->c, &b);

@@ -12,7 +12,8 @@ static int only_text(struct call *c)
         return 0;
     if (c->self.type == VAL_UNDEF)
         return vm_fail_undefined(c, c->self);
-    return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'splitlines'", val_type_name(c->self));
+    return call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'splitlines'",
+                      val_type_name(c->self));
 }
 
 /* What has a length and is short enough passes; true when *out is set. */
@@ -23,7 +24,8 @@ static int short_enough(struct call *c, int64_t room, struct val *out)
     if (lib_look(c, c->self) != 0)
         return -1;
     if (n < 0)
-        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()", val_type_name(c->self));
+        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()",
+                          val_type_name(c->self));
     *out = c->self;
     return n <= room;
 }
@@ -40,12 +42,13 @@ int flt_truncate(struct call *c, struct val *out)
     ptrdiff_t blank;
     int rc;
 
-
-    if (call_bind(c, "length=,killwords=,end=,leeway=", arg) != 0 || lib_int(c, arg[0], &length) != 0 || lib_need_text(c, arg[2], "end", &end) != 0 ||
+    if (call_bind(c, "length=,killwords=,end=,leeway=", arg) != 0 ||
+        lib_int(c, arg[0], &length) != 0 || lib_need_text(c, arg[2], "end", &end) != 0 ||
         (!val_is_none(arg[3]) && lib_int(c, arg[3], &leeway) != 0))
         return -1;
     if (length < (int64_t)utf8_len(end))
-        return call_raise(c, TMPL_EXC_RUNTIME, "expected length >= %zu, got %lld", utf8_len(end), (long long)length);
+        return call_raise(c, TMPL_EXC_RUNTIME, "expected length >= %zu, got %lld", utf8_len(end),
+                          (long long)length);
     if (leeway < 0)
         return call_raise(c, TMPL_EXC_RUNTIME, "expected leeway >= 0, got %lld", (long long)leeway);
     rc = short_enough(c, length + leeway, out);
@@ -53,7 +56,8 @@ int flt_truncate(struct call *c, struct val *out)
         return rc < 0 ? -1 : 0;
     if (c->self.type != VAL_STR)
         return val_truth(arg[1])
-                   ? call_raise(c, TMPL_EXC_TYPE, "can only concatenate text, not '%s'", val_type_name(c->self))
+                   ? call_raise(c, TMPL_EXC_TYPE, "can only concatenate text, not '%s'",
+                                val_type_name(c->self))
                    : call_raise(c, TMPL_EXC_ATTRIBUTE, "'%s' object has no attribute 'rsplit'",
                                 val_type_name(c->self));
     s = c->self;
@@ -149,13 +153,14 @@ int flt_indent(struct call *c, struct val *out)
 
 /* ---- wordwrap -------------------------------------------------------------------------------- */
 
-#define WS "\\t\\n\\x0b\\x0c\\r "    /* what lines break at */
-#define PUNCT "[\\w!\"'&.,?]"       /* may stand before a dash */
+#define WS "\\t\\n\\x0b\\x0c\\r " /* what lines break at */
+#define PUNCT "[\\w!\"'&.,?]"     /* may stand before a dash */
 #define LETTER "[^\\d\\W]"
 
 /* Pieces a line may be cut between: blanks, dashes, words up to a hyphen between letters. */
 static const char pieces_hyphens[] =
-    "[" WS "]+|(?<=" PUNCT ")-{2,}(?=\\w)|[^" WS "]+?(?:-(?:(?<=" LETTER LETTER "-)|(?<=" LETTER "-" PUNCT "-))"
+    "[" WS "]+|(?<=" PUNCT ")-{2,}(?=\\w)|[^" WS "]+?(?:-(?:(?<=" LETTER LETTER "-)|(?<=" LETTER
+    "-" PUNCT "-))"
     "(?=" LETTER "-?" LETTER ")|(?=[" WS "])|\\Z|(?<=" PUNCT ")(?=-{2,}\\w))";
 static const char pieces_plain[] = "[" WS "]+|[^" WS "]+";
 
@@ -271,7 +276,8 @@ int flt_wordwrap(struct call *c, struct val *out)
     w.break_long = val_truth(arg[1]);
     w.hyphens = val_truth(arg[3]);
     if (w.width <= 0 && s.len > 0)
-        return call_raise(c, TMPL_EXC_VALUE, "invalid width %lld (must be > 0)", (long long)w.width);
+        return call_raise(c, TMPL_EXC_VALUE, "invalid width %lld (must be > 0)",
+                          (long long)w.width);
     if (regex_cached(&w.re, str_c(w.hyphens ? pieces_hyphens : pieces_plain), 0, c->e) != 0)
         return lib_pass_error(c);
     lib_buf(c, &b);

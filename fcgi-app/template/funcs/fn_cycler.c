@@ -77,7 +77,8 @@ int fn_cycler(struct call *c, struct val *out)
     struct cycler *cy;
 
     if (c->n_kw > 0)
-        return call_raise(c, TMPL_EXC_TYPE, "Cycler.__init__() got an unexpected keyword argument '%.*s'",
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "Cycler.__init__() got an unexpected keyword argument '%.*s'",
                           STR_ARG(c->kw[0].name));
     if (c->n_pos == 0)
         return call_raise(c, TMPL_EXC_RUNTIME, "at least one item has to be provided");

@@ -25,13 +25,15 @@ static int put_pairs(struct call *c, struct val dict, struct val pairs)
         size_t n;
 
         if (item.type < VAL_STR)
-            return call_raise(c, TMPL_EXC_TYPE, "cannot convert dictionary update sequence element #%zu to a sequence",
-                              i);
+            return call_raise(
+                c, TMPL_EXC_TYPE,
+                "cannot convert dictionary update sequence element #%zu to a sequence", i);
         if (lib_items(c, item, &pair, &n) != 0)
             return -1;
         if (n != 2)
-            return call_raise(c, TMPL_EXC_VALUE,
-                              "dictionary update sequence element #%zu has length %zu; 2 is required", i, n);
+            return call_raise(
+                c, TMPL_EXC_VALUE,
+                "dictionary update sequence element #%zu has length %zu; 2 is required", i, n);
         if (put(c, dict, pair[0], pair[1]) != 0)
             return -1;
         i++;

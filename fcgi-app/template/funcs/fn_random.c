@@ -11,12 +11,13 @@ int fn_uuid(struct call *c, struct val *out)
 
     if (call_bind(c, "", NULL) != 0)
         return -1;
-    high = (vm_random(c->vm) & ~0xF000ULL) | 0x4000ULL;                /* version 4 */
+    high = (vm_random(c->vm) & ~0xF000ULL) | 0x4000ULL;              /* version 4 */
     low = (vm_random(c->vm) & 0x3FFFFFFFFFFFFFFFULL) | (2ULL << 62); /* RFC 4122 variant */
-    *out = lib_str(str_printf(c->a, "%08llx-%04llx-%04llx-%04llx-%012llx", (unsigned long long)(high >> 32),
-                              (unsigned long long)(high >> 16 & 0xFFFF), (unsigned long long)(high & 0xFFFF),
-                              (unsigned long long)(low >> 48), (unsigned long long)(low & 0xFFFFFFFFFFFFULL)),
-                   VAL_F_ASCII);
+    *out = lib_str(
+        str_printf(c->a, "%08llx-%04llx-%04llx-%04llx-%012llx", (unsigned long long)(high >> 32),
+                   (unsigned long long)(high >> 16 & 0xFFFF), (unsigned long long)(high & 0xFFFF),
+                   (unsigned long long)(low >> 48), (unsigned long long)(low & 0xFFFFFFFFFFFFULL)),
+        VAL_F_ASCII);
     return 0;
 }
 
@@ -27,10 +28,12 @@ int fn_randint(struct call *c, struct val *out)
     int64_t to;
     uint64_t span;
 
-    if (call_bind(c, "a,b", arg) != 0 || lib_int(c, arg[0], &from) != 0 || lib_int(c, arg[1], &to) != 0)
+    if (call_bind(c, "a,b", arg) != 0 || lib_int(c, arg[0], &from) != 0 ||
+        lib_int(c, arg[1], &to) != 0)
         return -1;
     if (from > to)
-        return call_raise(c, TMPL_EXC_VALUE, "empty range for randint(%lld, %lld)", (long long)from, (long long)to);
+        return call_raise(c, TMPL_EXC_VALUE, "empty range for randint(%lld, %lld)", (long long)from,
+                          (long long)to);
     span = (uint64_t)to - (uint64_t)from;
     span = span == UINT64_MAX ? vm_random(c->vm) : lib_random_below(c, span + 1);
     *out = val_int((int64_t)((uint64_t)from + span));
@@ -40,13 +43,14 @@ int fn_randint(struct call *c, struct val *out)
 /* ---- lipsum --------------------------------------------------------------------------------- */
 
 static const char *const words[] = {
-    "ab",         "ad",      "amet",    "anim",       "aute",      "cillum",  "commodo", "consequat",
-    "culpa",      "cupidatat", "deserunt", "do",      "dolor",     "dolore",  "duis",    "ea",
-    "eiusmod",    "elit",    "enim",    "esse",       "est",       "et",      "eu",      "ex",
-    "excepteur",  "fugiat",  "id",      "in",         "incididunt", "ipsum",  "irure",   "labore",
-    "laboris",    "laborum", "lorem",   "magna",      "minim",     "mollit",  "nisi",    "non",
-    "nostrud",    "nulla",   "occaecat", "officia",   "pariatur",  "proident", "qui",    "quis",
-    "sed",        "sint",    "sit",     "sunt",       "tempor",    "ullamco", "ut",      "velit",
+    "ab",         "ad",        "amet",      "anim",      "aute",    "cillum",  "commodo",
+    "consequat",  "culpa",     "cupidatat", "deserunt",  "do",      "dolor",   "dolore",
+    "duis",       "ea",        "eiusmod",   "elit",      "enim",    "esse",    "est",
+    "et",         "eu",        "ex",        "excepteur", "fugiat",  "id",      "in",
+    "incididunt", "ipsum",     "irure",     "labore",    "laboris", "laborum", "lorem",
+    "magna",      "minim",     "mollit",    "nisi",      "non",     "nostrud", "nulla",
+    "occaecat",   "officia",   "pariatur",  "proident",  "qui",     "quis",    "sed",
+    "sint",       "sit",       "sunt",      "tempor",    "ullamco", "ut",      "velit",
     "veniam",     "voluptate",
 };
 
@@ -105,8 +109,8 @@ int fn_lipsum(struct call *c, struct val *out)
         return -1;
     html = val_truth(arg[1]);
     if (n > 0 && min >= max)
-        return call_raise(c, TMPL_EXC_VALUE, "empty range for randrange() (%lld, %lld, %lld)", (long long)min,
-                          (long long)max, (long long)(max - min));
+        return call_raise(c, TMPL_EXC_VALUE, "empty range for randrange() (%lld, %lld, %lld)",
+                          (long long)min, (long long)max, (long long)(max - min));
     lib_buf(c, &b);
     for (int64_t i = 0; i < n && !b.over; i++) {
         int64_t size = between(c, min, max);

@@ -45,7 +45,8 @@ static bool range_eq(const struct val_obj *o, struct val other)
     if (other.type != VAL_OBJ || other.u.obj->cls != o->cls)
         return false;
     y = range_of(other.u.obj);
-    return x->n == y->n && (x->n == 0 || (x->start == y->start && (x->n == 1 || x->step == y->step)));
+    return x->n == y->n &&
+           (x->n == 0 || (x->start == y->start && (x->n == 1 || x->step == y->step)));
 }
 
 static int64_t range_len(struct val_obj *o)
@@ -135,7 +136,8 @@ int fn_range(struct call *c, struct val *out)
     if (c->n_pos == 0)
         return call_raise(c, TMPL_EXC_TYPE, "range expected at least 1 argument, got 0");
     if (c->n_pos > 3)
-        return call_raise(c, TMPL_EXC_TYPE, "range expected at most 3 arguments, got %zu", c->n_pos);
+        return call_raise(c, TMPL_EXC_TYPE, "range expected at most 3 arguments, got %zu",
+                          c->n_pos);
     for (size_t i = 0; i < c->n_pos; i++)
         arg[i] = c->pos[i];
     if (c->n_pos == 1) {
@@ -153,7 +155,8 @@ int fn_range(struct call *c, struct val *out)
     r->n = count(n[0], n[1], n[2]);
     if (r->n > LIMIT_TMPL_RANGE && lib_platform(c))
         return call_raise(c, TMPL_EXC_OVERFLOW,
-                          "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).", LIMIT_TMPL_RANGE);
+                          "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).",
+                          LIMIT_TMPL_RANGE);
     *out = val_obj(&r->obj);
     return 0;
 }

@@ -39,7 +39,8 @@ int fn_now(struct call *c, struct val *out)
     }
     if (dt_platform_zone(c, &zone) != 0)
         return -1;
-    *out = dt_new(c->a, DT_DATETIME, zone != NULL ? dt_of(dt_at(c->a, now, zone))->local_us : now, NULL);
+    *out = dt_new(c->a, DT_DATETIME, zone != NULL ? dt_of(dt_at(c->a, now, zone))->local_us : now,
+                  NULL);
     return 0;
 }
 

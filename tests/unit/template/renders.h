@@ -1,8 +1,8 @@
 /*
  * Rows of templates with what they print; shared by the tests of the library.
  *
- * A row that wants "! TypeError" wants that exception.  The clock stands at 2021-02-19 21:20:04.389189 UTC, the
- * platform's zone is Europe/Paris.
+ * A row that wants "! TypeError" wants that exception.  The clock stands at 2021-02-19
+ * 21:20:04.389189 UTC, the platform's zone is Europe/Paris.
  */
 #ifndef SLUICE_TESTS_UNIT_TEMPLATE_RENDERS_H
 #define SLUICE_TESTS_UNIT_TEMPLATE_RENDERS_H

@@ -8,8 +8,8 @@
  *     ---
  *     what is printed, or "! TypeError"
  *
- * Files called *_plain.case run as Jinja2's own defaults, the others as the platform does.  The clock stands at
- * 2021-02-19 21:20:04.389189 UTC.
+ * Files called *_plain.case run as Jinja2's own defaults, the others as the platform does.  The
+ * clock stands at 2021-02-19 21:20:04.389189 UTC.
  */
 #include "support/cases.h"
 
@@ -55,7 +55,8 @@ static struct str read_file(const char *path, struct arena *a)
     return buf_str(&b);
 }
 
-/* Lines up to the one that is (or begins with) `mark`, without their last line end; *rest stands behind it. */
+/* Lines up to the one that is (or begins with) `mark`, without their last line end; *rest stands
+ * behind it. */
 static struct str until(struct str *rest, const char *mark, bool whole)
 {
     const char *from = rest->p;
@@ -75,7 +76,8 @@ static struct str until(struct str *rest, const char *mark, bool whole)
     return str_make(from, len);
 }
 
-static size_t read_cases(struct str text, const char *file, bool plain, struct text_case **out, struct arena *a)
+static size_t read_cases(struct str text, const char *file, bool plain, struct text_case **out,
+                         struct arena *a)
 {
     struct text_case *cases = NULL;
     size_t n = 0;
@@ -112,7 +114,8 @@ static void run_case(const struct text_case *c)
 
     assert_int_equal(json_parse(c->context, &run.vars, a, &e), 0);
     buf_init(&out, MIB, a);
-    if (tmpl_compile(&t, c->template, STR("case"), c->plain ? &tmpl_env_plain : &tmpl_env_platform, &e) != 0 ||
+    if (tmpl_compile(&t, c->template, STR("case"), c->plain ? &tmpl_env_plain : &tmpl_env_platform,
+                     &e) != 0 ||
         tmpl_render(t, &run, &out, a, &e) != 0) {
         got = str_printf(a, "! %s", tmpl_exc_name((enum tmpl_exc)e.app_code));
         if (!str_eq(got, c->want))
@@ -142,7 +145,8 @@ int main(void)
         const char *path = files.gl_pathv[i];
         const char *file = strrchr(path, '/') + 1;
         struct text_case *cases;
-        size_t n = read_cases(read_file(path, a), file, strstr(file, "_plain.case") != NULL, &cases, a);
+        size_t n =
+            read_cases(read_file(path, a), file, strstr(file, "_plain.case") != NULL, &cases, a);
 
         failed += cases_run(file, cases, n, sizeof *cases, (cases_fn)run_case);
         ran += n;

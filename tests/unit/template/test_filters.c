@@ -1,5 +1,6 @@
 /*
- * Filters: with none, undefined and the wrong type, budgets, and where the platform differs from plain Jinja2.
+ * Filters: with none, undefined and the wrong type, budgets, and where the platform differs from
+ * plain Jinja2.
  */
 #include "template/callable.h"
 #include "unit/template/renders.h"
@@ -23,10 +24,12 @@ static const struct render_row bad_input[] = {
     {"combine with an unknown option", "{{ {}|combine({}, deep=true) }}", "! TypeError", NULL},
     {"combine with an unknown merge", "{{ {}|combine({}, list_merge='x') }}", "! ValueError", NULL},
     {"regex_replace of undefined", "[{{ missing|regex_replace('a') }}]", "[]", NULL},
-    {"regex_replace with a bad group", "{{ 'a'|regex_replace('a', '\\\\9') }}", "! ValueError", NULL},
+    {"regex_replace with a bad group", "{{ 'a'|regex_replace('a', '\\\\9') }}", "! ValueError",
+     NULL},
     {"regex_findall of none", "{{ none|regex_findall('a') }}", "[]", NULL},
     {"regex_search of a number", "{{ 1234|regex_search('2.') }}", "23", NULL},
-    {"regex_search for a missing group", "{{ 'a'|regex_search('a', '\\\\3') }}", "! ValueError", NULL},
+    {"regex_search for a missing group", "{{ 'a'|regex_search('a', '\\\\3') }}", "! ValueError",
+     NULL},
     {"regex_search without pattern", "{{ 'a'|regex_search }}", "! TypeError", NULL},
     {"union with none", "{{ [1]|union(none) }}", "[1]", NULL},
     {"intersect of mixed types", "{{ [1, '1', 1.0]|intersect([1]) }}", "[1]", NULL},
@@ -35,7 +38,8 @@ static const struct render_row bad_input[] = {
     {"b64encode of a number", "{{ 12|b64encode }}", "MTI=", NULL},
     {"b64decode over lines", "{{ 'aMOp\\nbGxv'|b64decode }}", "h\xC3\xA9llo", NULL},
     {"phonenumber of a number", "{{ 33612345678|phonenumber_valid }}", "False", NULL},
-    {"phonenumber of undefined", "{{ missing|phonenumber_cc }} {{ missing|phonenumber_type }}", "None UNKNOWN", NULL},
+    {"phonenumber of undefined", "{{ missing|phonenumber_cc }} {{ missing|phonenumber_type }}",
+     "None UNKNOWN", NULL},
     {"strftime of none", "{{ none|strftime('%Y') }}", "! TypeError", NULL},
     {"strftime of undefined", "{{ missing|strftime('%Y') }}", "! UndefinedError", NULL},
     {"strftime without format", "{{ '2021-01-01'|strftime }}", "! TypeError", NULL},
@@ -48,7 +52,8 @@ static const struct render_row bad_input[] = {
     {"chunked of a number", "{{ 5|chunked(2) }}", "! TypeError", NULL},
     {"timedelta of a bad text", "{{ 'x'|timedelta(days=1) }}", "! ValueError", NULL},
     {"timedelta with an unknown unit", "{{ now()|timedelta(years=1) }}", "! TypeError", NULL},
-    {"startswith of none", "{{ none is startswith('a') }} {{ 'a' is startswith(none) }}", "False False", NULL},
+    {"startswith of none", "{{ none is startswith('a') }} {{ 'a' is startswith(none) }}",
+     "False False", NULL},
     {"unknown filter", "{{ 1|nope }}", "! TemplateAssertionError", NULL},
     {"too many arguments", "{{ 'a'|upper(1) }}", "! TypeError", NULL},
     {"missing argument", "{{ 'a'|replace('b') }}", "! TypeError", NULL},
@@ -69,13 +74,19 @@ static const struct render_row plain[] = {
 };
 
 static const struct render_row lazy[] = {
-    {"a large list is walked where it lies", "{{ v|map(attribute='a')|sum }} {{ v|sort(attribute='a', reverse=true)|first }}",
-     "3 {'a': 2}", "{\"v\": [{\"a\": 1}, {\"a\": 2}]}"},
-    {"a generator is used up", "{% set g = [1, 2]|map('string') %}{{ g|list }}{{ g|list }}", "['1', '2'][]", NULL},
-    {"a generator prints as a list", "{{ [1, 2]|select('odd') }} {{ 'ab'|batch(1) }}", "[1] [['a'], ['b']]", NULL},
-    {"reversed dictionaries", "{{ {'a': 1, 'b': 2}|reverse|list }} {{ {'a': 1}|last }}", "['b', 'a'] a", NULL},
-    {"groups unpack", "{% for k, vs in [{'a': 1}]|groupby('a') %}{{ k }}{{ vs|length }}{% endfor %}", "11", NULL},
-    {"groups have names and places", "{% set g = ([{'a': 1}]|groupby('a'))[0] %}{{ g.grouper }}{{ g[0] }}{{ g[-1] }}",
+    {"a large list is walked where it lies",
+     "{{ v|map(attribute='a')|sum }} {{ v|sort(attribute='a', reverse=true)|first }}", "3 {'a': 2}",
+     "{\"v\": [{\"a\": 1}, {\"a\": 2}]}"},
+    {"a generator is used up", "{% set g = [1, 2]|map('string') %}{{ g|list }}{{ g|list }}",
+     "['1', '2'][]", NULL},
+    {"a generator prints as a list", "{{ [1, 2]|select('odd') }} {{ 'ab'|batch(1) }}",
+     "[1] [['a'], ['b']]", NULL},
+    {"reversed dictionaries", "{{ {'a': 1, 'b': 2}|reverse|list }} {{ {'a': 1}|last }}",
+     "['b', 'a'] a", NULL},
+    {"groups unpack",
+     "{% for k, vs in [{'a': 1}]|groupby('a') %}{{ k }}{{ vs|length }}{% endfor %}", "11", NULL},
+    {"groups have names and places",
+     "{% set g = ([{'a': 1}]|groupby('a'))[0] %}{{ g.grouper }}{{ g[0] }}{{ g[-1] }}",
      "11[{'a': 1}]", NULL},
 };
 
@@ -130,6 +141,6 @@ static void sorted(const struct table_row *r)
 
 int main(void)
 {
-    return CASES(bad_input, renders) + CASES(plain, renders_plain) + CASES(lazy, renders) + CASES(budgets, ends) +
-           CASES(tables, sorted);
+    return CASES(bad_input, renders) + CASES(plain, renders_plain) + CASES(lazy, renders) +
+           CASES(budgets, ends) + CASES(tables, sorted);
 }

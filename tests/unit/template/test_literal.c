@@ -59,10 +59,13 @@ static const struct row {
     {"null", "null"},
     {"[datetime.datetime(2021, 1, 2, 3, 4), 1]", "[\"2021-01-02T03:04:00\",1]"},
     {"datetime.datetime(2021, 1, 2, 3, 4, 5, 600000)", "\"2021-01-02T03:04:05.600000\""},
-    {"datetime.datetime(2021, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)", "\"2021-01-02T00:00:00+00:00\""},
-    {"datetime.datetime(2021, 1, 2, 0, 0, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600)))",
+    {"datetime.datetime(2021, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)",
+     "\"2021-01-02T00:00:00+00:00\""},
+    {"datetime.datetime(2021, 1, 2, 0, 0, "
+     "tzinfo=datetime.timezone(datetime.timedelta(seconds=3600)))",
      "\"2021-01-02T00:00:00+01:00\""},
-    {"datetime.datetime(2021, 7, 2, 0, 0, tzinfo=tz('Europe/Paris'))", "\"2021-07-02T00:00:00+02:00\""},
+    {"datetime.datetime(2021, 7, 2, 0, 0, tzinfo=tz('Europe/Paris'))",
+     "\"2021-07-02T00:00:00+02:00\""},
     {"datetime.date(2021, 1, 2)", "\"2021-01-02\""},
     {"{1: 'a', None: 'b', (1, 2): 'c'}", NULL},
     {"{1: 'a'}", "{\"1\":\"a\"}"},
@@ -212,7 +215,8 @@ static void large(const struct row *r)
     buf_init(&b, 64 * MIB, a);
     buf_putc(&b, '[');
     while (b.len < 10 * 1000 * 1000)
-        buf_add_c(&b, "{'id': 12345, 'name': 'some \\'text\\'', \"ok\": True, 'rate': 1.5, 'tags': ('a', 'b')}, ");
+        buf_add_c(&b, "{'id': 12345, 'name': 'some \\'text\\'', \"ok\": True, 'rate': 1.5, 'tags': "
+                      "('a', 'b')}, ");
     buf_putc(&b, ']');
     before = clock_mono_ms(&clock_system);
     assert_int_equal(literal_parse(buf_str(&b), 0, &v, a, &e), 0);
@@ -225,6 +229,6 @@ static const struct row large_rows[] = {{"10 MB", NULL}};
 
 int main(void)
 {
-    return CASES(rows, reads) + CASES(places, tells_where) + CASES(sizes, bears) + CASES(flags, obeys) +
-           CASES(large_rows, large);
+    return CASES(rows, reads) + CASES(places, tells_where) + CASES(sizes, bears) +
+           CASES(flags, obeys) + CASES(large_rows, large);
 }
