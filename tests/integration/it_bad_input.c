@@ -221,34 +221,35 @@ static void refuses_bodies_of_routes(void **state)
 
 /* ---- workflows gone wrong ---------------------------------------------------------------------------------- */
 
-static int64_t serve(const char *route, const char *definition, const char *more)
+/* A public synchronous route; its first answer. */
+static struct env_answer serve(const char *route, const char *definition)
 {
-    int64_t id = api_route(env, "get", route, api_activity(env, route, definition),
-                           arena_printf(env_arena(env), ",\"public\":true%s", more));
+    const char *path = arena_printf(env_arena(env), "/api/v01/public%s", route);
+    struct env_answer a;
 
-    ENV_WAIT(env, 5000,
-             api_raw(env, "GET", arena_printf(env_arena(env), "/api/v01/public%s", route), NULL).status != 404);
-    return id;
+    api_route(env, "get", route, api_activity(env, route, definition), ",\"public\":true,\"sync\":true");
+    ENV_WAIT(env, 5000, (a = api_raw(env, "GET", path, NULL)).status != 404);
+    return a;
 }
 
 static void reports_template_errors(void **state)
 {
+    struct env_answer a;
     struct val v;
 
     (void)state;
-    serve("/broken/template", ANSWERING("{{ 1 / (request.params.x|default(0)|int) }}"), ",\"sync\":true");
+    serve("/broken/template", ANSWERING("{{ 1 / (request.params.x|default(0)|int) }}"));
     v = api(env, 500, "GET", "/api/v01/public/broken/template", NULL);
     assert_non_null(strstr(text(v, "error"), "division by zero"));
     assert_int_equal(strlen(text(v, "guid")), 36);
     v = api(env, 200, "GET", arena_printf(env_arena(env), "/api/v01/transactions/%s", text(v, "guid")), NULL);
     assert_non_null(strstr(text(v, "errors"), "division by zero"));
-    serve("/broken/syntax", ANSWERING("{{ 1 + }}"), ",\"sync\":true");
+    serve("/broken/syntax", ANSWERING("{{ 1 + }}"));
     v = api(env, 500, "GET", "/api/v01/public/broken/syntax", NULL);
     assert_string_not_equal(text(v, "error"), "");
-    serve("/broken/range", ANSWERING("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"),
-          ",\"sync\":true");
-    v = api(env, 500, "GET", "/api/v01/public/broken/range", NULL); /* out of time */
-    assert_string_not_equal(text(v, "error"), "");
+    a = serve("/broken/range", ANSWERING("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"));
+    assert_int_equal(a.status, 500); /* out of time */
+    assert_non_null(strstr(a.body, "\"error\""));
 }
 
 #define STEP(name) CELL(name, "context_setter", "\"key\":\"k\",\"value\":\"v\"", "\"ok\"")
@@ -260,14 +261,12 @@ static void stops_endless_loops(void **state)
 
     (void)state;
     serve("/loop/graph",
-          DEFINITION(STEP("a") "," STEP("b") ",", LINE("start.ok", "a") "," LINE("a.ok", "b") "," LINE("b.ok", "a")),
-          ",\"sync\":true");
+          DEFINITION(STEP("a") "," STEP("b") ",", LINE("start.ok", "a") "," LINE("a.ok", "b") "," LINE("b.ok", "a")));
     v = api(env, 500, "GET", "/api/v01/public/loop/graph", NULL);
     if (strstr(text(v, "error"), "10000") == NULL)
         env_fail(env, "%s", text(v, "error"));
     serve("/loop/goto",
-          DEFINITION(STEP("a") "," CELL("back", "goto", "\"task\":\"a\"", "") ",", LINE("start.ok", "a") "," LINE("a.ok", "back")),
-          ",\"sync\":true");
+          DEFINITION(STEP("a") "," CELL("back", "goto", "\"task\":\"a\"", "") ",", LINE("start.ok", "a") "," LINE("a.ok", "back")));
     v = api(env, 500, "GET", "/api/v01/public/loop/goto", NULL);
     assert_string_not_equal(text(v, "error"), "");
     v = api(env, 200, "GET", arena_printf(env_arena(env), "/api/v01/transactions/%s", text(v, "guid")), NULL);
@@ -279,8 +278,7 @@ static void unknown_nodes_fail(void **state)
     struct val v;
 
     (void)state;
-    serve("/odd/node", DEFINITION(CELL("odd", "frobnicate", "", "\"ok\"") ",", LINE("start.ok", "odd") "," LINE("odd.ok", "end")),
-          ",\"sync\":true");
+    serve("/odd/node", DEFINITION(CELL("odd", "frobnicate", "", "\"ok\"") ",", LINE("start.ok", "odd") "," LINE("odd.ok", "end")));
     v = api(env, 500, "GET", "/api/v01/public/odd/node", NULL);
     assert_non_null(strstr(text(v, "error"), "unknown node type"));
 }
@@ -333,7 +331,7 @@ int main(void)
     core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     env_nginx_start(env, "core.sock", NULL);
     api_admin(env);
-    serve("/open", ANSWERING("open"), ",\"sync\":true");
+    serve("/open", ANSWERING("open"));
     api_route(env, "get", "/any/{x}", api_activity(env, "any", ANSWERING("any")), ",\"sync\":true,\"public\":true");
     api_route(env, "get", "/secret", api_activity(env, "secret", ANSWERING("secret")), ",\"sync\":true");
     api_route(env, "post", "/echo", api_activity(env, "echo", ANSWERING("{{ request.body.a|length }}")),
