@@ -184,6 +184,42 @@ static void configuration(void **state)
         env_psql(env, "SELECT count(*) FROM audit WHERE target_type = 'Configuration'"), "2");
 }
 
+#define NODE(name, outputs)                                                                        \
+    "\"" name "\":{\"original_name\":\"" name "\",\"outputs\":[" outputs "],\"params\":{}}"
+
+/* The link travels through a workflow; only its digest is stored with the token. */
+static void forgotten_password(void **state)
+{
+    (void)state;
+    env_psql(env, "INSERT INTO users (username, password_hash, email) SELECT 'forgetful', "
+                  "password_hash, 'f@example.org' FROM users WHERE id = 1");
+    /* without a workflow nothing begins */
+    call("POST", "/auth/reset-password", STR("null"), "{\"username\":\"forgetful\"}", 200);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM one_time_tokens"), "0");
+    call("POST", "/activities", admin,
+         "{\"name\":\"send link\",\"definition\":{\"cells\":{" NODE("start", "\"ok\"") "," NODE(
+             "end", "") "},\"transitions\":[[\"start.ok\",\"end\"]]}}",
+         200);
+    call("PUT", "/system/configuration", admin,
+         "{\"gui\":{\"reset_password_request_workflow\":\"send link\"}}", 200);
+    call("POST", "/auth/reset-password", STR("null"), "{\"username\":\"nobody\"}", 200);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM instances"), "0");
+    call("POST", "/auth/reset-password", STR("null"), "{\"username\":\"forgetful\"}", 200);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM instances"), "1");
+    login("forgetful", "first password", 401); /* while the link is open */
+    call("GET", "/auth/password-rules/nonsense", STR("null"), NULL, 403);
+    call("PUT", "/auth/reset-password/nonsense", STR("null"), "{\"password\":\"x\"}", 400);
+    /* a link whose token we know */
+    env_psql(env, "UPDATE one_time_tokens SET digest = sha256('the token')");
+    call("GET", "/auth/password-rules/the%20token", STR("null"), NULL, 200);
+    call("PUT", "/auth/reset-password/the%20token", STR("null"), "{\"password\":\"short\"}", 400);
+    call("PUT", "/auth/reset-password/the%20token", STR("null"),
+         "{\"password\":\"remembered now\"}", 200);
+    call("PUT", "/auth/reset-password/the%20token", STR("null"),
+         "{\"password\":\"remembered again\"}", 400);
+    login("forgetful", "remembered now", 200);
+}
+
 /* A program that did not make the change hears of it. */
 static void other_process(void **state)
 {
@@ -205,8 +241,12 @@ static void other_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(before_login),  cmocka_unit_test(signing_in),    cmocka_unit_test(rights),
-        cmocka_unit_test(configuration), cmocka_unit_test(other_process),
+        cmocka_unit_test(before_login),
+        cmocka_unit_test(signing_in),
+        cmocka_unit_test(rights),
+        cmocka_unit_test(configuration),
+        cmocka_unit_test(forgotten_password),
+        cmocka_unit_test(other_process),
     };
     struct arena *a;
 
