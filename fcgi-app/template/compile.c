@@ -265,7 +265,10 @@ static int comp_end(struct compiler *c)
 
 static void comp_root(struct compiler *c, const struct node *body)
 {
-    struct where w = {.toplevel = true, .rootlevel = true, .escape = c->t->env.autoescape ? ESCAPE_ON : ESCAPE_OFF};
+    struct where w = {.toplevel = true,
+                      .rootlevel = true,
+                      .escape = c->t->env.autoescape ? ESCAPE_ON : ESCAPE_OFF,
+                      .escape_constants = c->t->env.autoescape};
     int index;
     struct fn *f = fn_begin(c, CODE_ROOT, STR_NONE, 1, &index);
 

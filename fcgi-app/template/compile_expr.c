@@ -108,6 +108,28 @@ static void comp_operand(struct compiler *c, const struct where *w, const struct
     comp_expr(c, w, op->a);
 }
 
+/* -3 ** x is -(3 ** x) when x is not known yet: Jinja2 writes a folded constant into Python code, where the minus
+ * binds less tightly. */
+static bool comp_negative_power(struct compiler *c, const struct where *w, const struct node *n)
+{
+    struct val base;
+    struct val other;
+
+    if (n->op != OP_POW_ || !const_value(c, n->a, &base) || const_value(c, n->b, &other))
+        return false;
+    if (base.type == VAL_INT && base.u.i < 0 && base.u.i != INT64_MIN)
+        base.u.i = -base.u.i;
+    else if (base.type == VAL_FLOAT && base.u.f < 0)
+        base.u.f = -base.u.f;
+    else
+        return false;
+    emit_const(c, base);
+    comp_expr(c, w, n->b);
+    (void)emit(c, OP_POW, 0, 0);
+    (void)emit(c, OP_NEG, 0, 0);
+    return true;
+}
+
 /* a < b < c: each value once, the rest skipped as soon as one part is false. */
 static void comp_compare(struct compiler *c, const struct where *w, const struct node *n)
 {
@@ -234,7 +256,7 @@ static void comp_getitem(struct compiler *c, const struct where *w, const struct
         comp_or_none(c, w, n->b->a);
         comp_or_none(c, w, n->b->b);
         comp_or_none(c, w, n->b->c);
-        (void)emit(c, OP_SLICE, 0, 0);
+        (void)emit(c, OP_SLICE, w->constant, 0);
         return;
     }
     comp_expr(c, w, n->b);
@@ -515,6 +537,8 @@ void comp_expr(struct compiler *c, const struct where *w, const struct node *n)
         (void)emit(c, n->kind == N_NOT ? OP_NOT : n->kind == N_NEG ? OP_NEG : OP_PLUS, 0, 0);
         break;
     case N_BINARY:
+        if (comp_negative_power(c, w, n))
+            break;
         comp_expr(c, w, n->a);
         comp_expr(c, w, n->b);
         c->fn->line = n->line;

@@ -86,8 +86,10 @@ struct where {
     bool toplevel;     /* stores are the template's variables */
     bool rootlevel;    /* not even inside an `if` */
     bool soft;         /* unknown filters fail only when they are reached */
+    bool constant;     /* a printed expression without names: what its slices lack is undefined */
     bool check_output; /* prints nothing when the template extends another */
     enum escape_mode escape;
+    bool escape_constants; /* the last autoescape that was known: what constants are printed with */
 };
 
 struct compiler {

@@ -134,7 +134,8 @@ void comp_call_block(struct compiler *c, const struct where *w, const struct nod
 
 static void comp_block_function(struct compiler *c, const struct node *n)
 {
-    struct where w = {.escape = c->t->env.autoescape ? ESCAPE_ON : ESCAPE_OFF};
+    struct where w = {.escape = c->t->env.autoescape ? ESCAPE_ON : ESCAPE_OFF,
+                      .escape_constants = c->t->env.autoescape};
     int index;
     struct fn *f = fn_begin(c, CODE_BLOCK, n->name, n->line, &index);
     static const char *const specials[] = {"self", "super"};

@@ -23,10 +23,10 @@ static bool constant_text(struct compiler *c, const struct where *w, const struc
         buf_add_str(text, val_text(n->value));
         return true;
     }
-    if (w->escape == ESCAPE_DYNAMIC || !const_value(c, n, &v))
+    if (!const_value(c, n, &v))
         return false;
     s = val_str_of(v, c->scratch);
-    if (w->escape == ESCAPE_ON)
+    if (w->escape_constants)
         html_escape(s, text);
     else
         buf_add_str(text, s);
@@ -40,10 +40,19 @@ static const struct sym *plain_local(struct compiler *c, const struct where *w, 
     return y != NULL && y->scope->fn == c->fn && !y->is_loop ? y : NULL;
 }
 
+static bool names_inside(const struct node *n)
+{
+    struct node alone = *n;
+
+    alone.next = NULL;
+    return has_node(&alone, N_NAME, 0);
+}
+
 static void comp_print(struct compiler *c, const struct where *w, const struct node *n)
 {
     static const enum opcode ops[] = {
         [ESCAPE_OFF] = OP_PRINT, [ESCAPE_ON] = OP_PRINT_ESCAPED, [ESCAPE_DYNAMIC] = OP_PRINT_AUTO};
+    struct where printed = *w;
     const struct sym *y;
 
     c->fn->line = n->line;
@@ -57,7 +66,8 @@ static void comp_print(struct compiler *c, const struct where *w, const struct n
         add_printed(c, n);
         return;
     }
-    comp_expr(c, w, n);
+    printed.constant = !names_inside(n);
+    comp_expr(c, &printed, n);
     c->fn->line = n->line;
     (void)emit(c, ops[w->escape], 0, 0);
     add_printed(c, n);
@@ -247,10 +257,13 @@ static void comp_autoescape(struct compiler *c, const struct where *w, const str
     undo.slot = new_slot(c, val_null());
     comp_expr(c, &in, n->a);
     (void)emit(c, OP_AUTOESCAPE, undo.slot, 0);
-    if (!const_value(c, n->a, &v) || in.escape == ESCAPE_DYNAMIC)
+    if (const_value(c, n->a, &v)) {
+        in.escape_constants = val_truth(v);
+        if (in.escape != ESCAPE_DYNAMIC)
+            in.escape = in.escape_constants ? ESCAPE_ON : ESCAPE_OFF;
+    } else {
         in.escape = ESCAPE_DYNAMIC;
-    else
-        in.escape = val_truth(v) ? ESCAPE_ON : ESCAPE_OFF;
+    }
     c->undo = &undo;
     comp_body(c, &in, n->c);
     c->undo = undo.outer;

@@ -589,13 +589,9 @@ int op_in(struct call *c, struct val item, struct val container, bool *out)
         }
         return 0;
     case VAL_STR:
-        if (item.type == VAL_UNDEF)
-            return undef_look(c, item) != 0 ? -1
-                                            : call_raise(c, TMPL_EXC_TYPE,
-                                                         "'in <string>' requires string as left operand, not Undefined");
         if (item.type != VAL_STR)
             return call_raise(c, TMPL_EXC_TYPE, "'in <string>' requires string as left operand, not %s",
-                              val_type_name(item));
+                              item.type == VAL_UNDEF ? "Undefined" : val_type_name(item));
         *out = str_find(val_text(container), val_text(item)) >= 0;
         return 0;
     case VAL_UNDEF:

@@ -485,7 +485,7 @@ int vm_execute(struct vm *vm, struct frame *f)
     *(--sp - 1) = v;
     NEXT_INSN();
     CASE(SLICE) : sp -= 3;
-    TRY(slice_get(vm, sp[-1], sp, &v));
+    TRY(slice_get(vm, sp[-1], sp, ip->a != 0, &v));
     sp[-1] = v;
     NEXT_INSN();
     CASE(TYPE_NAME) : if (sp[-1].type == VAL_UNDEF) TRY(undef_fail(&vm->call, sp[-1]));

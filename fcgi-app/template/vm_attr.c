@@ -285,7 +285,7 @@ static int slice_text(struct vm *vm, struct val text, const struct slice *s, str
     return vm_spend(&vm->call, s->count / 8);
 }
 
-int slice_get(struct vm *vm, struct val obj, const struct val *parts, struct val *out)
+int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenient, struct val *out)
 {
     struct slice s;
     int64_t i;
@@ -307,10 +307,16 @@ int slice_get(struct vm *vm, struct val obj, const struct val *parts, struct val
             return -1;
         return slice_text(vm, obj, &s, out);
     case VAL_UNDEF:
-        return undef_fail(&vm->call, obj);
-    case VAL_DICT:
-        return vm_raise(vm, TMPL_EXC_TYPE, "unhashable type: 'slice'");
+        *out = obj;
+        return vm->undefined == TMPL_UNDEF_CHAINABLE ? 0 : undef_fail(&vm->call, obj);
     default:
-        return vm_raise(vm, TMPL_EXC_TYPE, "'%s' object is not subscriptable", val_type_name(obj));
+        break;
     }
+    if (lenient) {
+        *out = undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "%s has no such element", object_words(obj, vm->a)));
+        return 0;
+    }
+    return obj.type == VAL_DICT
+               ? vm_raise(vm, TMPL_EXC_TYPE, "unhashable type: 'slice'")
+               : vm_raise(vm, TMPL_EXC_TYPE, "'%s' object is not subscriptable", val_type_name(obj));
 }

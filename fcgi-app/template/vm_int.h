@@ -158,7 +158,7 @@ struct val bound_new(struct arena *a, struct val self, callable_fn *fn, const ch
 /* vm_attr.c */
 MUST_CHECK int attr_get(struct vm *vm, struct val obj, const struct name *name, struct val *out);
 MUST_CHECK int item_get(struct vm *vm, struct val obj, struct val key, struct val *out);
-MUST_CHECK int slice_get(struct vm *vm, struct val obj, const struct val *parts, struct val *out);
+MUST_CHECK int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenient, struct val *out);
 
 /* vm_scope.c */
 struct ctx *ctx_new(struct vm *vm, struct ctx *up, struct unit *unit);

@@ -291,6 +291,8 @@ int vm_start(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, 
     rc = vm_run_code(&vm, t->root, ctx, NULL, NULL, 0, 0);
     if (rc == 0 && out != NULL && out->over)
         rc = vm_limit(&vm, "output");
+    if (rc == 0 && value != NULL && t->python && vm.result.type == VAL_UNDEF)
+        rc = undef_fail(&vm.call, vm.result); /* an unknown name is an error, never "false" */
     if (rc == 0 && value != NULL)
         *value = vm.result;
     if (rc == 0 && out != NULL)
