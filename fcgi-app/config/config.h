@@ -166,13 +166,13 @@ const struct cfg_key *cfg_key(const struct cfg *c, uint32_t id);
 
 struct route_match {
     const struct cfg_route *route; /* NULL: none */
-    struct val match_info;         /* placeholder -> decoded text */
+    struct val match_info;         /* variable -> decoded text */
     struct str tail;  /* path behind the prefix, without leading slash (workflow-engine.md 4.13) */
     unsigned allowed; /* bit per enum http_method whose route matches the path: for 405 */
 };
 
 /*
- * Compile a route's path: placeholders {name} and {name:regex}; ERR_INVALID naming the column.
+ * Compile a route's path: variables {name} and {name:regex}; ERR_INVALID naming the column.
  */
 MUST_CHECK int route_pattern_compile(struct route_pattern **out, struct str path, struct arena *a,
                                      struct err *e);

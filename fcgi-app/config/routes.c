@@ -2,7 +2,7 @@
  * Custom routes: patterns and the choice among them (workflow-engine.md 5.1.2, 5.1.3).
  *
  * A pattern is matched against the canonical path, so its literal parts are brought to the same
- * form.  Routes with plain placeholders are walked by hand; a regular expression is used only where
+ * form.  Routes with plain variables are walked by hand; a regular expression is used only where
  * the route has one.
  */
 #include "config/config_int.h"
@@ -17,21 +17,21 @@
 #define PUBLIC_PREFIX "/api/v01/public"
 
 enum {
-    PLACEHOLDERS_MAX = 40,
-    STEPS_MAX = 20000, /* tries to divide one path among placeholders; more count as no match */
+    VARIABLES_MAX = 40,
+    STEPS_MAX = 20000, /* tries to divide one path among variables; more count as no match */
 };
 
 struct part {
-    struct str literal; /* what stands before the placeholder */
+    struct str literal; /* what stands before the variable */
     struct str name;    /* .p NULL: the pattern ends after the literal */
 };
 
 struct route_pattern {
     struct part *parts; /* the last one has no name */
     size_t n_parts;
-    struct regex *re; /* NULL: plain placeholders only */
+    struct regex *re; /* NULL: plain variables only */
     size_t n_literal; /* characters outside braces, as written */
-    size_t n_regex;   /* placeholders with a regular expression */
+    size_t n_regex;   /* variables with a regular expression */
     struct str first; /* literal every match starts with */
 };
 
@@ -111,7 +111,7 @@ static int bad(struct compiling *c, size_t at, const char *what)
     return -1;
 }
 
-static int add_placeholder(struct compiling *c, struct str inside, size_t at)
+static int add_variable(struct compiling *c, struct str inside, size_t at)
 {
     struct str regex = inside;
     struct str name = str_cut(&regex, ':');
@@ -124,8 +124,8 @@ static int add_placeholder(struct compiling *c, struct str inside, size_t at)
     for (size_t i = 0; i < c->p->n_parts; i++)
         if (str_eq(c->p->parts[i].name, name))
             return bad(c, at, "this name is used twice");
-    if (c->p->n_parts >= PLACEHOLDERS_MAX)
-        return bad(c, at, "too many placeholders");
+    if (c->p->n_parts >= VARIABLES_MAX)
+        return bad(c, at, "too many variables");
     if (has_regex) {
         if (regex.len == 0)
             return bad(c, at, "empty regular expression");
@@ -152,7 +152,7 @@ int route_pattern_compile(struct route_pattern **out, struct str path, struct ar
     size_t from = 0;
 
     buf_init(&c.re, 64 * KIB, a);
-    p->parts = ARENA_ARRAY(a, struct part, PLACEHOLDERS_MAX + 1);
+    p->parts = ARENA_ARRAY(a, struct part, VARIABLES_MAX + 1);
     if (path.len == 0 || path.p[0] != '/')
         return bad(&c, 0, "must start with \"/\"");
     for (;;) {
@@ -172,7 +172,7 @@ int route_pattern_compile(struct route_pattern **out, struct str path, struct ar
         close = closing(path, end);
         if (close == 0)
             return bad(&c, end, "\"{\" without \"}\"");
-        if (add_placeholder(&c, str_slice(path, end + 1, close), end) != 0)
+        if (add_variable(&c, str_slice(path, end + 1, close), end) != 0)
             return -1;
         p->n_parts++;
         from = close + 1;
@@ -194,13 +194,13 @@ int route_pattern_compile(struct route_pattern **out, struct str path, struct ar
 /* ---- matching -----------------------------------------------------------------------------------
  */
 
-/* Where each placeholder's value stands. */
+/* Where each variable's value stands. */
 struct values {
-    size_t from[PLACEHOLDERS_MAX], to[PLACEHOLDERS_MAX];
+    size_t from[VARIABLES_MAX], to[VARIABLES_MAX];
     unsigned steps;
 };
 
-/* Plain placeholders: the value reaches up to the next literal or slash; the shortest that lets the
+/* Plain variables: the value reaches up to the next literal or slash; the shortest that lets the
  * rest fit. */
 static bool walk(const struct route_pattern *p, size_t part, struct str path, size_t at,
                  struct values *v)

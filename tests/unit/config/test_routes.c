@@ -7,7 +7,7 @@ static const struct pattern_row {
     const char *name, *route, *want; /* NULL: compiles */
 } pattern_rows[] = {
     {"plain", "/a/b", NULL},
-    {"placeholders", "/a/{b}/{c_1}", NULL},
+    {"variables", "/a/{b}/{c_1}", NULL},
     {"expression", "/a/{b:\\d{2,3}}/c", NULL},
     {"escaped brace in an expression", "/a/{b:\\}x}", NULL},
     {"no slash", "a", "route: must start with \"/\" at column 1"},
@@ -64,7 +64,7 @@ static const struct match_row {
     {"public is not under custom", "/x", "p", NO_PROXY, "/api/v01/custom/x", NULL, NULL},
     {"private is not under public", "/x", "", NO_PROXY, "/api/v01/public/x", NULL, NULL},
     {"absolute", "/api/v01/things/{id}", "", NO_PROXY, "/api/v01/things/7", "{\"id\":\"7\"}", "7"},
-    {"absolute, with the proxy as placeholder", "/api/v01/{proxy}/configs/{x}/", "", P1,
+    {"absolute, with the proxy as variable", "/api/v01/{proxy}/configs/{x}/", "", P1,
      "/api/v01/p1/configs/user/", "{\"proxy\":\"p1\",\"x\":\"user\"}", "configs/user/"},
     {"below the proxy", "/my-route", "", P1, "/api/v01/p1/my-route", "{}", "my-route"},
     {"not under custom in a proxy", "/my-route", "", P1, "/api/v01/custom/my-route", NULL, NULL},
