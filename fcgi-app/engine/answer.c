@@ -56,8 +56,9 @@ static void take_headers(struct run *r, struct val headers)
     for (size_t i = 0; i < val_count(headers); i++) {
         struct str name, text;
 
-        if (!val_pair_at(headers, i, &key, &value) || !val_is(key, VAL_STR) || val_is(value, VAL_DICT) ||
-            val_is(value, VAL_LIST) || val_is_none(value) || ours(val_text(key)))
+        if (!val_pair_at(headers, i, &key, &value) || !val_is(key, VAL_STR) ||
+            val_is(value, VAL_DICT) || val_is(value, VAL_LIST) || val_is_none(value) ||
+            ours(val_text(key)))
             continue;
         name = val_text(key);
         text = val_is(value, VAL_STR) ? val_text(value) : json_text(value, r->a);
@@ -102,8 +103,9 @@ static void keep_answer(struct run *r, struct val value)
     struct val kept = val_dict_new(r->a, 3), body = val_get(value, "body");
 
     val_dict_set_c(kept, "status", val_int(r->answer.status));
-    val_dict_set_c(kept, "headers", val_is(val_get(value, "headers"), VAL_DICT) ? val_get(value, "headers")
-                                                                                 : val_dict_new(r->a, 0));
+    val_dict_set_c(kept, "headers",
+                   val_is(val_get(value, "headers"), VAL_DICT) ? val_get(value, "headers")
+                                                               : val_dict_new(r->a, 0));
     if (r->answer.body.len > LIMIT_RESPONSE_KEPT) {
         struct str cut = str_slice(r->answer.body, 0, LIMIT_RESPONSE_KEPT);
 
@@ -150,7 +152,8 @@ void answer_make(struct run *r)
     case INSTANCE_BLOCKED:
         if (r->handled)
             break;
-        answer_error(r, str_cstr(r->a, in->last_error.len > 0 ? in->last_error : STR("the workflow is blocked")));
+        answer_error(r, str_cstr(r->a, in->last_error.len > 0 ? in->last_error
+                                                              : STR("the workflow is blocked")));
         return;
     case INSTANCE_PARKED:
         answer_id(r, 202, NULL);

@@ -16,7 +16,8 @@ static bool looks_json(struct str text)
     return text.len > 0 && (text.p[0] == '{' || text.p[0] == '[');
 }
 
-static int multipart_body(struct http_req *r, struct str raw, struct val *out, struct arena *a, struct err *e)
+static int multipart_body(struct http_req *r, struct str raw, struct val *out, struct arena *a,
+                          struct err *e)
 {
     struct http_part *parts;
     size_t n;
@@ -38,7 +39,8 @@ static struct val text_body(struct str raw, struct arena *a)
     return val_str(utf8_check(raw) == raw.len ? raw : crypto_b64(a, raw));
 }
 
-/* By content, whatever the header says: clients send JSON without a type, or with that of a form. */
+/* By content, whatever the header says: clients send JSON without a type, or with that of a form.
+ */
 static bool json_by_content(struct str raw, struct val *out, struct arena *a)
 {
     struct err ignored;
@@ -72,7 +74,8 @@ static int body_value(struct http_req *r, struct val *out, struct arena *a, stru
         return multipart_body(r, raw, out, a, e);
     if (json_by_content(raw, out, a))
         return 0;
-    *out = str_eq_c(type, "application/x-www-form-urlencoded") ? url_query_parse(raw, a) : text_body(raw, a);
+    *out = str_eq_c(type, "application/x-www-form-urlencoded") ? url_query_parse(raw, a)
+                                                               : text_body(raw, a);
     return 0;
 }
 
@@ -89,7 +92,8 @@ static struct val headers_value(struct http_req *r, struct arena *a)
         for (size_t k = 0; k < COUNT_OF(hidden); k++)
             hide = hide || str_eq_c(list[i].name, hidden[k]);
         if (!hide)
-            val_dict_set_str(out, str_dup(a, list[i].name), val_str(str_dup(a, utf8_repair(a, list[i].value))));
+            val_dict_set_str(out, str_dup(a, list[i].name),
+                             val_str(str_dup(a, utf8_repair(a, list[i].value))));
     }
     return out;
 }
@@ -99,7 +103,8 @@ static struct val text_copy(struct str s, struct arena *a)
     return val_str(str_dup(a, utf8_repair(a, s)));
 }
 
-int request_object(struct http_req *r, const struct route_match *m, struct val *out, struct arena *a, struct err *e)
+int request_object(struct http_req *r, const struct route_match *m, struct val *out,
+                   struct arena *a, struct err *e)
 {
     struct val o = val_dict_new(a, 8), body;
 
@@ -107,9 +112,12 @@ int request_object(struct http_req *r, const struct route_match *m, struct val *
         return -1;
     val_dict_set_c(o, "body", body);
     val_dict_set_c(o, "content_type", text_copy(r->content_type, a));
-    val_dict_set_c(o, "match_info", val_is_undef(m->match_info) ? val_dict_new(a, 0) : val_copy(m->match_info, a));
+    val_dict_set_c(o, "match_info",
+                   val_is_undef(m->match_info) ? val_dict_new(a, 0) : val_copy(m->match_info, a));
     val_dict_set_c(o, "method", text_copy(r->method_name, a));
-    val_dict_set_c(o, "params", r->query.len > 0 ? url_query_parse(str_dup(a, r->query), a) : val_dict_new(a, 0));
+    val_dict_set_c(o, "params",
+                   r->query.len > 0 ? url_query_parse(str_dup(a, r->query), a)
+                                    : val_dict_new(a, 0));
     val_dict_set_c(o, "tail", text_copy(m->tail, a));
     val_dict_set_c(o, "url", text_copy(r->path, a));
     val_dict_set_c(o, "headers", headers_value(r, a));

@@ -32,7 +32,8 @@ static struct val describe_param(const struct param *p, int order, struct arena 
     if (p->values != NULL || p->kind == PARAM_CHOICE || p->kind == PARAM_RETRY)
         val_dict_set_c(d, "values", texts(p->values, a));
     if (p->kind == PARAM_BOOL)
-        val_dict_set_c(d, "default", val_bool(p->otherwise != NULL && str_eq_c(STR("true"), p->otherwise)));
+        val_dict_set_c(d, "default",
+                       val_bool(p->otherwise != NULL && str_eq_c(STR("true"), p->otherwise)));
     if (k->validation != NULL)
         val_dict_set_c(d, "validation", val_str_c(k->validation));
     if (p->schema != NULL && json_parse(str_c(p->schema), &schema, a, &ignored) == 0)

@@ -60,13 +60,15 @@ static void remember(struct instance *in, const struct ctx_entry *c)
     if (in->n_undo == in->cap_undo) {
         uint32_t cap = in->cap_undo > 0 ? in->cap_undo * 2 : 8;
 
-        in->undo = arena_grow(in->a, in->undo, in->cap_undo * sizeof *in->undo, cap * sizeof *in->undo);
+        in->undo =
+            arena_grow(in->a, in->undo, in->cap_undo * sizeof *in->undo, cap * sizeof *in->undo);
         in->cap_undo = cap;
     }
     in->undo[in->n_undo++] = (struct ctx_undo){(uint32_t)(c - in->ctx), *c};
 }
 
-static int check_limits(struct instance *in, struct str key, struct val v, struct str *json, struct err *e)
+static int check_limits(struct instance *in, struct str key, struct val v, struct str *json,
+                        struct err *e)
 {
     size_t size;
 
@@ -84,8 +86,8 @@ static int check_limits(struct instance *in, struct str key, struct val v, struc
         size = 16;
     }
     if (size > LIMIT_CONTEXT_VALUE) {
-        err_set(e, ERR_LIMIT, "value of context key \"%.*s\" is larger than %zu bytes", STR_ARG(key),
-                (size_t)LIMIT_CONTEXT_VALUE);
+        err_set(e, ERR_LIMIT, "value of context key \"%.*s\" is larger than %zu bytes",
+                STR_ARG(key), (size_t)LIMIT_CONTEXT_VALUE);
         return -1;
     }
     if (in->ctx_bytes + size > LIMIT_CONTEXT) {
@@ -102,7 +104,8 @@ static size_t size_of(const struct ctx_entry *c)
     return c->json.p != NULL ? c->json.len : val_is(c->v, VAL_STR) ? c->v.len : 16;
 }
 
-int context_set(struct instance *in, struct str key, struct val v, bool cleanup, bool sensitive, struct err *e)
+int context_set(struct instance *in, struct str key, struct val v, bool cleanup, bool sensitive,
+                struct err *e)
 {
     struct ctx_entry *c;
     struct str json;
@@ -153,9 +156,10 @@ void context_clean(struct instance *in)
     }
 }
 
-/* ---- the node's side ---------------------------------------------------------------------------------- */
+/* ---- the node's side ------------------------------------------------------------------------ */
 
-static int node_write(struct node_run *r, const struct node_key *key, struct val v, bool sensitive, struct err *e)
+static int node_write(struct node_run *r, const struct node_key *key, struct val v, bool sensitive,
+                      struct err *e)
 {
     if (key->key.len == 0)
         return 0;

@@ -1,5 +1,6 @@
 /*
- * The engine of a process: built once, started, stopped; and the starts that do not come from a route.
+ * The engine of a process: built once, started, stopped; and the starts that do not come from a
+ * route.
  */
 #include "engine/engine_int.h"
 
@@ -97,7 +98,8 @@ struct gw_sessions *engine_sessions(const struct engine *en)
     return en->sessions;
 }
 
-int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, char guid[37], struct err *e)
+int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, char guid[37],
+                  struct err *e)
 {
     const struct cfg_activity *act = cfg_activity(s->cfg, s->activity_id);
     struct run *r = run_new(en, s->cfg);
@@ -105,7 +107,8 @@ int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, 
     struct workflow *wf = NULL;
     int rc = -1;
 
-    if (run_workflow(en, act, &wf, e) != 0 || instance_new(&r->in, wf, &env, r->a, r->scratch, e) != 0)
+    if (run_workflow(en, act, &wf, e) != 0 ||
+        instance_new(&r->in, wf, &env, r->a, r->scratch, e) != 0)
         goto out;
     r->in->kind = "run";
     r->in->request = val_copy(s->request, r->a);

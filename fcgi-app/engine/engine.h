@@ -1,9 +1,11 @@
 /*
- * The engine: starts workflow instances, runs them, stores what they did, and picks up what was left.
+ * The engine: starts workflow instances, runs them, stores what they did, and picks up what was
+ * left.
  *
- * One per process.  A run holds everything in memory and stores it in one item of the writer: at the latest before
- * a synchronous answer, before an asynchronous start is acknowledged, and before it parks.  Which process
- * works on a stored instance is decided by its row in `jobs`: a lease with a fencing number.
+ * One per process.  A run holds everything in memory and stores it in one item of the writer: at
+ * the latest before a synchronous answer, before an asynchronous start is acknowledged, and before
+ * it parks.  Which process works on a stored instance is decided by its row in `jobs`: a lease with
+ * a fencing number.
  *
  * Rules: workflow-engine.md 4 and 5.1; DESIGN 3 and 4.
  */
@@ -31,9 +33,10 @@ struct engine_opts {
     struct auth *auth;
     struct http_client_pool *clients; /* for calls of nodes */
     struct tmpl_cache *templates;
-    struct clock *clock;              /* NULL: the system's */
-    struct http_server *server;       /* its workers run instances; NULL: none are run here */
-    const struct node_type *const *nodes; /* the table, handed down: the engine never names a node */
+    struct clock *clock;        /* NULL: the system's */
+    struct http_server *server; /* its workers run instances; NULL: none are run here */
+    const struct node_type *const
+        *nodes; /* the table, handed down: the engine never names a node */
     size_t n_nodes;
     const struct proxy_maps *proxies; /* may be NULL */
     bool run_jobs;                    /* -workflows: claim and run stored instances */
@@ -60,11 +63,12 @@ struct engine_stats {
 };
 struct engine_stats engine_stats(const struct engine *en);
 
-/* ---- custom routes ----------------------------------------------------------------------------------- */
+/* ---- custom routes -------------------------------------------------------------------------- */
 
 /*
- * Answer a request that matched a custom route: everything of workflow-engine.md 5.1.4 from "body decoding" on,
- * and the answer of 5.1.5.  Replies exactly once, whatever happens; the request must not be touched afterwards.
+ * Answer a request that matched a custom route: everything of workflow-engine.md 5.1.4 from "body
+ * decoding" on, and the answer of 5.1.5.  Replies exactly once, whatever happens; the request must
+ * not be touched afterwards.
  *
  * r     its body may still be pending (then the call moves to a worker itself).
  * cfg   borrowed; a reference is taken.
@@ -72,10 +76,10 @@ struct engine_stats engine_stats(const struct engine *en);
  * m     match with m->route set; copied.
  * Threads: loop or worker.
  */
-void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg *cfg, const struct principal *user,
-                        const struct route_match *m);
+void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg *cfg,
+                        const struct principal *user, const struct route_match *m);
 
-/* ---- other starts ---------------------------------------------------------------------------------------- */
+/* ---- other starts --------------------------------------------------------------------------- */
 
 struct engine_start {
     const struct cfg *cfg;
@@ -85,24 +89,25 @@ struct engine_start {
     struct str label;
 };
 
-/* Store an asynchronous instance and have it run.  Workers only.  ERR_NOT_FOUND: no such activity, or no active
- * version. */
-MUST_CHECK int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, char guid[37], struct err *e);
+/* Store an asynchronous instance and have it run.  Workers only.  ERR_NOT_FOUND: no such activity,
+ * or no active version. */
+MUST_CHECK int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id,
+                             char guid[37], struct err *e);
 
-/* ---- requests without instance ------------------------------------------------------------------------- */
+/* ---- requests without instance -------------------------------------------------------------- */
 
 /* A row of `requests`; texts are not copied. */
 struct engine_request {
-    int64_t id;          /* 0: taken from ids */
+    int64_t id; /* 0: taken from ids */
     int64_t created_us;
-    int64_t updated_us;  /* when it was answered */
-    struct str status;   /* ACTIVE, SUCCESS, ERROR */
-    int64_t user_id;     /* 0 = none */
+    int64_t updated_us; /* when it was answered */
+    struct str status;  /* ACTIVE, SUCCESS, ERROR */
+    int64_t user_id;    /* 0 = none */
     struct str owner;
     struct str label;
-    struct str method;   /* lower case is made of it */
+    struct str method; /* lower case is made of it */
     struct str url;
-    int response_status; /* -1 = none yet */
+    int response_status;     /* -1 = none yet */
     struct str gateway_host; /* proxy_gateway_host: the prefix "/api/v01/p1" */
     struct str entity_type, tenant_id, site_id, numbers;
     struct str details;  /* JSON text, secrets masked */
@@ -110,32 +115,33 @@ struct engine_request {
     int64_t activity_id;
 };
 /* Add the row to an item that the caller submits. */
-MUST_CHECK int engine_request_add(struct engine *en, struct writer_item *item, struct engine_request *q,
-                                  struct arena *a, struct err *e);
+MUST_CHECK int engine_request_add(struct engine *en, struct writer_item *item,
+                                  struct engine_request *q, struct arena *a, struct err *e);
 
-/* ---- operations on stored instances (workflow-engine.md 4.15); workers only ---------------------------- */
+/* ---- operations on stored instances (workflow-engine.md 4.15); workers only ----------------- */
 
 enum engine_act { ENGINE_REPLAY, ENGINE_SKIP, ENGINE_ROLLBACK };
 
-/* Run a task again, or end it with output "skip"/"rollback".  ERR_CONFLICT, ERR_INVALID, ERR_NOT_FOUND as the table
- * says; ERR_BUSY when another process works on the instance right now. */
-MUST_CHECK int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enum engine_act act,
-                               const struct principal *who, struct err *e);
+/* Run a task again, or end it with output "skip"/"rollback".  ERR_CONFLICT, ERR_INVALID,
+ * ERR_NOT_FOUND as the table says; ERR_BUSY when another process works on the instance right now.
+ */
+MUST_CHECK int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id,
+                               enum engine_act act, const struct principal *who, struct err *e);
 /* Force close (any spelling of CLOSED_IN_ERROR) or reopen (ACTIVE). */
-MUST_CHECK int engine_set_status(struct engine *en, int64_t instance_id, struct str status, const struct principal *who,
-                                 struct err *e);
+MUST_CHECK int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
+                                 const struct principal *who, struct err *e);
 /* Change a context key; "********" is ignored. */
-MUST_CHECK int engine_set_context(struct engine *en, int64_t instance_id, struct str key, struct val v,
-                                  const struct principal *who, struct err *e);
+MUST_CHECK int engine_set_context(struct engine *en, int64_t instance_id, struct str key,
+                                  struct val v, const struct principal *who, struct err *e);
 /* Replace the frozen definition. */
-MUST_CHECK int engine_set_definition(struct engine *en, int64_t instance_id, struct str text, const struct principal *who,
-                                     struct err *e);
+MUST_CHECK int engine_set_definition(struct engine *en, int64_t instance_id, struct str text,
+                                     const struct principal *who, struct err *e);
 /* All template variables as one object (6.2). */
-MUST_CHECK int engine_template_context(struct engine *en, int64_t instance_id, struct val *out, struct arena *a,
-                                       struct err *e);
+MUST_CHECK int engine_template_context(struct engine *en, int64_t instance_id, struct val *out,
+                                       struct arena *a, struct err *e);
 /* Move (at_us > 0) or cancel (0) a pending timer; ERR_CONFLICT when it is not WAIT. */
-MUST_CHECK int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us, const struct principal *who,
-                                struct err *e);
+MUST_CHECK int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us,
+                                const struct principal *who, struct err *e);
 
 /* A context value as the API shows it: text, secrets as "********" (4.7). */
 struct str engine_context_shown(struct val v, bool sensitive, struct arena *a);

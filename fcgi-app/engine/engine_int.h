@@ -31,8 +31,8 @@ struct run {
 
     /* the caller who waits; NULL: nobody (any more) */
     _Atomic(struct http_req *) req;
-    int64_t answer_until_ms;      /* monotonic; 0 = not watched */
-    struct run *w_prev, *w_next;  /* watched runs */
+    int64_t answer_until_ms;     /* monotonic; 0 = not watched */
+    struct run *w_prev, *w_next; /* watched runs */
     struct answer answer;
     bool handled; /* blocked, but an error handler gave the answer */
 
@@ -73,19 +73,21 @@ struct engine {
     atomic_uint_fast64_t n_runs, n_blocked, n_parked, n_closed, n_claimed, n_taken_over, n_active;
 };
 
-/* ---- run.c: life of a run ---------------------------------------------------------------------------- */
+/* ---- run.c: life of a run ------------------------------------------------------------------- */
 
 struct run *run_new(struct engine *en, const struct cfg *cfg);
 void run_free(struct run *r);
 struct instance_env run_env(struct run *r);
 /* The workflow of an activity's active version, ids set; ERR_NOT_FOUND. */
-MUST_CHECK int run_workflow(struct engine *en, const struct cfg_activity *act, struct workflow **out, struct err *e);
-/* Go on until nothing more can be done: INSTANCE_DONE after the error handler of the route, if there is one, has run too. */
+MUST_CHECK int run_workflow(struct engine *en, const struct cfg_activity *act,
+                            struct workflow **out, struct err *e);
+/* Go on until nothing more can be done: INSTANCE_DONE after the error handler of the route, if
+ * there is one, has run too. */
 enum instance_stop run_go(struct run *r, unsigned flags);
 /* Variable `user`. */
 struct val user_value(const struct principal *p, struct arena *a);
 
-/* ---- engine_store.c ------------------------------------------------------------------------------------ */
+/* ---- engine_store.c ------------------------------------------------------------------------- */
 
 enum lease_end {
     LEASE_KEEP,    /* still ours */
@@ -94,13 +96,14 @@ enum lease_end {
 
 /* Add all rows that are new or changed to r->item (reset first). */
 MUST_CHECK int store_collect(struct run *r, enum lease_end lease, struct err *e);
-/* Add what acknowledges a new instance to r->item: request, instance, and its job, leased by us or free for anybody. */
+/* Add what acknowledges a new instance to r->item: request, instance, and its job, leased by us or
+ * free for anybody. */
 MUST_CHECK int store_new(struct run *r, bool leased, struct err *e);
 void store_new_committed(struct run *r);
 /* After the commit: nothing is new or changed any more. */
 void store_committed(struct run *r);
 
-/* ---- engine_load.c --------------------------------------------------------------------------------------- */
+/* ---- engine_load.c -------------------------------------------------------------------------- */
 
 /* Read an instance into a fresh run.  ERR_NOT_FOUND. */
 MUST_CHECK int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e);
@@ -109,13 +112,14 @@ MUST_CHECK int instance_when(struct engine *en, int64_t id, int64_t *created_us,
 /* From an instance to the top one of its tree, which holds the lease of all. */
 MUST_CHECK int instance_top_of(struct engine *en, int64_t *id, int64_t *created_us, struct err *e);
 
-/* ---- jobs.c -------------------------------------------------------------------------------------------------- */
+/* ---- jobs.c --------------------------------------------------------------------------------- */
 
 void jobs_start(struct engine *en);
 void jobs_stop(struct engine *en);
 /* Run an instance whose lease we hold on a worker of this process; takes the run over. */
 void lease_run(struct run *r);
-/* Run to the next park, storing on the way, and give the lease back.  On failure the lease is left to expire. */
+/* Run to the next park, storing on the way, and give the lease back.  On failure the lease is left
+ * to expire. */
 MUST_CHECK int run_drive(struct run *r, struct err *e);
 /* Store all changes and keep or give back the lease, waiting out a database that is away. */
 MUST_CHECK int run_store(struct run *r, enum lease_end lease, struct err *e);
@@ -129,13 +133,13 @@ bool jobs_here(const struct engine *en);
 /* ... and has room for one more now. */
 bool jobs_room(struct engine *en);
 
-/* ---- body.c -------------------------------------------------------------------------------------------------- */
+/* ---- body.c --------------------------------------------------------------------------------- */
 
 /* The request object (4.13), living in `a`.  ERR_INVALID for a body that is not what it says. */
-MUST_CHECK int request_object(struct http_req *r, const struct route_match *m, struct val *out, struct arena *a,
-                              struct err *e);
+MUST_CHECK int request_object(struct http_req *r, const struct route_match *m, struct val *out,
+                              struct arena *a, struct err *e);
 
-/* ---- answer.c -------------------------------------------------------------------------------------------------- */
+/* ---- answer.c ------------------------------------------------------------------------------- */
 
 /* The answer of a synchronous call (5.1.5) from a closed, parked or blocked instance. */
 void answer_make(struct run *r);
@@ -145,17 +149,18 @@ void answer_id(struct run *r, int status, const char *error);
 void answer_send(struct run *r);
 void answer_fail(struct run *r, const struct err *e);
 
-/* ---- serve.c ------------------------------------------------------------------------------------------------------ */
+/* ---- serve.c -------------------------------------------------------------------------------- */
 
 void watch_add(struct run *r);
 void watch_remove(struct run *r);
 /* Answer 504 to callers who waited too long: called now and then. */
 void watch_expire(struct engine *en);
 
-/* ---- statements, listed in engine_store.c -------------------------------------------------------------- */
+/* ---- statements, listed in engine_store.c --------------------------------------------------- */
 
-extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts, load_stmt_timers,
-    load_stmt_user, load_stmt_when, job_stmt_claim, job_stmt_prolong, job_stmt_take, job_stmt_return,
-    job_stmt_fail, op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit;
+extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts,
+    load_stmt_timers, load_stmt_user, load_stmt_when, job_stmt_claim, job_stmt_prolong,
+    job_stmt_take, job_stmt_return, job_stmt_fail, op_stmt_replayed, op_stmt_definition,
+    op_stmt_timer, op_stmt_audit;
 
 #endif

@@ -7,42 +7,178 @@
 
 #include "base/json.h"
 
-/* ---- statements --------------------------------------------------------------------------------------- */
+/* ---- statements ----------------------------------------------------------------------------- */
 
 const struct db_stmt load_stmt_instance = {
     "load_instance",
-    "SELECT i.guid::text, i.status, i.kind, i.activity_id, i.version_id, i.definition_id, i.label, i.user_id, i.owner, "
-    "i.original_request_id, " DB_TS("i.request_on") ", coalesce(i.request, r.details), i.request_status, "
-    "i.parent_instance_id, " DB_TS("i.parent_on") ", i.callback_task_id, i.depth, i.proxy, i.durability, i.sync, "
-    "d.definition, s.state, " DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") ", r.route_id "
-    "FROM instances i JOIN definitions d ON d.id = i.definition_id "
-    "LEFT JOIN requests r ON r.id = i.original_request_id AND r.created_on = i.request_on "
-    "LEFT JOIN instance_states s ON s.instance_id = i.id "
-    "WHERE i.id = $1 AND i.created_on = $2",
+    "SELECT i.guid::text, i.status, i.kind, i.activity_id, i.version_id, i.definition_id, "
+    "i.label, i.user_id, i.owner, "
+    "i.original_request_id, " DB_TS(
+        "i.request_on") ", coalesce(i.request, r.details), i.request_status, "
+                        "i.parent_instance_id, " DB_TS(
+                            "i.parent_on") ", i.callback_task_id, i.depth, i.proxy, "
+                                           "i.durability, i.sync, "
+                                           "d.definition, s.state, " DB_TS(
+                                               "i.closed_on") ", "
+                                                              "r.proxy_gateway_host,"
+                                                              " " DB_TS("i.updated_on") ", "
+                                                                                        "r."
+                                                                                        "ro"
+                                                                                        "ut"
+                                                                                        "e_"
+                                                                                        "id"
+                                                                                        " "
+                                                                                        "FR"
+                                                                                        "OM"
+                                                                                        " i"
+                                                                                        "ns"
+                                                                                        "ta"
+                                                                                        "nc"
+                                                                                        "es"
+                                                                                        " i"
+                                                                                        " J"
+                                                                                        "OI"
+                                                                                        "N "
+                                                                                        "de"
+                                                                                        "fi"
+                                                                                        "ni"
+                                                                                        "ti"
+                                                                                        "on"
+                                                                                        "s "
+                                                                                        "d "
+                                                                                        "ON"
+                                                                                        " d"
+                                                                                        ".i"
+                                                                                        "d "
+                                                                                        "= "
+                                                                                        "i."
+                                                                                        "de"
+                                                                                        "fi"
+                                                                                        "ni"
+                                                                                        "ti"
+                                                                                        "on"
+                                                                                        "_i"
+                                                                                        "d "
+                                                                                        "LE"
+                                                                                        "FT"
+                                                                                        " J"
+                                                                                        "OI"
+                                                                                        "N "
+                                                                                        "re"
+                                                                                        "qu"
+                                                                                        "es"
+                                                                                        "ts"
+                                                                                        " r"
+                                                                                        " O"
+                                                                                        "N "
+                                                                                        "r."
+                                                                                        "id"
+                                                                                        " ="
+                                                                                        " i"
+                                                                                        ".o"
+                                                                                        "ri"
+                                                                                        "gi"
+                                                                                        "na"
+                                                                                        "l_"
+                                                                                        "re"
+                                                                                        "qu"
+                                                                                        "es"
+                                                                                        "t_"
+                                                                                        "id"
+                                                                                        " A"
+                                                                                        "ND"
+                                                                                        " r"
+                                                                                        ".c"
+                                                                                        "re"
+                                                                                        "at"
+                                                                                        "ed"
+                                                                                        "_o"
+                                                                                        "n "
+                                                                                        "= "
+                                                                                        "i."
+                                                                                        "re"
+                                                                                        "qu"
+                                                                                        "es"
+                                                                                        "t_"
+                                                                                        "on"
+                                                                                        " "
+                                                                                        "LE"
+                                                                                        "FT"
+                                                                                        " J"
+                                                                                        "OI"
+                                                                                        "N "
+                                                                                        "in"
+                                                                                        "st"
+                                                                                        "an"
+                                                                                        "ce"
+                                                                                        "_s"
+                                                                                        "ta"
+                                                                                        "te"
+                                                                                        "s "
+                                                                                        "s "
+                                                                                        "ON"
+                                                                                        " s"
+                                                                                        ".i"
+                                                                                        "ns"
+                                                                                        "ta"
+                                                                                        "nc"
+                                                                                        "e_"
+                                                                                        "id"
+                                                                                        " ="
+                                                                                        " i"
+                                                                                        ".i"
+                                                                                        "d "
+                                                                                        "WH"
+                                                                                        "ER"
+                                                                                        "E "
+                                                                                        "i."
+                                                                                        "id"
+                                                                                        " ="
+                                                                                        " $"
+                                                                                        "1 "
+                                                                                        "AN"
+                                                                                        "D "
+                                                                                        "i."
+                                                                                        "cr"
+                                                                                        "ea"
+                                                                                        "te"
+                                                                                        "d_"
+                                                                                        "on"
+                                                                                        " ="
+                                                                                        " $"
+                                                                                        "2",
     2};
 
 const struct db_stmt load_stmt_tasks = {
     "load_tasks",
-    "SELECT id, cell_id, status, output, runtime, " DB_TS("created_on") ", " DB_TS("updated_on") " "
-    "FROM tasks WHERE instance_id = $1 AND instance_on = $2 ORDER BY id",
+    "SELECT id, cell_id, status, output, runtime, " DB_TS("created_on") ", " DB_TS(
+        "updated_on") " "
+                      "FROM tasks WHERE instance_id = $1 AND instance_on = $2 ORDER BY id",
     2};
 
 const struct db_stmt load_stmt_contexts = {
     "load_contexts",
-    "SELECT id, key, value, cleanup, sensitive FROM contexts WHERE instance_id = $1 AND instance_on = $2 ORDER BY id", 2};
+    "SELECT id, key, value, cleanup, sensitive FROM contexts WHERE instance_id = $1 AND "
+    "instance_on = $2 ORDER BY id",
+    2};
 
 const struct db_stmt load_stmt_timers = {
     "load_timers",
-    "SELECT id, task_id, name, key, type, " DB_TS("at") ", output, " DB_TS("created_on") " "
-    "FROM timers WHERE instance_id = $1 AND status = 'WAIT' ORDER BY id",
+    "SELECT id, task_id, name, key, type, " DB_TS("at") ", output, " DB_TS(
+        "created_on") " "
+                      "FROM timers WHERE instance_id = $1 AND status = 'WAIT' ORDER BY id",
     1};
 
 const struct db_stmt load_stmt_user = {
     "load_user",
-    "SELECT json_build_object('id', u.id, 'username', u.username, 'email', u.email, 'first_name', u.first_name, "
-    "'last_name', u.last_name, 'firstname', u.first_name, 'lastname', u.last_name, 'mobile_number', u.mobile_number, "
-    "'language', u.language, 'timezone', u.timezone, 'is_system', u.is_system, 'ui_profile', u.ui_profile, "
-    "'profile_id', u.profile_id, 'profile', p.name, 'roles', coalesce((SELECT json_agg(r.name ORDER BY r.id) "
+    "SELECT json_build_object('id', u.id, 'username', u.username, 'email', u.email, 'first_name', "
+    "u.first_name, "
+    "'last_name', u.last_name, 'firstname', u.first_name, 'lastname', u.last_name, "
+    "'mobile_number', u.mobile_number, "
+    "'language', u.language, 'timezone', u.timezone, 'is_system', u.is_system, 'ui_profile', "
+    "u.ui_profile, "
+    "'profile_id', u.profile_id, 'profile', p.name, 'roles', coalesce((SELECT json_agg(r.name "
+    "ORDER BY r.id) "
     "FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]'::json), "
     "'groups', u.groups, 'properties', u.properties, 'entity', u.entity) "
     "FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
@@ -50,8 +186,10 @@ const struct db_stmt load_stmt_user = {
 
 const struct db_stmt load_stmt_top = {
     "load_instance_top",
-    "WITH RECURSIVE up AS (SELECT id, created_on, parent_instance_id, parent_on FROM instances WHERE id = $1 "
-    "AND created_on = $2 UNION ALL SELECT i.id, i.created_on, i.parent_instance_id, i.parent_on FROM instances i "
+    "WITH RECURSIVE up AS (SELECT id, created_on, parent_instance_id, parent_on FROM instances "
+    "WHERE id = $1 "
+    "AND created_on = $2 UNION ALL SELECT i.id, i.created_on, i.parent_instance_id, i.parent_on "
+    "FROM instances i "
     "JOIN up ON i.id = up.parent_instance_id AND i.created_on = up.parent_on) "
     "SELECT id, " DB_TS("created_on") " FROM up WHERE parent_instance_id IS NULL",
     2};
@@ -59,11 +197,11 @@ const struct db_stmt load_stmt_top = {
 const struct db_stmt load_stmt_when = {
     "load_instance_when",
     "SELECT " DB_TS("created_on") " FROM instances WHERE id = $1 "
-    "AND created_on >= id_from('instance', $1) AND created_on < id_to('instance', $1)",
+                                  "AND created_on >= id_from('instance', $1) AND created_on < "
+                                  "id_to('instance', $1)",
     1};
 
-
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static void free_arena(void *a)
 {
@@ -79,7 +217,9 @@ static struct str col(const PGresult *res, int row, int c, struct arena *a)
 
 static enum instance_status status_of(struct str s)
 {
-    return str_eq_c(s, "ACTIVE") ? INSTANCE_ACTIVE : str_eq_c(s, "CLOSED_IN_SUCCESS") ? INSTANCE_SUCCESS : INSTANCE_ERROR;
+    return str_eq_c(s, "ACTIVE")              ? INSTANCE_ACTIVE
+           : str_eq_c(s, "CLOSED_IN_SUCCESS") ? INSTANCE_SUCCESS
+                                              : INSTANCE_ERROR;
 }
 
 static enum task_status task_status_of(struct str s)
@@ -96,8 +236,8 @@ static int read_request(struct instance *in, struct str text, struct err *e)
     return text.len > 0 ? json_parse(text, &in->request, in->a, e) : 0;
 }
 
-static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t created_us, struct arena *scratch,
-                     struct instance **out, struct str *state, struct err *e)
+static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t created_us,
+                     struct arena *scratch, struct instance **out, struct str *state, struct err *e)
 {
     const struct instance_env env = run_env(r);
     struct workflow *wf;
@@ -197,10 +337,12 @@ static int read_rows(struct instance *in, struct db_conn *c, struct err *e)
     PGresult *res = NULL;
     struct str user;
 
-    if (db_query_in(c, &load_stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, in->a, e) != 0)
+    if (db_query_in(c, &load_stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res,
+                    in->a, e) != 0)
         return -1;
     read_tasks(in, res);
-    if (db_query_in(c, &load_stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res, in->a, e) != 0 ||
+    if (db_query_in(c, &load_stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res,
+                    in->a, e) != 0 ||
         read_contexts(in, res, e) != 0)
         return -1;
     if (db_query_in(c, &load_stmt_timers, DB_ARGS(DB_INT(in->id)), &res, in->a, e) != 0)
@@ -226,8 +368,8 @@ static int queue_start(struct instance *in, struct err *e)
     return 0;
 }
 
-static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us, struct arena *scratch,
-                struct instance **out, struct err *e);
+static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us,
+                struct arena *scratch, struct instance **out, struct err *e);
 
 /* Sub-instances come with their parent. */
 static int load_subs(struct run *r, struct db_conn *c, struct instance *in, struct err *e)
@@ -248,14 +390,15 @@ static int load_subs(struct run *r, struct db_conn *c, struct instance *in, stru
     return 0;
 }
 
-static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us, struct arena *scratch,
-                struct instance **out, struct err *e)
+static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us,
+                struct arena *scratch, struct instance **out, struct err *e)
 {
     PGresult *res = NULL;
     struct instance *in = NULL;
     struct str state;
 
-    if (db_query_in(c, &load_stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a, e) != 0)
+    if (db_query_in(c, &load_stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a,
+                    e) != 0)
         return -1;
     if (PQntuples(res) == 0) {
         err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);

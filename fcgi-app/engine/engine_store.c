@@ -1,160 +1,211 @@
 /*
- * How runs get into the database: one statement per table and kind of change, over arrays, sent by the writer.
+ * How runs get into the database: one statement per table and kind of change, over arrays, sent by
+ * the writer.
  *
- * A row of history is written once in most runs; what parks is updated later.  The partition key of everything that
- * belongs to an instance is its creation time (0004_history.sql).
+ * A row of history is written once in most runs; what parks is updated later.  The partition key of
+ * everything that belongs to an instance is its creation time (0004_history.sql).
  */
 #include "engine/engine_int.h"
 
 #include "base/json.h"
 #include "base/limits.h"
 
-/* ---- statements --------------------------------------------------------------------------------------- */
+/* ---- statements ----------------------------------------------------------------------------- */
 
-/* Fails the item when the job is not ours any more: 1/0 where the fence differs or the row is gone. */
+/* Fails the item when the job is not ours any more: 1/0 where the fence differs or the row is gone.
+ */
 static const struct writer_stmt w_job_fence = {
     "job_fence",
-    "SELECT u.fence / coalesce((SELECT (j.fence = u.fence)::int::bigint FROM jobs j WHERE j.id = u.id FOR UPDATE), 0) "
+    "SELECT u.fence / coalesce((SELECT (j.fence = u.fence)::int::bigint FROM jobs j WHERE j.id = "
+    "u.id FOR UPDATE), 0) "
     "FROM unnest($1::bigint[], $2::bigint[]) AS u(id, fence)",
     "ii", 0};
 
 static const struct writer_stmt w_request_insert = {
     "request_insert",
-    "INSERT INTO requests (id, created_on, updated_on, status, method, url, details, response, response_status, "
-    "runtime_ms, user_id, owner, client_ip, activity_id, route_id, instance_id, instance_on, instance_status, "
+    "INSERT INTO requests (id, created_on, updated_on, status, method, url, details, response, "
+    "response_status, "
+    "runtime_ms, user_id, owner, client_ip, activity_id, route_id, instance_id, instance_on, "
+    "instance_status, "
     "proxy_gateway_host) "
-    "SELECT u.id, u.created_on, u.updated_on, u.status, u.method, u.url, u.details, u.response, u.response_status, "
-    "u.runtime_ms, u.user_id, u.owner, u.client_ip::inet, u.activity_id, u.route_id, u.instance_id, u.instance_on, "
+    "SELECT u.id, u.created_on, u.updated_on, u.status, u.method, u.url, u.details, u.response, "
+    "u.response_status, "
+    "u.runtime_ms, u.user_id, u.owner, u.client_ip::inet, u.activity_id, u.route_id, "
+    "u.instance_id, u.instance_on, "
     "u.instance_status, u.proxy_gateway_host "
-    "FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::json[], "
-    "$8::json[], $9::bigint[], $10::float8[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], "
+    "FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], "
+    "$6::text[], $7::json[], "
+    "$8::json[], $9::bigint[], $10::float8[], $11::bigint[], $12::text[], $13::text[], "
+    "$14::bigint[], $15::bigint[], "
     "$16::bigint[], $17::timestamptz[], $18::text[], $19::text[]) "
-    "AS u(id, created_on, updated_on, status, method, url, details, response, response_status, runtime_ms, user_id, "
-    "owner, client_ip, activity_id, route_id, instance_id, instance_on, instance_status, proxy_gateway_host)",
+    "AS u(id, created_on, updated_on, status, method, url, details, response, response_status, "
+    "runtime_ms, user_id, "
+    "owner, client_ip, activity_id, route_id, instance_id, instance_on, instance_status, "
+    "proxy_gateway_host)",
     "izztttjjifittiiiztt", 10};
 
 static const struct writer_stmt w_request_update = {
     "request_update",
-    "UPDATE requests r SET status = u.status, instance_status = u.instance_status, updated_on = u.updated_on, "
-    "response = coalesce(u.response, r.response), response_status = coalesce(u.response_status, r.response_status), "
+    "UPDATE requests r SET status = u.status, instance_status = u.instance_status, updated_on = "
+    "u.updated_on, "
+    "response = coalesce(u.response, r.response), response_status = coalesce(u.response_status, "
+    "r.response_status), "
     "runtime_ms = u.runtime_ms "
-    "FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::json[], $7::bigint[], "
-    "$8::float8[]) AS u(id, created_on, status, instance_status, updated_on, response, response_status, runtime_ms) "
+    "FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], "
+    "$6::json[], $7::bigint[], "
+    "$8::float8[]) AS u(id, created_on, status, instance_status, updated_on, response, "
+    "response_status, runtime_ms) "
     "WHERE r.id = u.id AND r.created_on = u.created_on",
     "izttzjif", 11};
 
 static const struct writer_stmt w_request_proxied = {
     "request_proxied",
-    "INSERT INTO requests (id, created_on, updated_on, status, label, method, url, details, response_status, runtime_ms, "
-    "user_id, owner, activity_id, instance_id, proxy_gateway_host, entity_type, tenant_id, site_id, numbers) "
-    "SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], "
-    "$7::text[], $8::json[], $9::bigint[], $10::float8[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], "
+    "INSERT INTO requests (id, created_on, updated_on, status, label, method, url, details, "
+    "response_status, runtime_ms, "
+    "user_id, owner, activity_id, instance_id, proxy_gateway_host, entity_type, tenant_id, "
+    "site_id, numbers) "
+    "SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[], "
+    "$5::text[], $6::text[], "
+    "$7::text[], $8::json[], $9::bigint[], $10::float8[], $11::bigint[], $12::text[], "
+    "$13::bigint[], $14::bigint[], $15::text[], "
     "$16::text[], $17::text[], $18::text[], $19::text[])",
     "izzttttjifitiittttt", 10};
 
 static const struct writer_stmt w_instance_insert = {
     "instance_insert",
-    "INSERT INTO instances (id, created_on, updated_on, closed_on, guid, status, kind, activity_id, version_id, "
-    "definition_id, label, user_id, owner, original_request_id, request_on, request, request_status, "
-    "parent_instance_id, parent_on, callback_task_id, depth, proxy, durability, sync, cnt_tasks_in_error, "
+    "INSERT INTO instances (id, created_on, updated_on, closed_on, guid, status, kind, "
+    "activity_id, version_id, "
+    "definition_id, label, user_id, owner, original_request_id, request_on, request, "
+    "request_status, "
+    "parent_instance_id, parent_on, callback_task_id, depth, proxy, durability, sync, "
+    "cnt_tasks_in_error, "
     "end_task_in_error) "
-    "SELECT u.id, u.created_on, u.updated_on, u.closed_on, u.guid::uuid, u.status, u.kind, u.activity_id, u.version_id, "
-    "u.definition_id, u.label, u.user_id, u.owner, u.request_id, u.request_on, u.request, u.request_status, u.parent_id, "
+    "SELECT u.id, u.created_on, u.updated_on, u.closed_on, u.guid::uuid, u.status, u.kind, "
+    "u.activity_id, u.version_id, "
+    "u.definition_id, u.label, u.user_id, u.owner, u.request_id, u.request_on, u.request, "
+    "u.request_status, u.parent_id, "
     "u.parent_on, u.task_id, u.depth, u.proxy, u.durability, u.sync, u.errors, u.end_failed "
-    "FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], "
-    "$7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::text[], $14::bigint[], "
-    "$15::timestamptz[], $16::json[], $17::text[], $18::bigint[], $19::timestamptz[], $20::bigint[], $21::bigint[], "
+    "FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], "
+    "$5::text[], $6::text[], "
+    "$7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], "
+    "$13::text[], $14::bigint[], "
+    "$15::timestamptz[], $16::json[], $17::text[], $18::bigint[], $19::timestamptz[], "
+    "$20::bigint[], $21::bigint[], "
     "$22::text[], $23::text[], $24::boolean[], $25::bigint[], $26::boolean[]) "
-    "AS u(id, created_on, updated_on, closed_on, guid, status, kind, activity_id, version_id, definition_id, label, "
-    "user_id, owner, request_id, request_on, request, request_status, parent_id, parent_on, task_id, depth, proxy, "
+    "AS u(id, created_on, updated_on, closed_on, guid, status, kind, activity_id, version_id, "
+    "definition_id, label, "
+    "user_id, owner, request_id, request_on, request, request_status, parent_id, parent_on, "
+    "task_id, depth, proxy, "
     "durability, sync, errors, end_failed)",
     "izzztttiiititizjtiziittbib", 20};
 
 static const struct writer_stmt w_instance_update = {
     "instance_update",
     "UPDATE instances i SET status = u.status, updated_on = u.updated_on, closed_on = u.closed_on, "
-    "request_status = u.request_status, cnt_tasks_in_error = u.errors, end_task_in_error = u.end_failed "
-    "FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], "
-    "$7::bigint[], $8::boolean[]) AS u(id, created_on, status, updated_on, closed_on, request_status, errors, end_failed) "
+    "request_status = u.request_status, cnt_tasks_in_error = u.errors, end_task_in_error = "
+    "u.end_failed "
+    "FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], "
+    "$5::timestamptz[], $6::text[], "
+    "$7::bigint[], $8::boolean[]) AS u(id, created_on, status, updated_on, closed_on, "
+    "request_status, errors, end_failed) "
     "WHERE i.id = u.id AND i.created_on = u.created_on",
     "iztzztib", 21};
 
 static const struct writer_stmt w_task_insert = {
     "task_insert",
-    "INSERT INTO tasks (id, instance_id, instance_on, cell_id, status, output, runtime, created_on, updated_on) "
-    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::float8[], "
+    "INSERT INTO tasks (id, instance_id, instance_on, cell_id, status, output, runtime, "
+    "created_on, updated_on) "
+    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], "
+    "$6::text[], $7::float8[], "
     "$8::timestamptz[], $9::timestamptz[])",
     "iiztttfzz", 30};
 
 static const struct writer_stmt w_task_update = {
     "task_update",
-    "UPDATE tasks t SET status = u.status, output = u.output, runtime = u.runtime, updated_on = u.updated_on "
-    "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::float8[], $7::timestamptz[]) "
+    "UPDATE tasks t SET status = u.status, output = u.output, runtime = u.runtime, updated_on = "
+    "u.updated_on "
+    "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], "
+    "$6::float8[], $7::timestamptz[]) "
     "AS u(id, instance_id, instance_on, status, output, runtime, updated_on) "
     "WHERE t.instance_id = u.instance_id AND t.id = u.id AND t.instance_on = u.instance_on",
     "iizttfz", 31};
 
 static const struct writer_stmt w_context_insert = {
     "context_insert",
-    "INSERT INTO contexts (id, instance_id, instance_on, key, value, cleanup, sensitive, updated_on) "
-    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::json[], $6::boolean[], "
+    "INSERT INTO contexts (id, instance_id, instance_on, key, value, cleanup, sensitive, "
+    "updated_on) "
+    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::json[], "
+    "$6::boolean[], "
     "$7::boolean[], $8::timestamptz[])",
     "iiztjbbz", 32};
 
 static const struct writer_stmt w_context_update = {
     "context_update",
-    "UPDATE contexts c SET value = u.value, cleanup = u.cleanup, sensitive = u.sensitive, updated_on = u.updated_on "
-    "FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::json[], $5::boolean[], $6::boolean[], "
+    "UPDATE contexts c SET value = u.value, cleanup = u.cleanup, sensitive = u.sensitive, "
+    "updated_on = u.updated_on "
+    "FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::json[], $5::boolean[], "
+    "$6::boolean[], "
     "$7::timestamptz[]) AS u(instance_id, instance_on, key, value, cleanup, sensitive, updated_on) "
     "WHERE c.instance_id = u.instance_id AND c.key = u.key AND c.instance_on = u.instance_on",
     "iztjbbz", 33};
 
 static const struct writer_stmt w_context_delete = {
     "context_delete",
-    "DELETE FROM contexts c USING unnest($1::bigint[], $2::timestamptz[], $3::text[]) AS u(instance_id, instance_on, key) "
+    "DELETE FROM contexts c USING unnest($1::bigint[], $2::timestamptz[], $3::text[]) AS "
+    "u(instance_id, instance_on, key) "
     "WHERE c.instance_id = u.instance_id AND c.key = u.key AND c.instance_on = u.instance_on",
     "izt", 34};
 
 static const struct writer_stmt w_error_insert = {
     "error_insert",
-    "INSERT INTO errors (id, instance_id, instance_on, task_id, cell_id, output, description, advanced, created_on) "
-    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[], $7::text[], "
+    "INSERT INTO errors (id, instance_id, instance_on, task_id, cell_id, output, description, "
+    "advanced, created_on) "
+    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], "
+    "$6::text[], $7::text[], "
     "$8::boolean[], $9::timestamptz[])",
     "iizitttbz", 35};
 
 static const struct writer_stmt w_trace_insert = {
     "trace_insert",
-    "INSERT INTO traces (id, instance_id, instance_on, task_id, request_id, label, session_holder, host, http_method, "
+    "INSERT INTO traces (id, instance_id, instance_on, task_id, request_id, label, session_holder, "
+    "host, http_method, "
     "http_url, status, input, output, external_id, cache_hit, runtime_ms, created_on, updated_on) "
-    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::text[], "
-    "$7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::boolean[], "
+    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], "
+    "$5::bigint[], $6::text[], "
+    "$7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], "
+    "$14::text[], $15::boolean[], "
     "$16::float8[], $17::timestamptz[], $18::timestamptz[])",
     "iiziitttttitttbfzz", 36};
 
 static const struct writer_stmt w_log_insert = {
     "instance_log_insert",
     "INSERT INTO instance_logs (instance_id, instance_on, source, message, created_on) "
-    "SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[])",
+    "SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], "
+    "$5::timestamptz[])",
     "izttz", 37};
 
 static const struct writer_stmt w_timer_insert = {
     "timer_insert",
-    "INSERT INTO timers (id, instance_id, instance_on, task_id, name, key, type, status, at, output, created_on) "
-    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[], $7::text[], "
+    "INSERT INTO timers (id, instance_id, instance_on, task_id, name, key, type, status, at, "
+    "output, created_on) "
+    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], "
+    "$6::text[], $7::text[], "
     "$8::text[], $9::timestamptz[], $10::text[], $11::timestamptz[])",
     "iizittttztz", 38};
 
 static const struct writer_stmt w_timer_update = {
     "timer_update",
     "UPDATE timers t SET status = u.status, at = u.at, updated_on = now() "
-    "FROM unnest($1::bigint[], $2::text[], $3::timestamptz[]) AS u(id, status, at) WHERE t.id = u.id",
+    "FROM unnest($1::bigint[], $2::text[], $3::timestamptz[]) AS u(id, status, at) WHERE t.id = "
+    "u.id",
     "itz", 39};
 
 static const struct writer_stmt w_state_put = {
     "state_put",
     "INSERT INTO instance_states (instance_id, instance_on, state) "
     "SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::json[]) "
-    "ON CONFLICT (instance_id) DO UPDATE SET state = EXCLUDED.state, step = instance_states.step + 1, updated_on = now()",
+    "ON CONFLICT (instance_id) DO UPDATE SET state = EXCLUDED.state, step = instance_states.step + "
+    "1, updated_on = now()",
     "izj", 40};
 
 static const struct writer_stmt w_state_delete = {
@@ -163,42 +214,50 @@ static const struct writer_stmt w_state_delete = {
 static const struct writer_stmt w_job_insert = {
     "job_insert",
     "INSERT INTO jobs (id, kind, ref_id, ref_on, state, due_on, lease_owner, lease_until, fence) "
-    "SELECT u.id, 'instance', u.ref_id, u.ref_on, u.state, u.due_on, u.owner, now() + u.lease * interval '1 ms', u.fence "
-    "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::text[], $7::bigint[], "
+    "SELECT u.id, 'instance', u.ref_id, u.ref_on, u.state, u.due_on, u.owner, now() + u.lease * "
+    "interval '1 ms', u.fence "
+    "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::timestamptz[], "
+    "$6::text[], $7::bigint[], "
     "$8::bigint[]) AS u(id, ref_id, ref_on, state, due_on, owner, lease, fence) "
-    "ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL DO UPDATE SET due_on = least(jobs.due_on, EXCLUDED.due_on)",
+    "ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL DO UPDATE SET due_on = least(jobs.due_on, "
+    "EXCLUDED.due_on)",
     "iiztztii", 50};
 
 /* Given back: to be run again at a time. */
 static const struct writer_stmt w_job_park = {
     "job_park",
-    "UPDATE jobs j SET state = 'ready', due_on = u.due_on, lease_owner = NULL, lease_until = NULL, attempts = 0 "
+    "UPDATE jobs j SET state = 'ready', due_on = u.due_on, lease_owner = NULL, lease_until = NULL, "
+    "attempts = 0 "
     "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS u(id, fence, due_on) "
     "WHERE j.id = u.id AND j.fence = u.fence",
     "iiz", 51};
 
 static const struct writer_stmt w_job_delete = {
     "job_delete",
-    "DELETE FROM jobs j USING unnest($1::bigint[], $2::bigint[]) AS u(id, fence) WHERE j.id = u.id AND j.fence = u.fence",
+    "DELETE FROM jobs j USING unnest($1::bigint[], $2::bigint[]) AS u(id, fence) WHERE j.id = u.id "
+    "AND j.fence = u.fence",
     "ii", 52};
 
 const struct writer_stmt *const engine_writer_stmts[] = {
-    &w_job_fence,      &w_request_insert, &w_request_update, &w_request_proxied, &w_instance_insert, &w_instance_update,
-    &w_task_insert,    &w_task_update,    &w_context_insert, &w_context_update,  &w_context_delete,  &w_error_insert,
-    &w_trace_insert,   &w_log_insert,     &w_timer_insert,   &w_timer_update,    &w_state_put,       &w_state_delete,
-    &w_job_insert,     &w_job_park,       &w_job_delete,
+    &w_job_fence,       &w_request_insert,  &w_request_update, &w_request_proxied,
+    &w_instance_insert, &w_instance_update, &w_task_insert,    &w_task_update,
+    &w_context_insert,  &w_context_update,  &w_context_delete, &w_error_insert,
+    &w_trace_insert,    &w_log_insert,      &w_timer_insert,   &w_timer_update,
+    &w_state_put,       &w_state_delete,    &w_job_insert,     &w_job_park,
+    &w_job_delete,
 };
 const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 
 /* Those of the other files too, so that one test prepares all of them. */
 static const struct db_stmt *const all[] = {
-    &load_stmt_top, &load_stmt_instance, &load_stmt_tasks, &load_stmt_contexts, &load_stmt_timers, &load_stmt_user,
-    &load_stmt_when, &job_stmt_claim, &job_stmt_prolong, &job_stmt_take, &job_stmt_return, &job_stmt_fail,
-    &op_stmt_replayed, &op_stmt_definition, &op_stmt_timer, &op_stmt_audit,
+    &load_stmt_top,    &load_stmt_instance, &load_stmt_tasks, &load_stmt_contexts,
+    &load_stmt_timers, &load_stmt_user,     &load_stmt_when,  &job_stmt_claim,
+    &job_stmt_prolong, &job_stmt_take,      &job_stmt_return, &job_stmt_fail,
+    &op_stmt_replayed, &op_stmt_definition, &op_stmt_timer,   &op_stmt_audit,
 };
 const struct db_stmts engine_stmts = {"engine", all, COUNT_OF(all)};
 
-/* ---- rows ------------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 static const char *const task_states[] = {"QUEUED", "QUEUED", "WAIT", "OK", "ERROR"};
 static const char *const timer_states[] = {"WAIT", "STOP", "CANCEL"};
@@ -210,7 +269,9 @@ static struct str request_state(const struct instance *in)
 {
     if (in->request_status.p != NULL)
         return in->request_status;
-    return in->status == INSTANCE_ACTIVE ? STR("ACTIVE") : in->status == INSTANCE_SUCCESS ? STR("SUCCESS") : STR("ERROR");
+    return in->status == INSTANCE_ACTIVE    ? STR("ACTIVE")
+           : in->status == INSTANCE_SUCCESS ? STR("SUCCESS")
+                                            : STR("ERROR");
 }
 
 static struct db_arg response_arg(struct run *r)
@@ -227,15 +288,17 @@ static void add_request(struct run *r)
     if (in->request_id == 0)
         return;
     if (!in->stored)
-        ADD(&w_request_insert, DB_INT(in->request_id), DB_TIME(in->request_us), DB_TIME(in->updated_us),
-            DB_STR(request_state(in)), DB_STR(r->method), DB_STR(r->url), DB_STR(json_text(in->request, r->a)),
-            response_arg(r), status, DB_FLOAT(ms), DB_INT_OR_NULL(in->user_id), DB_STR_OR_NULL(in->owner),
+        ADD(&w_request_insert, DB_INT(in->request_id), DB_TIME(in->request_us),
+            DB_TIME(in->updated_us), DB_STR(request_state(in)), DB_STR(r->method), DB_STR(r->url),
+            DB_STR(json_text(in->request, r->a)), response_arg(r), status, DB_FLOAT(ms),
+            DB_INT_OR_NULL(in->user_id), DB_STR_OR_NULL(in->owner),
             r->client_ip.len > 0 ? DB_STR(r->client_ip) : DB_NULL, DB_INT_OR_NULL(in->activity_id),
-            DB_INT_OR_NULL(r->route_id), DB_INT(in->id), DB_TIME(in->created_us), DB_C(instance_status_name(in->status)),
-            DB_STR_OR_NULL(r->gateway_host));
+            DB_INT_OR_NULL(r->route_id), DB_INT(in->id), DB_TIME(in->created_us),
+            DB_C(instance_status_name(in->status)), DB_STR_OR_NULL(r->gateway_host));
     else
-        ADD(&w_request_update, DB_INT(in->request_id), DB_TIME(in->request_us), DB_STR(request_state(in)),
-            DB_C(instance_status_name(in->status)), DB_TIME(in->updated_us), response_arg(r), status, DB_FLOAT(ms));
+        ADD(&w_request_update, DB_INT(in->request_id), DB_TIME(in->request_us),
+            DB_STR(request_state(in)), DB_C(instance_status_name(in->status)),
+            DB_TIME(in->updated_us), response_arg(r), status, DB_FLOAT(ms));
 }
 
 static void add_instance(struct run *r, const struct instance *in)
@@ -245,19 +308,23 @@ static void add_instance(struct run *r, const struct instance *in)
     if (!in->dirty)
         return;
     if (in->stored) {
-        ADD(&w_instance_update, DB_INT(in->id), DB_TIME(in->created_us), DB_C(instance_status_name(in->status)),
-            DB_TIME(in->updated_us), TIME_OR_NULL(in->closed_us), DB_STR_OR_NULL(in->request_status), DB_INT(errors),
+        ADD(&w_instance_update, DB_INT(in->id), DB_TIME(in->created_us),
+            DB_C(instance_status_name(in->status)), DB_TIME(in->updated_us),
+            TIME_OR_NULL(in->closed_us), DB_STR_OR_NULL(in->request_status), DB_INT(errors),
             DB_BOOL(instance_end_failed(in)));
         return;
     }
-    ADD(&w_instance_insert, DB_INT(in->id), DB_TIME(in->created_us), DB_TIME(in->updated_us), TIME_OR_NULL(in->closed_us),
-        DB_C(in->guid), DB_C(instance_status_name(in->status)), DB_C(in->kind), DB_INT_OR_NULL(in->activity_id),
-        DB_INT_OR_NULL(in->version_id), DB_INT(in->definition_id), DB_STR_OR_NULL(in->label), DB_INT_OR_NULL(in->user_id),
+    ADD(&w_instance_insert, DB_INT(in->id), DB_TIME(in->created_us), DB_TIME(in->updated_us),
+        TIME_OR_NULL(in->closed_us), DB_C(in->guid), DB_C(instance_status_name(in->status)),
+        DB_C(in->kind), DB_INT_OR_NULL(in->activity_id), DB_INT_OR_NULL(in->version_id),
+        DB_INT(in->definition_id), DB_STR_OR_NULL(in->label), DB_INT_OR_NULL(in->user_id),
         DB_STR_OR_NULL(in->owner), DB_INT_OR_NULL(in->request_id), TIME_OR_NULL(in->request_us),
-        in->request_id != 0 ? DB_NULL : DB_STR(json_text(in->request, r->a)), DB_STR_OR_NULL(in->request_status),
-        DB_INT_OR_NULL(in->parent_id), TIME_OR_NULL(in->parent_us), DB_INT_OR_NULL(in->callback_task_id),
-        DB_INT(in->depth), in->proxy_name.len > 0 ? DB_STR(in->proxy_name) : DB_NULL,
-        DB_C(in->step_durable ? "step" : "park"), DB_BOOL(in->sync), DB_INT(errors), DB_BOOL(instance_end_failed(in)));
+        in->request_id != 0 ? DB_NULL : DB_STR(json_text(in->request, r->a)),
+        DB_STR_OR_NULL(in->request_status), DB_INT_OR_NULL(in->parent_id),
+        TIME_OR_NULL(in->parent_us), DB_INT_OR_NULL(in->callback_task_id), DB_INT(in->depth),
+        in->proxy_name.len > 0 ? DB_STR(in->proxy_name) : DB_NULL,
+        DB_C(in->step_durable ? "step" : "park"), DB_BOOL(in->sync), DB_INT(errors),
+        DB_BOOL(instance_end_failed(in)));
 }
 
 static void add_tasks(struct run *r, const struct instance *in)
@@ -269,12 +336,13 @@ static void add_tasks(struct run *r, const struct instance *in)
         if (!t->dirty)
             continue;
         if (t->stored)
-            ADD(&w_task_update, DB_INT(t->id), DB_INT(in->id), DB_TIME(in->created_us), DB_C(task_states[t->status]),
-                DB_STR_OR_NULL(t->output), DB_FLOAT(spent), DB_TIME(t->updated_us));
-        else
-            ADD(&w_task_insert, DB_INT(t->id), DB_INT(in->id), DB_TIME(in->created_us), DB_STR(t->cell_name),
-                DB_C(task_states[t->status]), DB_STR_OR_NULL(t->output), DB_FLOAT(spent), DB_TIME(t->created_us),
+            ADD(&w_task_update, DB_INT(t->id), DB_INT(in->id), DB_TIME(in->created_us),
+                DB_C(task_states[t->status]), DB_STR_OR_NULL(t->output), DB_FLOAT(spent),
                 DB_TIME(t->updated_us));
+        else
+            ADD(&w_task_insert, DB_INT(t->id), DB_INT(in->id), DB_TIME(in->created_us),
+                DB_STR(t->cell_name), DB_C(task_states[t->status]), DB_STR_OR_NULL(t->output),
+                DB_FLOAT(spent), DB_TIME(t->created_us), DB_TIME(t->updated_us));
     }
 }
 
@@ -293,37 +361,44 @@ static void add_context(struct run *r, const struct instance *in)
         if (c->json.p == NULL)
             c->json = json_text(c->v, r->a);
         if (c->stored)
-            ADD(&w_context_update, DB_INT(in->id), DB_TIME(in->created_us), DB_STR(c->key), DB_STR(c->json),
-                DB_BOOL(c->cleanup), DB_BOOL(c->sensitive), DB_TIME(in->updated_us));
+            ADD(&w_context_update, DB_INT(in->id), DB_TIME(in->created_us), DB_STR(c->key),
+                DB_STR(c->json), DB_BOOL(c->cleanup), DB_BOOL(c->sensitive),
+                DB_TIME(in->updated_us));
         else
-            ADD(&w_context_insert, DB_INT(c->id), DB_INT(in->id), DB_TIME(in->created_us), DB_STR(c->key),
-                DB_STR(c->json), DB_BOOL(c->cleanup), DB_BOOL(c->sensitive), DB_TIME(in->updated_us));
+            ADD(&w_context_insert, DB_INT(c->id), DB_INT(in->id), DB_TIME(in->created_us),
+                DB_STR(c->key), DB_STR(c->json), DB_BOOL(c->cleanup), DB_BOOL(c->sensitive),
+                DB_TIME(in->updated_us));
     }
 }
 
 static void add_told(struct run *r, const struct instance *in)
 {
     for (const struct error_row *x = in->errors; x != NULL; x = x->next)
-        ADD(&w_error_insert, DB_INT(x->id), DB_INT(in->id), DB_TIME(in->created_us), DB_INT(x->task_id), DB_STR(x->cell),
-            DB_STR(x->output), DB_STR(x->description), DB_BOOL(x->advanced), DB_TIME(x->created_us));
+        ADD(&w_error_insert, DB_INT(x->id), DB_INT(in->id), DB_TIME(in->created_us),
+            DB_INT(x->task_id), DB_STR(x->cell), DB_STR(x->output), DB_STR(x->description),
+            DB_BOOL(x->advanced), DB_TIME(x->created_us));
     for (const struct trace_row *x = in->traces; x != NULL; x = x->next)
-        ADD(&w_trace_insert, DB_INT(x->id), DB_INT(in->id), DB_TIME(in->created_us), DB_INT(x->task_id),
-            DB_INT_OR_NULL(in->request_id), DB_STR(x->label), DB_STR_OR_NULL(x->t.session_holder), DB_STR_OR_NULL(x->t.host),
-            DB_STR_OR_NULL(x->t.method), DB_STR_OR_NULL(x->t.url), DB_INT(x->t.status), DB_STR_OR_NULL(x->t.input),
-            DB_STR_OR_NULL(x->t.output), DB_STR_OR_NULL(x->t.external_id), DB_BOOL(x->t.cache_hit),
-            DB_FLOAT((double)(x->t.ended_us - x->t.started_us) / 1000.0), DB_TIME(x->t.started_us), DB_TIME(x->t.ended_us));
+        ADD(&w_trace_insert, DB_INT(x->id), DB_INT(in->id), DB_TIME(in->created_us),
+            DB_INT(x->task_id), DB_INT_OR_NULL(in->request_id), DB_STR(x->label),
+            DB_STR_OR_NULL(x->t.session_holder), DB_STR_OR_NULL(x->t.host),
+            DB_STR_OR_NULL(x->t.method), DB_STR_OR_NULL(x->t.url), DB_INT(x->t.status),
+            DB_STR_OR_NULL(x->t.input), DB_STR_OR_NULL(x->t.output),
+            DB_STR_OR_NULL(x->t.external_id), DB_BOOL(x->t.cache_hit),
+            DB_FLOAT((double)(x->t.ended_us - x->t.started_us) / 1000.0), DB_TIME(x->t.started_us),
+            DB_TIME(x->t.ended_us));
     for (const struct log_row *x = in->logs; x != NULL; x = x->next)
-        ADD(&w_log_insert, DB_INT(in->id), DB_TIME(in->created_us), DB_STR(x->source), DB_STR(x->message),
-            DB_TIME(x->created_us));
+        ADD(&w_log_insert, DB_INT(in->id), DB_TIME(in->created_us), DB_STR(x->source),
+            DB_STR(x->message), DB_TIME(x->created_us));
     for (const struct timer_row *x = in->timers; x != NULL; x = x->next) {
         if (!x->dirty)
             continue;
         if (x->stored)
             ADD(&w_timer_update, DB_INT(x->id), DB_C(timer_states[x->status]), DB_TIME(x->at_us));
         else
-            ADD(&w_timer_insert, DB_INT(x->id), DB_INT(in->id), DB_TIME(in->created_us), DB_INT(x->task_id),
-                DB_STR(x->name), x->key.len > 0 ? DB_STR(x->key) : DB_NULL, DB_STR(x->type),
-                DB_C(timer_states[x->status]), DB_TIME(x->at_us), DB_STR(x->output), DB_TIME(x->created_us));
+            ADD(&w_timer_insert, DB_INT(x->id), DB_INT(in->id), DB_TIME(in->created_us),
+                DB_INT(x->task_id), DB_STR(x->name), x->key.len > 0 ? DB_STR(x->key) : DB_NULL,
+                DB_STR(x->type), DB_C(timer_states[x->status]), DB_TIME(x->at_us),
+                DB_STR(x->output), DB_TIME(x->created_us));
     }
 }
 
@@ -361,15 +436,16 @@ static int64_t due_us(const struct instance *in)
     return due;
 }
 
-static int add_new_job(struct run *r, const struct instance *in, bool leased, int64_t due, struct err *e)
+static int add_new_job(struct run *r, const struct instance *in, bool leased, int64_t due,
+                       struct err *e)
 {
     int64_t id;
 
     if (ids_next(r->en->o.ids, IDS_JOB, &id, e) != 0)
         return -1;
-    ADD(&w_job_insert, DB_INT(id), DB_INT(in->id), DB_TIME(in->created_us), DB_C(leased ? "leased" : "ready"),
-        DB_TIME(due), leased ? DB_C(r->en->owner) : DB_NULL, leased ? DB_INT(r->en->o.lease_ms) : DB_NULL,
-        DB_INT(leased ? 1 : 0));
+    ADD(&w_job_insert, DB_INT(id), DB_INT(in->id), DB_TIME(in->created_us),
+        DB_C(leased ? "leased" : "ready"), DB_TIME(due), leased ? DB_C(r->en->owner) : DB_NULL,
+        leased ? DB_INT(r->en->o.lease_ms) : DB_NULL, DB_INT(leased ? 1 : 0));
     if (leased) {
         r->job_id = id;
         r->fence = 1;
@@ -467,22 +543,26 @@ void store_committed(struct run *r)
     r->job_stored = r->job_id != 0;
 }
 
-/* ---- requests without instance ------------------------------------------------------------------------------ */
+/* ---- requests without instance -------------------------------------------------------------- */
 
-int engine_request_add(struct engine *en, struct writer_item *item, struct engine_request *q, struct arena *a,
-                       struct err *e)
+int engine_request_add(struct engine *en, struct writer_item *item, struct engine_request *q,
+                       struct arena *a, struct err *e)
 {
     if (q->id == 0 && ids_next(en->o.ids, IDS_REQUEST, &q->id, e) != 0)
         return -1;
     writer_add(item, &w_request_proxied,
-               DB_ARGS(DB_INT(q->id), DB_TIME(q->created_us), TIME_OR_NULL(q->updated_us), DB_STR(q->status),
-                       DB_STR_OR_NULL(q->label), DB_STR(str_lower(a, q->method)), DB_STR(q->url),
-                       DB_STR(q->details.p != NULL ? q->details : STR("{}")),
+               DB_ARGS(DB_INT(q->id), DB_TIME(q->created_us), TIME_OR_NULL(q->updated_us),
+                       DB_STR(q->status), DB_STR_OR_NULL(q->label), DB_STR(str_lower(a, q->method)),
+                       DB_STR(q->url), DB_STR(q->details.p != NULL ? q->details : STR("{}")),
                        q->response_status >= 0 ? DB_INT(q->response_status) : DB_NULL,
-                       q->updated_us != 0 ? DB_FLOAT((double)(q->updated_us - q->created_us) / 1000.0) : DB_NULL,
-                       DB_INT_OR_NULL(q->user_id), DB_STR_OR_NULL(q->owner), DB_INT_OR_NULL(q->activity_id),
-                       DB_INT_OR_NULL(q->instance_id), DB_STR_OR_NULL(q->gateway_host), DB_STR_OR_NULL(q->entity_type),
-                       DB_STR_OR_NULL(q->tenant_id), DB_STR_OR_NULL(q->site_id), DB_STR_OR_NULL(q->numbers)),
+                       q->updated_us != 0
+                           ? DB_FLOAT((double)(q->updated_us - q->created_us) / 1000.0)
+                           : DB_NULL,
+                       DB_INT_OR_NULL(q->user_id), DB_STR_OR_NULL(q->owner),
+                       DB_INT_OR_NULL(q->activity_id), DB_INT_OR_NULL(q->instance_id),
+                       DB_STR_OR_NULL(q->gateway_host), DB_STR_OR_NULL(q->entity_type),
+                       DB_STR_OR_NULL(q->tenant_id), DB_STR_OR_NULL(q->site_id),
+                       DB_STR_OR_NULL(q->numbers)),
                a);
     return 0;
 }

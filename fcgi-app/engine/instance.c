@@ -19,7 +19,8 @@ void instance_tick(struct instance *in)
     in->now_us = clock_wall_us(in->env.clock);
 }
 
-struct instance *instance_empty(struct workflow *wf, const struct instance_env *env, struct arena *a, struct arena *scratch)
+struct instance *instance_empty(struct workflow *wf, const struct instance_env *env,
+                                struct arena *a, struct arena *scratch)
 {
     struct instance *in = ARENA_NEW(a, struct instance);
 
@@ -43,8 +44,8 @@ struct instance *instance_empty(struct workflow *wf, const struct instance_env *
     return in;
 }
 
-int instance_new(struct instance **out, struct workflow *wf, const struct instance_env *env, struct arena *a,
-                 struct arena *scratch, struct err *e)
+int instance_new(struct instance **out, struct workflow *wf, const struct instance_env *env,
+                 struct arena *a, struct arena *scratch, struct err *e)
 {
     struct instance *in = instance_empty(wf, env, a, scratch);
     struct task *t;
@@ -120,14 +121,15 @@ enum instance_where instance_where(const struct instance *in)
     return waits_by_itself(in) || !has_errors(in) ? INSTANCE_PARKED : INSTANCE_BLOCKED;
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------- */
+/* ---- tasks ---------------------------------------------------------------------------------- */
 
 void task_append(struct instance *in, struct task *t)
 {
     if (in->n_tasks == in->cap_tasks) {
         uint32_t cap = in->cap_tasks > 0 ? in->cap_tasks * 2 : 8;
 
-        in->tasks = arena_grow(in->a, in->tasks, in->cap_tasks * sizeof *in->tasks, cap * sizeof *in->tasks);
+        in->tasks = arena_grow(in->a, in->tasks, in->cap_tasks * sizeof *in->tasks,
+                               cap * sizeof *in->tasks);
         in->cap_tasks = cap;
     }
     t->index = in->n_tasks;
@@ -145,11 +147,13 @@ void task_parent_add(struct instance *in, struct task *t, uint32_t parent)
     for (uint32_t i = 0; i < t->n_parents; i++)
         if (t->parents[i] == parent)
             return;
-    t->parents = arena_grow(in->a, t->parents, t->n_parents * sizeof *t->parents, (t->n_parents + 1) * sizeof *t->parents);
+    t->parents = arena_grow(in->a, t->parents, t->n_parents * sizeof *t->parents,
+                            (t->n_parents + 1) * sizeof *t->parents);
     t->parents[t->n_parents++] = parent;
 }
 
-struct task *task_new(struct instance *in, int32_t cell, struct str cell_name, const struct task *parent)
+struct task *task_new(struct instance *in, int32_t cell, struct str cell_name,
+                      const struct task *parent)
 {
     struct task *t;
     struct err e;
@@ -172,7 +176,8 @@ struct task *task_new(struct instance *in, int32_t cell, struct str cell_name, c
     if (parent != NULL)
         task_parent_add(in, t, parent->index);
     if (in->n_tasks > LIMIT_TASKS) {
-        struct str why = str_printf(in->a, "too many tasks: an instance runs at most %d", LIMIT_TASKS);
+        struct str why =
+            str_printf(in->a, "too many tasks: an instance runs at most %d", LIMIT_TASKS);
 
         in->full = true;
         t->status = TASK_ERROR;
@@ -216,9 +221,10 @@ bool instance_end_failed(const struct instance *in)
     return false;
 }
 
-/* ---- what is told about them ---------------------------------------------------------------------- */
+/* ---- what is told about them ---------------------------------------------------------------- */
 
-void instance_error_add(struct instance *in, const struct task *t, struct str shown, struct str description)
+void instance_error_add(struct instance *in, const struct task *t, struct str shown,
+                        struct str description)
 {
     struct error_row *row = ARENA_NEW(in->a, struct error_row);
     struct err e;

@@ -1,8 +1,9 @@
 /*
  * One run of a workflow in memory: tasks, context, traces, and the scheduler that moves it on.
  *
- * The core knows neither the database nor HTTP: what it did is left in lists marked dirty, and whoever drives it stores
- * them.  It never blocks by itself: instance_run() returns when the next node needs a worker.
+ * The core knows neither the database nor HTTP: what it did is left in lists marked dirty, and
+ * whoever drives it stores them.  It never blocks by itself: instance_run() returns when the next
+ * node needs a worker.
  *
  * An instance is used by one thread at a time.
  *
@@ -25,8 +26,8 @@ struct instance_env {
     /* Row ids; kind is an enum ids_kind.  0, or -1 when the database is away. */
     int (*next_id)(void *ctx, int kind, int64_t *out, struct err *e);
     /* The active version of a workflow by name, for sub-instances: a reference and its ids. */
-    int (*workflow_named)(void *ctx, struct str name, struct workflow **out, int64_t *activity_id, int64_t *version_id,
-                          int64_t *definition_id, struct err *e);
+    int (*workflow_named)(void *ctx, struct str name, struct workflow **out, int64_t *activity_id,
+                          int64_t *version_id, int64_t *definition_id, struct err *e);
     void *ctx;
 };
 
@@ -61,8 +62,9 @@ enum instance_where instance_where(const struct instance *in);
  * a        its memory for life; scratch is reset after each task.
  * Fails when no id can be had.
  */
-MUST_CHECK int instance_new(struct instance **out, struct workflow *wf, const struct instance_env *env, struct arena *a,
-                            struct arena *scratch, struct err *e);
+MUST_CHECK int instance_new(struct instance **out, struct workflow *wf,
+                            const struct instance_env *env, struct arena *a, struct arena *scratch,
+                            struct err *e);
 /* Gives back what is not memory of the arenas; takes NULL. */
 void instance_release(struct instance *in);
 

@@ -20,15 +20,15 @@ enum task_status {
 
 struct task {
     int64_t id;
-    uint32_t index;   /* in instance.tasks */
-    int32_t cell;     /* WF_NO_CELL: the definition has none of that name any more */
+    uint32_t index; /* in instance.tasks */
+    int32_t cell;   /* WF_NO_CELL: the definition has none of that name any more */
     struct str cell_name;
     enum task_status status;
     bool stored, dirty;
-    bool forced;      /* a replayed join: passes without its edges */
+    bool forced; /* a replayed join: passes without its edges */
     struct str output;
     int64_t created_us, updated_us, spent_us;
-    int occurrence;   /* how many tasks of this cell were there before */
+    int occurrence;    /* how many tasks of this cell were there before */
     uint32_t *parents; /* tasks it descends from, by index */
     uint32_t n_parents;
     uint32_t *arrived; /* joins: edges that came in this round */
@@ -107,7 +107,7 @@ struct instance {
     char guid[37];
     enum instance_status status;
     const char *kind; /* request, run, sub, error_handler */
-    int64_t now_us; /* wall clock, read once per task: instance_tick() */
+    int64_t now_us;   /* wall clock, read once per task: instance_tick() */
     int64_t created_us, updated_us, closed_us;
     int64_t activity_id, version_id, definition_id;
     int64_t request_id, request_us; /* 0 = none */
@@ -115,8 +115,8 @@ struct instance {
     int depth;
     struct str label, owner, proxy_name;
     int64_t user_id;
-    struct val user;    /* variable `user`, null without */
-    struct val request; /* variable `request` */
+    struct val user;           /* variable `user`, null without */
+    struct val request;        /* variable `request` */
     struct str request_status; /* set_request_status; .p NULL = not set */
     bool step_durable, sync;
     bool stored, dirty;
@@ -128,20 +128,20 @@ struct instance {
     /* tasks */
     struct task **tasks;
     uint32_t n_tasks, cap_tasks;
-    int32_t *latest;         /* per cell: index of its latest task, or -1 */
-    uint32_t *queue;         /* runnable tasks, first in first out */
+    int32_t *latest; /* per cell: index of its latest task, or -1 */
+    uint32_t *queue; /* runnable tasks, first in first out */
     uint32_t q_head, q_tail, q_cap;
-    uint32_t *ends;          /* activated ends */
+    uint32_t *ends; /* activated ends */
     uint32_t n_ends, cap_ends;
-    uint32_t n_waiting;      /* parked tasks other than joins */
-    uint32_t n_joins;        /* waiting joins */
-    bool full;               /* LIMIT_TASKS was reached */
-    struct str end_name;     /* the end that closed it */
+    uint32_t n_waiting;  /* parked tasks other than joins */
+    uint32_t n_joins;    /* waiting joins */
+    bool full;           /* LIMIT_TASKS was reached */
+    struct str end_name; /* the end that closed it */
 
     /* context */
     struct ctx_entry *ctx;
     uint32_t n_ctx, cap_ctx;
-    struct map ctx_index;    /* key -> index + 1, kept beyond a few keys */
+    struct map ctx_index; /* key -> index + 1, kept beyond a few keys */
     struct ctx_undo *undo;
     uint32_t n_undo, cap_undo;
     size_t ctx_bytes;
@@ -151,8 +151,8 @@ struct instance {
     struct error_row *errors, **errors_tail;
     struct log_row *logs, **logs_tail;
     struct timer_row *timers; /* all of them */
-    struct str last_error; /* of the latest blocking error, for the answer */
-    uint32_t new_errors;   /* blocking errors since the driver last looked */
+    struct str last_error;    /* of the latest blocking error, for the answer */
+    uint32_t new_errors;      /* blocking errors since the driver last looked */
 
     /* at closing, before keys are cleaned */
     struct val sync_response, response, doc_response, cb_response;
@@ -163,46 +163,48 @@ struct instance {
     struct val v_event;
 };
 
-/* ---- instance.c: rows ------------------------------------------------------------------------------- */
+/* ---- instance.c: rows ----------------------------------------------------------------------- */
 
 /* Read the clock. */
 void instance_tick(struct instance *in);
 /* An instance without start task, for loading. */
-struct instance *instance_empty(struct workflow *wf, const struct instance_env *env, struct arena *a,
-                                struct arena *scratch);
+struct instance *instance_empty(struct workflow *wf, const struct instance_env *env,
+                                struct arena *a, struct arena *scratch);
 MUST_CHECK int instance_id_next(struct instance *in, int kind, int64_t *out, struct err *e);
 /* A new task row of a cell; NULL when no id can be had or there are too many. */
-struct task *task_new(struct instance *in, int32_t cell, struct str cell_name, const struct task *parent);
+struct task *task_new(struct instance *in, int32_t cell, struct str cell_name,
+                      const struct task *parent);
 void task_append(struct instance *in, struct task *t); /* a loaded one */
 void task_parent_add(struct instance *in, struct task *t, uint32_t parent);
 struct task *task_find(const struct instance *in, int64_t id);
 void task_touch(struct instance *in, struct task *t, enum task_status s);
 uint32_t instance_errors(const struct instance *in); /* cells whose latest task is in ERROR */
 bool instance_end_failed(const struct instance *in);
-void instance_error_add(struct instance *in, const struct task *t, struct str shown, struct str description);
+void instance_error_add(struct instance *in, const struct task *t, struct str shown,
+                        struct str description);
 void instance_log(struct instance *in, const char *source, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void instance_trace_add(struct instance *in, const struct task *t, const struct node_trace *tr);
 struct timer_row *instance_timer_add(struct instance *in, const struct task *t);
 
-/* ---- context.c ------------------------------------------------------------------------------------------ */
+/* ---- context.c ------------------------------------------------------------------------------ */
 
 struct ctx_entry *context_find(const struct instance *in, struct str key);
 struct ctx_entry *context_entry(struct instance *in, struct str key); /* made when absent */
-MUST_CHECK int context_set(struct instance *in, struct str key, struct val v, bool cleanup, bool sensitive,
-                           struct err *e);
+MUST_CHECK int context_set(struct instance *in, struct str key, struct val v, bool cleanup,
+                           bool sensitive, struct err *e);
 struct val context_value(const struct instance *in, struct str key);
 /* The context as a dictionary of its own, values shared. */
 struct val context_dict(const struct instance *in, struct arena *a);
 void context_clean(struct instance *in); /* keys flagged for it go */
 
-/* ---- vars.c ------------------------------------------------------------------------------------------------ */
+/* ---- vars.c --------------------------------------------------------------------------------- */
 
 /* Surroundings of a rendering for this instance. */
 struct tmpl_run instance_tmpl_run(struct instance *in);
 /* All variables as one object (6.2), living in `a`. */
 struct val instance_variables(struct instance *in, struct arena *a);
 
-/* ---- step.c ------------------------------------------------------------------------------------------------ */
+/* ---- step.c --------------------------------------------------------------------------------- */
 
 void queue_push(struct instance *in, struct task *t);
 /* A blocking error came up: it counts for the instance and those above. */
@@ -221,26 +223,27 @@ void instance_close(struct instance *in, enum instance_status s);
 void instance_force_close(struct instance *in);
 bool instance_runnable(const struct instance *in);
 
-/* ---- sub.c ------------------------------------------------------------------------------------------------- */
+/* ---- sub.c ---------------------------------------------------------------------------------- */
 
 /* A live sub-instance of `t`; its start is queued when the definition is new. */
-MUST_CHECK int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind, struct str label,
-                       struct val request, struct instance **out, struct err *e);
+MUST_CHECK int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind,
+                       struct str label, struct val request, struct instance **out, struct err *e);
 /* Hang a loaded one below its task. */
 void sub_attach(struct instance *in, struct task *t, struct instance *child);
-/* Move live sub-instances on; those that closed wake their tasks.  INSTANCE_DONE: nothing more to do in them now. */
+/* Move live sub-instances on; those that closed wake their tasks.  INSTANCE_DONE: nothing more to
+ * do in them now. */
 enum instance_stop subs_run(struct instance *in, unsigned flags);
 struct instance *instance_top(struct instance *in);
 struct instance *instance_in_tree(struct instance *in, int64_t id);
 /* Start the error handler of a route below a blocked instance (4.9). */
-MUST_CHECK int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id, int64_t version_id,
-                             int64_t definition_id, struct err *e);
+MUST_CHECK int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id,
+                             int64_t version_id, int64_t definition_id, struct err *e);
 /* The handler of a top instance, or NULL. */
 struct instance *handler_of(const struct instance *top);
 /* Its answer keys move to the top instance once it has closed in success; false when it has not. */
 bool handler_answered(struct instance *top);
 
-/* ---- state.c ------------------------------------------------------------------------------------------------ */
+/* ---- state.c -------------------------------------------------------------------------------- */
 
 /* What a stored instance needs besides its rows, as JSON; false when there is nothing to keep. */
 bool instance_state_write(const struct instance *in, struct str *json, struct arena *a);

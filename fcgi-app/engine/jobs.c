@@ -1,8 +1,10 @@
 /*
- * Stored instances: claiming them under leases, keeping the leases alive, running them, giving them back.
+ * Stored instances: claiming them under leases, keeping the leases alive, running them, giving them
+ * back.
  *
- * Every process with -workflows does this; the rows of `jobs` decide who works on what.  A lease that is not prolonged
- * is taken over; the fence then refuses whatever the former owner still tries to store.
+ * Every process with -workflows does this; the rows of `jobs` decide who works on what.  A lease
+ * that is not prolonged is taken over; the fence then refuses whatever the former owner still tries
+ * to store.
  *
  * Rules: DESIGN 3 and 4; workflow-engine.md 4.3, 4.16.
  */
@@ -20,14 +22,15 @@ enum {
     ATTEMPTS_MAX = 5,     /* claims without progress before an instance is left alone */
 };
 
-/* ---- statements ---------------------------------------------------------------------------------------- */
+/* ---- statements ----------------------------------------------------------------------------- */
 
 const struct db_stmt job_stmt_claim = {
     "job_claim",
     "WITH due AS (SELECT id FROM jobs WHERE kind = 'instance' AND "
     "((state = 'ready' AND due_on <= now()) OR (state = 'leased' AND lease_until < now())) "
     "ORDER BY priority DESC, due_on, id LIMIT $1 FOR UPDATE SKIP LOCKED) "
-    "UPDATE jobs j SET state = 'leased', lease_owner = $2, lease_until = now() + $3::bigint * interval '1 ms', "
+    "UPDATE jobs j SET state = 'leased', lease_owner = $2, lease_until = now() + $3::bigint * "
+    "interval '1 ms', "
     "fence = j.fence + 1, attempts = j.attempts + 1 FROM due WHERE j.id = due.id "
     "RETURNING j.id, j.ref_id, " DB_TS("j.ref_on") ", j.fence, j.attempts",
     3};
@@ -42,14 +45,16 @@ const struct db_stmt job_stmt_take = {
     "job_take",
     "INSERT INTO jobs (id, kind, ref_id, ref_on, state, lease_owner, lease_until, fence) "
     "VALUES ($1, 'instance', $2, $3, 'leased', $4, now() + $5::bigint * interval '1 ms', 1) "
-    "ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL DO UPDATE SET state = 'leased', lease_owner = $4, "
+    "ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL DO UPDATE SET state = 'leased', "
+    "lease_owner = $4, "
     "lease_until = now() + $5::bigint * interval '1 ms', fence = jobs.fence + 1, attempts = 0 "
     "WHERE jobs.state <> 'leased' OR jobs.lease_until < now() RETURNING id, fence",
     5};
 
 const struct db_stmt job_stmt_return = {
     "job_return",
-    "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL, due_on = now() + $3::bigint * interval '1 ms' "
+    "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL, due_on = now() + "
+    "$3::bigint * interval '1 ms' "
     "WHERE id = $1 AND fence = $2",
     3};
 
@@ -59,8 +64,7 @@ const struct db_stmt job_stmt_fail = {
     "WHERE id = $1 AND fence = $2",
     3};
 
-
-/* ---- leases of this process ------------------------------------------------------------------------------ */
+/* ---- leases of this process ----------------------------------------------------------------- */
 
 bool jobs_here(const struct engine *en)
 {
@@ -115,7 +119,8 @@ void lease_drop(struct run *r)
     pthread_mutex_unlock(&en->jobs_lock);
 }
 
-static void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n)
+static void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg *args,
+                        size_t n)
 {
     struct db_conn *c = NULL;
     struct err e;
@@ -128,7 +133,8 @@ static void exec_logged(struct engine *en, const struct db_stmt *s, const struct
 /* Somebody else may have it, after a while. */
 void lease_return(struct run *r, int64_t after_ms)
 {
-    exec_logged(r->en, &job_stmt_return, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(after_ms)));
+    exec_logged(r->en, &job_stmt_return,
+                DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(after_ms)));
 }
 
 int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e)
@@ -146,8 +152,8 @@ int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct er
         rc = db_get(en->o.db, &c, e);
         if (rc == 0)
             rc = db_query_in(c, &job_stmt_take,
-                             DB_ARGS(DB_INT(id), DB_INT(instance_id), DB_TIME(created_us), DB_C(en->owner),
-                                     DB_INT(en->o.lease_ms)),
+                             DB_ARGS(DB_INT(id), DB_INT(instance_id), DB_TIME(created_us),
+                                     DB_C(en->owner), DB_INT(en->o.lease_ms)),
                              &res, r->a, e);
         db_put(en->o.db, c);
         if (rc != 0)
@@ -167,9 +173,10 @@ int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct er
     return 0;
 }
 
-/* ---- running ----------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------- */
 
-/* Store, waiting out a database that is away; anything else means that the instance is not ours any more. */
+/* Store, waiting out a database that is away; anything else means that the instance is not ours any
+ * more. */
 int run_store(struct run *r, enum lease_end lease, struct err *e)
 {
     for (;;) {
@@ -178,7 +185,9 @@ int run_store(struct run *r, enum lease_end lease, struct err *e)
             return 0;
         }
         if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL)
-            err_set(e, ERR_CONFLICT, "the lease of transaction %lld was lost: another process has it", (long long)r->in->id);
+            err_set(e, ERR_CONFLICT,
+                    "the lease of transaction %lld was lost: another process has it",
+                    (long long)r->in->id);
         if ((e->code != ERR_DB && e->code != ERR_BUSY) || r->en->jobs_stop)
             return -1;
         usleep(STORE_RETRY_MS * 1000);
@@ -244,7 +253,7 @@ void lease_run(struct run *r)
     run_free(r);
 }
 
-/* ---- claiming ------------------------------------------------------------------------------------------------ */
+/* ---- claiming ------------------------------------------------------------------------------- */
 
 struct claim {
     struct run *run;
@@ -265,7 +274,8 @@ static void run_claimed(void *arg)
         if (e.code == ERR_DB || (e.code == ERR_BUSY && cl->attempts < ATTEMPTS_MAX))
             lease_return(r, 1000);
         else
-            exec_logged(r->en, &job_stmt_fail, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_C(e.msg)));
+            exec_logged(r->en, &job_stmt_fail,
+                        DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_C(e.msg)));
     } else {
         r->in->attempt = cl->attempts;
         if (run_drive(r, &e) != 0)
@@ -300,7 +310,8 @@ static void start_claimed(struct engine *en, const struct cfg *cfg, const PGresu
     run_free(r);
 }
 
-/* Take what is due, as much as there is room for.  A database that is away is reported by the pool. */
+/* Take what is due, as much as there is room for.  A database that is away is reported by the pool.
+ */
 static void claim(struct engine *en)
 {
     struct db_conn *c = NULL;
@@ -316,7 +327,8 @@ static void claim(struct engine *en)
     if (room <= 0)
         return;
     if (db_get(en->o.db, &c, &e) == 0 &&
-        db_query(c, &job_stmt_claim, DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)), &res, &e) == 0) {
+        db_query(c, &job_stmt_claim, DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)),
+                 &res, &e) == 0) {
         db_put(en->o.db, c);
         c = NULL;
         n = PQntuples(res);
@@ -347,7 +359,8 @@ static void prolong(struct engine *en)
     pthread_mutex_unlock(&en->jobs_lock);
     buf_putc(&ids, '}');
     if (ids.len > 2)
-        exec_logged(en, &job_stmt_prolong, DB_ARGS(DB_STR(buf_str(&ids)), DB_C(en->owner), DB_INT(en->o.lease_ms)));
+        exec_logged(en, &job_stmt_prolong,
+                    DB_ARGS(DB_STR(buf_str(&ids)), DB_C(en->owner), DB_INT(en->o.lease_ms)));
     arena_free(a);
 }
 

@@ -1,5 +1,6 @@
 /*
- * What a running node is offered: leaving, waiting, reading and telling.  Writing to the context: context.c.
+ * What a running node is offered: leaving, waiting, reading and telling.  Writing to the context:
+ * context.c.
  */
 #include "engine/instance_int.h"
 
@@ -52,7 +53,8 @@ void node_log(struct node_run *r, const char *fmt, ...)
     instance_log(r->inst, str_cstr(r->a, r->cell), "%s", text);
 }
 
-enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key, const char *output)
+enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key,
+                             const char *output)
 {
     struct timer_row *row = instance_timer_add(r->inst, r->task);
 
@@ -100,7 +102,8 @@ void node_request_status(struct node_run *r, struct str status)
     top->dirty = true;
 }
 
-int node_task_status(struct node_run *r, struct str cell, bool error, struct str message, struct err *e)
+int node_task_status(struct node_run *r, struct str cell, bool error, struct str message,
+                     struct err *e)
 {
     const struct wf_cell *c = wf_cell_find(r->inst->wf, cell);
     int32_t at = c != NULL ? r->inst->latest[c - r->inst->wf->cells] : -1;
@@ -120,7 +123,8 @@ int node_task_status(struct node_run *r, struct str cell, bool error, struct str
     task_touch(r->inst, t, error ? TASK_ERROR : TASK_OK);
     if (error) {
         instance_error_add(r->inst, t, str_slice(message, 0, 200), message);
-        instance_blocked(r->inst, str_printf(r->inst->a, "%.*s: %.*s", STR_ARG(cell), STR_ARG(message)));
+        instance_blocked(r->inst,
+                         str_printf(r->inst->a, "%.*s: %.*s", STR_ARG(cell), STR_ARG(message)));
     }
     return 0;
 }
@@ -143,5 +147,6 @@ struct gw_http *node_http(const struct node_run *r)
 /* By cell and turn, not by row id: a stretch repeated after a crash gives its tasks new rows. */
 struct str node_idempotency_key(const struct node_run *r)
 {
-    return str_printf(r->a, "%s-%016llx-%d", r->inst->guid, (unsigned long long)str_hash(r->cell), r->task->occurrence);
+    return str_printf(r->a, "%s-%016llx-%d", r->inst->guid, (unsigned long long)str_hash(r->cell),
+                      r->task->occurrence);
 }

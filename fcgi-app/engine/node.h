@@ -1,8 +1,9 @@
 /*
  * The node contract: what a node type is made of, and what the engine offers a running node.
  *
- * A node is a table and a function.  The table (`params`, `outputs`) feeds validation, rendering, the
- * catalogue of the API and the editor's forms; the function sees its parameters rendered and typed.
+ * A node is a table and a function.  The table (`params`, `outputs`) feeds validation, rendering,
+ * the catalogue of the API and the editor's forms; the function sees its parameters rendered and
+ * typed.
  *
  * Rules: workflow-engine.md 2 (natures, outputs) and 3 (nodes).
  */
@@ -20,32 +21,32 @@ struct tmpl;
 /* ---- parameters ---------------------------------------------------------------------------- */
 
 /*
- * Kinds of parameters: the nature shown to the editor, and the type of the member of the node's struct.
- * "rendered" texts are templates; the others are structure and taken as they are.
+ * Kinds of parameters: the nature shown to the editor, and the type of the member of the node's
+ * struct. "rendered" texts are templates; the others are structure and taken as they are.
  */
 enum param_kind {
-    PARAM_LINE,        /* none: rendered, trimmed          -> struct str */
-    PARAM_JINJA,       /* jinja: rendered                  -> struct str */
-    PARAM_JSON,        /* json: rendered                   -> struct str */
-    PARAM_INT,         /* none, validation int: rendered   -> int64_t */
-    PARAM_MSEC,        /* none: rendered duration          -> int64_t, milliseconds */
-    PARAM_DATA,        /* python: rendered, then read as a literal -> struct val, undefined when empty */
-    PARAM_EXPR,        /* python_bool: see node_expr_true  -> const struct node_expr * */
-    PARAM_BODY,        /* http_body: the chosen form only  -> struct node_body */
-    PARAM_BOOL,        /* boolean                          -> bool */
-    PARAM_CHOICE,      /* list                             -> struct str */
-    PARAM_KEY,         /* context_key: key rendered        -> struct node_key */
-    PARAM_KEYS,        /* context_keys: see node_text      -> struct node_key_values */
-    PARAM_HEADERS,     /* http_headers: rendered           -> struct node_pairs */
-    PARAM_SWITCH,      /* python_switch                    -> struct node_cases */
-    PARAM_OUTPUTS,     /* outputs: custom outputs          -> struct node_strs */
-    PARAM_ENDS,        /* workflow_ends: custom outputs    -> struct node_strs */
-    PARAM_STRINGS,     /* strings: rendered entries        -> struct node_strs */
-    PARAM_RETRY,       /* retry                            -> struct val, undefined when empty */
-    PARAM_SESSION,     /* session_holder: rendered         -> struct str */
-    PARAM_ACTIVITY,    /* activity: rendered               -> struct str */
-    PARAM_TASK,        /* task                             -> struct str */
-    PARAM_TIMER,       /* timer                            -> struct str */
+    PARAM_LINE,   /* none: rendered, trimmed          -> struct str */
+    PARAM_JINJA,  /* jinja: rendered                  -> struct str */
+    PARAM_JSON,   /* json: rendered                   -> struct str */
+    PARAM_INT,    /* none, validation int: rendered   -> int64_t */
+    PARAM_MSEC,   /* none: rendered duration          -> int64_t, milliseconds */
+    PARAM_DATA,   /* python: rendered, then read as a literal -> struct val, undefined when empty */
+    PARAM_EXPR,   /* python_bool: see node_expr_true  -> const struct node_expr * */
+    PARAM_BODY,   /* http_body: the chosen form only  -> struct node_body */
+    PARAM_BOOL,   /* boolean                          -> bool */
+    PARAM_CHOICE, /* list                             -> struct str */
+    PARAM_KEY,    /* context_key: key rendered        -> struct node_key */
+    PARAM_KEYS,   /* context_keys: see node_text      -> struct node_key_values */
+    PARAM_HEADERS,  /* http_headers: rendered           -> struct node_pairs */
+    PARAM_SWITCH,   /* python_switch                    -> struct node_cases */
+    PARAM_OUTPUTS,  /* outputs: custom outputs          -> struct node_strs */
+    PARAM_ENDS,     /* workflow_ends: custom outputs    -> struct node_strs */
+    PARAM_STRINGS,  /* strings: rendered entries        -> struct node_strs */
+    PARAM_RETRY,    /* retry                            -> struct val, undefined when empty */
+    PARAM_SESSION,  /* session_holder: rendered         -> struct str */
+    PARAM_ACTIVITY, /* activity: rendered               -> struct str */
+    PARAM_TASK,     /* task                             -> struct str */
+    PARAM_TIMER,    /* timer                            -> struct str */
     PARAM_KINDS
 };
 
@@ -164,8 +165,8 @@ struct node_type {
     unsigned flags;
     enum node_rc (*run)(struct node_run *r, struct err *e);
     /*
-     * A parked task of this node wakes up: its timer is due or its sub-instance has closed.  NULL: the task
-     * fires the output it was parked with.
+     * A parked task of this node wakes up: its timer is due or its sub-instance has closed.  NULL:
+     * the task fires the output it was parked with.
      */
     enum node_rc (*wake)(struct node_run *r, struct err *e);
 };
@@ -178,22 +179,24 @@ struct node_table {
 
 const struct node_type *node_table_find(const struct node_table *t, struct str name);
 
-/* ---- one execution ----------------------------------------------------------------------------- */
+/* ---- one execution -----------------------------------------------------------------------------
+ */
 
 struct node_run {
-    const void *cfg;  /* the node's struct, parameters rendered */
-    struct arena *a;  /* scratch: ends with this execution */
-    struct str cell;  /* name of the cell */
-    int64_t now_us;   /* wall clock at the start of the execution */
-    int attempt;      /* 1; more after a crash or a replay of the same task row */
-    bool sync;        /* somebody waits for the answer */
-    bool woken;       /* called by `wake` */
-    int tries;        /* how often this task was parked before */
+    const void *cfg; /* the node's struct, parameters rendered */
+    struct arena *a; /* scratch: ends with this execution */
+    struct str cell; /* name of the cell */
+    int64_t now_us;  /* wall clock at the start of the execution */
+    int attempt;     /* 1; more after a crash or a replay of the same task row */
+    bool sync;       /* somebody waits for the answer */
+    bool woken;      /* called by `wake` */
+    int tries;       /* how often this task was parked before */
     struct instance *inst;
     struct task *task;
 };
 
-/* Which output to leave by; alias ok = success (workflow-engine.md 2.9) is the engine's.  Returns NODE_OK. */
+/* Which output to leave by; alias ok = success (workflow-engine.md 2.9) is the engine's.  Returns
+ * NODE_OK. */
 enum node_rc node_fire(struct node_run *r, const char *output);
 enum node_rc node_fire_str(struct node_run *r, struct str output);
 /* True when the cell shows that output and a transition leaves by it. */
@@ -204,17 +207,22 @@ bool node_linked(const struct node_run *r, struct str output);
  *
  * Fails with ERR_LIMIT (255 characters, 8 MiB, 64 MiB) and ERR_INVALID (value without JSON form).
  */
-MUST_CHECK int node_set(struct node_run *r, const struct node_key *key, struct val v, struct err *e);
+MUST_CHECK int node_set(struct node_run *r, const struct node_key *key, struct val v,
+                        struct err *e);
 /* As node_set, for what must be shown as "********". */
-MUST_CHECK int node_set_secret(struct node_run *r, const struct node_key *key, struct val v, struct err *e);
+MUST_CHECK int node_set_secret(struct node_run *r, const struct node_key *key, struct val v,
+                               struct err *e);
 /* Everything written after the mark is taken back: for all-or-nothing setters. */
 size_t node_context_mark(const struct node_run *r);
 void node_context_undo(struct node_run *r, size_t mark);
 
 /* Render a template of PARAM_KEYS; living in r->a. */
-MUST_CHECK int node_text_render(struct node_run *r, const struct node_text *t, struct str *out, struct err *e);
-/* Evaluate (workflow-engine.md 2.8); empty text, unknown name or syntax error fail with ERR_INVALID. */
-MUST_CHECK int node_expr_true(struct node_run *r, const struct node_expr *x, bool *out, struct err *e);
+MUST_CHECK int node_text_render(struct node_run *r, const struct node_text *t, struct str *out,
+                                struct err *e);
+/* Evaluate (workflow-engine.md 2.8); empty text, unknown name or syntax error fail with
+ * ERR_INVALID. */
+MUST_CHECK int node_expr_true(struct node_run *r, const struct node_expr *x, bool *out,
+                              struct err *e);
 
 /* A message exchanged with the outside (workflow-engine.md 3.3 "trace"); copied. */
 struct node_trace {
@@ -233,10 +241,12 @@ void node_log(struct node_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
  *
  * type  "timer", "retry", ...; key may be empty.  Returns NODE_WAIT.
  */
-enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key, const char *output);
+enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key,
+                             const char *output);
 
 /*
- * Cancel pending timers of the instance: those of a cell, those of a key, or of both when both are given.
+ * Cancel pending timers of the instance: those of a cell, those of a key, or of both when both are
+ * given.
  *
  * Their tasks end OK with output `output`, firing nothing.  Returns how many there were.
  */
@@ -245,14 +255,15 @@ size_t node_timers_stop(struct node_run *r, struct str cell, struct str key, con
 /*
  * Start the active version of a workflow as sub-instance and park until it has closed (macro).
  *
- * Fails with ERR_NOT_FOUND (no such workflow), ERR_LIMIT (nested too deep).  While waking up, node_sub_result tells
- * how it ended.
+ * Fails with ERR_NOT_FOUND (no such workflow), ERR_LIMIT (nested too deep).  While waking up,
+ * node_sub_result tells how it ended.
  */
-enum node_rc node_sub_start(struct node_run *r, struct str workflow, struct val input, struct err *e);
+enum node_rc node_sub_start(struct node_run *r, struct str workflow, struct val input,
+                            struct err *e);
 struct node_sub_result {
-    bool success;       /* closed in success */
-    struct str end;     /* cell name of the end that closed it, empty without */
-    struct val answer;  /* its *cb_response*, undefined without */
+    bool success;      /* closed in success */
+    struct str end;    /* cell name of the end that closed it, empty without */
+    struct val answer; /* its *cb_response*, undefined without */
     int64_t instance_id;
 };
 bool node_sub_result(struct node_run *r, struct node_sub_result *out);
@@ -260,14 +271,16 @@ bool node_sub_result(struct node_run *r, struct node_sub_result *out);
 /* Free status of the request (set_request_status). */
 void node_request_status(struct node_run *r, struct str status);
 /* Status of the latest task of a cell (set_task_status): ERR_NOT_FOUND without one. */
-MUST_CHECK int node_task_status(struct node_run *r, struct str cell, bool error, struct str message, struct err *e);
+MUST_CHECK int node_task_status(struct node_run *r, struct str cell, bool error, struct str message,
+                                struct err *e);
 /* The variable `user`, or null. */
 struct val node_user(const struct node_run *r);
 
 /* What a node may call: configuration snapshot of this stretch, HTTP with named gateways. */
 const struct cfg *node_cfg(const struct node_run *r);
 struct gw_http *node_http(const struct node_run *r);
-/* The same for every execution of this turn of the cell, across crashes: "<guid>-<hash of the cell>-<turn>". */
+/* The same for every execution of this turn of the cell, across crashes: "<guid>-<hash of the
+ * cell>-<turn>". */
 struct str node_idempotency_key(const struct node_run *r);
 
 #endif

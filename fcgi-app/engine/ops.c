@@ -1,8 +1,9 @@
 /*
- * What people do with stored instances: replay, skip, rollback, force close, reopen, edit the context.
+ * What people do with stored instances: replay, skip, rollback, force close, reopen, edit the
+ * context.
  *
- * Each operation takes the instance's lease like any run does, changes it in memory, lets it go on to its next park, and
- * gives the lease back.
+ * Each operation takes the instance's lease like any run does, changes it in memory, lets it go on
+ * to its next park, and gives the lease back.
  *
  * Rules: workflow-engine.md 4.7, 4.15, 4.16.
  */
@@ -12,18 +13,20 @@
 #include "base/log.h"
 #include "gateway/mask.h"
 
-/* ---- statements ------------------------------------------------------------------------------------------ */
+/* ---- statements ----------------------------------------------------------------------------- */
 
-const struct db_stmt op_stmt_replayed = {
-    "op_errors_replayed",
-    "UPDATE errors SET replayed = true WHERE instance_id = $1 AND instance_on = $2 AND task_id = $3 AND NOT replayed", 3};
+const struct db_stmt op_stmt_replayed = {"op_errors_replayed",
+                                         "UPDATE errors SET replayed = true WHERE instance_id = $1 "
+                                         "AND instance_on = $2 AND task_id = $3 AND NOT replayed",
+                                         3};
 
 const struct db_stmt op_stmt_definition = {
     "op_definition",
     "UPDATE instances SET definition_id = definition_put($3) WHERE id = $1 AND created_on = $2", 3};
 
 const struct db_stmt op_stmt_timer = {
-    "op_timer", "SELECT instance_id, " DB_TS("instance_on") ", status FROM timers WHERE id = $1", 1};
+    "op_timer", "SELECT instance_id, " DB_TS("instance_on") ", status FROM timers WHERE id = $1",
+    1};
 
 const struct db_stmt op_stmt_audit = {
     "op_audit",
@@ -31,10 +34,10 @@ const struct db_stmt op_stmt_audit = {
     "VALUES ($1, $2, 'update', $3, 'transaction', $4)",
     4};
 
+/* ---- holding an instance -------------------------------------------------------------------- */
 
-/* ---- holding an instance ------------------------------------------------------------------------------------ */
-
-static int exec(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n, struct err *e)
+static int exec(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n,
+                struct err *e)
 {
     struct db_conn *c = NULL;
     int rc = db_get(en->o.db, &c, e);
@@ -63,13 +66,15 @@ static int op_refuse(struct run *r)
 }
 
 /* Take the lease of the tree an instance belongs to and read it; *in is the instance asked for. */
-static int op_begin(struct engine *en, int64_t id, struct run **out, struct instance **in, struct err *e)
+static int op_begin(struct engine *en, int64_t id, struct run **out, struct instance **in,
+                    struct err *e)
 {
     int64_t created_us, top = id;
     const struct cfg *cfg;
     struct run *r;
 
-    if (instance_when(en, id, &created_us, e) != 0 || instance_top_of(en, &top, &created_us, e) != 0)
+    if (instance_when(en, id, &created_us, e) != 0 ||
+        instance_top_of(en, &top, &created_us, e) != 0)
         return -1;
     cfg = cfg_get(en->o.cfg);
     r = run_new(en, cfg);
@@ -97,7 +102,8 @@ static struct str name_of(const struct principal *who)
 }
 
 /* A line in the logs of the instance and a record in the audit. */
-static void op_note(struct run *r, struct instance *in, const struct principal *who, const char *what)
+static void op_note(struct run *r, struct instance *in, const struct principal *who,
+                    const char *what)
 {
     struct err e;
 
@@ -117,7 +123,7 @@ static int op_finish(struct run *r, bool go_on, struct err *e)
     return rc;
 }
 
-/* ---- tasks ---------------------------------------------------------------------------------------------------- */
+/* ---- tasks ---------------------------------------------------------------------------------- */
 
 static void drop_timers_of(struct instance *in, const struct task *t)
 {
@@ -128,7 +134,8 @@ static void drop_timers_of(struct instance *in, const struct task *t)
         }
 }
 
-static int check_task(const struct instance *in, const struct task *t, enum engine_act act, struct err *e)
+static int check_task(const struct instance *in, const struct task *t, enum engine_act act,
+                      struct err *e)
 {
     if (t == NULL) {
         err_set(e, ERR_NOT_FOUND, "there is no such task");
@@ -151,7 +158,8 @@ static int check_task(const struct instance *in, const struct task *t, enum engi
 
 static int end_task(struct instance *in, struct task *t, const char *output, struct err *e)
 {
-    const struct wf_out *o = t->cell != WF_NO_CELL ? wf_out_find(&in->wf->cells[t->cell], str_c(output)) : NULL;
+    const struct wf_out *o =
+        t->cell != WF_NO_CELL ? wf_out_find(&in->wf->cells[t->cell], str_c(output)) : NULL;
 
     if (o == NULL) {
         err_set(e, ERR_INVALID, "\"%.*s\" has no output \"%s\"", STR_ARG(t->cell_name), output);
@@ -189,7 +197,8 @@ int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enu
         task_touch(in, t, TASK_QUEUED);
         queue_push(in, t);
     }
-    if (exec(en, &op_stmt_replayed, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_INT(task_id)), e) != 0) {
+    if (exec(en, &op_stmt_replayed,
+             DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_INT(task_id)), e) != 0) {
         op_end(r); /* the lease expires by itself: what we hold is not what is stored */
         return -1;
     }
@@ -197,11 +206,12 @@ int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enu
     return op_finish(r, true, e);
 }
 
-/* ---- status ------------------------------------------------------------------------------------------------------ */
+/* ---- status --------------------------------------------------------------------------------- */
 
 static bool is_close(struct str s)
 {
-    static const char *const names[] = {"CLOSED_IN_ERROR", "CLOSED_IN_ERRORS", "CLOSE_IN_ERROR", "ERROR"};
+    static const char *const names[] = {"CLOSED_IN_ERROR", "CLOSED_IN_ERRORS", "CLOSE_IN_ERROR",
+                                        "ERROR"};
 
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (str_ieq(s, str_c(names[i])))
@@ -209,15 +219,16 @@ static bool is_close(struct str s)
     return false;
 }
 
-int engine_set_status(struct engine *en, int64_t instance_id, struct str status, const struct principal *who,
-                      struct err *e)
+int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
+                      const struct principal *who, struct err *e)
 {
     bool close = is_close(status);
     struct instance *in;
     struct run *r;
 
     if (!close && !str_ieq(status, STR("ACTIVE"))) {
-        err_set(e, ERR_INVALID, "status \"%.*s\" cannot be set: ACTIVE reopens, CLOSED_IN_ERROR closes",
+        err_set(e, ERR_INVALID,
+                "status \"%.*s\" cannot be set: ACTIVE reopens, CLOSED_IN_ERROR closes",
                 STR_ARG(str_slice(status, 0, 100)));
         return -1;
     }
@@ -237,10 +248,10 @@ int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
     return op_finish(r, close && in != r->in, e);
 }
 
-/* ---- context and definition ----------------------------------------------------------------------------------------- */
+/* ---- context and definition ----------------------------------------------------------------- */
 
-int engine_set_context(struct engine *en, int64_t instance_id, struct str key, struct val v, const struct principal *who,
-                       struct err *e)
+int engine_set_context(struct engine *en, int64_t instance_id, struct str key, struct val v,
+                       const struct principal *who, struct err *e)
 {
     const struct ctx_entry *before;
     struct instance *in;
@@ -255,15 +266,16 @@ int engine_set_context(struct engine *en, int64_t instance_id, struct str key, s
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
     before = context_find(in, key);
-    if (context_set(in, key, v, before != NULL && before->cleanup, before != NULL && before->sensitive, e) != 0)
+    if (context_set(in, key, v, before != NULL && before->cleanup,
+                    before != NULL && before->sensitive, e) != 0)
         return op_refuse(r);
     in->updated_us = clock_wall_us(en->clock);
     op_note(r, in, who, arena_printf(r->a, "context key \"%.*s\" changed", STR_ARG(key)));
     return op_finish(r, false, e);
 }
 
-int engine_set_definition(struct engine *en, int64_t instance_id, struct str text, const struct principal *who,
-                          struct err *e)
+int engine_set_definition(struct engine *en, int64_t instance_id, struct str text,
+                          const struct principal *who, struct err *e)
 {
     struct workflow *wf;
     struct instance *in;
@@ -276,13 +288,15 @@ int engine_set_definition(struct engine *en, int64_t instance_id, struct str tex
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
     created_us = in->created_us;
-    if (exec(en, &op_stmt_definition, DB_ARGS(DB_INT(instance_id), DB_TIME(created_us), DB_STR(text)), e) != 0)
+    if (exec(en, &op_stmt_definition,
+             DB_ARGS(DB_INT(instance_id), DB_TIME(created_us), DB_STR(text)), e) != 0)
         return op_refuse(r);
     op_note(r, in, who, "definition replaced");
     return op_finish(r, false, e);
 }
 
-int engine_template_context(struct engine *en, int64_t instance_id, struct val *out, struct arena *a, struct err *e)
+int engine_template_context(struct engine *en, int64_t instance_id, struct val *out,
+                            struct arena *a, struct err *e)
 {
     const struct cfg *cfg;
     int64_t created_us;
@@ -301,7 +315,7 @@ int engine_template_context(struct engine *en, int64_t instance_id, struct val *
     return rc;
 }
 
-/* ---- timers ------------------------------------------------------------------------------------------------------------ */
+/* ---- timers --------------------------------------------------------------------------------- */
 
 static int timer_instance(struct engine *en, int64_t timer_id, int64_t *instance_id, struct err *e)
 {
@@ -309,7 +323,8 @@ static int timer_instance(struct engine *en, int64_t timer_id, int64_t *instance
     PGresult *res = NULL;
     int rc = -1;
 
-    if (db_get(en->o.db, &c, e) != 0 || db_query(c, &op_stmt_timer, DB_ARGS(DB_INT(timer_id)), &res, e) != 0)
+    if (db_get(en->o.db, &c, e) != 0 ||
+        db_query(c, &op_stmt_timer, DB_ARGS(DB_INT(timer_id)), &res, e) != 0)
         goto out;
     if (PQntuples(res) == 0) {
         err_set(e, ERR_NOT_FOUND, "there is no timer %lld", (long long)timer_id);
@@ -337,14 +352,16 @@ static void cancel_timer(struct instance *in, struct timer_row *t, const struct 
     task_fail(in, task, &why);
 }
 
-int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us, const struct principal *who, struct err *e)
+int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us,
+                     const struct principal *who, struct err *e)
 {
     struct timer_row *t;
     int64_t instance_id;
     struct instance *in;
     struct run *r;
 
-    if (timer_instance(en, timer_id, &instance_id, e) != 0 || op_begin(en, instance_id, &r, &in, e) != 0)
+    if (timer_instance(en, timer_id, &instance_id, e) != 0 ||
+        op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
     for (t = in->timers; t != NULL && t->id != timer_id; t = t->next)
         continue;
@@ -362,7 +379,7 @@ int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us, const s
     return op_finish(r, at_us <= 0, e);
 }
 
-/* ---- showing ------------------------------------------------------------------------------------------------------------ */
+/* ---- showing -------------------------------------------------------------------------------- */
 
 struct str engine_context_shown(struct val v, bool sensitive, struct arena *a)
 {

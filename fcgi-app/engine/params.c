@@ -1,9 +1,9 @@
 /*
  * Parameters: from what a definition holds to the members of a node's struct.
  *
- * Reading happens once, when a workflow is compiled: what holds no template is converted there and then copied with
- * the image of the struct; only the rest is rendered per execution.  Every nature accepts both the text the editor
- * writes and the structure it stands for.
+ * Reading happens once, when a workflow is compiled: what holds no template is converted there and
+ * then copied with the image of the struct; only the rest is rendered per execution.  Every nature
+ * accepts both the text the editor writes and the structure it stands for.
  *
  * Rules: workflow-engine.md 2.5 to 2.8.
  */
@@ -44,7 +44,7 @@ const struct param_kind_info *param_kind_info(enum param_kind k)
     return &kinds[k];
 }
 
-/* ---- reading what was written -------------------------------------------------------------------- */
+/* ---- reading what was written --------------------------------------------------------------- */
 
 /* The text of a value of any type: what a text field would hold. */
 static struct str raw_text(struct val raw, struct arena *a)
@@ -75,7 +75,8 @@ static struct val raw_data(struct val raw, struct arena *a)
     return v;
 }
 
-int node_text_compile(struct node_text *t, struct val raw, struct tmpl_cache *templates, struct arena *a, struct err *e)
+int node_text_compile(struct node_text *t, struct val raw, struct tmpl_cache *templates,
+                      struct arena *a, struct err *e)
 {
     struct tmpl_env env = tmpl_env_platform;
     struct str text, lang = STR("");
@@ -99,7 +100,8 @@ int node_text_compile(struct node_text *t, struct val raw, struct tmpl_cache *te
     return tmpl_cache_get(templates, text, STR(""), &env, &t->tmpl, e);
 }
 
-int node_text_run(const struct node_text *t, const struct tmpl_run *run, struct str *out, struct arena *a, struct err *e)
+int node_text_run(const struct node_text *t, const struct tmpl_run *run, struct str *out,
+                  struct arena *a, struct err *e)
 {
     struct buf b;
 
@@ -116,9 +118,10 @@ int node_text_run(const struct node_text *t, const struct tmpl_run *run, struct 
     return 0;
 }
 
-/* ---- expressions ------------------------------------------------------------------------------------ */
+/* ---- expressions ---------------------------------------------------------------------------- */
 
-static void expr_compile(struct node_expr *x, struct val raw, struct tmpl_cache *templates, struct arena *a)
+static void expr_compile(struct node_expr *x, struct val raw, struct tmpl_cache *templates,
+                         struct arena *a)
 {
     struct err ignored;
 
@@ -127,12 +130,14 @@ static void expr_compile(struct node_expr *x, struct val raw, struct tmpl_cache 
     if (tmpl_is_plain(x->text)) {
         if (tmpl_cache_expr(templates, x->text, &x->expr, &ignored) != 0)
             x->expr = NULL;
-    } else if (tmpl_cache_get(templates, x->text, STR(""), &tmpl_env_platform, &x->render, &ignored) != 0) {
+    } else if (tmpl_cache_get(templates, x->text, STR(""), &tmpl_env_platform, &x->render,
+                              &ignored) != 0) {
         x->render = NULL;
     }
 }
 
-static int expr_eval(struct str text, const struct tmpl_run *run, struct val *out, struct arena *a, struct err *e)
+static int expr_eval(struct str text, const struct tmpl_run *run, struct val *out, struct arena *a,
+                     struct err *e)
 {
     struct tmpl *t = NULL;
     int rc;
@@ -152,7 +157,8 @@ static int expr_eval(struct str text, const struct tmpl_run *run, struct val *ou
     return rc;
 }
 
-int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *out, struct arena *a, struct err *e)
+int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *out, struct arena *a,
+                  struct err *e)
 {
     struct val v = val_undef(NULL);
     struct str text = x->text;
@@ -177,15 +183,17 @@ int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *o
     if (rc != 0)
         return -1;
     if (val_is_undef(v)) {
-        err_set(e, ERR_INVALID, "\"%.*s\" is undefined in \"%.*s\"", (int)(v.u.undef_name != NULL ? 100 : 12),
-                v.u.undef_name != NULL ? v.u.undef_name : "the result", STR_ARG(str_slice(text, 0, 200)));
+        err_set(e, ERR_INVALID, "\"%.*s\" is undefined in \"%.*s\"",
+                (int)(v.u.undef_name != NULL ? 100 : 12),
+                v.u.undef_name != NULL ? v.u.undef_name : "the result",
+                STR_ARG(str_slice(text, 0, 200)));
         return -1;
     }
     *out = val_truth(v);
     return 0;
 }
 
-/* ---- conversions of rendered text -------------------------------------------------------------------- */
+/* ---- conversions of rendered text ----------------------------------------------------------- */
 
 /* Bodies and values keep their blanks; names, numbers and URLs do not. */
 static bool as_written(enum param_kind k)
@@ -193,7 +201,8 @@ static bool as_written(enum param_kind k)
     return k == PARAM_JINJA || k == PARAM_JSON || k == PARAM_DATA;
 }
 
-static int convert(const struct param *p, struct str text, struct clock *clock, void *dst, struct arena *a, struct err *e)
+static int convert(const struct param *p, struct str text, struct clock *clock, void *dst,
+                   struct arena *a, struct err *e)
 {
     bool empty;
 
@@ -218,7 +227,8 @@ static int convert(const struct param *p, struct str text, struct clock *clock, 
         return 0;
     case PARAM_MSEC:
         *(int64_t *)dst = 0;
-        if (!empty && duration_parse(text, clock_wall_us(clock != NULL ? clock : &clock_system), 0, dst, e) != 0) {
+        if (!empty && duration_parse(text, clock_wall_us(clock != NULL ? clock : &clock_system), 0,
+                                     dst, e) != 0) {
             err_context(e, "parameter \"%s\"", p->name);
             return -1;
         }
@@ -236,11 +246,11 @@ static int convert(const struct param *p, struct str text, struct clock *clock, 
     }
 }
 
-/* ---- one reader per family of kinds -------------------------------------------------------------------- */
+/* ---- one reader per family of kinds --------------------------------------------------------- */
 
 struct reader {
     const struct param *p;
-    struct val raw;    /* as written, undefined for nothing */
+    struct val raw; /* as written, undefined for nothing */
     struct val params;
     struct tmpl_cache *templates;
     void *dst;
@@ -391,7 +401,8 @@ static int read_keys(struct reader *r, struct err *e)
 }
 
 /* Pairs as [[name, value], ...] or {name: value}; texts alternate in *out. */
-static int pairs_compile(struct reader *r, struct val data, struct node_text **out, size_t *n, bool *plain, struct err *e)
+static int pairs_compile(struct reader *r, struct val data, struct node_text **out, size_t *n,
+                         bool *plain, struct err *e)
 {
     size_t count = val_count(data);
 
@@ -427,8 +438,8 @@ static int pairs_compile(struct reader *r, struct val data, struct node_text **o
     return 0;
 }
 
-static int pairs_run(const struct node_text *texts, size_t n, const struct tmpl_run *run, struct node_pairs *out,
-                     struct arena *a, struct err *e)
+static int pairs_run(const struct node_text *texts, size_t n, const struct tmpl_run *run,
+                     struct node_pairs *out, struct arena *a, struct err *e)
 {
     out->n = n / 2;
     out->items = ARENA_ARRAY(a, struct node_pair, n / 2);
@@ -486,7 +497,8 @@ static int read_body(struct reader *r, struct err *e)
         return 0;
     }
     if (format.len > 0)
-        fields = raw_data(val_get_str(r->params, str_printf(r->a, "%s#%.*s", r->p->name, STR_ARG(format))), r->a);
+        fields = raw_data(
+            val_get_str(r->params, str_printf(r->a, "%s#%.*s", r->p->name, STR_ARG(format))), r->a);
     if (val_is_none(fields))
         return 0;
     if (pairs_compile(r, fields, &r->dyn->texts, &r->dyn->n, &plain, e) != 0)
@@ -565,7 +577,8 @@ static int read_strings(struct reader *r, struct err *e)
 
     r->dyn->texts = ARENA_ARRAY(r->a, struct node_text, list.n);
     for (size_t i = 0; i < list.n; i++) {
-        if (node_text_compile(&r->dyn->texts[i], val_str(list.items[i]), r->templates, r->a, e) != 0) {
+        if (node_text_compile(&r->dyn->texts[i], val_str(list.items[i]), r->templates, r->a, e) !=
+            0) {
             err_context(e, "parameter \"%s\", entry %zu", r->p->name, i + 1);
             return -1;
         }
@@ -592,18 +605,18 @@ static int read_retry(struct reader *r, struct err *e)
 typedef int read_fn(struct reader *r, struct err *e);
 
 static read_fn *const readers[PARAM_KINDS] = {
-    [PARAM_LINE] = read_text,       [PARAM_JINJA] = read_text,     [PARAM_INT] = read_text,
-    [PARAM_MSEC] = read_text,       [PARAM_DATA] = read_text,      [PARAM_EXPR] = read_expr,
-    [PARAM_BODY] = read_body,       [PARAM_BOOL] = read_bool,      [PARAM_CHOICE] = read_choice,
-    [PARAM_KEY] = read_key,         [PARAM_KEYS] = read_keys,      [PARAM_HEADERS] = read_headers,
-    [PARAM_SWITCH] = read_switch,   [PARAM_OUTPUTS] = read_list,   [PARAM_ENDS] = read_list,
-    [PARAM_STRINGS] = read_strings, [PARAM_RETRY] = read_retry,    [PARAM_SESSION] = read_text,
-    [PARAM_ACTIVITY] = read_text,   [PARAM_TASK] = read_plain,     [PARAM_JSON] = read_text,
+    [PARAM_LINE] = read_text,       [PARAM_JINJA] = read_text,   [PARAM_INT] = read_text,
+    [PARAM_MSEC] = read_text,       [PARAM_DATA] = read_text,    [PARAM_EXPR] = read_expr,
+    [PARAM_BODY] = read_body,       [PARAM_BOOL] = read_bool,    [PARAM_CHOICE] = read_choice,
+    [PARAM_KEY] = read_key,         [PARAM_KEYS] = read_keys,    [PARAM_HEADERS] = read_headers,
+    [PARAM_SWITCH] = read_switch,   [PARAM_OUTPUTS] = read_list, [PARAM_ENDS] = read_list,
+    [PARAM_STRINGS] = read_strings, [PARAM_RETRY] = read_retry,  [PARAM_SESSION] = read_text,
+    [PARAM_ACTIVITY] = read_text,   [PARAM_TASK] = read_plain,   [PARAM_JSON] = read_text,
     [PARAM_TIMER] = read_plain,
 };
 
-int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates, void *image,
-                  struct param_dyn *dyn, bool *is_dyn, struct arena *a, struct err *e)
+int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates,
+                  void *image, struct param_dyn *dyn, bool *is_dyn, struct arena *a, struct err *e)
 {
     struct reader r = {
         .p = p,
@@ -625,10 +638,10 @@ int param_compile(const struct param *p, struct val params, struct tmpl_cache *t
     return readers[p->kind](&r, e);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------------------ */
+/* ---- rendering ------------------------------------------------------------------------------ */
 
-static int render_one(const struct param_dyn *d, const struct tmpl_run *run, struct clock *clock, void *dst,
-                      struct arena *a, struct err *e)
+static int render_one(const struct param_dyn *d, const struct tmpl_run *run, struct clock *clock,
+                      void *dst, struct arena *a, struct err *e)
 {
     struct str text = STR("");
 
@@ -672,8 +685,8 @@ static int render_one(const struct param_dyn *d, const struct tmpl_run *run, str
     }
 }
 
-int param_render(const struct param_dyn *d, const struct tmpl_run *run, struct clock *clock, void *cfg, struct arena *a,
-                 struct err *e)
+int param_render(const struct param_dyn *d, const struct tmpl_run *run, struct clock *clock,
+                 void *cfg, struct arena *a, struct err *e)
 {
     if (render_one(d, run, clock, (char *)cfg + d->param->offset, a, e) != 0) {
         if (str_find(str_c(e->msg), STR("parameter \"")) != 0)
@@ -683,9 +696,10 @@ int param_render(const struct param_dyn *d, const struct tmpl_run *run, struct c
     return 0;
 }
 
-/* ---- custom outputs -------------------------------------------------------------------------------------- */
+/* ---- custom outputs ------------------------------------------------------------------------- */
 
-void param_custom_outputs(const struct node_type *t, struct val params, struct val list, struct arena *a)
+void param_custom_outputs(const struct node_type *t, struct val params, struct val list,
+                          struct arena *a)
 {
     for (const struct param *p = t->params; p != NULL && p->name != NULL; p++) {
         struct val raw = wf_param_raw(p, params);

@@ -63,7 +63,8 @@ static int next_id(void *ctx, int kind, int64_t *out, struct err *e)
     return ids_next(r->en->o.ids, (enum ids_kind)kind, out, e);
 }
 
-int run_workflow(struct engine *en, const struct cfg_activity *act, struct workflow **out, struct err *e)
+int run_workflow(struct engine *en, const struct cfg_activity *act, struct workflow **out,
+                 struct err *e)
 {
     if (act == NULL || act->definition.len == 0) {
         err_set(e, ERR_NOT_FOUND, "the workflow has no active version");
@@ -77,8 +78,8 @@ int run_workflow(struct engine *en, const struct cfg_activity *act, struct workf
     return 0;
 }
 
-static int workflow_named(void *ctx, struct str name, struct workflow **out, int64_t *activity_id, int64_t *version_id,
-                          int64_t *definition_id, struct err *e)
+static int workflow_named(void *ctx, struct str name, struct workflow **out, int64_t *activity_id,
+                          int64_t *version_id, int64_t *definition_id, struct err *e)
 {
     struct run *r = ctx;
     const struct cfg_activity *act = cfg_activity_named(r->cfg, name);
@@ -131,12 +132,13 @@ struct val user_value(const struct principal *p, struct arena *a)
     val_dict_set_c(u, "profile", p->profile != NULL ? val_str(p->profile->name) : val_null());
     val_dict_set_c(u, "roles", val_is_undef(p->roles) ? val_list_new(a, 0) : p->roles);
     val_dict_set_c(u, "groups", val_is_undef(p->groups) ? val_list_new(a, 0) : p->groups);
-    val_dict_set_c(u, "properties", val_is_undef(p->properties) ? val_dict_new(a, 0) : p->properties);
+    val_dict_set_c(u, "properties",
+                   val_is_undef(p->properties) ? val_dict_new(a, 0) : p->properties);
     val_dict_set_c(u, "entity", text_or_null(p->entity));
     return val_copy(u, a);
 }
 
-/* ---- the error handler of the route ---------------------------------------------------------------------- */
+/* ---- the error handler of the route --------------------------------------------------------- */
 
 static int64_t handler_activity(const struct run *r)
 {

@@ -1,9 +1,10 @@
 /*
  * Custom routes: from a matched request to an instance, and from the instance to the answer.
  *
- * A synchronous run stays on the loop as long as its nodes cannot block, then moves to a worker once; its rows and
- * its answer leave together, the answer from the writer's commit.  An asynchronous one is acknowledged at the
- * commit of its first rows and then runs like any stored instance.
+ * A synchronous run stays on the loop as long as its nodes cannot block, then moves to a worker
+ * once; its rows and its answer leave together, the answer from the writer's commit.  An
+ * asynchronous one is acknowledged at the commit of its first rows and then runs like any stored
+ * instance.
  *
  * Rules: workflow-engine.md 4.6, 5.1.4, 5.1.5.
  */
@@ -23,10 +24,10 @@ struct serve {
     struct route_match match;
 };
 
-static void serve(struct engine *en, struct http_req *r, const struct cfg *cfg, const struct principal *user,
-                  const struct route_match *m);
+static void serve(struct engine *en, struct http_req *r, const struct cfg *cfg,
+                  const struct principal *user, const struct route_match *m);
 
-/* ---- callers who must not wait for ever -------------------------------------------------------------- */
+/* ---- callers who must not wait for ever ----------------------------------------------------- */
 
 void watch_add(struct run *r)
 {
@@ -87,11 +88,11 @@ void watch_expire(struct engine *en)
     pthread_mutex_unlock(&en->watch_lock);
 }
 
-/* ---- synchronous runs ------------------------------------------------------------------------------------ */
+/* ---- synchronous runs ----------------------------------------------------------------------- */
 
 static void count(struct engine *en, const struct instance *in)
 {
-    atomic_uint_fast64_t *n = in->status != INSTANCE_ACTIVE ? &en->n_closed
+    atomic_uint_fast64_t *n = in->status != INSTANCE_ACTIVE            ? &en->n_closed
                               : instance_where(in) == INSTANCE_BLOCKED ? &en->n_blocked
                                                                        : &en->n_parked;
 
@@ -102,7 +103,8 @@ static void count(struct engine *en, const struct instance *in)
 /* A database that is away is reported by the writer, once. */
 static void log_lost(const struct err *e)
 {
-    log_err(e->code == ERR_DB || e->code == ERR_BUSY ? LOG_DEBUG_LEVEL : LOG_ERROR_LEVEL, "run.not_stored", e);
+    log_err(e->code == ERR_DB || e->code == ERR_BUSY ? LOG_DEBUG_LEVEL : LOG_ERROR_LEVEL,
+            "run.not_stored", e);
 }
 
 /* At the commit, on the writer's thread. */
@@ -163,7 +165,7 @@ static void sync_run(struct run *r, struct http_req *req)
     }
 }
 
-/* ---- asynchronous starts -------------------------------------------------------------------------------- */
+/* ---- asynchronous starts -------------------------------------------------------------------- */
 
 static void async_stored(void *arg, const struct err *e)
 {
@@ -200,7 +202,7 @@ static void async_start(struct run *r)
     run_free(r);
 }
 
-/* ---- before an instance exists ----------------------------------------------------------------------------- */
+/* ---- before an instance exists -------------------------------------------------------------- */
 
 static void rejected_stored(void *arg, const struct err *e)
 {
@@ -209,7 +211,8 @@ static void rejected_stored(void *arg, const struct err *e)
 }
 
 /* A refused call is a request without instance; its row may be dropped under pressure. */
-static void store_rejected(struct run *r, struct http_req *req, const struct principal *user, int status)
+static void store_rejected(struct run *r, struct http_req *req, const struct principal *user,
+                           int status)
 {
     struct val details = val_dict_new(r->a, 2);
     struct engine_request q = {
@@ -233,7 +236,8 @@ static void store_rejected(struct run *r, struct http_req *req, const struct pri
         run_free(r);
 }
 
-static void reject(struct run *r, struct http_req *req, const struct principal *user, const struct err *e)
+static void reject(struct run *r, struct http_req *req, const struct principal *user,
+                   const struct err *e)
 {
     store_rejected(r, req, user, http_status_of(e->code));
     http_reply_error(req, e);
@@ -246,9 +250,10 @@ static struct val schema_answer(const struct jsonschema_error *errors, struct ar
     for (const struct jsonschema_error *x = errors; x != NULL; x = x->next) {
         struct val one = val_dict_new(a, 2);
 
-        val_dict_set_c(one, "message", x->path.len > 0 ? val_str(str_printf(a, "%.*s: %.*s", STR_ARG(x->path),
-                                                                           STR_ARG(x->message)))
-                                                       : val_str(x->message));
+        val_dict_set_c(one, "message",
+                       x->path.len > 0 ? val_str(str_printf(a, "%.*s: %.*s", STR_ARG(x->path),
+                                                            STR_ARG(x->message)))
+                                       : val_str(x->message));
         val_dict_set_c(one, "path", val_str(x->path));
         val_list_add(list, one);
     }
@@ -258,8 +263,8 @@ static struct val schema_answer(const struct jsonschema_error *errors, struct ar
 }
 
 /* False: answered, and the run is gone. */
-static bool fits_schema(struct run *r, struct http_req *req, const struct principal *user, const struct cfg_route *route,
-                        struct val request)
+static bool fits_schema(struct run *r, struct http_req *req, const struct principal *user,
+                        const struct cfg_route *route, struct val request)
 {
     struct jsonschema_error *errors = NULL;
     struct val answer;
@@ -285,7 +290,8 @@ static bool fits_schema(struct run *r, struct http_req *req, const struct princi
 /* The prefix of a proxy that this request came through, so that templates know its name. */
 static void bind_proxy(struct run *r, struct str path)
 {
-    const struct proxy_map *p = r->en->o.proxies != NULL ? proxy_maps_find(r->en->o.proxies, path) : NULL;
+    const struct proxy_map *p =
+        r->en->o.proxies != NULL ? proxy_maps_find(r->en->o.proxies, path) : NULL;
 
     if (p != NULL) {
         r->gateway_host = p->prefix;
@@ -293,8 +299,8 @@ static void bind_proxy(struct run *r, struct str path)
     }
 }
 
-static int launch(struct run *r, struct http_req *req, const struct principal *user, const struct route_match *m,
-                  struct val request, struct err *e)
+static int launch(struct run *r, struct http_req *req, const struct principal *user,
+                  const struct route_match *m, struct val request, struct err *e)
 {
     const struct cfg_activity *act = cfg_activity(r->cfg, m->route->activity_id);
     const struct instance_env env = run_env(r);
@@ -353,8 +359,8 @@ static struct str logged_url(struct http_req *r, struct arena *a)
     return str_printf(a, "%.*s?%.*s", STR_ARG(path), STR_ARG(utf8_repair(a, query)));
 }
 
-static void serve(struct engine *en, struct http_req *req, const struct cfg *cfg, const struct principal *user,
-                  const struct route_match *m)
+static void serve(struct engine *en, struct http_req *req, const struct cfg *cfg,
+                  const struct principal *user, const struct route_match *m)
 {
     struct run *r = run_new(en, cfg);
     struct val request;
@@ -379,8 +385,8 @@ static void serve(struct engine *en, struct http_req *req, const struct cfg *cfg
         async_start(r);
 }
 
-void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg *cfg, const struct principal *user,
-                        const struct route_match *m)
+void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg *cfg,
+                        const struct principal *user, const struct route_match *m)
 {
     struct serve *s;
 

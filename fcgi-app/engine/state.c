@@ -1,8 +1,9 @@
 /*
- * What a stored instance needs besides its rows: queued activations, arrivals at joins, what parked tasks fire, and
- * the descent of tasks where or-gates ask for it.
+ * What a stored instance needs besides its rows: queued activations, arrivals at joins, what parked
+ * tasks fire, and the descent of tasks where or-gates ask for it.
  *
- * Tasks are named by id and edges by their text, so that a replaced definition does not confuse them.
+ * Tasks are named by id and edges by their text, so that a replaced definition does not confuse
+ * them.
  */
 #include "engine/instance_int.h"
 
@@ -16,7 +17,8 @@ static bool has_or(const struct workflow *w)
     return false;
 }
 
-static struct val ids_of(const struct instance *in, const uint32_t *list, uint32_t n, struct arena *a)
+static struct val ids_of(const struct instance *in, const uint32_t *list, uint32_t n,
+                         struct arena *a)
 {
     struct val out = val_list_new(a, n);
 
@@ -121,7 +123,7 @@ bool instance_state_write(const struct instance *in, struct str *json, struct ar
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static void read_queue(struct instance *in, struct val ids)
 {

@@ -1,5 +1,6 @@
 /*
- * The scheduler of one instance: which task runs next, and what an output, a failure or an end brings about.
+ * The scheduler of one instance: which task runs next, and what an output, a failure or an end
+ * brings about.
  *
  * Rules: workflow-engine.md 2.9 (outputs), 4.3 to 4.5, 3.45 (goto).
  */
@@ -12,7 +13,7 @@ enum { LOOP_TASKS = 200, LOOP_MS = 15 };
 
 static void arrive(struct instance *in, int32_t cell, uint32_t edge, struct task *from);
 
-/* ---- queue ------------------------------------------------------------------------------------------- */
+/* ---- queue ---------------------------------------------------------------------------------- */
 
 void queue_push(struct instance *in, struct task *t)
 {
@@ -20,7 +21,8 @@ void queue_push(struct instance *in, struct task *t)
         if (in->n_ends == in->cap_ends) {
             uint32_t cap = in->cap_ends > 0 ? in->cap_ends * 2 : 4;
 
-            in->ends = arena_grow(in->a, in->ends, in->cap_ends * sizeof *in->ends, cap * sizeof *in->ends);
+            in->ends = arena_grow(in->a, in->ends, in->cap_ends * sizeof *in->ends,
+                                  cap * sizeof *in->ends);
             in->cap_ends = cap;
         }
         in->ends[in->n_ends++] = t->index;
@@ -29,7 +31,8 @@ void queue_push(struct instance *in, struct task *t)
     if (in->q_tail == in->q_cap) {
         uint32_t cap = in->q_cap > 0 ? in->q_cap * 2 : 8;
 
-        in->queue = arena_grow(in->a, in->queue, in->q_cap * sizeof *in->queue, cap * sizeof *in->queue);
+        in->queue =
+            arena_grow(in->a, in->queue, in->q_cap * sizeof *in->queue, cap * sizeof *in->queue);
         in->q_cap = cap;
     }
     in->queue[in->q_tail++] = t->index;
@@ -44,10 +47,11 @@ static struct task *queue_pop(struct instance *in)
     return t;
 }
 
-/* ---- gates -------------------------------------------------------------------------------------------- */
+/* ---- gates ---------------------------------------------------------------------------------- */
 
 /* Whether `t` is or descends from a task of that cell that has passed. */
-static bool descends_from_passage(const struct instance *in, const struct task *t, int32_t gate, unsigned char *seen)
+static bool descends_from_passage(const struct instance *in, const struct task *t, int32_t gate,
+                                  unsigned char *seen)
 {
     if (t == NULL || seen[t->index])
         return false;
@@ -60,7 +64,8 @@ static bool descends_from_passage(const struct instance *in, const struct task *
     return false;
 }
 
-/* An arrival passes when nobody did before, or when it comes back from an earlier passage (a loop). */
+/* An arrival passes when nobody did before, or when it comes back from an earlier passage (a loop).
+ */
 static void arrive_or(struct instance *in, int32_t cell, struct task *from)
 {
     struct task *t;
@@ -93,7 +98,8 @@ static void arrive_join(struct instance *in, int32_t cell, uint32_t edge, struct
     for (uint32_t i = 0; i < t->n_arrived; i++)
         if (t->arrived[i] == edge)
             return;
-    t->arrived = arena_grow(in->a, t->arrived, t->n_arrived * sizeof *t->arrived, (t->n_arrived + 1) * sizeof *t->arrived);
+    t->arrived = arena_grow(in->a, t->arrived, t->n_arrived * sizeof *t->arrived,
+                            (t->n_arrived + 1) * sizeof *t->arrived);
     t->arrived[t->n_arrived++] = edge;
     if (t->n_arrived == c->n_in) {
         in->n_joins--;
@@ -129,9 +135,12 @@ static void arrive_goto(struct instance *in, int32_t cell, struct task *from)
         const struct wf_cell *c = &in->wf->cells[cell];
 
         if (c->goto_target == WF_NO_CELL) {
-            goto_failed(in, cell, str_printf(in->a, "goto %.*s: unknown task",
-                                             STR_ARG(*(const struct str *)(const void *)((const char *)c->image +
-                                                                           c->type->params[0].offset))), from);
+            goto_failed(
+                in, cell,
+                str_printf(in->a, "goto %.*s: unknown task",
+                           STR_ARG(*(const struct str *)(const void *)((const char *)c->image +
+                                                                       c->type->params[0].offset))),
+                from);
             return;
         }
         if (in->wf->cells[c->goto_target].role != ROLE_GOTO) {
@@ -171,7 +180,7 @@ static void arrive(struct instance *in, int32_t cell, uint32_t edge, struct task
         queue_push(in, t);
 }
 
-/* ---- how a task ends -------------------------------------------------------------------------------- */
+/* ---- how a task ends ------------------------------------------------------------------------ */
 
 void task_fire(struct instance *in, struct task *t, struct str output)
 {
@@ -186,14 +195,16 @@ void task_fire(struct instance *in, struct task *t, struct str output)
 
 void task_fail(struct instance *in, struct task *t, const struct err *e)
 {
-    const struct wf_out *o = t->cell != WF_NO_CELL ? wf_out_find(&in->wf->cells[t->cell], STR("error")) : NULL;
+    const struct wf_out *o =
+        t->cell != WF_NO_CELL ? wf_out_find(&in->wf->cells[t->cell], STR("error")) : NULL;
     struct str text = str_c(e->msg);
     struct str first = text;
 
     first = str_slice(str_cut(&first, '\n'), 0, 200);
     if (e->line > 0)
-        text = e->column > 0 ? str_printf(in->a, "%s (line %d, column %d)", e->msg, e->line, e->column)
-                             : str_printf(in->a, "%s (line %d)", e->msg, e->line);
+        text = e->column > 0
+                   ? str_printf(in->a, "%s (line %d, column %d)", e->msg, e->line, e->column)
+                   : str_printf(in->a, "%s (line %d)", e->msg, e->line);
     instance_error_add(in, t, first, text);
     if (o != NULL && o->n_edges > 0) {
         task_fire(in, t, o->name);
@@ -203,7 +214,7 @@ void task_fail(struct instance *in, struct task *t, const struct err *e)
     instance_blocked(in, str_printf(in->a, "%.*s: %s", STR_ARG(t->cell_name), e->msg));
 }
 
-/* ---- closing ------------------------------------------------------------------------------------------- */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 void instance_cancel_pending(struct instance *in)
 {
@@ -293,10 +304,12 @@ static void fail_joins(struct instance *in)
         struct task *t = in->tasks[i];
         struct err e;
 
-        if (t->status != TASK_WAIT || t->cell == WF_NO_CELL || in->wf->cells[t->cell].role != ROLE_JOIN)
+        if (t->status != TASK_WAIT || t->cell == WF_NO_CELL ||
+            in->wf->cells[t->cell].role != ROLE_JOIN)
             continue;
         in->n_joins--;
-        err_set(&e, ERR_INVALID, "join never completed, missing: %.*s", STR_ARG(missing_edges(in, t)));
+        err_set(&e, ERR_INVALID, "join never completed, missing: %.*s",
+                STR_ARG(missing_edges(in, t)));
         task_fail(in, t, &e);
     }
 }
@@ -317,7 +330,7 @@ static void settle(struct instance *in)
     instance_close(in, INSTANCE_SUCCESS);
 }
 
-/* ---- running a task ------------------------------------------------------------------------------------- */
+/* ---- running a task ------------------------------------------------------------------------- */
 
 static int prepare(struct instance *in, const struct wf_cell *c, struct node_run *r, struct err *e)
 {
@@ -384,7 +397,8 @@ static void run_task(struct instance *in, struct task *t, unsigned flags)
 
     task_touch(in, t, TASK_RUN);
     if (c == NULL) {
-        err_set(&e, ERR_INVALID, "the definition has no cell \"%.*s\" any more", STR_ARG(t->cell_name));
+        err_set(&e, ERR_INVALID, "the definition has no cell \"%.*s\" any more",
+                STR_ARG(t->cell_name));
         task_fail(in, t, &e);
     } else if (c->role == ROLE_END) {
         run_end(in, t);
@@ -464,8 +478,8 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
         }
         c = next->cell != WF_NO_CELL ? &in->wf->cells[next->cell] : NULL;
         if ((flags & INSTANCE_MAY_BLOCK) == 0 &&
-            ((c != NULL && c->type != NULL && (c->type->flags & NODE_BLOCKING) != 0) || ++n > LOOP_TASKS ||
-             in->now_us > until_us))
+            ((c != NULL && c->type != NULL && (c->type->flags & NODE_BLOCKING) != 0) ||
+             ++n > LOOP_TASKS || in->now_us > until_us))
             return INSTANCE_WORKER;
         if (in->q_head < in->q_tail) {
             t = queue_pop(in);

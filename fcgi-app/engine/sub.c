@@ -1,8 +1,9 @@
 /*
  * Sub-instances: of macros, and the error handler of a route.
  *
- * A sub-instance is part of its parent's run: in memory together, stored together, under the parent's lease.  So a
- * parent never has to be woken from elsewhere, and a crash leaves both at the same point.
+ * A sub-instance is part of its parent's run: in memory together, stored together, under the
+ * parent's lease.  So a parent never has to be woken from elsewhere, and a crash leaves both at the
+ * same point.
  *
  * Rules: workflow-engine.md 3.36, 4.9, 4.14.
  */
@@ -29,7 +30,8 @@ struct instance *instance_in_tree(struct instance *in, int64_t id)
         return in;
     for (uint32_t i = 0; i < in->n_tasks; i++) {
         const struct sub *sub = in->tasks[i]->sub;
-        struct instance *found = sub != NULL && sub->inst != NULL ? instance_in_tree(sub->inst, id) : NULL;
+        struct instance *found =
+            sub != NULL && sub->inst != NULL ? instance_in_tree(sub->inst, id) : NULL;
 
         if (found != NULL)
             return found;
@@ -49,8 +51,8 @@ void sub_attach(struct instance *in, struct task *t, struct instance *child)
     child->parent = in;
 }
 
-int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind, struct str label,
-            struct val request, struct instance **out, struct err *e)
+int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind,
+            struct str label, struct val request, struct instance **out, struct err *e)
 {
     /* its tasks reset the scratch arena, while a task of the parent may still use its own */
     struct arena *scratch = arena_new(0);
@@ -117,16 +119,18 @@ enum instance_stop subs_run(struct instance *in, unsigned flags)
     return INSTANCE_DONE;
 }
 
-/* ---- the node's side ------------------------------------------------------------------------------------ */
+/* ---- the node's side ------------------------------------------------------------------------ */
 
-enum node_rc node_sub_start(struct node_run *r, struct str workflow, struct val input, struct err *e)
+enum node_rc node_sub_start(struct node_run *r, struct str workflow, struct val input,
+                            struct err *e)
 {
     struct instance *in = r->inst, *child;
     int64_t activity_id, version_id, definition_id;
     struct workflow *wf;
     int rc;
 
-    if (in->env.workflow_named(in->env.ctx, workflow, &wf, &activity_id, &version_id, &definition_id, e) != 0)
+    if (in->env.workflow_named(in->env.ctx, workflow, &wf, &activity_id, &version_id,
+                               &definition_id, e) != 0)
         return NODE_FAIL;
     rc = sub_new(in, r->task, wf, "sub", r->cell, input, &child, e);
     wf_unref(wf);
@@ -146,7 +150,7 @@ bool node_sub_result(struct node_run *r, struct node_sub_result *out)
     return true;
 }
 
-/* ---- error handlers ----------------------------------------------------------------------------------------- */
+/* ---- error handlers ------------------------------------------------------------------------- */
 
 static struct task *handler_task(const struct instance *top)
 {
@@ -200,8 +204,8 @@ static struct val handler_request(struct instance *top)
     return request;
 }
 
-int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id, int64_t version_id, int64_t definition_id,
-                  struct err *e)
+int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id,
+                  int64_t version_id, int64_t definition_id, struct err *e)
 {
     int32_t start = top->latest[top->wf->start];
     struct instance *child;
@@ -210,7 +214,8 @@ int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id
         err_set(e, ERR_INTERNAL, "the instance has no start task");
         return -1;
     }
-    if (sub_new(top, top->tasks[start], wf, "error_handler", STR("error handling"), handler_request(top), &child, e) != 0)
+    if (sub_new(top, top->tasks[start], wf, "error_handler", STR("error handling"),
+                handler_request(top), &child, e) != 0)
         return -1;
     child->activity_id = activity_id;
     child->version_id = version_id;

@@ -61,7 +61,7 @@ static struct val var_tasks(struct instance *in, struct arena *a)
     return list;
 }
 
-/* ---- settings without what looks secret ------------------------------------------------------------- */
+/* ---- settings without what looks secret ----------------------------------------------------- */
 
 static struct val without_secrets(struct val v, struct arena *a)
 {
@@ -151,7 +151,7 @@ static struct val var_parent(struct instance *in, struct arena *a)
     return val_is_undef(in->v_parent_context) ? val_dict_new(a, 0) : in->v_parent_context;
 }
 
-/* ---- look-up ---------------------------------------------------------------------------------------- */
+/* ---- look-up -------------------------------------------------------------------------------- */
 
 static struct val lookup(void *ctx, struct str name, struct arena *a)
 {
@@ -184,7 +184,8 @@ static struct val lookup(void *ctx, struct str name, struct arena *a)
     return val_undef(NULL);
 }
 
-static int load_template(void *ctx, struct str name, struct str *source, struct arena *a, struct err *e)
+static int load_template(void *ctx, struct str name, struct str *source, struct arena *a,
+                         struct err *e)
 {
     const struct instance *in = ctx;
     const struct cfg_template *t = in->env.cfg != NULL ? cfg_template(in->env.cfg, name) : NULL;
@@ -213,9 +214,10 @@ struct tmpl_run instance_tmpl_run(struct instance *in)
 
 struct val instance_variables(struct instance *in, struct arena *a)
 {
-    static const char *const names[] = {"request",  "instance", "context",    "tasks", "sub_instances_responses",
-                                        "settings", "env",      "worker_env", "user",  "parent_instance_context",
-                                        "proxy_name"};
+    static const char *const names[] = {
+        "request",   "instance", "context",    "tasks", "sub_instances_responses",
+        "settings",  "env",      "worker_env", "user",  "parent_instance_context",
+        "proxy_name"};
     struct val out = val_dict_new(a, COUNT_OF(names));
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {

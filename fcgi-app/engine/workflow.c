@@ -1,7 +1,8 @@
 /*
  * Compiling a definition: cells, edges and gates by index, parameters in place.
  *
- * A flaw of one cell never refuses the whole: it is kept with the cell and becomes its task's error.
+ * A flaw of one cell never refuses the whole: it is kept with the cell and becomes its task's
+ * error.
  */
 #include "engine/workflow_int.h"
 
@@ -36,7 +37,8 @@ static void keep_expr(struct workflow *w, const struct node_expr *x)
         arena_defer(w->a, drop_template, x->render);
 }
 
-static void keep_param(struct workflow *w, const struct param *p, const void *image, const struct param_dyn *d)
+static void keep_param(struct workflow *w, const struct param *p, const void *image,
+                       const struct param_dyn *d)
 {
     const void *at = (const char *)image + p->offset;
 
@@ -126,7 +128,9 @@ const struct wf_cell *wf_cell_find(const struct workflow *w, struct str name)
 
 static struct wf_out *out_find(struct wf_cell *c, struct str name)
 {
-    struct str alias = str_eq_c(name, "ok") ? STR("success") : str_eq_c(name, "success") ? STR("ok") : STR_NONE;
+    struct str alias = str_eq_c(name, "ok")        ? STR("success")
+                       : str_eq_c(name, "success") ? STR("ok")
+                                                   : STR_NONE;
 
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < c->n_outs; i++)
@@ -144,7 +148,8 @@ const struct wf_out *wf_out_find(const struct wf_cell *c, struct str name)
     return out_find((struct wf_cell *)(uintptr_t)c, name);
 }
 
-static uint32_t edge_add(struct workflow *w, struct str label, struct wf_cell *from, struct wf_cell *to)
+static uint32_t edge_add(struct workflow *w, struct str label, struct wf_cell *from,
+                         struct wf_cell *to)
 {
     uint32_t i = w->n_edges++;
 
@@ -169,8 +174,8 @@ static void compile_edge(struct workflow *w, struct val t)
     if (!wf_source_cut(val_text(val_at(t, 0)), &name, &output) || to == NULL)
         return;
     from = map_find(&w->by_name, name);
-    if (from == NULL || from->role == ROLE_END || from->role == ROLE_NOTE || from->role == ROLE_GOTO ||
-        to->role == ROLE_START || to->role == ROLE_NOTE)
+    if (from == NULL || from->role == ROLE_END || from->role == ROLE_NOTE ||
+        from->role == ROLE_GOTO || to->role == ROLE_START || to->role == ROLE_NOTE)
         return;
     out = out_find(from, output);
     if (out == NULL)
@@ -178,7 +183,8 @@ static void compile_edge(struct workflow *w, struct val t)
     for (uint32_t i = 0; i < out->n_edges; i++)
         if (&w->cells[w->edges[out->edges[i]].to] == to)
             return;
-    out->edges = arena_grow(w->a, out->edges, out->n_edges * sizeof *out->edges, (out->n_edges + 1) * sizeof *out->edges);
+    out->edges = arena_grow(w->a, out->edges, out->n_edges * sizeof *out->edges,
+                            (out->n_edges + 1) * sizeof *out->edges);
     out->edges[out->n_edges++] = edge_add(w, val_text(val_at(t, 0)), from, to);
     if (from->role == ROLE_ENTITY)
         w->entity_linked = true;
@@ -186,7 +192,8 @@ static void compile_edge(struct workflow *w, struct val t)
 
 static void compile_goto(struct workflow *w, struct wf_cell *c)
 {
-    const struct str *target = (const struct str *)(const void *)((const char *)c->image + c->type->params[0].offset);
+    const struct str *target =
+        (const struct str *)(const void *)((const char *)c->image + c->type->params[0].offset);
     struct wf_cell *to = map_find(&w->by_name, *target);
 
     if (to == NULL || to->role == ROLE_START || to->role == ROLE_NOTE)
@@ -197,15 +204,16 @@ static void compile_goto(struct workflow *w, struct wf_cell *c)
 
 static int check_shape(struct val def, struct err *e)
 {
-    if (!val_is(val_get(def, "cells"), VAL_DICT) || !val_is(val_get(def, "transitions"), VAL_LIST)) {
+    if (!val_is(val_get(def, "cells"), VAL_DICT) ||
+        !val_is(val_get(def, "transitions"), VAL_LIST)) {
         err_set(e, ERR_INVALID, "the definition has no cells or no transitions");
         return -1;
     }
     return 0;
 }
 
-int wf_compile(struct workflow **out, struct str text, const struct node_table *nodes, struct tmpl_cache *templates,
-               struct err *e)
+int wf_compile(struct workflow **out, struct str text, const struct node_table *nodes,
+               struct tmpl_cache *templates, struct err *e)
 {
     struct arena *a = arena_new(0);
     struct workflow *w = ARENA_NEW(a, struct workflow);

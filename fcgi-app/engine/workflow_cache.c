@@ -1,7 +1,8 @@
 /*
  * Compiled workflows of this process, by the content of their definition.
  *
- * Definitions never change under their text, so nothing is ever stale; what was not used for longest goes first.
+ * Definitions never change under their text, so nothing is ever stale; what was not used for
+ * longest goes first.
  */
 #include "engine/workflow_int.h"
 
@@ -23,7 +24,8 @@ struct wf_cache {
     uint64_t tick;
 };
 
-struct wf_cache *wf_cache_new(const struct node_table *nodes, struct tmpl_cache *templates, size_t max)
+struct wf_cache *wf_cache_new(const struct node_table *nodes, struct tmpl_cache *templates,
+                              size_t max)
 {
     struct arena *a = arena_new(0);
     struct wf_cache *c = ARENA_NEW(a, struct wf_cache);

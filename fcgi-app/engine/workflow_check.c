@@ -20,7 +20,8 @@ struct checker {
 };
 
 PRINTF_LIKE(6, 7)
-static void note(struct checker *c, const char *rule, bool reject, struct str cell, struct str path, const char *fmt, ...)
+static void note(struct checker *c, const char *rule, bool reject, struct str cell, struct str path,
+                 const char *fmt, ...)
 {
     struct wf_issue *i = ARENA_NEW(c->a, struct wf_issue);
     va_list ap;
@@ -48,7 +49,7 @@ static struct str cell_path(struct checker *c, struct str cell, const char *memb
     return str_printf(c->a, "cells.%.*s%s%s", STR_ARG(cell), member[0] != '\0' ? "." : "", member);
 }
 
-/* ---- V1: the form ------------------------------------------------------------------------------------ */
+/* ---- V1: the form --------------------------------------------------------------------------- */
 
 static void check_outputs_form(struct checker *c, struct str name, struct val cell)
 {
@@ -57,14 +58,14 @@ static void check_outputs_form(struct checker *c, struct str name, struct val ce
     if (val_is_none(outputs))
         return;
     if (!val_is(outputs, VAL_LIST)) {
-        note(c, "V1", true, name, cell_path(c, name, "outputs"), "outputs of cell \"%.*s\" must be an array of texts",
-             STR_ARG(name));
+        note(c, "V1", true, name, cell_path(c, name, "outputs"),
+             "outputs of cell \"%.*s\" must be an array of texts", STR_ARG(name));
         return;
     }
     for (size_t i = 0; i < val_count(outputs); i++)
         if (!val_is(val_at(outputs, i), VAL_STR)) {
-            note(c, "V1", true, name, cell_path(c, name, "outputs"), "outputs of cell \"%.*s\" must be an array of texts",
-                 STR_ARG(name));
+            note(c, "V1", true, name, cell_path(c, name, "outputs"),
+                 "outputs of cell \"%.*s\" must be an array of texts", STR_ARG(name));
             return;
         }
 }
@@ -74,16 +75,18 @@ static void check_cell_form(struct checker *c, struct str name, struct val cell)
     struct val params;
 
     if (!val_is(cell, VAL_DICT)) {
-        note(c, "V1", true, name, cell_path(c, name, ""), "cell \"%.*s\" must be an object", STR_ARG(name));
+        note(c, "V1", true, name, cell_path(c, name, ""), "cell \"%.*s\" must be an object",
+             STR_ARG(name));
         return;
     }
     if (val_get_text(cell, "original_name", STR("")).len == 0)
-        note(c, "V1", true, name, cell_path(c, name, "original_name"), "cell \"%.*s\" has no original_name",
-             STR_ARG(name));
+        note(c, "V1", true, name, cell_path(c, name, "original_name"),
+             "cell \"%.*s\" has no original_name", STR_ARG(name));
     params = val_get(cell, "params");
-    if (!val_is_none(params) && !val_is(params, VAL_DICT) && !(val_is(params, VAL_LIST) && val_count(params) == 0))
-        note(c, "V1", true, name, cell_path(c, name, "params"), "params of cell \"%.*s\" must be an object",
-             STR_ARG(name));
+    if (!val_is_none(params) && !val_is(params, VAL_DICT) &&
+        !(val_is(params, VAL_LIST) && val_count(params) == 0))
+        note(c, "V1", true, name, cell_path(c, name, "params"),
+             "params of cell \"%.*s\" must be an object", STR_ARG(name));
     check_outputs_form(c, name, cell);
 }
 
@@ -91,7 +94,8 @@ static void check_transition_form(struct checker *c, size_t i, struct val t)
 {
     size_t n = val_count(t);
 
-    if (!val_is(t, VAL_LIST) || n < 2 || n > 3 || !val_is(val_at(t, 0), VAL_STR) || !val_is(val_at(t, 1), VAL_STR))
+    if (!val_is(t, VAL_LIST) || n < 2 || n > 3 || !val_is(val_at(t, 0), VAL_STR) ||
+        !val_is(val_at(t, 1), VAL_STR))
         note(c, "V1", true, STR(""), str_printf(c->a, "transitions.%zu", i),
              "transition %zu must be an array of source and target", i);
 }
@@ -115,7 +119,8 @@ static void check_form(struct checker *c)
         struct val entity = val_at(c->entities, i);
 
         if (val_get_text(entity, "name", STR("")).len == 0)
-            note(c, "V1", true, STR(""), str_printf(c->a, "entities.%zu.name", i), "entity %zu has no name", i);
+            note(c, "V1", true, STR(""), str_printf(c->a, "entities.%zu.name", i),
+                 "entity %zu has no name", i);
         else
             check_outputs_form(c, val_get_text(entity, "name", STR("")), entity);
     }
@@ -123,7 +128,7 @@ static void check_form(struct checker *c)
         check_transition_form(c, i, val_at(c->transitions, i));
 }
 
-/* ---- the graph ------------------------------------------------------------------------------------------ */
+/* ---- the graph ------------------------------------------------------------------------------ */
 
 static struct val entity_named(struct checker *c, struct str name)
 {
@@ -157,7 +162,8 @@ static void check_names(struct checker *c)
         ends += role_is(c, cell, ROLE_END);
         if (type_of(c, cell) == NULL)
             note(c, "V7", false, val_text(key), cell_path(c, val_text(key), "original_name"),
-                 "unknown node type \"%.*s\"", STR_ARG(val_get_text(cell, "original_name", STR(""))));
+                 "unknown node type \"%.*s\"",
+                 STR_ARG(val_get_text(cell, "original_name", STR(""))));
     }
     if (starts > 1)
         note(c, "V3", true, STR(""), STR("cells"), "the workflow has more than one start");
@@ -170,8 +176,8 @@ static void check_names(struct checker *c)
 
         for (size_t k = 0; k < i; k++)
             if (str_eq(name, val_get_text(val_at(c->entities, k), "name", STR(""))))
-                note(c, "V11", true, name, str_printf(c->a, "entities.%zu", i), "entity \"%.*s\" is there twice",
-                     STR_ARG(name));
+                note(c, "V11", true, name, str_printf(c->a, "entities.%zu", i),
+                     "entity \"%.*s\" is there twice", STR_ARG(name));
         if (!val_is_undef(val_get_str(c->cells, name)))
             note(c, "V12", true, name, str_printf(c->a, "entities.%zu", i),
                  "\"%.*s\" names a cell and an entity", STR_ARG(name));
@@ -206,13 +212,17 @@ static void check_transition(struct checker *c, size_t i, struct val t)
     if (val_is_undef(to))
         to = entity_named(c, target);
     if (val_is_undef(from))
-        note(c, "V5", reject, name, path, "transition from \"%.*s\", which does not exist", STR_ARG(name));
-    else if (role_is(c, from, ROLE_END) || role_is(c, from, ROLE_NOTE) || role_is(c, from, ROLE_GOTO))
+        note(c, "V5", reject, name, path, "transition from \"%.*s\", which does not exist",
+             STR_ARG(name));
+    else if (role_is(c, from, ROLE_END) || role_is(c, from, ROLE_NOTE) ||
+             role_is(c, from, ROLE_GOTO))
         note(c, "V6", reject, name, path, "no transition may leave \"%.*s\"", STR_ARG(name));
     else if (!output_exists(c, from, output))
-        note(c, "V5", reject, name, path, "cell \"%.*s\" has no output \"%.*s\"", STR_ARG(name), STR_ARG(output));
+        note(c, "V5", reject, name, path, "cell \"%.*s\" has no output \"%.*s\"", STR_ARG(name),
+             STR_ARG(output));
     if (val_is_undef(to))
-        note(c, "V5", reject, target, path, "transition to \"%.*s\", which does not exist", STR_ARG(target));
+        note(c, "V5", reject, target, path, "transition to \"%.*s\", which does not exist",
+             STR_ARG(target));
     else if (role_is(c, to, ROLE_START) || role_is(c, to, ROLE_NOTE))
         note(c, "V6", reject, target, path, "no transition may enter \"%.*s\"", STR_ARG(target));
 }
@@ -230,7 +240,8 @@ static void check_reach(struct checker *c)
             if (role_is(c, cell, ROLE_START))
                 map_set(&seen, val_text(key), c);
             if (role_is(c, cell, ROLE_GOTO)) {
-                struct val to = wf_param_raw(&type_of(c, cell)->params[0], wf_cell_params(cell, c->a));
+                struct val to =
+                    wf_param_raw(&type_of(c, cell)->params[0], wf_cell_params(cell, c->a));
 
                 if (val_is(to, VAL_STR))
                     map_set(&seen, val_text(to), c);
@@ -253,8 +264,8 @@ static void check_reach(struct checker *c)
     for (size_t i = 0; i < val_count(c->cells); i++)
         if (val_pair_at(c->cells, i, &key, &cell) && map_find(&seen, val_text(key)) == NULL &&
             !role_is(c, cell, ROLE_NOTE))
-            note(c, "V9", false, val_text(key), cell_path(c, val_text(key), ""), "cell \"%.*s\" is never reached",
-                 STR_ARG(val_text(key)));
+            note(c, "V9", false, val_text(key), cell_path(c, val_text(key), ""),
+                 "cell \"%.*s\" is never reached", STR_ARG(val_text(key)));
 }
 
 /* V16: a join that cannot do its work. */
@@ -267,39 +278,45 @@ static void check_join(struct checker *c, struct str name)
     for (size_t i = 0; i < val_count(c->transitions); i++) {
         struct val t = val_at(c->transitions, i);
 
-        if (!str_eq(val_text(val_at(t, 1)), name) || !wf_source_cut(val_text(val_at(t, 0)), &from, &output))
+        if (!str_eq(val_text(val_at(t, 1)), name) ||
+            !wf_source_cut(val_text(val_at(t, 0)), &from, &output))
             continue;
         one_source = one_source && (n == 0 || str_eq(from, first));
         first = from;
         n++;
     }
     if (n < 2)
-        note(c, "V16", false, name, cell_path(c, name, ""), "join \"%.*s\" has fewer than two incoming transitions",
-             STR_ARG(name));
+        note(c, "V16", false, name, cell_path(c, name, ""),
+             "join \"%.*s\" has fewer than two incoming transitions", STR_ARG(name));
     else if (one_source)
-        note(c, "V16", false, name, cell_path(c, name, ""), "the transitions into join \"%.*s\" exclude each other",
-             STR_ARG(name));
+        note(c, "V16", false, name, cell_path(c, name, ""),
+             "the transitions into join \"%.*s\" exclude each other", STR_ARG(name));
 }
 
-/* ---- parameters ------------------------------------------------------------------------------------------ */
+/* ---- parameters ----------------------------------------------------------------------------- */
 
-static void check_param(struct checker *c, struct str name, const struct param *p, struct val params)
+static void check_param(struct checker *c, struct str name, const struct param *p,
+                        struct val params)
 {
     struct val raw = wf_param_raw(p, params);
     struct str text = str_trim(val_text(raw)), path = cell_path(c, name, "params");
     int64_t ignored;
 
     if (p->mandatory && val_is_undef(raw))
-        note(c, "V15", false, name, path, "parameter \"%s\" of cell \"%.*s\" is empty", p->name, STR_ARG(name));
-    if ((p->kind == PARAM_TASK || p->kind == PARAM_TIMER) && text.len > 0 && val_is_undef(val_get_str(c->cells, text)))
-        note(c, "V13", false, name, path, "cell \"%.*s\" refers to \"%.*s\", which does not exist", STR_ARG(name),
-             STR_ARG(text));
-    if (p->kind == PARAM_ACTIVITY && text.len > 0 && tmpl_is_plain(text) && c->known != NULL && !c->known(c->ctx, text))
-        note(c, "V14", false, name, path, "cell \"%.*s\" runs workflow \"%.*s\", which does not exist", STR_ARG(name),
+        note(c, "V15", false, name, path, "parameter \"%s\" of cell \"%.*s\" is empty", p->name,
+             STR_ARG(name));
+    if ((p->kind == PARAM_TASK || p->kind == PARAM_TIMER) && text.len > 0 &&
+        val_is_undef(val_get_str(c->cells, text)))
+        note(c, "V13", false, name, path, "cell \"%.*s\" refers to \"%.*s\", which does not exist",
+             STR_ARG(name), STR_ARG(text));
+    if (p->kind == PARAM_ACTIVITY && text.len > 0 && tmpl_is_plain(text) && c->known != NULL &&
+        !c->known(c->ctx, text))
+        note(c, "V14", false, name, path,
+             "cell \"%.*s\" runs workflow \"%.*s\", which does not exist", STR_ARG(name),
              STR_ARG(text));
     if (p->kind == PARAM_INT && text.len > 0 && tmpl_is_plain(text) && !str_to_int(text, &ignored))
-        note(c, "V15", c->how == WF_COMMIT, name, path, "parameter \"%s\" of cell \"%.*s\" is not a whole number",
-             p->name, STR_ARG(name));
+        note(c, "V15", c->how == WF_COMMIT, name, path,
+             "parameter \"%s\" of cell \"%.*s\" is not a whole number", p->name, STR_ARG(name));
 }
 
 static void check_cells(struct checker *c)
@@ -318,7 +335,7 @@ static void check_cells(struct checker *c)
     }
 }
 
-/* ---- the stored form ---------------------------------------------------------------------------------------- */
+/* ---- the stored form ------------------------------------------------------------------------ */
 
 static struct val without_empty_style(struct val cell, struct arena *a)
 {
@@ -371,17 +388,20 @@ static struct val stored_form(struct checker *c)
 }
 
 int wf_check(struct val def, const struct node_table *nodes, enum wf_strictness how,
-             bool (*known)(void *ctx, struct str name), void *ctx, struct str *text, struct wf_report *report,
-             struct arena *a, struct err *e)
+             bool (*known)(void *ctx, struct str name), void *ctx, struct str *text,
+             struct wf_report *report, struct arena *a, struct err *e)
 {
-    struct checker c = {.nodes = nodes, .how = how, .known = known, .ctx = ctx, .report = report, .a = a};
+    struct checker c = {
+        .nodes = nodes, .how = how, .known = known, .ctx = ctx, .report = report, .a = a};
     struct str stored;
 
     *report = (struct wf_report){0};
-    /* a text, or a text of a text: clients that read the definition as text send it back encoded twice */
+    /* a text, or a text of a text: clients that read the definition as text send it back encoded
+     * twice */
     for (int i = 0; i < 2 && val_is(def, VAL_STR); i++)
         if (json_parse_copy(val_text(def), &def, a, e) != 0) {
-            note(&c, "V1", true, STR(""), STR("definition"), "the definition is not JSON: %s", e->msg);
+            note(&c, "V1", true, STR(""), STR("definition"), "the definition is not JSON: %s",
+                 e->msg);
             err_context(e, "the definition is not JSON");
             return -1;
         }

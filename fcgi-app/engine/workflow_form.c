@@ -1,7 +1,8 @@
 /*
  * The form of a definition: how cells, parameters, outputs and transitions are written.
  *
- * Shared by the checks and the compiler, so that both read a definition alike.  Rules: workflow-engine.md 1.3, 1.4.
+ * Shared by the checks and the compiler, so that both read a definition alike.  Rules:
+ * workflow-engine.md 1.3, 1.4.
  */
 #include "engine/workflow_int.h"
 
@@ -24,7 +25,8 @@ struct val wf_param_raw(const struct param *p, struct val params)
 {
     struct val v = val_get(params, p->name);
 
-    for (const char *const *alias = p->aliases; !given(v) && alias != NULL && *alias != NULL; alias++)
+    for (const char *const *alias = p->aliases; !given(v) && alias != NULL && *alias != NULL;
+         alias++)
         v = val_get(params, *alias);
     return given(v) ? v : val_undef(NULL);
 }

@@ -35,12 +35,12 @@ struct wf_cell {
     uint32_t *in; /* edges that enter, for joins */
     uint32_t n_in;
     int32_t goto_target;
-    uint32_t goto_edge;      /* the virtual edge of a goto */
-    void *image;             /* node struct with all plain parameters in place */
-    struct param_dyn *dyn;   /* what must be rendered */
+    uint32_t goto_edge;    /* the virtual edge of a goto */
+    void *image;           /* node struct with all plain parameters in place */
+    struct param_dyn *dyn; /* what must be rendered */
     uint32_t n_dyn;
-    const struct err *flaw;  /* why this cell cannot run */
-    struct val def;          /* the cell as written */
+    const struct err *flaw; /* why this cell cannot run */
+    struct val def;         /* the cell as written */
 };
 
 struct workflow {
@@ -61,7 +61,7 @@ const struct wf_cell *wf_cell_find(const struct workflow *w, struct str name);
 /* Output by name, else by the alias ok = success; NULL when the cell shows neither. */
 const struct wf_out *wf_out_find(const struct wf_cell *c, struct str name);
 
-/* ---- reading cells of a definition, for check and compile (workflow_form.c) ------------------------- */
+/* ---- reading cells of a definition, for check and compile (workflow_form.c) ----------------- */
 
 /* "params" of a cell; an empty dictionary for absent ones and the empty array the editor writes. */
 struct val wf_cell_params(struct val cell, struct arena *a);
@@ -73,7 +73,7 @@ struct val wf_cell_outputs(struct val cell, const struct node_type *type, struct
 bool wf_source_cut(struct str source, struct str *cell, struct str *output);
 bool wf_output_listed(struct val outputs, struct str name);
 
-/* ---- parameters (params.c) ---------------------------------------------------------------------------- */
+/* ---- parameters (params.c) ------------------------------------------------------------------ */
 
 struct param_dyn {
     const struct param *param;
@@ -91,24 +91,27 @@ struct param_kind_info {
 const struct param_kind_info *param_kind_info(enum param_kind k);
 
 /*
- * Read a parameter as written.  Plain values land in the image; *is_dyn tells that *dyn must be rendered.
+ * Read a parameter as written.  Plain values land in the image; *is_dyn tells that *dyn must be
+ * rendered.
  *
  * Fails with ERR_INVALID "parameter "x" ...": the cell cannot run.
  */
-MUST_CHECK int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates, void *image,
-                             struct param_dyn *dyn, bool *is_dyn, struct arena *a, struct err *e);
+MUST_CHECK int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates,
+                             void *image, struct param_dyn *dyn, bool *is_dyn, struct arena *a,
+                             struct err *e);
 /* Render into the node's struct. */
-MUST_CHECK int param_render(const struct param_dyn *d, const struct tmpl_run *run, struct clock *clock, void *cfg,
-                            struct arena *a, struct err *e);
-MUST_CHECK int node_text_compile(struct node_text *t, struct val raw, struct tmpl_cache *templates, struct arena *a,
-                                 struct err *e);
-MUST_CHECK int node_text_run(const struct node_text *t, const struct tmpl_run *run, struct str *out, struct arena *a,
-                             struct err *e);
-MUST_CHECK int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *out, struct arena *a,
-                             struct err *e);
+MUST_CHECK int param_render(const struct param_dyn *d, const struct tmpl_run *run,
+                            struct clock *clock, void *cfg, struct arena *a, struct err *e);
+MUST_CHECK int node_text_compile(struct node_text *t, struct val raw, struct tmpl_cache *templates,
+                                 struct arena *a, struct err *e);
+MUST_CHECK int node_text_run(const struct node_text *t, const struct tmpl_run *run, struct str *out,
+                             struct arena *a, struct err *e);
+MUST_CHECK int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *out,
+                             struct arena *a, struct err *e);
 /* Comma list or array: trimmed entries, empty ones dropped. */
 struct node_strs param_list(struct val raw, struct arena *a);
 /* Custom outputs that the parameters of a cell create, in order. */
-void param_custom_outputs(const struct node_type *t, struct val params, struct val list, struct arena *a);
+void param_custom_outputs(const struct node_type *t, struct val params, struct val list,
+                          struct arena *a);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Calls of nodes: where they go, what is added, and what happens when a session has ended or a host is away.
+ * Calls of nodes: where they go, what is added, and what happens when a session has ended or a host
+ * is away.
  */
 #include "gateway/gw_http.h"
 
@@ -47,7 +48,8 @@ struct str gw_url_join(struct str base, struct str path, struct arena *a)
 
 static bool is_absolute(struct str url)
 {
-    return str_ieq(str_slice(url, 0, 7), STR("http://")) || str_ieq(str_slice(url, 0, 8), STR("https://"));
+    return str_ieq(str_slice(url, 0, 7), STR("http://")) ||
+           str_ieq(str_slice(url, 0, 8), STR("https://"));
 }
 
 static bool same_origin(struct str x, struct str y, struct arena *a)
@@ -69,7 +71,7 @@ static bool belongs_to(const struct cfg_gateway *g, struct str url, struct arena
     return false;
 }
 
-/* ---- headers: the holder's, then the session's, overridden by the call's ------------------------------ */
+/* ---- headers: the holder's, then the session's, overridden by the call's -------------------- */
 
 struct headers {
     struct http_header *items;
@@ -94,7 +96,8 @@ static bool has_header(const struct headers *h, struct str name)
     return false;
 }
 
-static void headers_of(const struct cfg_gateway *g, const struct gw_call *c, struct headers *out, struct arena *a)
+static void headers_of(const struct cfg_gateway *g, const struct gw_call *c, struct headers *out,
+                       struct arena *a)
 {
     size_t room = (g != NULL ? g->n_headers : 0) + c->n_headers + 4, kept = 0;
 
@@ -120,7 +123,7 @@ static struct str host_of(struct str url, struct arena *a)
     return u.port != 0 ? str_printf(a, "%.*s:%d", STR_ARG(u.host), u.port) : u.host;
 }
 
-/* ---- the call -------------------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------------------------- */
 
 struct plan {
     struct gw_http *h;
@@ -131,9 +134,11 @@ struct plan {
     struct arena *a;
 };
 
-static int call_once(struct plan *p, struct str url, const struct gw_session *session, struct gw_answer *out, struct err *e)
+static int call_once(struct plan *p, struct str url, const struct gw_session *session,
+                     struct gw_answer *out, struct err *e)
 {
-    struct headers all = {ARENA_ARRAY(p->a, struct http_header, p->headers.n + session->n_headers + 1), 0};
+    struct headers all = {
+        ARENA_ARRAY(p->a, struct http_header, p->headers.n + session->n_headers + 1), 0};
     struct http_call call = {
         .method = p->c->method,
         .url = url,
@@ -168,7 +173,8 @@ static int call_once(struct plan *p, struct str url, const struct gw_session *se
 
 static int sign(struct plan *p, struct str url, struct gw_session *session, struct err *e)
 {
-    struct gw_request q = {.method = p->c->method, .url = url, .content_type = STR(""), .body = p->c->body};
+    struct gw_request q = {
+        .method = p->c->method, .url = url, .content_type = STR(""), .body = p->c->body};
 
     for (size_t i = 0; i < p->headers.n; i++)
         if (str_ieq(p->headers.items[i].name, STR("content-type")))
@@ -177,7 +183,8 @@ static int sign(struct plan *p, struct str url, struct gw_session *session, stru
 }
 
 /* With the session of a gateway: one new login when it is refused. */
-static int call_session(struct plan *p, struct str base, struct str url, struct gw_answer *out, struct err *e)
+static int call_session(struct plan *p, struct str base, struct str url, struct gw_answer *out,
+                        struct err *e)
 {
     struct gw_session session;
 
@@ -194,7 +201,8 @@ static int call_session(struct plan *p, struct str base, struct str url, struct 
             return -1;
         }
         if (out->res.status != 401 || turn > 0 ||
-            !gw_session_again(p->h->sessions, p->g, &session, http_result_header(&out->res, "www-authenticate"), p->a))
+            !gw_session_again(p->h->sessions, p->g, &session,
+                              http_result_header(&out->res, "www-authenticate"), p->a))
             return 0;
         gw_session_refused(p->h->sessions, p->g, base, session.stamp);
     }
@@ -206,8 +214,8 @@ static bool idempotent(struct str method)
 }
 
 /*
- * Below the gateway's URL in use.  A connection that could not be made goes on to the next URL within the call, for
- * nothing can have happened twice; everything else leaves that to later calls.
+ * Below the gateway's URL in use.  A connection that could not be made goes on to the next URL
+ * within the call, for nothing can have happened twice; everything else leaves that to later calls.
  */
 static int call_gateway(struct plan *p, struct str path, struct gw_answer *out, struct err *e)
 {
@@ -226,8 +234,8 @@ static int call_gateway(struct plan *p, struct str path, struct gw_answer *out, 
     }
 }
 
-int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c, struct gw_answer *out, struct arena *a,
-               struct err *e)
+int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c,
+               struct gw_answer *out, struct arena *a, struct err *e)
 {
     struct plan p = {.h = h, .c = c, .a = a};
     const struct gw_session none = {0};

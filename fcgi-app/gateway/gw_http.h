@@ -1,7 +1,8 @@
 /*
  * One HTTP call of a node: to a named gateway with its session, or to an absolute URL.
  *
- * Rules: workflow-engine.md 3.3 ("target", "timeout", "headers", "failover"), gateway-proxy.md 2 to 4, 6.2.
+ * Rules: workflow-engine.md 3.3 ("target", "timeout", "headers", "failover"), gateway-proxy.md 2 to
+ * 4, 6.2.
  */
 #ifndef SLUICE_GATEWAY_GW_HTTP_H
 #define SLUICE_GATEWAY_GW_HTTP_H
@@ -18,31 +19,32 @@ struct gw_call {
     struct str holder; /* session_holder, empty = none */
     struct str url;    /* absolute, or a path below the holder's URL */
     struct str method; /* "GET" */
-    const struct http_header *headers; /* override the holder's; an empty value removes the header */
+    const struct http_header
+        *headers; /* override the holder's; an empty value removes the header */
     size_t n_headers;
-    struct str body;   /* .p NULL: none */
+    struct str body; /* .p NULL: none */
     const struct http_part *parts;
     size_t n_parts;
 };
 
 struct gw_answer {
     struct http_result res;
-    struct str url;  /* as called, in full */
-    struct str host; /* host[:port] */
+    struct str url;                 /* as called, in full */
+    struct str host;                /* host[:port] */
     const struct http_header *sent; /* headers as sent, without cookies of the session */
     size_t n_sent;
-    int attempts;    /* 2 after a renewed login */
+    int attempts; /* 2 after a renewed login */
 };
 
 /*
  * Make the call and wait.  Workers only.
  *
  * out   living in `a`; url, host and sent are set on failure too, as far as known.
- * Fails with ERR_INVALID (relative URL without holder, bad URL), ERR_NOT_FOUND (unknown holder), ERR_UPSTREAM,
- *       ERR_TIMEOUT, ERR_BUSY (no session).  A status >= 400 is no failure.
+ * Fails with ERR_INVALID (relative URL without holder, bad URL), ERR_NOT_FOUND (unknown holder),
+ * ERR_UPSTREAM, ERR_TIMEOUT, ERR_BUSY (no session).  A status >= 400 is no failure.
  */
-MUST_CHECK int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c, struct gw_answer *out,
-                          struct arena *a, struct err *e);
+MUST_CHECK int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c,
+                          struct gw_answer *out, struct arena *a, struct err *e);
 
 /* base + relative path with exactly one '/' between them; the query of `path` stays. */
 struct str gw_url_join(struct str base, struct str path, struct arena *a);

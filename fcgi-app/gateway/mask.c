@@ -9,7 +9,8 @@
 
 bool mask_header(struct str name)
 {
-    static const char *const names[] = {"authorization", "cookie", "set-cookie", "proxy-authorization", "x-api-key"};
+    static const char *const names[] = {"authorization", "cookie", "set-cookie",
+                                        "proxy-authorization", "x-api-key"};
 
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (str_ieq(name, str_c(names[i])))
@@ -28,7 +29,8 @@ static bool word_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* `word` in `text`, any case; '_' of the word matches nothing too; whole = not part of a longer word. */
+/* `word` in `text`, any case; '_' of the word matches nothing too; whole = not part of a longer
+ * word. */
 static bool has_word(struct str text, const char *word, bool whole)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -42,14 +44,16 @@ static bool has_word(struct str text, const char *word, bool whole)
                 break;
             w++;
         }
-        if (*w == '\0' && (!whole || ((i == 0 || !word_char(text.p[i - 1])) && (k == text.len || !word_char(text.p[k])))))
+        if (*w == '\0' && (!whole || ((i == 0 || !word_char(text.p[i - 1])) &&
+                                      (k == text.len || !word_char(text.p[k])))))
             return true;
     }
     return false;
 }
 
-static const char *const words[] = {"password", "passwd",     "passcode",    "secret",  "token",         "authorization",
-                                    "credential", "private_key", "api_key", "nonce",   "signedpassword"};
+static const char *const words[] = {"password", "passwd",        "passcode",      "secret",
+                                    "token",    "authorization", "credential",    "private_key",
+                                    "api_key",  "nonce",         "signedpassword"};
 
 bool mask_key(struct str name)
 {
@@ -74,8 +78,9 @@ struct val mask_value(struct val v, struct arena *a)
     out = val_dict_new(a, val_count(v));
     for (size_t i = 0; i < val_count(v); i++)
         if (val_pair_at(v, i, &key, &value))
-            val_dict_set(out, key, mask_key(val_text(key)) && !val_is_none(value) ? VAL_STR_LIT(MASK_SHOWN)
-                                                                                   : mask_value(value, a));
+            val_dict_set(out, key,
+                         mask_key(val_text(key)) && !val_is_none(value) ? VAL_STR_LIT(MASK_SHOWN)
+                                                                        : mask_value(value, a));
     return out;
 }
 
@@ -160,14 +165,17 @@ struct str mask_body(struct str content_type, struct str body, size_t max, struc
     if (body.len == 0)
         return body;
     if (utf8_check(body) != body.len)
-        return str_printf(a, "%.*s, %zu bytes", STR_ARG(type.len > 0 ? type : STR("binary")), body.len);
-    if (trimmed.len > 0 && (trimmed.p[0] == '{' || trimmed.p[0] == '[') && json_parse(trimmed, &v, a, &ignored) == 0)
+        return str_printf(a, "%.*s, %zu bytes", STR_ARG(type.len > 0 ? type : STR("binary")),
+                          body.len);
+    if (trimmed.len > 0 && (trimmed.p[0] == '{' || trimmed.p[0] == '[') &&
+        json_parse(trimmed, &v, a, &ignored) == 0)
         return cut(json_text(mask_value(v, a), a), max);
     if (str_eq_c(type, "application/x-www-form-urlencoded"))
         return cut(mask_pairs(body, a), max);
     if (trimmed.len > 0 && trimmed.p[0] == '<')
         return cut(mask_xml(body, a), max);
     if (mask_key(body))
-        return str_printf(a, "%.*s, %zu bytes", STR_ARG(type.len > 0 ? type : STR("text")), body.len);
+        return str_printf(a, "%.*s, %zu bytes", STR_ARG(type.len > 0 ? type : STR("text")),
+                          body.len);
     return cut(body, max);
 }

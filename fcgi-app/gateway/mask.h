@@ -17,8 +17,9 @@ bool mask_key(struct str name);
 /* A copy of `v` with secret members replaced at any depth; shares what needs no change. */
 struct val mask_value(struct val v, struct arena *a);
 /*
- * A body as it may be kept: JSON and forms with secrets replaced, XML elements too; other text only when it holds no key
- * word; cut at `max` bytes at a UTF-8 border.  Never fails: what cannot be made safe is described instead.
+ * A body as it may be kept: JSON and forms with secrets replaced, XML elements too; other text only
+ * when it holds no key word; cut at `max` bytes at a UTF-8 border.  Never fails: what cannot be
+ * made safe is described instead.
  */
 struct str mask_body(struct str content_type, struct str body, size_t max, struct arena *a);
 /* A URL with secret query parameters replaced. */

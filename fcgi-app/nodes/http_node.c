@@ -15,10 +15,11 @@
 
 enum { RETRY_DEFAULT_MAX = 3 };
 
-const char *const http_node_methods[] = {"get", "post", "put", "delete", "patch", "head", "options", NULL};
+const char *const http_node_methods[] = {"get",   "post", "put",     "delete",
+                                         "patch", "head", "options", NULL};
 const char *const http_node_outputs[] = {"success", "error", "skip", "rollback", NULL};
 
-/* ---- status patterns -------------------------------------------------------------------------------- */
+/* ---- status patterns ------------------------------------------------------------------------ */
 
 static bool pattern_fits(struct str p, const char *digits)
 {
@@ -60,7 +61,7 @@ struct str http_node_match(const struct node_strs *patterns, int status)
     return best;
 }
 
-/* ---- what is sent -------------------------------------------------------------------------------------- */
+/* ---- what is sent --------------------------------------------------------------------------- */
 
 struct outgoing {
     struct gw_call call;
@@ -92,7 +93,8 @@ static struct str form_text(const struct node_pairs *fields, struct arena *a)
     return buf_str(&b);
 }
 
-static int multipart_parts(const struct node_pairs *fields, struct outgoing *o, struct arena *a, struct err *e)
+static int multipart_parts(const struct node_pairs *fields, struct outgoing *o, struct arena *a,
+                           struct err *e)
 {
     struct http_part *parts = ARENA_ARRAY(a, struct http_part, fields->n + 1);
     struct val shown = val_dict_new(a, fields->n);
@@ -100,11 +102,13 @@ static int multipart_parts(const struct node_pairs *fields, struct outgoing *o, 
     for (size_t i = 0; i < fields->n; i++) {
         struct str value = str_trim(fields->items[i].value);
 
-        if (value.len > 0 && value.p[0] == '#' && str_starts(str_trim(str_slice(value, 1, value.len)), STR("documents."))) {
+        if (value.len > 0 && value.p[0] == '#' &&
+            str_starts(str_trim(str_slice(value, 1, value.len)), STR("documents."))) {
             err_set(e, ERR_NOT_FOUND, "unknown document in \"%.*s\"", STR_ARG(value));
             return -1;
         }
-        parts[i] = (struct http_part){.name = fields->items[i].name, .value = fields->items[i].value};
+        parts[i] =
+            (struct http_part){.name = fields->items[i].name, .value = fields->items[i].value};
         val_dict_set_str(shown, fields->items[i].name, val_str(fields->items[i].value));
     }
     o->call.parts = parts;
@@ -121,7 +125,8 @@ static bool is_json(struct str text, struct arena *a)
     return json_lazy(str_trim(text), &v, a, &ignored) == 0;
 }
 
-static int body_out(struct node_run *r, const struct http_node *c, struct outgoing *o, struct err *e)
+static int body_out(struct node_run *r, const struct http_node *c, struct outgoing *o,
+                    struct err *e)
 {
     struct str given = header_value(&c->headers, "content-type");
     struct str text = c->text.p != NULL ? c->text : c->body.text;
@@ -138,25 +143,31 @@ static int body_out(struct node_run *r, const struct http_node *c, struct outgoi
             return 0;
         o->call.body = text.p != NULL ? text : STR("");
         if (text.len > 0)
-            o->content_type = c->json || is_json(text, r->a) ? STR("application/json") : STR("text/plain; charset=utf-8");
+            o->content_type = c->json || is_json(text, r->a) ? STR("application/json")
+                                                             : STR("text/plain; charset=utf-8");
         break;
     }
     if (given.p != NULL)
         o->content_type = STR_NONE;
     if (o->content_type.p != NULL)
-        o->headers[o->call.n_headers++] = (struct http_header){STR("Content-Type"), o->content_type};
-    o->shown = mask_body(given.p != NULL ? given : o->content_type, o->call.body, LIMIT_TRACE_BODY, r->a);
+        o->headers[o->call.n_headers++] =
+            (struct http_header){STR("Content-Type"), o->content_type};
+    o->shown =
+        mask_body(given.p != NULL ? given : o->content_type, o->call.body, LIMIT_TRACE_BODY, r->a);
     return 0;
 }
 
-static int outgoing_make(struct node_run *r, const struct http_node *c, struct outgoing *o, struct err *e)
+static int outgoing_make(struct node_run *r, const struct http_node *c, struct outgoing *o,
+                         struct err *e)
 {
     struct buf method;
 
     *o = (struct outgoing){.call = {.holder = c->session_holder, .url = c->url}};
     buf_init(&method, 32, r->a);
     for (size_t i = 0; i < c->method.len; i++)
-        buf_putc(&method, (char)(c->method.p[i] >= 'a' && c->method.p[i] <= 'z' ? c->method.p[i] - 32 : c->method.p[i]));
+        buf_putc(&method,
+                 (char)(c->method.p[i] >= 'a' && c->method.p[i] <= 'z' ? c->method.p[i] - 32
+                                                                       : c->method.p[i]));
     o->call.method = buf_str(&method);
     if (c->url.len == 0) {
         err_set(e, ERR_INVALID, "parameter \"url\" is empty");
@@ -165,22 +176,26 @@ static int outgoing_make(struct node_run *r, const struct http_node *c, struct o
     o->headers = ARENA_ARRAY(r->a, struct http_header, c->headers.n + 3);
     for (size_t i = 0; i < c->headers.n; i++)
         if (c->headers.items[i].name.len > 0)
-            o->headers[o->call.n_headers++] = (struct http_header){c->headers.items[i].name, c->headers.items[i].value};
+            o->headers[o->call.n_headers++] =
+                (struct http_header){c->headers.items[i].name, c->headers.items[i].value};
     /* the same after a crash and for every retry, so that a careful server does the thing once */
-    if (!str_eq_c(o->call.method, "GET") && !str_eq_c(o->call.method, "HEAD") && !str_eq_c(o->call.method, "OPTIONS") &&
+    if (!str_eq_c(o->call.method, "GET") && !str_eq_c(o->call.method, "HEAD") &&
+        !str_eq_c(o->call.method, "OPTIONS") &&
         header_value(&c->headers, "idempotency-key").p == NULL)
-        o->headers[o->call.n_headers++] = (struct http_header){STR("Idempotency-Key"), node_idempotency_key(r)};
+        o->headers[o->call.n_headers++] =
+            (struct http_header){STR("Idempotency-Key"), node_idempotency_key(r)};
     if (body_out(r, c, o, e) != 0)
         return -1;
     o->call.headers = o->headers;
     return 0;
 }
 
-/* ---- what came back -------------------------------------------------------------------------------------- */
+/* ---- what came back ------------------------------------------------------------------------- */
 
 static struct val answer_body(const struct http_result *res, struct arena *a)
 {
-    struct str type = header_media_type(http_result_header(res, "content-type"), a), text = res->body;
+    struct str type = header_media_type(http_result_header(res, "content-type"), a),
+               text = res->body;
     struct err ignored;
     struct val v;
 
@@ -188,7 +203,8 @@ static struct val answer_body(const struct http_result *res, struct arena *a)
         return val_null();
     if (utf8_check(text) != text.len)
         return val_str(crypto_b64(a, text));
-    if ((str_ends(type, STR("json")) || (str_trim(text).len > 0 && (str_trim(text).p[0] == '{' || str_trim(text).p[0] == '['))) &&
+    if ((str_ends(type, STR("json")) ||
+         (str_trim(text).len > 0 && (str_trim(text).p[0] == '{' || str_trim(text).p[0] == '['))) &&
         json_parse(text, &v, a, &ignored) == 0)
         return v;
     return val_str(text);
@@ -200,13 +216,15 @@ static struct val shown_headers(const struct http_header *headers, size_t n, str
 
     for (size_t i = 0; i < n; i++)
         val_dict_set_str(out, utf8_repair(a, headers[i].name),
-                         mask_header(headers[i].name) || mask_key(headers[i].name) ? VAL_STR_LIT(MASK_SHOWN)
-                                                                                   : val_str(utf8_repair(a, headers[i].value)));
+                         mask_header(headers[i].name) || mask_key(headers[i].name)
+                             ? VAL_STR_LIT(MASK_SHOWN)
+                             : val_str(utf8_repair(a, headers[i].value)));
     return out;
 }
 
-static void trace(struct node_run *r, const struct http_node *c, const struct outgoing *o, const struct gw_answer *ans,
-                  const struct err *failed, int64_t started_us, struct str external_id)
+static void trace(struct node_run *r, const struct http_node *c, const struct outgoing *o,
+                  const struct gw_answer *ans, const struct err *failed, int64_t started_us,
+                  struct str external_id)
 {
     struct val in = val_dict_new(r->a, 4), out = val_dict_new(r->a, 3);
     struct str url = mask_url(utf8_repair(r->a, ans->url), r->a);
@@ -224,21 +242,23 @@ static void trace(struct node_run *r, const struct http_node *c, const struct ou
     val_dict_set_c(in, "method", val_str(o->call.method));
     val_dict_set_c(in, "url", val_str(url));
     val_dict_set_c(in, "headers", shown_headers(ans->sent, ans->n_sent, r->a));
-    val_dict_set_c(in, "body", o->shown.p != NULL ? val_str(utf8_repair(r->a, o->shown)) : val_null());
+    val_dict_set_c(in, "body",
+                   o->shown.p != NULL ? val_str(utf8_repair(r->a, o->shown)) : val_null());
     if (failed != NULL) {
         val_dict_set_c(out, "error", val_str_c(failed->msg));
     } else {
         val_dict_set_c(out, "status", val_int(ans->res.status));
         val_dict_set_c(out, "headers", shown_headers(ans->res.headers, ans->res.n_headers, r->a));
-        val_dict_set_c(out, "body", val_str(mask_body(http_result_header(&ans->res, "content-type"), ans->res.body,
-                                                      LIMIT_TRACE_BODY, r->a)));
+        val_dict_set_c(out, "body",
+                       val_str(mask_body(http_result_header(&ans->res, "content-type"),
+                                         ans->res.body, LIMIT_TRACE_BODY, r->a)));
     }
     t.input = json_text(in, r->a);
     t.output = json_text(out, r->a);
     node_trace(r, &t);
 }
 
-/* ---- retries ------------------------------------------------------------------------------------------------ */
+/* ---- retries -------------------------------------------------------------------------------- */
 
 struct policy {
     struct node_strs conditions;
@@ -284,7 +304,7 @@ static bool wants_retry(const struct policy *p, int status, const struct err *fa
     return false;
 }
 
-/* ---- the node -------------------------------------------------------------------------------------------------- */
+/* ---- the node ------------------------------------------------------------------------------- */
 
 static enum node_rc leave(struct node_run *r, const struct http_node *c, int status, struct err *e)
 {
@@ -294,13 +314,13 @@ static enum node_rc leave(struct node_run *r, const struct http_node *c, int sta
         return node_fire_str(r, code);
     if (status < 400 && (c->http_codes.n == 0 || node_linked(r, STR("success"))))
         return node_fire(r, "success");
-    err_set(e, ERR_UPSTREAM, "%.*s answered %d", STR_ARG(c->session_holder.len > 0 ? c->session_holder : STR("the server")),
-            status);
+    err_set(e, ERR_UPSTREAM, "%.*s answered %d",
+            STR_ARG(c->session_holder.len > 0 ? c->session_holder : STR("the server")), status);
     return NODE_FAIL;
 }
 
-static int write_result(struct node_run *r, const struct http_node *c, int status, struct val body, const struct err *failed,
-                        struct err *e)
+static int write_result(struct node_run *r, const struct http_node *c, int status, struct val body,
+                        const struct err *failed, struct err *e)
 {
     struct val result = val_dict_new(r->a, 3);
 
@@ -337,7 +357,8 @@ enum node_rc http_node_run(struct node_run *r, const struct http_node *c, struct
             trace(r, c, &o, &ans, failed ? &why : NULL, started_us, external_id);
         if (turn < policy.max && wants_retry(&policy, ans.res.status, failed ? &why : NULL)) {
             if (policy.delay_ms > 0)
-                return node_wait_until(r, clock_wall_us(&clock_system) + policy.delay_ms * 1000, "retry", STR_NONE, "success");
+                return node_wait_until(r, clock_wall_us(&clock_system) + policy.delay_ms * 1000,
+                                       "retry", STR_NONE, "success");
             continue;
         }
         if (write_result(r, c, failed ? 0 : ans.res.status, body, failed ? &why : NULL, e) != 0)

@@ -1,5 +1,6 @@
 /*
- * What the HTTP-like nodes share: the call, its trace, the result object and the choice of the output.
+ * What the HTTP-like nodes share: the call, its trace, the result object and the choice of the
+ * output.
  *
  * Rule: workflow-engine.md 3.3.
  */
@@ -28,7 +29,8 @@ extern const char *const http_node_outputs[];
 enum node_rc http_node_run(struct node_run *r, const struct http_node *c, struct err *e);
 
 /*
- * Which of the patterns stands for a status: an exact code, else the pattern with most digits, else list order.
+ * Which of the patterns stands for a status: an exact code, else the pattern with most digits, else
+ * list order.
  * '*' is any number of digits, 'x' one.  .p NULL when none does.
  */
 struct str http_node_match(const struct node_strs *patterns, int status);

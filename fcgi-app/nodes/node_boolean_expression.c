@@ -8,8 +8,11 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "expression", .kind = PARAM_EXPR, .offset = offsetof(struct cfg, expression),
-     .help = "Rendered, then evaluated: \"{{ user.profile }}\" == \"admin\".", .mandatory = true},
+    {.name = "expression",
+     .kind = PARAM_EXPR,
+     .offset = offsetof(struct cfg, expression),
+     .help = "Rendered, then evaluated: \"{{ user.profile }}\" == \"admin\".",
+     .mandatory = true},
     {0},
 };
 

@@ -1,8 +1,8 @@
 /*
  * context_setter: write one key of the context.
  *
- * Text that starts with '{' or '[' is read as data when it can be; scalars stay texts, so that phone numbers and
- * identifiers survive.  Rule: workflow-engine.md 2.8, 3.14.
+ * Text that starts with '{' or '[' is read as data when it can be; scalars stay texts, so that
+ * phone numbers and identifiers survive.  Rule: workflow-engine.md 2.8, 3.14.
  */
 #include "nodes/nodes.h"
 
@@ -12,9 +12,14 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "key", .kind = PARAM_KEY, .offset = offsetof(struct cfg, key), .help = "Context key to write.",
+    {.name = "key",
+     .kind = PARAM_KEY,
+     .offset = offsetof(struct cfg, key),
+     .help = "Context key to write.",
      .mandatory = true},
-    {.name = "value", .kind = PARAM_JINJA, .offset = offsetof(struct cfg, value),
+    {.name = "value",
+     .kind = PARAM_JINJA,
+     .offset = offsetof(struct cfg, value),
      .help = "Its value; text starting with { or [ is read as data."},
     {0},
 };

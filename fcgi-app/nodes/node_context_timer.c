@@ -1,5 +1,6 @@
 /*
- * context_timer: hold the instance until a moment given as data, plus a duration (workflow-engine.md 3.29).
+ * context_timer: hold the instance until a moment given as data, plus a duration
+ * (workflow-engine.md 3.29).
  */
 #include "nodes/nodes.h"
 
@@ -20,14 +21,23 @@ enum {
 };
 
 static const struct param params[] = {
-    {.name = "variable", .kind = PARAM_LINE, .offset = offsetof(struct cfg, variable),
+    {.name = "variable",
+     .kind = PARAM_LINE,
+     .offset = offsetof(struct cfg, variable),
      .help = "Date to start from, such as 2021-01-01 00:00:00; empty means now."},
-    {.name = "timeout", .kind = PARAM_MSEC, .offset = offsetof(struct cfg, timeout_ms),
+    {.name = "timeout",
+     .kind = PARAM_MSEC,
+     .offset = offsetof(struct cfg, timeout_ms),
      .help = "Duration added to the date."},
-    {.name = "key", .kind = PARAM_LINE, .offset = offsetof(struct cfg, key),
+    {.name = "key",
+     .kind = PARAM_LINE,
+     .offset = offsetof(struct cfg, key),
      .help = "Name by which the timer can be stopped; several may share it."},
-    {.name = "cancel_active_key", .kind = PARAM_CHOICE, .offset = offsetof(struct cfg, cancel_active_key),
-     .values = (const char *const[]){"true", "false", NULL}, .help = "Cancel pending timers of the same key first."},
+    {.name = "cancel_active_key",
+     .kind = PARAM_CHOICE,
+     .offset = offsetof(struct cfg, cancel_active_key),
+     .values = (const char *const[]){"true", "false", NULL},
+     .help = "Cancel pending timers of the same key first."},
     {0},
 };
 
@@ -42,14 +52,16 @@ static int start_us(struct node_run *r, struct str text, int64_t *out, struct er
     }
     if (str_to_int(text, out)) {
         if (*out > INT64_MAX / 1000000 || *out < 0) {
-            err_set(e, ERR_INVALID, "parameter \"variable\": \"%.*s\" is out of range", STR_ARG(text));
+            err_set(e, ERR_INVALID, "parameter \"variable\": \"%.*s\" is out of range",
+                    STR_ARG(text));
             return -1;
         }
         *out *= 1000000;
         return 0;
     }
     if (!dt_parse(text, r->a, &v) || !dt_is(v)) {
-        err_set(e, ERR_INVALID, "parameter \"variable\": \"%.*s\" is no date", STR_ARG(str_slice(text, 0, 100)));
+        err_set(e, ERR_INVALID, "parameter \"variable\": \"%.*s\" is no date",
+                STR_ARG(str_slice(text, 0, 100)));
         return -1;
     }
     *out = dt_utc_us(dt_of(v));

@@ -1,5 +1,6 @@
 /*
- * or_outputs, sync_outputs: the gates of parallel branches, played by the engine (workflow-engine.md 3.26, 3.27, 4.4).
+ * or_outputs, sync_outputs: the gates of parallel branches, played by the engine
+ * (workflow-engine.md 3.26, 3.27, 4.4).
  */
 #include "nodes/nodes.h"
 

@@ -1,5 +1,6 @@
 /*
- * generate_random_string: a text of random characters, at least one of each chosen class (workflow-engine.md 3.32).
+ * generate_random_string: a text of random characters, at least one of each chosen class
+ * (workflow-engine.md 3.32).
  */
 #include "nodes/nodes.h"
 
@@ -13,19 +14,25 @@ struct cfg {
 
 enum { MAX_LENGTH = 1024, CLASSES = 4 };
 
-#define FLAG(member, help_text)                                                                                \
-    {                                                                                                          \
-        .name = #member, .kind = PARAM_BOOL, .offset = offsetof(struct cfg, member), .help = help_text         \
+#define FLAG(member, help_text)                                                                    \
+    {                                                                                              \
+        .name = #member, .kind = PARAM_BOOL, .offset = offsetof(struct cfg, member),               \
+        .help = help_text                                                                          \
     }
 
 static const struct param params[] = {
-    {.name = "length", .kind = PARAM_INT, .offset = offsetof(struct cfg, length), .otherwise = "10",
+    {.name = "length",
+     .kind = PARAM_INT,
+     .offset = offsetof(struct cfg, length),
+     .otherwise = "10",
      .help = "Number of characters, 10 when empty."},
     FLAG(lowercase, "Use a to z."),
     FLAG(uppercase, "Use A to Z."),
     FLAG(digits, "Use 0 to 9."),
     FLAG(special_chars, "Use !@#$%&*."),
-    {.name = "output_context_key", .kind = PARAM_KEY, .offset = offsetof(struct cfg, output),
+    {.name = "output_context_key",
+     .kind = PARAM_KEY,
+     .offset = offsetof(struct cfg, output),
      .help = "Context key that receives the text."},
     {0},
 };
@@ -74,7 +81,8 @@ static enum node_rc generate_random_string_run(struct node_run *r, struct err *e
     if (c->special_chars)
         classes[n++] = STR("!@#$%&*");
     if (c->length < (int64_t)n || c->length < 1 || c->length > MAX_LENGTH) {
-        err_set(e, ERR_INVALID, "parameter \"length\": %lld is not between %zu and %d", (long long)c->length, n, MAX_LENGTH);
+        err_set(e, ERR_INVALID, "parameter \"length\": %lld is not between %zu and %d",
+                (long long)c->length, n, MAX_LENGTH);
         return NODE_FAIL;
     }
     text = arena_alloc(r->a, (size_t)c->length);

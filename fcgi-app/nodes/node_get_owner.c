@@ -1,5 +1,6 @@
 /*
- * get_owner: the owner of the request, as variable `user` shows it.  Deprecated (workflow-engine.md 3.39).
+ * get_owner: the owner of the request, as variable `user` shows it.  Deprecated
+ * (workflow-engine.md 3.39).
  */
 #include "nodes/nodes.h"
 
@@ -8,7 +9,9 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "output_context_key", .kind = PARAM_KEY, .offset = offsetof(struct cfg, output),
+    {.name = "output_context_key",
+     .kind = PARAM_KEY,
+     .offset = offsetof(struct cfg, output),
      .help = "Context key that receives the owner."},
     {0},
 };

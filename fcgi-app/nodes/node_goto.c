@@ -1,5 +1,6 @@
 /*
- * goto: continue at another cell.  No task of its own: the engine follows the jump (workflow-engine.md 3.45).
+ * goto: continue at another cell.  No task of its own: the engine follows the jump
+ * (workflow-engine.md 3.45).
  */
 #include "nodes/nodes.h"
 
@@ -8,8 +9,12 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "task", .kind = PARAM_TASK, .offset = offsetof(struct cfg, task), .help = "Cell to continue at.",
-     .mandatory = true, .aliases = (const char *const[]){"target", NULL}},
+    {.name = "task",
+     .kind = PARAM_TASK,
+     .offset = offsetof(struct cfg, task),
+     .help = "Cell to continue at.",
+     .mandatory = true,
+     .aliases = (const char *const[]){"target", NULL}},
     {0},
 };
 

@@ -1,5 +1,6 @@
 /*
- * macro: run another workflow as a sub-instance and leave by the name of the end it reached (workflow-engine.md 3.36).
+ * macro: run another workflow as a sub-instance and leave by the name of the end it reached
+ * (workflow-engine.md 3.36).
  */
 #include "nodes/nodes.h"
 
@@ -11,13 +12,23 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "workflow", .kind = PARAM_ACTIVITY, .offset = offsetof(struct cfg, workflow), .mandatory = true,
+    {.name = "workflow",
+     .kind = PARAM_ACTIVITY,
+     .offset = offsetof(struct cfg, workflow),
+     .mandatory = true,
      .help = "Workflow to run."},
-    {.name = "input", .kind = PARAM_DATA, .offset = offsetof(struct cfg, input),
+    {.name = "input",
+     .kind = PARAM_DATA,
+     .offset = offsetof(struct cfg, input),
      .help = "Object that becomes the request of the sub-workflow."},
-    {.name = "terminations", .kind = PARAM_ENDS, .offset = offsetof(struct cfg, terminations), .origin = "workflow",
+    {.name = "terminations",
+     .kind = PARAM_ENDS,
+     .offset = offsetof(struct cfg, terminations),
+     .origin = "workflow",
      .help = "Names of the ends of the sub-workflow; each is an output."},
-    {.name = "output_context_key", .kind = PARAM_KEY, .offset = offsetof(struct cfg, output),
+    {.name = "output_context_key",
+     .kind = PARAM_KEY,
+     .offset = offsetof(struct cfg, output),
      .help = "Context key that receives the callback response of the sub-workflow."},
     {0},
 };

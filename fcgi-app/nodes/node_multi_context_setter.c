@@ -11,8 +11,11 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "entries", .kind = PARAM_KEYS, .offset = offsetof(struct cfg, entries),
-     .help = "Keys and values, written in order.", .mandatory = true},
+    {.name = "entries",
+     .kind = PARAM_KEYS,
+     .offset = offsetof(struct cfg, entries),
+     .help = "Keys and values, written in order.",
+     .mandatory = true},
     {0},
 };
 

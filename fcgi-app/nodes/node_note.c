@@ -8,7 +8,10 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "note", .kind = PARAM_JINJA, .offset = offsetof(struct cfg, note), .help = "Text of the note."},
+    {.name = "note",
+     .kind = PARAM_JINJA,
+     .offset = offsetof(struct cfg, note),
+     .help = "Text of the note."},
     {0},
 };
 

@@ -1,5 +1,6 @@
 /*
- * set_request_status: the free status of the request, kept at closing (workflow-engine.md 3.34, 4.2).
+ * set_request_status: the free status of the request, kept at closing
+ * (workflow-engine.md 3.34, 4.2).
  */
 #include "nodes/nodes.h"
 
@@ -12,7 +13,10 @@ struct cfg {
 enum { MAX_STATUS = 100 };
 
 static const struct param params[] = {
-    {.name = "status", .kind = PARAM_LINE, .offset = offsetof(struct cfg, status), .mandatory = true,
+    {.name = "status",
+     .kind = PARAM_LINE,
+     .offset = offsetof(struct cfg, status),
+     .mandatory = true,
      .help = "Status shown in the list of requests."},
     {0},
 };

@@ -1,6 +1,6 @@
 /*
- * set_task_status: put the latest task of a cell in error, so that a person can replay it, or clear it
- * (workflow-engine.md 3.35).
+ * set_task_status: put the latest task of a cell in error, so that a person can replay it, or clear
+ * it (workflow-engine.md 3.35).
  */
 #include "nodes/nodes.h"
 
@@ -11,11 +11,21 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "target_id", .kind = PARAM_TASK, .offset = offsetof(struct cfg, target_id), .mandatory = true,
+    {.name = "target_id",
+     .kind = PARAM_TASK,
+     .offset = offsetof(struct cfg, target_id),
+     .mandatory = true,
      .help = "Cell whose latest task changes."},
-    {.name = "status", .kind = PARAM_CHOICE, .offset = offsetof(struct cfg, status), .otherwise = "ERROR",
-     .values = (const char *const[]){"ERROR", "OK", NULL}, .help = "New status."},
-    {.name = "message", .kind = PARAM_LINE, .offset = offsetof(struct cfg, message), .help = "Text of the error."},
+    {.name = "status",
+     .kind = PARAM_CHOICE,
+     .offset = offsetof(struct cfg, status),
+     .otherwise = "ERROR",
+     .values = (const char *const[]){"ERROR", "OK", NULL},
+     .help = "New status."},
+    {.name = "message",
+     .kind = PARAM_LINE,
+     .offset = offsetof(struct cfg, message),
+     .help = "Text of the error."},
     {0},
 };
 

@@ -1,5 +1,6 @@
 /*
- * start, end: where an instance begins and closes.  Both are played by the engine (workflow-engine.md 3.1, 3.2, 4.5).
+ * start, end: where an instance begins and closes.  Both are played by the engine
+ * (workflow-engine.md 3.1, 3.2, 4.5).
  */
 #include "nodes/nodes.h"
 

@@ -9,9 +9,15 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "timer", .kind = PARAM_TIMER, .offset = offsetof(struct cfg, timer),
-     .aliases = (const char *const[]){"target_id", "timer_id", NULL}, .help = "Cell whose timers are stopped."},
-    {.name = "key", .kind = PARAM_LINE, .offset = offsetof(struct cfg, key), .help = "Key of the timers to stop."},
+    {.name = "timer",
+     .kind = PARAM_TIMER,
+     .offset = offsetof(struct cfg, timer),
+     .aliases = (const char *const[]){"target_id", "timer_id", NULL},
+     .help = "Cell whose timers are stopped."},
+    {.name = "key",
+     .kind = PARAM_LINE,
+     .offset = offsetof(struct cfg, key),
+     .help = "Key of the timers to stop."},
     {0},
 };
 

@@ -8,7 +8,9 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "expressions", .kind = PARAM_SWITCH, .offset = offsetof(struct cfg, expressions),
+    {.name = "expressions",
+     .kind = PARAM_SWITCH,
+     .offset = offsetof(struct cfg, expressions),
      .help = "Expressions and outputs; the first true one wins."},
     {0},
 };

@@ -1,7 +1,9 @@
 /*
- * sync_response, callback_response: prepare the answer of a synchronous call, or the one handed to the parent.
+ * sync_response, callback_response: prepare the answer of a synchronous call, or the one handed to
+ * the parent.
  *
- * Both only write a context key; the answer leaves at the first end.  Rule: workflow-engine.md 3.16, 3.17, 4.8.
+ * Both only write a context key; the answer leaves at the first end.  Rule:
+ * workflow-engine.md 3.16, 3.17, 4.8.
  */
 #include "nodes/nodes.h"
 
@@ -12,11 +14,18 @@ struct cfg {
 };
 
 static const struct param params[] = {
-    {.name = "body", .kind = PARAM_JINJA, .offset = offsetof(struct cfg, body),
+    {.name = "body",
+     .kind = PARAM_JINJA,
+     .offset = offsetof(struct cfg, body),
      .help = "Text starting with { or [ is sent as JSON, other text as it is."},
-    {.name = "status", .kind = PARAM_INT, .offset = offsetof(struct cfg, status), .otherwise = "200",
+    {.name = "status",
+     .kind = PARAM_INT,
+     .offset = offsetof(struct cfg, status),
+     .otherwise = "200",
      .help = "HTTP status code, 200 when empty."},
-    {.name = "headers", .kind = PARAM_HEADERS, .offset = offsetof(struct cfg, headers),
+    {.name = "headers",
+     .kind = PARAM_HEADERS,
+     .offset = offsetof(struct cfg, headers),
      .help = "HTTP headers to add to the answer."},
     {0},
 };

@@ -1,9 +1,9 @@
 /*
  * timer: hold the instance for a while.
  *
- * Short ones are slept in the process while somebody waits for the answer; longer ones are stored and wake the
- * instance up wherever it runs then.  Without a caller a worker is too dear to sleep for more than a moment.
- * Rule: workflow-engine.md 3.28.
+ * Short ones are slept in the process while somebody waits for the answer; longer ones are stored
+ * and wake the instance up wherever it runs then.  Without a caller a worker is too dear to sleep
+ * for more than a moment. Rule: workflow-engine.md 3.28.
  */
 #include "nodes/nodes.h"
 
@@ -20,9 +20,14 @@ enum {
 };
 
 static const struct param params[] = {
-    {.name = "timeout", .kind = PARAM_MSEC, .offset = offsetof(struct cfg, timeout_ms), .mandatory = true,
+    {.name = "timeout",
+     .kind = PARAM_MSEC,
+     .offset = offsetof(struct cfg, timeout_ms),
+     .mandatory = true,
      .help = "How long to wait: 10 minutes, 1h30m, 2 business days."},
-    {.name = "discard_idle_limit", .kind = PARAM_BOOL, .offset = offsetof(struct cfg, discard_idle_limit),
+    {.name = "discard_idle_limit",
+     .kind = PARAM_BOOL,
+     .offset = offsetof(struct cfg, discard_idle_limit),
      .help = "Store the timer even when it is shorter than 20 seconds, so that it can be stopped."},
     {0},
 };

@@ -17,14 +17,17 @@ static const struct row {
     {"GET", "{\"ext\": \"some-app-ext-data\"}", "GET", URL, "", "",
      "Hawk id=\"dh37fgj492je\", ts=\"1353832234\", nonce=\"j4h3g2\", ext=\"some-app-ext-data\", "
      "mac=\"6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE=\""},
-    {"POST with a payload hash", "{\"ext\": \"some-app-ext-data\"}", "POST", URL, "Text/Plain; charset=utf-8",
-     "Thank you for flying Hawk",
-     "Hawk id=\"dh37fgj492je\", ts=\"1353832234\", nonce=\"j4h3g2\", hash=\"Yi9LfIIFRtBEPt74PVmbTF/xVAwPn7ub15ePICfgnuY=\", "
+    {"POST with a payload hash", "{\"ext\": \"some-app-ext-data\"}", "POST", URL,
+     "Text/Plain; charset=utf-8", "Thank you for flying Hawk",
+     "Hawk id=\"dh37fgj492je\", ts=\"1353832234\", nonce=\"j4h3g2\", "
+     "hash=\"Yi9LfIIFRtBEPt74PVmbTF/xVAwPn7ub15ePICfgnuY=\", "
      "ext=\"some-app-ext-data\", mac=\"aSe1DERmZuRl3pI36/9BdZmnErTw3sNzOOAUlfeKjVw=\""},
-    {"host in capitals", "{\"ext\": \"some-app-ext-data\"}", "GET", "http://EXAMPLE.com:8000/resource/1?b=1&a=2", "", "",
+    {"host in capitals", "{\"ext\": \"some-app-ext-data\"}", "GET",
+     "http://EXAMPLE.com:8000/resource/1?b=1&a=2", "", "",
      "Hawk id=\"dh37fgj492je\", ts=\"1353832234\", nonce=\"j4h3g2\", ext=\"some-app-ext-data\", "
      "mac=\"6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE=\""},
-    {"application and delegation", "{\"ext\": \"some-app-ext-data\", \"app\": \"app1\", \"dlg\": \"dlg1\"}", "GET", URL, "", "",
+    {"application and delegation",
+     "{\"ext\": \"some-app-ext-data\", \"app\": \"app1\", \"dlg\": \"dlg1\"}", "GET", URL, "", "",
      "Hawk id=\"dh37fgj492je\", ts=\"1353832234\", nonce=\"j4h3g2\", ext=\"some-app-ext-data\", "
      "mac=\"6595zWfR7VFCsU2xEeUgMg5htr20YeKJUB2QTmEplzY=\", app=\"app1\", dlg=\"dlg1\""},
     {"a quote", "{\"ext\": \"a\\\"b\"}", "GET", URL, "", "",
@@ -34,7 +37,8 @@ static const struct row {
 static void headers(const struct row *r)
 {
     struct arena *a = arena_new(0);
-    struct cfg_gateway g = {.name = STR("g"), .hawk_id = STR("dh37fgj492je"), .hawk_algorithm = STR("sha256")};
+    struct cfg_gateway g = {
+        .name = STR("g"), .hawk_id = STR("dh37fgj492je"), .hawk_algorithm = STR("sha256")};
     struct gw_request q = {str_c(r->method), str_c(r->url), str_c(r->type), str_c(r->body)};
     struct err e = {0};
     struct str out = STR("");

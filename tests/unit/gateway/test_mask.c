@@ -10,10 +10,11 @@ static const struct key {
     const char *name;
     bool hidden;
 } keys[] = {
-    {"password", true},      {"userPassword", true}, {"PASSWD", true},       {"api_key", true},     {"apiKey", true},
-    {"private-key", false},  {"privateKey", true},   {"token", true},        {"access_token", true}, {"clientSecret", true},
-    {"pin", true},           {"PIN", true},          {"shipping", false},    {"pinCode", false},    {"name", false},
-    {"signedPassword", true}, {"passcode", true},    {"credentials", true},  {"", false},
+    {"password", true},     {"userPassword", true}, {"PASSWD", true},     {"api_key", true},
+    {"apiKey", true},       {"private-key", false}, {"privateKey", true}, {"token", true},
+    {"access_token", true}, {"clientSecret", true}, {"pin", true},        {"PIN", true},
+    {"shipping", false},    {"pinCode", false},     {"name", false},      {"signedPassword", true},
+    {"passcode", true},     {"credentials", true},  {"", false},
 };
 
 static void hides_keys(const struct key *k)
@@ -28,11 +29,14 @@ static const struct body {
     size_t max;
     const char *want;
 } bodies[] = {
-    {"JSON at any depth", "application/json", "{\"a\":[{\"password\":\"x\",\"b\":1}],\"token\":null}", 1000,
+    {"JSON at any depth", "application/json",
+     "{\"a\":[{\"password\":\"x\",\"b\":1}],\"token\":null}", 1000,
      "{\"a\":[{\"password\":\"********\",\"b\":1}],\"token\":null}"},
     {"JSON without a type", "", "{\"secret\":{\"a\":1}}", 1000, "{\"secret\":\"********\"}"},
-    {"form", "application/x-www-form-urlencoded", "a=1&password=x&b=2", 1000, "a=1&password=********&b=2"},
-    {"XML", "text/xml", "<a><password>x</password><b>y</b></a>", 1000, "<a><password>********</password><b>y</b></a>"},
+    {"form", "application/x-www-form-urlencoded", "a=1&password=x&b=2", 1000,
+     "a=1&password=********&b=2"},
+    {"XML", "text/xml", "<a><password>x</password><b>y</b></a>", 1000,
+     "<a><password>********</password><b>y</b></a>"},
     {"XML with a namespace", "text/xml", "<n:newPassword t=\"1\">x</n:newPassword>", 1000,
      "<n:newPassword t=\"1\">********</n:newPassword>"},
     {"XML broken off", "text/xml", "<a><password", 1000, "<a><password"},

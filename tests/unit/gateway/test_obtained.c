@@ -1,5 +1,6 @@
 /*
- * Sessions obtained by calls: which requests go out, how long a token is used, what a refusal leads to.
+ * Sessions obtained by calls: which requests go out, how long a token is used, what a refusal leads
+ * to.
  */
 #include "gateway/gw_http.h"
 #include "gateway/session.h"
@@ -68,7 +69,8 @@ static void sent(struct stage *t, size_t i, const char *part)
         fail_msg("request %zu lacks \"%s\":\n%.*s", i, part, STR_ARG(q));
 }
 
-/* ---- OAuth 2 ------------------------------------------------------------------------------------ */
+/* ---- OAuth 2 ------------------------------------------------------------------------------------
+ */
 
 static const struct grant_row {
     const char *name;
@@ -76,13 +78,15 @@ static const struct grant_row {
     const char *basic; /* Authorization of the token request, NULL: none */
     const char *body;  /* end of the token request */
 } grant_rows[] = {
-    {"client credentials", "", "", "", "", "{}", "Basic bXklMjBpZDpzJTNBY3JldA==", "\r\n\r\ngrant_type=client_credentials"},
-    {"password when there is a user", "joe", "p&w", "", "", "{}", "Basic bXklMjBpZDpzJTNBY3JldA==",
-     "\r\n\r\ngrant_type=password&username=joe&password=p%26w"},
-    {"refresh token of the configuration", "", "", "r1", "refresh_token", "{}", "Basic bXklMjBpZDpzJTNBY3JldA==",
-     "\r\n\r\ngrant_type=refresh_token&refresh_token=r1"},
+    {"client credentials", "", "", "", "", "{}",
+     "Basic bXklMjBpZDpzJTNBY3JldA==", "\r\n\r\ngrant_type=client_credentials"},
+    {"password when there is a user", "joe", "p&w", "", "", "{}",
+     "Basic bXklMjBpZDpzJTNBY3JldA==", "\r\n\r\ngrant_type=password&username=joe&password=p%26w"},
+    {"refresh token of the configuration", "", "", "r1", "refresh_token", "{}",
+     "Basic bXklMjBpZDpzJTNBY3JldA==", "\r\n\r\ngrant_type=refresh_token&refresh_token=r1"},
     {"extra parameters replace no secret", "", "", "", "client_credentials",
-     "{\"scope\": \"a b\", \"grant_type\": \"x\", \"client_secret\": \"y\", \"password\": \"z\", \"n\": 5}",
+     "{\"scope\": \"a b\", \"grant_type\": \"x\", \"client_secret\": \"y\", \"password\": \"z\", "
+     "\"n\": 5}",
      "Basic bXklMjBpZDpzJTNBY3JldA==", "\r\n\r\ngrant_type=client_credentials&scope=a%20b&n=5"},
     {"client in the body", "", "", "", "", "{\"client_auth\": \"body\"}", NULL,
      "\r\n\r\ngrant_type=client_credentials&client_id=my%20id&client_secret=s%3Acret"},
@@ -91,7 +95,8 @@ static const struct grant_row {
 static void grants(const struct grant_row *r)
 {
     static const struct peer_step steps[] = {
-        {.kind = PEER_ANSWER, .body = "{\"access_token\": \"T1\", \"token_type\": \"bearer\", \"expires_in\": 3600}"},
+        {.kind = PEER_ANSWER,
+         .body = "{\"access_token\": \"T1\", \"token_type\": \"bearer\", \"expires_in\": 3600}"},
     };
     struct gw_session s;
     struct stage t;
@@ -118,7 +123,8 @@ static const struct life_row {
     const char *name, *answer;
     int64_t used_s; /* until then the same token */
 } life_rows[] = {
-    {"an hour less ten percent", "{\"access_token\": \"T\", \"token_type\": \"Bearer\", \"expires_in\": 3600}", 3240},
+    {"an hour less ten percent",
+     "{\"access_token\": \"T\", \"token_type\": \"Bearer\", \"expires_in\": 3600}", 3240},
     {"text", "{\"access_token\": \"T\", \"expires_in\": \"3600\"}", 3240},
     {"not told: five minutes", "{\"access_token\": \"T\"}", 270},
     {"thirty seconds at least", "{\"access_token\": \"T\", \"expires_in\": 100}", 70},
@@ -148,15 +154,21 @@ static const struct refusal_row {
     struct peer_step step;
     const char *want;
 } refusal_rows[] = {
-    {"error code", {.kind = PEER_ANSWER, .status = 401, .body = "{\"error\": \"invalid_client\"}"},
+    {"error code",
+     {.kind = PEER_ANSWER, .status = 401, .body = "{\"error\": \"invalid_client\"}"},
      "gateway g: token endpoint answered invalid_client"},
-    {"status alone", {.kind = PEER_ANSWER, .status = 302, .headers = "Location: /other\r\n"},
+    {"status alone",
+     {.kind = PEER_ANSWER, .status = 302, .headers = "Location: /other\r\n"},
      "gateway g: token endpoint answered 302"},
-    {"another kind of token", {.kind = PEER_ANSWER, .body = "{\"access_token\": \"T\", \"token_type\": \"mac\"}"},
+    {"another kind of token",
+     {.kind = PEER_ANSWER, .body = "{\"access_token\": \"T\", \"token_type\": \"mac\"}"},
      "gateway g: token endpoint sent no bearer token"},
-    {"a token that breaks the header", {.kind = PEER_ANSWER, .body = "{\"access_token\": \"T\\r\\nX: y\"}"},
+    {"a token that breaks the header",
+     {.kind = PEER_ANSWER, .body = "{\"access_token\": \"T\\r\\nX: y\"}"},
      "gateway g: token endpoint sent no bearer token"},
-    {"not JSON", {.kind = PEER_ANSWER, .body = "<html>"}, "gateway g: token endpoint sent no bearer token"},
+    {"not JSON",
+     {.kind = PEER_ANSWER, .body = "<html>"},
+     "gateway g: token endpoint sent no bearer token"},
 };
 
 static void refusals(const struct refusal_row *r)
@@ -241,7 +253,8 @@ static void renewed_within_the_call(void **state)
     };
     struct cfg cfg = {.n_gateways = 1};
     struct gw_answer out;
-    struct gw_call call = {.holder = STR("g"), .url = STR("x"), .method = STR("POST"), .body = STR("b")};
+    struct gw_call call = {
+        .holder = STR("g"), .url = STR("x"), .method = STR("POST"), .body = STR("b")};
     struct gw_http *h;
     struct stage t;
 
@@ -259,12 +272,15 @@ static void renewed_within_the_call(void **state)
     stage_end(&t);
 }
 
-/* ---- Oracle SBC, the gateway's own login, hawk --------------------------------------------------- */
+/* ---- Oracle SBC, the gateway's own login, hawk ---------------------------------------------- */
 
 static const struct sbc_row {
     const char *name, *answer, *want; /* want NULL: refused */
 } sbc_rows[] = {
-    {"XML", "<?xml version='1.0'?><response><data><token><accessToken>abc.D</accessToken></token></data></response>",
+    {"XML",
+     "<?xml "
+     "version='1.0'?><response><data><token><accessToken>abc.D</accessToken></token></data></"
+     "response>",
      "Bearer abc.D"},
     {"JSON", "{\"data\": {\"token\": {\"accessToken\": \"T\"}}}", "Bearer T"},
     {"JSON, other name", "{\"access_token\": \"T\"}", "Bearer T"},
@@ -319,7 +335,8 @@ static void login_away(void **state)
     };
     struct cfg cfg = {.n_gateways = 1};
     struct gw_answer out;
-    struct gw_call call = {.holder = STR("g"), .url = STR("x"), .method = STR("POST"), .body = STR("b")};
+    struct gw_call call = {
+        .holder = STR("g"), .url = STR("x"), .method = STR("POST"), .body = STR("b")};
     struct gw_http *h;
     struct str backup;
     struct stage t;
@@ -346,12 +363,14 @@ static void hawk_clock(void **state)
         /* five minutes ahead: 1700000300 */
         {.kind = PEER_ANSWER,
          .status = 401,
-         .headers = "WWW-Authenticate: Hawk ts=\"1700000300\", tsm=\"GgbBfjb++PNWTnEvU2s0V20vy6xAcqopszP+LfhaTNk=\"\r\n"},
+         .headers = "WWW-Authenticate: Hawk ts=\"1700000300\", "
+                    "tsm=\"GgbBfjb++PNWTnEvU2s0V20vy6xAcqopszP+LfhaTNk=\"\r\n"},
         {.kind = PEER_ANSWER, .body = "{}"},
     };
     struct cfg cfg = {.n_gateways = 1};
     struct gw_answer out;
-    struct gw_call call = {.holder = STR("g"), .url = STR("x"), .method = STR("POST"), .body = STR("b")};
+    struct gw_call call = {
+        .holder = STR("g"), .url = STR("x"), .method = STR("POST"), .body = STR("b")};
     struct gw_http *h;
     struct stage t;
 
@@ -388,12 +407,14 @@ static void unknown_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refreshed),  cmocka_unit_test(renewed_within_the_call), cmocka_unit_test(refused_twice),
-        cmocka_unit_test(login_away), cmocka_unit_test(hawk_clock),              cmocka_unit_test(unknown_way),
+        cmocka_unit_test(refreshed),     cmocka_unit_test(renewed_within_the_call),
+        cmocka_unit_test(refused_twice), cmocka_unit_test(login_away),
+        cmocka_unit_test(hawk_clock),    cmocka_unit_test(unknown_way),
     };
     int failed;
 
     http_client_init();
-    failed = CASES(grant_rows, grants) + CASES(life_rows, lives) + CASES(refusal_rows, refusals) + CASES(sbc_rows, sbc);
+    failed = CASES(grant_rows, grants) + CASES(life_rows, lives) + CASES(refusal_rows, refusals) +
+             CASES(sbc_rows, sbc);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,8 @@ static void joined(const struct join *j)
 static void failover(void **state)
 {
     const struct str backups[] = {STR("http://b"), STR("http://c")};
-    const struct cfg_gateway g = {.name = STR("g"), .url = STR("http://a"), .backup_urls = backups, .n_backup_urls = 2};
+    const struct cfg_gateway g = {
+        .name = STR("g"), .url = STR("http://a"), .backup_urls = backups, .n_backup_urls = 2};
     struct clock clock = clock_system;
     struct gw_sessions *s = gw_sessions_new(NULL, &clock);
 

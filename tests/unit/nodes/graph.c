@@ -64,9 +64,11 @@ static struct str blanks(struct str s, struct arena *a)
     return str_c(copy);
 }
 
-struct str graph_definition(const char *cells, const char *edges, const char *entities, struct arena *a)
+struct str graph_definition(const char *cells, const char *edges, const char *entities,
+                            struct arena *a)
 {
-    struct val def = val_dict_new(a, 3), map = val_dict_new(a, 8), list = val_list_new(a, 8), specs = parse(cells, a);
+    struct val def = val_dict_new(a, 3), map = val_dict_new(a, 8), list = val_list_new(a, 8),
+               specs = parse(cells, a);
     struct val key, spec;
     struct str rest = str_c(edges);
 
@@ -125,7 +127,8 @@ static void fire_timers(struct instance *in)
         }
 }
 
-/* ---- another process takes over ---------------------------------------------------------------- */
+/* ---- another process takes over ----------------------------------------------------------------
+ */
 
 static struct instance *reread(struct instance *old, struct instance *parent)
 {
@@ -178,10 +181,10 @@ static struct instance *reread(struct instance *old, struct instance *parent)
     return in;
 }
 
-/* ---- sub-workflows -------------------------------------------------------------------------------- */
+/* ---- sub-workflows -------------------------------------------------------------------------- */
 
-static int other_workflow(void *ctx, struct str name, struct workflow **out, int64_t *activity_id, int64_t *version_id,
-                          int64_t *definition_id, struct err *e)
+static int other_workflow(void *ctx, struct str name, struct workflow **out, int64_t *activity_id,
+                          int64_t *version_id, int64_t *definition_id, struct err *e)
 {
     *activity_id = *version_id = *definition_id = 1;
     if (!str_eq_c(name, "other") || ctx == NULL) {
@@ -215,13 +218,15 @@ static void drive(struct instance **in, const struct graph_opts *o)
     }
 }
 
-const char *graph_run(const char *cells, const char *edges, const struct graph_opts *o, struct arena *a)
+const char *graph_run(const char *cells, const char *edges, const struct graph_opts *o,
+                      struct arena *a)
 {
     struct tmpl_cache *templates = tmpl_cache_new(1 * MIB);
     struct arena *scratch = arena_new(0);
     struct workflow *wf, *other = NULL;
     struct instance *in = NULL;
-    struct instance_env env = {.templates = templates, .next_id = count_ids, .workflow_named = other_workflow};
+    struct instance_env env = {
+        .templates = templates, .next_id = count_ids, .workflow_named = other_workflow};
     struct err e;
     struct buf b;
 
