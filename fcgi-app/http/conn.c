@@ -648,6 +648,8 @@ void home_stop(struct home *h)
     h->accept_pause = NULL;
     for (struct conn *c = h->conns; c != NULL; c = next) {
         next = c->next;
+        if (c->timer != NULL)
+            loop_timer_again(c->timer, LINGER_MS); /* a request on its way has that much left */
         if (c->mode == MODE_READ && atomic_load(&c->state) == CONN_IDLE) {
             char byte;
 

@@ -188,6 +188,35 @@ static void stop_does_not_wait_for_ever(void **state)
     unlink(f.path);
 }
 
+/* A request that is half here gets its chance, and does not hold up the stop. */
+static void stop_with_half_a_request(void **state)
+{
+    struct fixture f;
+    struct buf b = records(&(struct fcgi_request){.uri = "/worker"});
+    struct fcgi_answer r;
+    int quick, never;
+
+    (void)state;
+    start(&f, (struct http_server_opts){0});
+    quick = fcgi_connect(f.path);
+    never = fcgi_connect(f.path);
+    assert_true(fcgi_send(quick, str_make(b.p, 20)));
+    assert_true(fcgi_send(never, str_make(b.p, 20)));
+    for (int i = 0; i < WAIT_MS && http_server_stats(f.server).connections != 2; i++)
+        nap();
+    for (int i = 0; i < 20; i++)
+        nap();
+    http_server_stop(f.server);
+    assert_true(refuses(f.path));
+    assert_true(fcgi_send(quick, str_make(b.p + 20, b.len - 20)));
+    assert_true(fcgi_receive(quick, &r, a, WAIT_MS));
+    expect(&r, 200, "worker");
+    assert_true(fcgi_closed(never, WAIT_MS));
+    close(quick);
+    close(never);
+    join(&f);
+}
+
 static void starting(struct http_req *r, void *ctx)
 {
     http_reply(r, 503, STR("text/plain"), str_c(ctx));
@@ -267,6 +296,7 @@ int main(void)
         cmocka_unit_test(full_workers),
         cmocka_unit_test(stop_finishes_what_is_in_flight),
         cmocka_unit_test(stop_does_not_wait_for_ever),
+        cmocka_unit_test(stop_with_half_a_request),
         cmocka_unit_test(handler_is_replaced),
         cmocka_unit_test(work_outside_requests),
         cmocka_unit_test(sockets),
