@@ -72,6 +72,10 @@ static int check_limits(struct instance *in, struct str key, struct val v, struc
 {
     size_t size;
 
+    if (!node_storable(key)) {
+        err_set(e, ERR_INVALID, "a context key cannot hold a NUL");
+        return -1;
+    }
     if (key.len > LIMIT_CONTEXT_KEY && utf8_len(key) > LIMIT_CONTEXT_KEY) {
         err_set(e, ERR_LIMIT, "context key longer than %d characters", LIMIT_CONTEXT_KEY);
         return -1;

@@ -273,8 +273,8 @@ void instance_trace_add(struct instance *in, const struct task *t, const struct 
     row->task_id = t->id;
     row->label = t->cell_name;
     row->t = *tr;
-    row->t.input = keep(in, str_slice(tr->input, 0, LIMIT_TRACE_BODY + 4 * LIMIT_HEADERS));
-    row->t.output = keep(in, str_slice(tr->output, 0, LIMIT_TRACE_BODY + 4 * LIMIT_HEADERS));
+    row->t.input = keep(in, tr->input);
+    row->t.output = keep(in, tr->output);
     row->t.external_id = keep(in, tr->external_id);
     row->t.session_holder = keep(in, tr->session_holder);
     row->t.host = keep(in, tr->host);

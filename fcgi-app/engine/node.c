@@ -4,6 +4,11 @@
  */
 #include "engine/instance_int.h"
 
+bool node_storable(struct str s)
+{
+    return s.len == 0 || memchr(s.p, '\0', s.len) == NULL;
+}
+
 enum node_rc node_fire_str(struct node_run *r, struct str output)
 {
     r->task->output = str_dup(r->inst->a, output);
@@ -60,7 +65,7 @@ enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type
 
     if (row != NULL) {
         row->type = str_c(type);
-        row->key = key.len > 0 ? str_dup(r->inst->a, key) : STR_NONE;
+        row->key = key.len > 0 && node_storable(key) ? str_dup(r->inst->a, key) : STR_NONE;
         row->output = str_c(output);
         row->at_us = at_us;
     }

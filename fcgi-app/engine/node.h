@@ -268,7 +268,10 @@ struct node_sub_result {
 };
 bool node_sub_result(struct node_run *r, struct node_sub_result *out);
 
-/* Free status of the request (set_request_status). */
+/* False for a text that no column can hold: one with a NUL. */
+bool node_storable(struct str s);
+
+/* Free status of the request (set_request_status); see node_storable. */
 void node_request_status(struct node_run *r, struct str status);
 /* Status of the latest task of a cell (set_task_status): ERR_NOT_FOUND without one. */
 MUST_CHECK int node_task_status(struct node_run *r, struct str cell, bool error, struct str message,

@@ -204,11 +204,18 @@ static void compile_goto(struct workflow *w, struct wf_cell *c)
 
 static int check_shape(struct val def, struct err *e)
 {
-    if (!val_is(val_get(def, "cells"), VAL_DICT) ||
+    struct val cells = val_get(def, "cells"), key, cell;
+
+    if (!val_is(cells, VAL_DICT) ||
         !val_is(val_get(def, "transitions"), VAL_LIST)) {
         err_set(e, ERR_INVALID, "the definition has no cells or no transitions");
         return -1;
     }
+    for (size_t i = 0; i < val_count(cells); i++)
+        if (val_pair_at(cells, i, &key, &cell) && !node_storable(val_text(key))) {
+            err_set(e, ERR_INVALID, "the name of a cell cannot hold a NUL");
+            return -1;
+        }
     return 0;
 }
 

@@ -63,7 +63,7 @@ static void check_outputs_form(struct checker *c, struct str name, struct val ce
         return;
     }
     for (size_t i = 0; i < val_count(outputs); i++)
-        if (!val_is(val_at(outputs, i), VAL_STR)) {
+        if (!val_is(val_at(outputs, i), VAL_STR) || !node_storable(val_text(val_at(outputs, i)))) {
             note(c, "V1", true, name, cell_path(c, name, "outputs"),
                  "outputs of cell \"%.*s\" must be an array of texts", STR_ARG(name));
             return;
@@ -74,6 +74,10 @@ static void check_cell_form(struct checker *c, struct str name, struct val cell)
 {
     struct val params;
 
+    if (!node_storable(name)) {
+        note(c, "V1", true, STR(""), STR("cells"), "the name of a cell cannot hold a NUL");
+        return;
+    }
     if (!val_is(cell, VAL_DICT)) {
         note(c, "V1", true, name, cell_path(c, name, ""), "cell \"%.*s\" must be an object",
              STR_ARG(name));

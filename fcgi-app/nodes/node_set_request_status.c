@@ -29,6 +29,10 @@ static enum node_rc set_request_status_run(struct node_run *r, struct err *e)
         err_set(e, ERR_INVALID, "parameter \"status\" is longer than %d characters", MAX_STATUS);
         return NODE_FAIL;
     }
+    if (!node_storable(c->status)) {
+        err_set(e, ERR_INVALID, "parameter \"status\" cannot hold a NUL");
+        return NODE_FAIL;
+    }
     node_request_status(r, c->status);
     return node_fire(r, "ok");
 }
