@@ -199,7 +199,6 @@ static void serve(struct http_req *r, void *arg)
     log_context(r->id);
     c.cfg = cfg_get(j->api->cfg);
     rc = run(&c, j, &e);
-    cfg_put(c.cfg);
     if (rc != 0) {
         if (e.code == ERR_INTERNAL || e.code == ERR_NONE)
             log_err(LOG_ERROR_LEVEL, "api.failed", &e);
@@ -207,6 +206,7 @@ static void serve(struct http_req *r, void *arg)
     } else {
         answer(&c);
     }
+    cfg_put(c.cfg); /* results may point into it */
     log_context(NULL);
 }
 
