@@ -23,6 +23,7 @@ struct principal {
     struct val groups;
     struct val properties;
     struct str token_id; /* jti, "" for an M2M token */
+    struct str identity_provider; /* SSO entry he comes from, "" for a local account */
 };
 
 /* The log-in a caller's token comes from (a UUID; refresh_tokens.family,
@@ -55,6 +56,7 @@ enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str be
 
 struct auth_tokens {
     struct str access_token, refresh_token, token /* M2M, or empty */, ui_profile;
+    struct str family; /* of auth_login() and auth_login_foreign() only */
     bool email_set;
     int64_t user_id;
 };
@@ -64,6 +66,15 @@ struct auth_tokens {
 MUST_CHECK int auth_login(struct auth *au, const struct cfg *cfg, struct str username,
                           struct str password, struct str client_ip, struct str user_agent,
                           struct auth_tokens *out, struct arena *a, struct err *e);
+/* Tokens for a user of an identity provider that has just accepted him: the account must be active, not
+ * local, and used from an allowed place; else the error of auth_login().  Workers only. */
+MUST_CHECK int auth_login_foreign(struct auth *au, const struct cfg *cfg, struct str username,
+                                  struct str client_ip, struct str user_agent,
+                                  struct auth_tokens *out, struct arena *a, struct err *e);
+/* Record that the identity provider, or a rule on its answer, turned somebody away: always the error
+ * of auth_login(), and `reason` in login_attempts. */
+int auth_login_turned_away(struct auth *au, struct str username, struct str client_ip,
+                           struct str user_agent, const char *reason, struct err *e);
 /* A new access token for a refresh token (and a new refresh token when the old one is about to
  * expire). */
 MUST_CHECK int auth_refresh(struct auth *au, const struct cfg *cfg, struct str refresh_token,
@@ -71,6 +82,8 @@ MUST_CHECK int auth_refresh(struct auth *au, const struct cfg *cfg, struct str r
 /* Forget the refresh token whose SHA-1 is `hex` (with or without "sha1:"), and its family.  Never
  * fails for unknown ones. */
 MUST_CHECK int auth_logout(struct auth *au, struct str hex, struct err *e);
+/* End one log-in with all its tokens and gateway sessions (auth_family()). */
+MUST_CHECK int auth_end(struct auth *au, struct str family, struct err *e);
 /* PEM of the verifying key. */
 struct str auth_public_key(const struct cfg *cfg, struct arena *a);
 

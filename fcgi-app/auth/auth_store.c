@@ -14,7 +14,9 @@
     "roles r ON r.id = ur.role_id "                                                                \
     "WHERE ur.user_id = u.id), "                                                                   \
     "u.with_ip_limits, (SELECT json_agg(l.ip::text) FROM user_ip_limits l WHERE l.user_id = "      \
-    "u.id), " DB_TS("u.token_expiry_date") " FROM users u "
+    "u.id), " DB_TS("u.token_expiry_date") ", "                                                     \
+    "CASE WHEN u.local_user THEN NULL ELSE coalesce(u.identity_provider, 'unknown') END "          \
+    "FROM users u "
 
 static const struct db_stmt stmt_known_by_claims = {
     "auth_known_by_claims",
@@ -256,6 +258,7 @@ static int read_known(const PGresult *res, struct known *out, struct err *e)
         val_list_add(p->roles, val_at(val_at(roles, i), 1));
     }
     read_nets(nets, out);
+    p->identity_provider = str_dup(a, db_str(res, 0, 19));
     if (!db_is_null(res, 0, 18) && p->token_id.len == 0 && db_time_us(res, 0, 18) < out->until_us)
         out->until_us = db_time_us(res, 0, 18);
     return 0;

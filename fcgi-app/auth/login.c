@@ -107,11 +107,11 @@ static int finish(struct auth *au, const struct cfg *cfg, const struct login_use
     int rc = -1;
 
     token_family_new(text);
-    family = str_dup(a, str_c(text));
+    out->family = family = str_dup(a, str_c(text));
     if (token_issue(au, cfg, TOKEN_ACCESS, u->id, family, &out->access_token, a, e) != 0 ||
         token_issue(au, cfg, TOKEN_REFRESH, u->id, family, &out->refresh_token, a, e) != 0)
         return -1;
-    must_change = !u->need_change &&
+    must_change = password.p != NULL && !u->need_change &&
                   cfg_bool(cfg, "password.force_change_password_if_dont_match") &&
                   auth_password_check(cfg, r->username, password, &broken) != 0;
     if (db_get(au->db, &c, e) != 0)
@@ -155,6 +155,68 @@ int auth_login(struct auth *au, const struct cfg *cfg, struct str username, stru
         out->token = STR("");
     }
     return finish(au, cfg, &u, &r, password, out, a, e);
+}
+
+/* ---- users of identity providers ------------------------------------------------------------- */
+
+static struct login_record record_of(struct auth *au, struct str username, struct str client_ip,
+                                     struct str user_agent)
+{
+    return (struct login_record){.username = str_slice(username, 0, NAME_KEPT),
+                                 .ip = client_ip,
+                                 .user_agent = str_slice(user_agent, 0, NAME_KEPT),
+                                 .now_us = clock_wall_us(au->clock)};
+}
+
+int auth_login_foreign(struct auth *au, const struct cfg *cfg, struct str username,
+                       struct str client_ip, struct str user_agent, struct auth_tokens *out,
+                       struct arena *a, struct err *e)
+{
+    struct login_record r = record_of(au, username, client_ip, user_agent);
+    struct db_conn *c = NULL;
+    struct login_user u;
+    int rc = -1;
+
+    if (db_get(au->db, &c, e) == 0)
+        rc = store_login_user(c, username, r.now_us, &u, a, e);
+    db_put(au->db, c);
+    if (rc != 0)
+        return -1;
+    if (u.id == 0 || u.local)
+        r.reason = "no account of an identity provider";
+    else if (!u.active)
+        r.reason = "revoked or not active";
+    else if (!from_allowed_place(&u, client_ip))
+        r.reason = "address not allowed";
+    r.user_id = u.id;
+    if (r.reason != NULL)
+        return record_failure(au, &r, e);
+    *out = (struct auth_tokens){
+        .ui_profile = u.ui_profile, .email_set = u.email.len > 0, .user_id = u.id};
+    return finish(au, cfg, &u, &r, STR_NONE, out, a, e);
+}
+
+int auth_login_turned_away(struct auth *au, struct str username, struct str client_ip,
+                           struct str user_agent, const char *reason, struct err *e)
+{
+    struct login_record r = record_of(au, username, client_ip, user_agent);
+
+    r.reason = reason;
+    return record_failure(au, &r, e);
+}
+
+int auth_end(struct auth *au, struct str family, struct err *e)
+{
+    struct db_conn *c = NULL;
+    int rc = -1;
+
+    if (db_get(au->db, &c, e) == 0 &&
+        store_end_family(c, family, clock_wall_us(au->clock), e) == 0) {
+        auth_forget(au);
+        rc = 0;
+    }
+    db_put(au->db, c);
+    return rc;
 }
 
 /* ---- renewing
