@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -425,12 +426,22 @@ static int run(struct app *app, const struct app_role *role)
     return rc < 0 ? fail(app->program, &e) : rc;
 }
 
+/* Large bodies go back to the system when they are done with, and threads share their free space: a process stays as small as
+ * its work. */
+static void bound_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_ARENA_MAX, 2);
+}
+
 int app_main(const struct app_role *role, int argc, char **argv)
 {
-    struct app app = {.program = role->program, .a = arena_new(0)};
+    struct app app = {.program = role->program};
     struct buf text;
     int status = 0;
 
+    bound_memory();
+    app.a = arena_new(0);
     log_init(program_name(role->program), getenv("SLUICE_DEBUG") != NULL ? LOG_DEBUG_LEVEL : LOG_INFO_LEVEL);
     buf_init(&text, 64 * KIB, app.a);
     if (options_parse(&app.opts, role->program, argc, argv, &text, app.a) != 0) {
