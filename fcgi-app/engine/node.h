@@ -148,7 +148,6 @@ enum node_role {
 enum node_flags {
     NODE_BLOCKING = 1, /* may block: runs on a worker */
     NODE_PURE = 2,     /* no effect outside the instance: simply run again after a crash */
-    NODE_SELF = 4,     /* reads nothing but its parameters while waiting: may be slept on */
 };
 
 struct node_run;

@@ -108,6 +108,18 @@ MUST_CHECK int node_text_run(const struct node_text *t, const struct tmpl_run *r
                              struct arena *a, struct err *e);
 MUST_CHECK int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *out,
                              struct arena *a, struct err *e);
+/* The text of a value of any type: what a text field would hold. */
+struct str param_raw_text(struct val raw, struct arena *a);
+/* A structure given as such or as its JSON text; undefined when it is neither. */
+struct val param_raw_data(struct val raw, struct arena *a);
+void node_expr_compile(struct node_expr *x, struct val raw, struct tmpl_cache *templates,
+                       struct arena *a);
+/* Rendered text into the member of a node's struct. */
+MUST_CHECK int param_convert(const struct param *p, struct str text, struct clock *clock, void *dst,
+                             struct arena *a, struct err *e);
+/* Render pairs; in `texts` names and values alternate. */
+MUST_CHECK int param_pairs_run(const struct node_text *texts, size_t n, const struct tmpl_run *run,
+                               struct node_pairs *out, struct arena *a, struct err *e);
 /* Comma list or array: trimmed entries, empty ones dropped. */
 struct node_strs param_list(struct val raw, struct arena *a);
 /* Custom outputs that the parameters of a cell create, in order. */
