@@ -1,8 +1,9 @@
 /*
  * The syntax tree between parser and compiler.
  *
- * One struct for every kind, with five children of which lists go on by `next`: walking a tree needs no
- * knowledge of the kinds.  The order of the children is the order in which names are looked for.
+ * One struct for every kind, with five children of which lists go on by `next`: walking a tree
+ * needs no knowledge of the kinds.  The order of the children is the order in which names are
+ * looked for.
  */
 #ifndef SLUICE_TEMPLATE_AST_H
 #define SLUICE_TEMPLATE_AST_H
@@ -77,8 +78,8 @@ struct node {
     uint8_t op;
     uint16_t flags;
     int line;
-    int height; /* longest way down, bounded by the parser */
-    const char *at; /* in the source, for columns */
+    int height;        /* longest way down, bounded by the parser */
+    const char *at;    /* in the source, for columns */
     const char *begin; /* printed expressions: where their text begins and ends */
     const char *end;
     struct str name;

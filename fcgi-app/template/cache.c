@@ -1,8 +1,9 @@
 /*
  * Compiled templates by content.
  *
- * The key is a hash of source, name and environment; on a hit all three are compared.  The least recently used
- * templates leave when the memory of all is above the bound; who holds a reference keeps his.
+ * The key is a hash of source, name and environment; on a hit all three are compared.  The least
+ * recently used templates leave when the memory of all is above the bound; who holds a reference
+ * keeps his.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -47,14 +48,16 @@ static uint64_t combine(uint64_t h, uint64_t x)
 
 static uint64_t env_hash(const struct tmpl_env *env)
 {
-    const struct str texts[] = {env->newline_sequence,      env->block_start_string,    env->block_end_string,
-                                env->variable_start_string, env->variable_end_string,   env->comment_start_string,
-                                env->comment_end_string,    env->line_statement_prefix, env->line_comment_prefix};
+    const struct str texts[] = {
+        env->newline_sequence,      env->block_start_string,    env->block_end_string,
+        env->variable_start_string, env->variable_end_string,   env->comment_start_string,
+        env->comment_end_string,    env->line_statement_prefix, env->line_comment_prefix};
     uint64_t h = (uint64_t)env->dialect << 16 | (uint64_t)env->undefined << 8;
     size_t i;
 
     h |= (uint64_t)(env->trim_blocks | env->lstrip_blocks << 1 | env->keep_trailing_newline << 2 |
-                    env->autoescape << 3 | env->ext_do << 4 | env->ext_loopcontrols << 5 | env->ext_i18n << 6);
+                    env->autoescape << 3 | env->ext_do << 4 | env->ext_loopcontrols << 5 |
+                    env->ext_i18n << 6);
     for (i = 0; i < COUNT_OF(texts); i++)
         h = combine(h, str_hash(texts[i]));
     return h;
@@ -67,10 +70,12 @@ static bool same_text(struct str mine, struct str theirs, const char *otherwise)
 
 static bool same_env(const struct tmpl_env *x, const struct tmpl_env *y)
 {
-    return x->dialect == y->dialect && x->undefined == y->undefined && x->trim_blocks == y->trim_blocks &&
-           x->lstrip_blocks == y->lstrip_blocks && x->keep_trailing_newline == y->keep_trailing_newline &&
-           x->autoescape == y->autoescape && x->ext_do == y->ext_do && x->ext_loopcontrols == y->ext_loopcontrols &&
-           x->ext_i18n == y->ext_i18n && same_text(x->newline_sequence, y->newline_sequence, "\n") &&
+    return x->dialect == y->dialect && x->undefined == y->undefined &&
+           x->trim_blocks == y->trim_blocks && x->lstrip_blocks == y->lstrip_blocks &&
+           x->keep_trailing_newline == y->keep_trailing_newline && x->autoescape == y->autoescape &&
+           x->ext_do == y->ext_do && x->ext_loopcontrols == y->ext_loopcontrols &&
+           x->ext_i18n == y->ext_i18n &&
+           same_text(x->newline_sequence, y->newline_sequence, "\n") &&
            same_text(x->block_start_string, y->block_start_string, "{%") &&
            same_text(x->block_end_string, y->block_end_string, "%}") &&
            same_text(x->variable_start_string, y->variable_start_string, "{{") &&
@@ -145,8 +150,8 @@ static struct entry *find(struct tmpl_cache *c, const struct wanted *w)
     struct entry *n;
 
     for (n = c->buckets[w->hash % BUCKETS]; n != NULL; n = n->next) {
-        if (n->hash == w->hash && n->expr == w->expr && str_eq(n->source, w->source) && str_eq(n->t->name, w->name) &&
-            (w->expr || same_env(&n->t->env, w->env)))
+        if (n->hash == w->hash && n->expr == w->expr && str_eq(n->source, w->source) &&
+            str_eq(n->t->name, w->name) && (w->expr || same_env(&n->t->env, w->env)))
             return n;
     }
     return NULL;
@@ -202,8 +207,8 @@ static void keep(struct tmpl_cache *c, const struct wanted *w, struct tmpl *t)
     free(n);
 }
 
-int tmpl_cache_get(struct tmpl_cache *c, struct str source, struct str name, const struct tmpl_env *env,
-                   struct tmpl **out, struct err *e)
+int tmpl_cache_get(struct tmpl_cache *c, struct str source, struct str name,
+                   const struct tmpl_env *env, struct tmpl **out, struct err *e)
 {
     struct wanted w = {source, name, env, false, 0};
 

@@ -16,9 +16,11 @@ int call_raise(struct call *c, enum tmpl_exc exc, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    err_set(c->e, exc == TMPL_EXC_LIMIT ? ERR_LIMIT : exc == TMPL_EXC_NOT_FOUND || exc == TMPL_EXC_NONE_FOUND
-                                                          ? ERR_NOT_FOUND
-                                                          : ERR_INVALID, "%s", text);
+    err_set(c->e,
+            exc == TMPL_EXC_LIMIT                                     ? ERR_LIMIT
+            : exc == TMPL_EXC_NOT_FOUND || exc == TMPL_EXC_NONE_FOUND ? ERR_NOT_FOUND
+                                                                      : ERR_INVALID,
+            "%s", text);
     c->e->app_code = (int)exc;
     return -1;
 }
@@ -60,7 +62,8 @@ static int too_many(struct call *c, const struct signature *sig)
     char range[64];
 
     if (least == sig->n)
-        (void)snprintf(range, sizeof(range), "%zu positional argument%s", sig->n, sig->n == 1 ? "" : "s");
+        (void)snprintf(range, sizeof(range), "%zu positional argument%s", sig->n,
+                       sig->n == 1 ? "" : "s");
     else
         (void)snprintf(range, sizeof(range), "from %zu to %zu positional arguments", least, sig->n);
     return call_raise(c, TMPL_EXC_TYPE, "%s() takes %s but %zu %s given", c->name, range, c->n_pos,
@@ -87,11 +90,12 @@ static int missing(struct call *c, const struct signature *sig, const bool *give
         buf_addf(&b, "'%.*s'", STR_ARG(sig->names[i]));
         seen++;
     }
-    return call_raise(c, TMPL_EXC_TYPE, "%s() missing %zu required positional argument%s: %s", c->name, n,
-                      n == 1 ? "" : "s", buf_cstr(&b));
+    return call_raise(c, TMPL_EXC_TYPE, "%s() missing %zu required positional argument%s: %s",
+                      c->name, n, n == 1 ? "" : "s", buf_cstr(&b));
 }
 
-/* Positional arguments only, none too many, none missing: the usual case.  Anything else goes the long way. */
+/* Positional arguments only, none too many, none missing: the usual case.  Anything else goes the
+ * long way. */
 static bool bind_positional(const struct call *c, const char *names, struct val *out)
 {
     const char *p = names;
@@ -133,11 +137,11 @@ int call_bind(struct call *c, const char *names, struct val *out)
         for (i = 0; i < sig.n && !str_eq(sig.names[i], c->kw[k].name); i++)
             ;
         if (i == sig.n)
-            return call_raise(c, TMPL_EXC_TYPE, "%s() got an unexpected keyword argument '%.*s'", c->name,
-                              STR_ARG(c->kw[k].name));
+            return call_raise(c, TMPL_EXC_TYPE, "%s() got an unexpected keyword argument '%.*s'",
+                              c->name, STR_ARG(c->kw[k].name));
         if (given[i])
-            return call_raise(c, TMPL_EXC_TYPE, "%s() got multiple values for argument '%.*s'", c->name,
-                              STR_ARG(c->kw[k].name));
+            return call_raise(c, TMPL_EXC_TYPE, "%s() got multiple values for argument '%.*s'",
+                              c->name, STR_ARG(c->kw[k].name));
         out[i] = c->kw[k].value;
         given[i] = true;
     }

@@ -32,7 +32,7 @@ void comp_fail(struct compiler *c, const struct node *at, enum tmpl_exc exc, con
     c->failed = true;
 }
 
-/* ---- tables --------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* Room for one more element of `size` bytes, zeroed; its index is t->n - 1. */
 static void *table_add(struct compiler *c, struct table *t, size_t size)
@@ -42,7 +42,8 @@ static void *table_add(struct compiler *c, struct table *t, size_t size)
     if (t->n == t->cap) {
         size_t cap = t->cap > 0 ? t->cap * 2 : 16;
 
-        t->p = t->cap > 0 ? arena_grow(c->scratch, t->p, t->cap * size, cap * size) : arena_alloc(c->scratch, cap * size);
+        t->p = t->cap > 0 ? arena_grow(c->scratch, t->p, t->cap * size, cap * size)
+                          : arena_alloc(c->scratch, cap * size);
         t->cap = cap;
     }
     p = (char *)t->p + t->n++ * size;
@@ -126,7 +127,7 @@ struct code **add_block(struct compiler *c)
     return table_add(c, &c->blocks, sizeof(struct code *));
 }
 
-/* ---- instructions ------------------------------------------------------------------------------------ */
+/* ---- instructions ---------------------------------------------------------------------------- */
 
 size_t here(const struct compiler *c)
 {
@@ -144,8 +145,10 @@ size_t emit_stack(struct compiler *c, enum opcode op, int32_t a, uint16_t b, int
             f->ins = arena_alloc(c->scratch, cap * sizeof(*f->ins));
             f->lines = arena_alloc(c->scratch, cap * sizeof(*f->lines));
         } else {
-            f->ins = arena_grow(c->scratch, f->ins, f->cap * sizeof(*f->ins), cap * sizeof(*f->ins));
-            f->lines = arena_grow(c->scratch, f->lines, f->cap * sizeof(*f->lines), cap * sizeof(*f->lines));
+            f->ins =
+                arena_grow(c->scratch, f->ins, f->cap * sizeof(*f->ins), cap * sizeof(*f->ins));
+            f->lines = arena_grow(c->scratch, f->lines, f->cap * sizeof(*f->lines),
+                                  cap * sizeof(*f->lines));
         }
         f->cap = cap;
     }
@@ -183,15 +186,17 @@ uint16_t new_slot(struct compiler *c, struct val init)
     if (f->n_slots == f->cap_slots) {
         size_t cap = f->cap_slots > 0 ? f->cap_slots * 2 : 16;
 
-        f->init = f->cap_slots > 0 ? arena_grow(c->scratch, f->init, f->cap_slots * sizeof(struct val), cap * sizeof(struct val))
-                                   : arena_alloc(c->scratch, cap * sizeof(struct val));
+        f->init = f->cap_slots > 0
+                      ? arena_grow(c->scratch, f->init, f->cap_slots * sizeof(struct val),
+                                   cap * sizeof(struct val))
+                      : arena_alloc(c->scratch, cap * sizeof(struct val));
         f->cap_slots = cap;
     }
     f->init[f->n_slots] = init;
     return (uint16_t)f->n_slots++;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 struct fn *fn_begin(struct compiler *c, enum code_kind kind, struct str name, int line, int *index)
 {
@@ -220,7 +225,8 @@ void fn_end(struct compiler *c, struct fn *f)
     code->ins = arena_dup(c->keep, f->ins, f->n * sizeof(*f->ins));
     code->lines = arena_dup(c->keep, f->lines, f->n * sizeof(*f->lines));
     code->n_ins = f->n;
-    code->init = f->n_slots > 0 ? arena_dup(c->keep, f->init, f->n_slots * sizeof(struct val)) : NULL;
+    code->init =
+        f->n_slots > 0 ? arena_dup(c->keep, f->init, f->n_slots * sizeof(struct val)) : NULL;
     code->n_slots = f->n_slots;
     code->exprs = table_done(c, &f->printed, sizeof(struct printed));
     code->n_exprs = f->printed.n;
@@ -228,9 +234,10 @@ void fn_end(struct compiler *c, struct fn *f)
     c->fn = f->outer;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-static void comp_begin(struct compiler *c, struct tmpl *t, struct lexer *lx, struct arena *scratch, struct err *e)
+static void comp_begin(struct compiler *c, struct tmpl *t, struct lexer *lx, struct arena *scratch,
+                       struct err *e)
 {
     memset(c, 0, sizeof(*c));
     c->t = t;
@@ -291,7 +298,8 @@ static void comp_root(struct compiler *c, const struct node *body)
     fn_end(c, f);
 }
 
-int compile_template(struct tmpl *t, const struct node *body, struct lexer *lx, struct arena *scratch, struct err *e)
+int compile_template(struct tmpl *t, const struct node *body, struct lexer *lx,
+                     struct arena *scratch, struct err *e)
 {
     struct compiler c;
 
@@ -301,7 +309,8 @@ int compile_template(struct tmpl *t, const struct node *body, struct lexer *lx, 
     return comp_end(&c);
 }
 
-int compile_expression(struct tmpl *t, const struct node *expr, struct lexer *lx, struct arena *scratch, struct err *e)
+int compile_expression(struct tmpl *t, const struct node *expr, struct lexer *lx,
+                       struct arena *scratch, struct err *e)
 {
     struct compiler c;
     struct where w = {0};

@@ -3,7 +3,8 @@
  */
 #include "template/compile_int.h"
 
-static void comp_list(struct compiler *c, const struct where *w, const struct node *list, int32_t *n)
+static void comp_list(struct compiler *c, const struct where *w, const struct node *list,
+                      int32_t *n)
 {
     *n = 0;
     for (; list != NULL && !c->failed; list = list->next) {
@@ -12,7 +13,7 @@ static void comp_list(struct compiler *c, const struct where *w, const struct no
     }
 }
 
-/* ---- constants ------------------------------------------------------------------------------------------ */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 static bool fold_numbers(enum arith_op op, struct val x, struct val y, struct val *out)
 {
@@ -68,7 +69,8 @@ bool const_value(struct compiler *c, const struct node *n, struct val *out)
         *out = val_float(-x.u.f);
         return val_is(x, VAL_FLOAT);
     case N_BINARY:
-        return const_value(c, n->a, &x) && const_value(c, n->b, &y) && fold_numbers((enum arith_op)n->op, x, y, out);
+        return const_value(c, n->a, &x) && const_value(c, n->b, &y) &&
+               fold_numbers((enum arith_op)n->op, x, y, out);
     default:
         return false;
     }
@@ -79,10 +81,10 @@ static void emit_const(struct compiler *c, struct val v)
     (void)emit(c, OP_CONST, add_const(c, v), 0);
 }
 
-/* ---- operators --------------------------------------------------------------------------------------------- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static const enum opcode arith_ops[] = {
-    [OP_ADD_] = OP_ADD, [OP_SUB_] = OP_SUB, [OP_MUL_] = OP_MUL, [OP_DIV_] = OP_DIV,
+    [OP_ADD_] = OP_ADD,           [OP_SUB_] = OP_SUB, [OP_MUL_] = OP_MUL, [OP_DIV_] = OP_DIV,
     [OP_FLOORDIV_] = OP_FLOORDIV, [OP_MOD_] = OP_MOD, [OP_POW_] = OP_POW,
 };
 
@@ -108,8 +110,8 @@ static void comp_operand(struct compiler *c, const struct where *w, const struct
     comp_expr(c, w, op->a);
 }
 
-/* -3 ** x is -(3 ** x) when x is not known yet: Jinja2 writes a folded constant into Python code, where the minus
- * binds less tightly. */
+/* -3 ** x is -(3 ** x) when x is not known yet: Jinja2 writes a folded constant into Python code,
+ * where the minus binds less tightly. */
 static bool comp_negative_power(struct compiler *c, const struct where *w, const struct node *n)
 {
     struct val base;
@@ -152,7 +154,8 @@ static void comp_compare(struct compiler *c, const struct where *w, const struct
     }
 }
 
-static void comp_logic(struct compiler *c, const struct where *w, const struct node *n, enum opcode op)
+static void comp_logic(struct compiler *c, const struct where *w, const struct node *n,
+                       enum opcode op)
 {
     size_t jump;
 
@@ -179,16 +182,21 @@ static void comp_cond(struct compiler *c, const struct where *w, const struct no
     if (n->c != NULL) {
         comp_expr(c, &soft, n->c);
     } else {
-        struct str where = c->t->name.len > 0 ? str_printf(c->scratch, " in '%.*s'", STR_ARG(c->t->name)) : STR("");
-        struct str why = str_printf(c->keep, "the inline if-expression on line %d%.*s evaluated to false and no else "
-                                             "section was defined.", n->line, STR_ARG(where));
+        struct str where = c->t->name.len > 0
+                               ? str_printf(c->scratch, " in '%.*s'", STR_ARG(c->t->name))
+                               : STR("");
+        struct str why =
+            str_printf(c->keep,
+                       "the inline if-expression on line %d%.*s evaluated to false and no else "
+                       "section was defined.",
+                       n->line, STR_ARG(where));
 
         (void)emit(c, OP_UNDEFINED, add_const(c, val_str(why)), 0);
     }
     patch_here(c, end);
 }
 
-/* ---- attributes and items ------------------------------------------------------------------------------------ */
+/* ---- attributes and items -------------------------------------------------------------------- */
 
 static const char *const loop_attrs[LOOP_ATTR_COUNT] = {
     [LOOP_INDEX] = "index",         [LOOP_INDEX0] = "index0",     [LOOP_REVINDEX] = "revindex",
@@ -225,7 +233,8 @@ static void comp_getattr(struct compiler *c, const struct where *w, const struct
 {
     const struct sym *y;
 
-    if (str_eq_c(n->name, "__name__") && n->a->kind == N_GETATTR && str_eq_c(n->a->name, "__class__")) {
+    if (str_eq_c(n->name, "__name__") && n->a->kind == N_GETATTR &&
+        str_eq_c(n->a->name, "__class__")) {
         comp_expr(c, w, n->a->a);
         (void)emit(c, OP_TYPE_NAME, 0, 0);
         return;
@@ -263,7 +272,9 @@ static void comp_getitem(struct compiler *c, const struct where *w, const struct
     (void)emit(c, OP_ITEM, 0, 0);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------ */
+/* ---- calls
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static const struct node *arg_of(const struct node *args, enum arg_kind kind)
 {
@@ -274,7 +285,8 @@ static const struct node *arg_of(const struct node *args, enum arg_kind kind)
     return NULL;
 }
 
-static void comp_args_of(struct compiler *c, const struct where *w, const struct node *args, enum arg_kind kind)
+static void comp_args_of(struct compiler *c, const struct where *w, const struct node *args,
+                         enum arg_kind kind)
 {
     for (; args != NULL; args = args->next) {
         if (args->op == kind)
@@ -283,7 +295,8 @@ static void comp_args_of(struct compiler *c, const struct where *w, const struct
 }
 
 /* Push the arguments, describe them in a new site.  Returns how many values they are. */
-static int comp_args(struct compiler *c, const struct where *w, const struct node *args, int caller, int *index)
+static int comp_args(struct compiler *c, const struct where *w, const struct node *args, int caller,
+                     int *index)
 {
     const struct node *arg;
     struct site s = {.name_index = -1};
@@ -335,7 +348,8 @@ static void check_keywords(struct compiler *c, const struct node *args)
     for (a = args; a != NULL && !c->failed && n < 64; a = a->next, n++) {
         for (b = a->op == ARG_KEYWORD ? a->next : NULL; b != NULL; b = b->next) {
             if (b->op == ARG_KEYWORD && str_eq(a->name, b->name))
-                comp_fail(c, b, TMPL_EXC_SYNTAX, "keyword argument repeated: %.*s", STR_ARG(b->name));
+                comp_fail(c, b, TMPL_EXC_SYNTAX, "keyword argument repeated: %.*s",
+                          STR_ARG(b->name));
         }
     }
 }
@@ -394,7 +408,8 @@ void comp_call(struct compiler *c, const struct where *w, const struct node *n, 
     (void)emit_stack(c, OP_CALL, index, 0, -values);
 }
 
-static void unknown(struct compiler *c, const struct where *w, const struct node *n, const char *what)
+static void unknown(struct compiler *c, const struct where *w, const struct node *n,
+                    const char *what)
 {
     struct str text;
 
@@ -439,7 +454,9 @@ static void comp_check(struct compiler *c, const struct where *w, const struct n
     (void)emit_stack(c, OP_CHECK, index, 0, -values);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------ */
+/* ---- the rest
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void comp_comprehension(struct compiler *c, const struct where *w, const struct node *n)
 {
@@ -486,7 +503,8 @@ static void comp_dict(struct compiler *c, const struct where *w, const struct no
     (void)emit_stack(c, OP_DICT, count, 0, 1 - 2 * count);
 }
 
-static void comp_items(struct compiler *c, const struct where *w, const struct node *n, enum opcode op, uint16_t b)
+static void comp_items(struct compiler *c, const struct where *w, const struct node *n,
+                       enum opcode op, uint16_t b)
 {
     int32_t count;
 

@@ -1,8 +1,9 @@
 /*
  * What the compiler's files share: the function being made, and the scopes of names.
  *
- * Scopes follow Jinja2 exactly: every loop body, macro, block, with, call, filter and set block has one; an
- * `if` has none.  A name is looked for in its scope and outwards; a store makes it local to its scope.
+ * Scopes follow Jinja2 exactly: every loop body, macro, block, with, call, filter and set block has
+ * one; an `if` has none.  A name is looked for in its scope and outwards; a store makes it local to
+ * its scope.
  */
 #ifndef SLUICE_TEMPLATE_COMPILE_INT_H
 #define SLUICE_TEMPLATE_COMPILE_INT_H
@@ -28,7 +29,7 @@ struct sym {
     uint16_t slot;
     struct sym *outer; /* SYM_ALIAS */
     struct scope *scope;
-    struct sym *next;  /* in its scope, in order of appearance */
+    struct sym *next; /* in its scope, in order of appearance */
 };
 
 struct fn;
@@ -73,9 +74,9 @@ enum undo_kind { UNDO_LOOP, UNDO_CAPTURE, UNDO_AUTOESCAPE };
 
 struct undo {
     enum undo_kind kind;
-    uint16_t slot;                /* of the loop, or of the former autoescape */
-    size_t again;                 /* UNDO_LOOP: where the next round begins */
-    struct pending_jump *breaks;  /* UNDO_LOOP */
+    uint16_t slot;               /* of the loop, or of the former autoescape */
+    size_t again;                /* UNDO_LOOP: where the next round begins */
+    struct pending_jump *breaks; /* UNDO_LOOP */
     struct fn *fn;
     struct undo *outer;
 };
@@ -111,7 +112,8 @@ struct compiler {
 };
 
 /* compile.c */
-void comp_fail(struct compiler *c, const struct node *at, enum tmpl_exc exc, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void comp_fail(struct compiler *c, const struct node *at, enum tmpl_exc exc, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 size_t emit(struct compiler *c, enum opcode op, int32_t a, uint16_t b);
 size_t emit_stack(struct compiler *c, enum opcode op, int32_t a, uint16_t b, int effect);
 void patch_here(struct compiler *c, size_t at);

@@ -24,7 +24,8 @@ static void find_names(struct compiler *c, const struct where *w, struct loop_pa
     p->test = where_inner(c, w);
     p->test.scope->entered_often = true;
     p->otherwise = where_inner(c, w);
-    if ((n->flags & F_RECURSIVE) != 0 || uses_name(n->c, "loop") || has_node(&alone, N_BLOCK, F_SCOPED)) {
+    if ((n->flags & F_RECURSIVE) != 0 || uses_name(n->c, "loop") ||
+        has_node(&alone, N_BLOCK, F_SCOPED)) {
         p->loop = scope_param(c, p->body.scope, STR("loop"));
         p->loop->is_loop = true;
         p->loop->kept = false;
@@ -175,7 +176,8 @@ void comp_for(struct compiler *c, const struct where *w, const struct node *n)
     alone.next = NULL;
     bad = loop_target(&alone);
     if (bad != NULL) {
-        comp_fail(c, bad, TMPL_EXC_ASSERTION, "Can't assign to special loop variable in for-loop target");
+        comp_fail(c, bad, TMPL_EXC_ASSERTION,
+                  "Can't assign to special loop variable in for-loop target");
         return;
     }
     if ((n->flags & F_RECURSIVE) != 0) {
@@ -199,7 +201,8 @@ void comp_break(struct compiler *c, const struct node *n)
             (void)emit(c, OP_AUTOESCAPE_END, u->slot, 0);
     }
     if (u == NULL || u->fn != c->fn) {
-        comp_fail(c, n, TMPL_EXC_SYNTAX, "'%s' outside loop", n->kind == N_BREAK ? "break" : "continue");
+        comp_fail(c, n, TMPL_EXC_SYNTAX, "'%s' outside loop",
+                  n->kind == N_BREAK ? "break" : "continue");
         return;
     }
     if (n->kind == N_CONTINUE) {

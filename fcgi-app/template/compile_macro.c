@@ -4,7 +4,8 @@
 #include "template/compile_int.h"
 
 /* Declare what a macro is handed without being asked: caller, kwargs, varargs. */
-static void special_params(struct compiler *c, struct scope *s, const struct node *n, struct code *code)
+static void special_params(struct compiler *c, struct scope *s, const struct node *n,
+                           struct code *code)
 {
     const struct node *param;
     bool own_kwargs = false;
@@ -29,7 +30,8 @@ static void special_params(struct compiler *c, struct scope *s, const struct nod
             code->caller_slot = scope_param(c, s, STR("caller"))->slot;
         else if (caller + n_defaults < i)
             comp_fail(c, n, TMPL_EXC_ASSERTION,
-                      "When defining macros or call blocks the special \"caller\" argument must be omitted or be "
+                      "When defining macros or call blocks the special \"caller\" argument must be "
+                      "omitted or be "
                       "given a default.");
     }
     if (!own_kwargs && uses_name(n->c, "kwargs")) {
@@ -42,7 +44,8 @@ static void special_params(struct compiler *c, struct scope *s, const struct nod
     }
 }
 
-static void declare_params(struct compiler *c, struct scope *s, const struct node *n, struct code *code)
+static void declare_params(struct compiler *c, struct scope *s, const struct node *n,
+                           struct code *code)
 {
     const struct node *param;
     struct str *names;
@@ -55,7 +58,8 @@ static void declare_params(struct compiler *c, struct scope *s, const struct nod
     for (param = n->a; param != NULL; param = param->next) {
         names[count] = str_dup(c->keep, param->name);
         if (scope_param(c, s, param->name)->slot != count)
-            comp_fail(c, param, TMPL_EXC_SYNTAX, "duplicate argument '%.*s' in macro definition", STR_ARG(param->name));
+            comp_fail(c, param, TMPL_EXC_SYNTAX, "duplicate argument '%.*s' in macro definition",
+                      STR_ARG(param->name));
         count++;
     }
     code->params = names;
@@ -63,7 +67,8 @@ static void declare_params(struct compiler *c, struct scope *s, const struct nod
 }
 
 /* Parameters the call left out get their defaults, evaluated now. */
-static void comp_defaults(struct compiler *c, const struct where *w, const struct node *n, const struct code *code)
+static void comp_defaults(struct compiler *c, const struct where *w, const struct node *n,
+                          const struct code *code)
 {
     const struct node *value;
     const struct node *param = n->a;
@@ -88,7 +93,8 @@ static void comp_defaults(struct compiler *c, const struct where *w, const struc
 }
 
 /* The function of a macro or call block; returns its index. */
-static int comp_function(struct compiler *c, const struct where *w, const struct node *n, enum code_kind kind)
+static int comp_function(struct compiler *c, const struct where *w, const struct node *n,
+                         enum code_kind kind)
 {
     struct where in;
     struct undo *undo = c->undo;

@@ -3,7 +3,7 @@
  */
 #include "template/compile_int.h"
 
-/* ---- output -------------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static void flush_text(struct compiler *c, struct buf *text)
 {
@@ -14,7 +14,8 @@ static void flush_text(struct compiler *c, struct buf *text)
 }
 
 /* What an expression prints whatever the variables are; false when that is not known here. */
-static bool constant_text(struct compiler *c, const struct where *w, const struct node *n, struct buf *text)
+static bool constant_text(struct compiler *c, const struct where *w, const struct node *n,
+                          struct buf *text)
 {
     struct val v;
     struct str s;
@@ -33,7 +34,8 @@ static bool constant_text(struct compiler *c, const struct where *w, const struc
     return true;
 }
 
-static const struct sym *plain_local(struct compiler *c, const struct where *w, const struct node *n)
+static const struct sym *plain_local(struct compiler *c, const struct where *w,
+                                     const struct node *n)
 {
     const struct sym *y = n->kind == N_NAME ? scope_find(w->scope, n->name) : NULL;
 
@@ -102,15 +104,15 @@ static void comp_output(struct compiler *c, const struct where *w, const struct 
         patch_here(c, skip);
 }
 
-/* ---- conditions ------------------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 struct if_jumps {
     size_t at;
     struct if_jumps *next;
 };
 
-static void comp_branch(struct compiler *c, const struct where *w, const struct node *test, const struct node *body,
-                        bool more, struct if_jumps **ends)
+static void comp_branch(struct compiler *c, const struct where *w, const struct node *test,
+                        const struct node *body, bool more, struct if_jumps **ends)
 {
     size_t otherwise;
 
@@ -143,7 +145,7 @@ static void comp_if(struct compiler *c, const struct where *w, const struct node
         patch_here(c, ends->at);
 }
 
-/* ---- assignments -------------------------------------------------------------------------------------------- */
+/* ---- assignments ----------------------------------------------------------------------------- */
 
 static void export_name(struct compiler *c, const struct where *w, struct str name, enum opcode op)
 {
@@ -185,7 +187,8 @@ static void comp_set(struct compiler *c, const struct where *w, const struct nod
 }
 
 /* What the body prints, on the stack. */
-static void comp_captured(struct compiler *c, const struct where *in, const struct node *body, enum escape_mode mode)
+static void comp_captured(struct compiler *c, const struct where *in, const struct node *body,
+                          enum escape_mode mode)
 {
     struct undo undo = {.kind = UNDO_CAPTURE, .fn = c->fn, .outer = c->undo};
 
@@ -270,7 +273,7 @@ static void comp_autoescape(struct compiler *c, const struct where *w, const str
     (void)emit(c, OP_AUTOESCAPE_END, undo.slot, 0);
 }
 
-/* ---- other templates ------------------------------------------------------------------------------------------ */
+/* ---- other templates ------------------------------------------------------------------------- */
 
 static void comp_extends(struct compiler *c, const struct where *w, const struct node *n)
 {
@@ -358,12 +361,15 @@ static void comp_block(struct compiler *c, const struct where *w, const struct n
         (void)emit(c, OP_LOCALS, locals_list(c, w), 0);
         flags |= BLOCK_SCOPED;
     }
-    (void)emit_stack(c, OP_BLOCK, add_name(c, n->name), flags, (flags & BLOCK_SCOPED) != 0 ? -1 : 0);
+    (void)emit_stack(c, OP_BLOCK, add_name(c, n->name), flags,
+                     (flags & BLOCK_SCOPED) != 0 ? -1 : 0);
     if (check)
         patch_here(c, skip);
 }
 
-/* ---- dispatch ----------------------------------------------------------------------------------------------------- */
+/* ---- dispatch
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void comp_macro_stmt(struct compiler *c, const struct where *w, const struct node *n)
 {
@@ -379,7 +385,8 @@ static void comp_do(struct compiler *c, const struct where *w, const struct node
 
 static void comp_statement(struct compiler *c, const struct where *w, const struct node *n)
 {
-    static void (*const handlers[])(struct compiler *, const struct where *, const struct node *) = {
+    static void (*const handlers[])(struct compiler *, const struct where *,
+                                    const struct node *) = {
         [N_OUTPUT] = comp_output,
         [N_IF] = comp_if,
         [N_FOR] = comp_for,

@@ -1,21 +1,17 @@
 /*
- * The lexer: a hand-written equivalent of the regular expressions Jinja2 describes its language with.
+ * The lexer: a hand-written equivalent of the regular expressions Jinja2 describes its language
+ * with.
  *
- * Literals (numbers, strings) are read in lex_literal.c.
+ * Here is the text between tags; lex_tag.c has their inside, lex_literal.c numbers and strings.
  */
 #include "template/lex.h"
 
-#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <wctype.h>
 
-#include "base/bigint.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "template/lex_int.h"
-
-enum { CLOSERS_FIRST = 64 };
 
 static const char *const words[] = {
     [TOK_EOF] = "end of template",
@@ -102,7 +98,7 @@ int lex_fail(struct lexer *lx, const char *at, int line, const char *fmt, ...)
     return -1;
 }
 
-/* ---- preparing ----------------------------------------------------------------------------- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 static struct str normalised(struct str source, bool keep_last, struct arena *a)
 {
@@ -165,15 +161,15 @@ int lex_init(struct lexer *lx, struct str source, bool bare, const struct tmpl_e
     return 0;
 }
 
-/* ---- helpers over the source ---------------------------------------------------------------- */
+/* ---- helpers over the source ----------------------------------------------------------------- */
 
-static bool looking_at(const struct lexer *lx, size_t pos, struct str what)
+bool lex_looking_at(const struct lexer *lx, size_t pos, struct str what)
 {
     return what.len > 0 && pos + what.len <= lx->source.len &&
            memcmp(lx->source.p + pos, what.p, what.len) == 0;
 }
 
-static size_t skip_space(const struct lexer *lx, size_t pos)
+size_t lex_skip_space(const struct lexer *lx, size_t pos)
 {
     const char *end = lx->source.p + lx->source.len;
     size_t n;
@@ -238,18 +234,18 @@ struct val lex_text_value(struct str s)
     return v;
 }
 
-/* Length of the end of a block at `pos` ("+%}", "-%}" with what follows, "%}" with its newline), or 0. */
-static size_t block_end_at(const struct lexer *lx, size_t pos, struct str end, bool plus)
+size_t lex_block_end(const struct lexer *lx, size_t pos, struct str end, bool plus)
 {
     size_t stop;
 
-    if (plus && pos < lx->source.len && lx->source.p[pos] == '+' && looking_at(lx, pos + 1, end))
+    if (plus && pos < lx->source.len && lx->source.p[pos] == '+' &&
+        lex_looking_at(lx, pos + 1, end))
         return end.len + 1;
-    if (pos < lx->source.len && lx->source.p[pos] == '-' && looking_at(lx, pos + 1, end)) {
-        stop = skip_space(lx, pos + 1 + end.len);
+    if (pos < lx->source.len && lx->source.p[pos] == '-' && lex_looking_at(lx, pos + 1, end)) {
+        stop = lex_skip_space(lx, pos + 1 + end.len);
         return stop - pos;
     }
-    if (!looking_at(lx, pos, end))
+    if (!lex_looking_at(lx, pos, end))
         return 0;
     stop = pos + end.len;
     if (plus && lx->env->trim_blocks && stop < lx->source.len && lx->source.p[stop] == '\n')
@@ -259,7 +255,15 @@ static size_t block_end_at(const struct lexer *lx, size_t pos, struct str end, b
 
 /* ---- text between tags ----------------------------------------------------------------------- */
 
-enum begin_kind { BEGIN_NONE, BEGIN_RAW, BEGIN_BLOCK, BEGIN_VARIABLE, BEGIN_COMMENT, BEGIN_LINE, BEGIN_LINE_COMMENT };
+enum begin_kind {
+    BEGIN_NONE,
+    BEGIN_RAW,
+    BEGIN_BLOCK,
+    BEGIN_VARIABLE,
+    BEGIN_COMMENT,
+    BEGIN_LINE,
+    BEGIN_LINE_COMMENT
+};
 
 struct begin {
     enum begin_kind kind;
@@ -268,7 +272,8 @@ struct begin {
     char sign;  /* '-', '+' or 0 */
 };
 
-static bool with_sign(const struct lexer *lx, enum begin_kind kind, size_t at, size_t end, struct begin *b)
+static bool with_sign(const struct lexer *lx, enum begin_kind kind, size_t at, size_t end,
+                      struct begin *b)
 {
     b->kind = kind;
     b->at = at;
@@ -284,14 +289,14 @@ static bool raw_at(const struct lexer *lx, size_t pos, struct begin *b)
     size_t p = pos + lx->env->block_start_string.len;
     size_t n;
 
-    if (!looking_at(lx, pos, lx->env->block_start_string))
+    if (!lex_looking_at(lx, pos, lx->env->block_start_string))
         return false;
     (void)with_sign(lx, BEGIN_RAW, pos, p, b);
-    p = skip_space(lx, b->end);
-    if (!looking_at(lx, p, STR("raw")))
+    p = lex_skip_space(lx, b->end);
+    if (!lex_looking_at(lx, p, STR("raw")))
         return false;
-    p = skip_space(lx, p + 3);
-    n = block_end_at(lx, p, lx->env->block_end_string, false);
+    p = lex_skip_space(lx, p + 3);
+    n = lex_block_end(lx, p, lx->env->block_end_string, false);
     b->end = p + n;
     return n > 0;
 }
@@ -303,9 +308,10 @@ static bool line_statement_at(const struct lexer *lx, size_t pos, struct begin *
 
     if (lx->env->line_statement_prefix.len == 0 || (pos > 0 && lx->source.p[pos - 1] != '\n'))
         return false;
-    while (p < lx->source.len && (lx->source.p[p] == ' ' || lx->source.p[p] == '\t' || lx->source.p[p] == '\v'))
+    while (p < lx->source.len &&
+           (lx->source.p[p] == ' ' || lx->source.p[p] == '\t' || lx->source.p[p] == '\v'))
         p++;
-    if (!looking_at(lx, p, lx->env->line_statement_prefix))
+    if (!lex_looking_at(lx, p, lx->env->line_statement_prefix))
         return false;
     return with_sign(lx, BEGIN_LINE, pos, p + lx->env->line_statement_prefix.len, b);
 }
@@ -323,16 +329,17 @@ static bool line_comment_at(const struct lexer *lx, size_t pos, struct begin *b)
     while (p < lx->source.len && lx->source.p[p] != '\n' && lx->source.p[p] != '\r' &&
            (n = lex_space(lx->source.p + p, end)) > 0)
         p += n;
-    if (!looking_at(lx, p, lx->env->line_comment_prefix))
+    if (!lex_looking_at(lx, p, lx->env->line_comment_prefix))
         return false;
     return with_sign(lx, BEGIN_LINE_COMMENT, pos, p + lx->env->line_comment_prefix.len, b);
 }
 
-/* The tag that begins exactly at `pos`: raw first, else the longest delimiter, as Jinja2 sorts them. */
+/* The tag that begins exactly at `pos`: raw first, else the longest delimiter, as Jinja2 sorts
+ * them. */
 static bool begin_at(const struct lexer *lx, size_t pos, struct begin *best)
 {
-    static const enum begin_kind order[] = {BEGIN_VARIABLE, BEGIN_LINE, BEGIN_LINE_COMMENT, BEGIN_COMMENT,
-                                            BEGIN_BLOCK};
+    static const enum begin_kind order[] = {BEGIN_VARIABLE, BEGIN_LINE, BEGIN_LINE_COMMENT,
+                                            BEGIN_COMMENT, BEGIN_BLOCK};
     const struct tmpl_env *env = lx->env;
     size_t best_len = 0;
     size_t i;
@@ -356,15 +363,18 @@ static bool begin_at(const struct lexer *lx, size_t pos, struct begin *best)
             break;
         case BEGIN_VARIABLE:
             start = env->variable_start_string;
-            found = looking_at(lx, pos, start) && with_sign(lx, order[i], pos, pos + start.len, &b);
+            found =
+                lex_looking_at(lx, pos, start) && with_sign(lx, order[i], pos, pos + start.len, &b);
             break;
         case BEGIN_COMMENT:
             start = env->comment_start_string;
-            found = looking_at(lx, pos, start) && with_sign(lx, order[i], pos, pos + start.len, &b);
+            found =
+                lex_looking_at(lx, pos, start) && with_sign(lx, order[i], pos, pos + start.len, &b);
             break;
         default:
             start = env->block_start_string;
-            found = looking_at(lx, pos, start) && with_sign(lx, order[i], pos, pos + start.len, &b);
+            found =
+                lex_looking_at(lx, pos, start) && with_sign(lx, order[i], pos, pos + start.len, &b);
             break;
         }
         if (found && start.len > best_len) {
@@ -401,7 +411,7 @@ static size_t text_end(const struct lexer *lx, size_t from, size_t to, char sign
         start--;
     if (start == from && !lx->line_starting)
         return to;
-    p = skip_space(lx, start);
+    p = lex_skip_space(lx, start);
     return p >= to ? start : to;
 }
 
@@ -413,8 +423,7 @@ static void data_token(struct lexer *lx, size_t from, size_t to, struct token *o
     out->value = lex_text_value(lex_newlines(lx, str_make(lx->source.p + from, to - from)));
 }
 
-/* Move to `pos`, counting lines. */
-static void advance(struct lexer *lx, size_t pos)
+void lex_advance(struct lexer *lx, size_t pos)
 {
     if (pos > lx->pos) {
         lx->line += count_newlines(lx, lx->pos, pos);
@@ -429,10 +438,10 @@ static int skip_comment(struct lexer *lx, int line, size_t at)
     size_t p;
 
     for (p = lx->pos; p < lx->source.len; p++) {
-        size_t n = block_end_at(lx, p, end, true);
+        size_t n = lex_block_end(lx, p, end, true);
 
         if (n > 0) {
-            advance(lx, p + n);
+            lex_advance(lx, p + n);
             return 0;
         }
     }
@@ -451,18 +460,18 @@ static int raw_text(struct lexer *lx, int line, size_t at, struct token *out)
         size_t q;
         size_t n;
 
-        if (!looking_at(lx, p, env->block_start_string))
+        if (!lex_looking_at(lx, p, env->block_start_string))
             continue;
         (void)with_sign(lx, BEGIN_BLOCK, p, p + env->block_start_string.len, &b);
-        q = skip_space(lx, b.end);
-        if (!looking_at(lx, q, STR("endraw")))
+        q = lex_skip_space(lx, b.end);
+        if (!lex_looking_at(lx, q, STR("endraw")))
             continue;
-        q = skip_space(lx, q + 6);
-        n = block_end_at(lx, q, env->block_end_string, true);
+        q = lex_skip_space(lx, q + 6);
+        n = lex_block_end(lx, q, env->block_end_string, true);
         if (n == 0)
             continue;
         data_token(lx, from, text_end(lx, from, p, b.sign, false), out);
-        advance(lx, q + n);
+        lex_advance(lx, q + n);
         return 0;
     }
     return lex_fail(lx, lx->source.p + at, line, "Missing end of raw directive");
@@ -496,7 +505,7 @@ static int root_step(struct lexer *lx, struct token *out, bool *got)
     }
     if (!find_begin(lx, &b)) {
         data_token(lx, from, lx->source.len, out);
-        advance(lx, lx->source.len);
+        lex_advance(lx, lx->source.len);
         return 0;
     }
     end = text_end(lx, from, b.at, b.sign, b.kind == BEGIN_VARIABLE);
@@ -505,13 +514,13 @@ static int root_step(struct lexer *lx, struct token *out, bool *got)
     lx->line += count_newlines(lx, from, b.at);
     lx->pos = b.at;
     line = lx->line;
-    advance(lx, b.end);
+    lex_advance(lx, b.end);
     switch (b.kind) {
     case BEGIN_COMMENT:
         return skip_comment(lx, line, b.at);
     case BEGIN_LINE_COMMENT:
         nl = memchr(lx->source.p + lx->pos, '\n', lx->source.len - lx->pos);
-        advance(lx, nl != NULL ? (size_t)(nl - lx->source.p) : lx->source.len);
+        lex_advance(lx, nl != NULL ? (size_t)(nl - lx->source.p) : lx->source.len);
         return 0;
     case BEGIN_RAW: {
         struct token raw = {0};
@@ -541,184 +550,6 @@ static int root_step(struct lexer *lx, struct token *out, bool *got)
     }
 }
 
-/* ---- inside a tag ----------------------------------------------------------------------------- */
-
-/* Is this code point part of a name?  Everything Python's \w matches. */
-static bool word_char(uint32_t cp)
-{
-    locale_t utf8;
-    bool yes;
-
-    if (cp < 0x80)
-        return (cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z') || (cp >= '0' && cp <= '9') || cp == '_';
-    utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    if (utf8 == (locale_t)0)
-        return cp >= 0xc0;
-    yes = iswalnum_l((wint_t)cp, utf8) != 0;
-    freelocale(utf8);
-    return yes;
-}
-
-static bool name_token(struct lexer *lx, struct token *out)
-{
-    const char *start = lx->source.p + lx->pos;
-    const char *end = lx->source.p + lx->source.len;
-    const char *p = start;
-
-    while (p < end) {
-        const char *q = p;
-
-        if (!word_char(utf8_next(&q, end)))
-            break;
-        p = q;
-    }
-    if (p == start)
-        return false;
-    out->type = TOK_NAME;
-    out->text = str_make(start, (size_t)(p - start));
-    lx->pos += out->text.len;
-    lx->line_starting = false;
-    return true;
-}
-
-static void push_closer(struct lexer *lx, char c)
-{
-    if (lx->n_closers == lx->cap_closers) {
-        size_t cap = lx->cap_closers > 0 ? lx->cap_closers * 2 : CLOSERS_FIRST;
-
-        lx->closers = lx->cap_closers > 0 ? arena_grow(lx->scratch, lx->closers, lx->cap_closers, cap)
-                                          : arena_alloc(lx->scratch, cap);
-        lx->cap_closers = cap;
-    }
-    lx->closers[lx->n_closers++] = c;
-}
-
-static int balance(struct lexer *lx, char c, const char *at)
-{
-    char want;
-
-    if (c == '{')
-        push_closer(lx, '}');
-    else if (c == '[')
-        push_closer(lx, ']');
-    else if (c == '(')
-        push_closer(lx, ')');
-    if (c != '}' && c != ']' && c != ')')
-        return 0;
-    if (lx->n_closers == 0)
-        return lex_fail(lx, at, lx->line, "unexpected '%c'", c);
-    want = lx->closers[--lx->n_closers];
-    if (want != c)
-        return lex_fail(lx, at, lx->line, "unexpected '%c', expected '%c'", c, want);
-    return 0;
-}
-
-static int operator_token(struct lexer *lx, struct token *out)
-{
-    static const struct {
-        char text[3];
-        enum token_type type;
-    } operators[] = {
-        {"//", TOK_FLOORDIV}, {"**", TOK_POW},     {"==", TOK_EQ},        {"!=", TOK_NE},
-        {">=", TOK_GE},       {"<=", TOK_LE},      {"+", TOK_ADD},        {"-", TOK_SUB},
-        {"/", TOK_DIV},       {"*", TOK_MUL},      {"%", TOK_MOD},        {"~", TOK_TILDE},
-        {"[", TOK_LBRACKET},  {"]", TOK_RBRACKET}, {"(", TOK_LPAREN},     {")", TOK_RPAREN},
-        {"{", TOK_LBRACE},    {"}", TOK_RBRACE},   {">", TOK_GT},         {"<", TOK_LT},
-        {"=", TOK_ASSIGN},    {".", TOK_DOT},      {":", TOK_COLON},      {"|", TOK_PIPE},
-        {",", TOK_COMMA},     {";", TOK_SEMICOLON},
-    };
-    const char *at = lx->source.p + lx->pos;
-    const char *q = at;
-    size_t i;
-
-    for (i = 0; i < COUNT_OF(operators); i++) {
-        struct str text = str_c(operators[i].text);
-
-        if (looking_at(lx, lx->pos, text)) {
-            out->type = operators[i].type;
-            lx->pos += text.len;
-            lx->line_starting = false;
-            return balance(lx, *at, at);
-        }
-    }
-    (void)utf8_next(&q, lx->source.p + lx->source.len);
-    return lex_fail(lx, at, lx->line, "unexpected char '%.*s' at %zu", (int)(q - at), at,
-                    utf8_len(str_make(lx->source.p, lx->pos)));
-}
-
-/* Does the tag end here?  Moves behind its end. */
-static bool tag_end(struct lexer *lx, struct token *out)
-{
-    size_t n = 0;
-    size_t p;
-
-    if (lx->n_closers > 0)
-        return false;
-    switch (lx->state) {
-    case LEX_VARIABLE:
-        n = block_end_at(lx, lx->pos, lx->env->variable_end_string, false);
-        break;
-    case LEX_BLOCK:
-        n = block_end_at(lx, lx->pos, lx->env->block_end_string, true);
-        break;
-    case LEX_LINE: /* the last line break of the blanks that follow, or the end of the source */
-        p = skip_space(lx, lx->pos);
-        if (p < lx->source.len) {
-            while (p > lx->pos && lx->source.p[p - 1] != '\n')
-                p--;
-            if (p == lx->pos)
-                return false;
-        }
-        out->type = TOK_BLOCK_END;
-        advance(lx, p);
-        lx->state = LEX_ROOT;
-        return true;
-    default:
-        return false;
-    }
-    if (n == 0)
-        return false;
-    out->type = lx->state == LEX_VARIABLE ? TOK_VARIABLE_END : TOK_BLOCK_END;
-    advance(lx, lx->pos + n);
-    lx->state = LEX_ROOT;
-    return true;
-}
-
-static int tag_step(struct lexer *lx, struct token *out)
-{
-    char c;
-
-    for (;;) {
-        size_t p;
-
-        out->line = lx->line;
-        out->at = lx->source.p + lx->pos;
-        if (tag_end(lx, out))
-            return 0;
-        p = skip_space(lx, lx->pos);
-        if (p == lx->pos)
-            break;
-        /* a line statement ends at a line break, which is among the blanks */
-        advance(lx, p);
-    }
-    if (lx->pos >= lx->source.len) {
-        out->type = TOK_EOF;
-        return 0;
-    }
-    c = lx->source.p[lx->pos];
-    if (c >= '0' && c <= '9')
-        return lex_number(lx, out);
-    if (c == '"' || c == '\'') {
-        int rc = lex_string(lx, out);
-
-        if (rc <= 0)
-            return rc;
-    }
-    if (name_token(lx, out))
-        return 0;
-    return operator_token(lx, out);
-}
-
 int lex_next(struct lexer *lx, struct token *out)
 {
     bool got = false;
@@ -730,7 +561,7 @@ int lex_next(struct lexer *lx, struct token *out)
         return 0;
     }
     if (lx->state != LEX_ROOT)
-        return tag_step(lx, out);
+        return lex_tag(lx, out);
     while (!got) {
         if (root_step(lx, out, &got) != 0)
             return -1;

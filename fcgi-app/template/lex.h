@@ -65,9 +65,9 @@ struct lexer {
     size_t pos;
     int line;
     enum lex_state state;
-    bool line_starting; /* the last token ended with a newline */
+    bool line_starting;    /* the last token ended with a newline */
     bool first_bytes[256]; /* bytes a tag may begin with */
-    char *closers; /* brackets still open, as the characters that close them */
+    char *closers;         /* brackets still open, as the characters that close them */
     size_t n_closers;
     size_t cap_closers;
     bool has_pending;
@@ -78,7 +78,8 @@ struct lexer {
 };
 
 /*
- * Begin with `source`, which must be well-formed UTF-8 and is copied into `keep`; token values live there.
+ * Begin with `source`, which must be well-formed UTF-8 and is copied into `keep`; token values live
+ * there.
  *
  * bare  the source is one expression, without delimiters.
  */

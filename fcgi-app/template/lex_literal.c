@@ -126,7 +126,7 @@ int lex_number(struct lexer *lx, struct token *out)
     return 0;
 }
 
-/* ---- texts --------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static int hex_value(struct str s, size_t pos, size_t n, uint32_t *out)
 {
@@ -165,8 +165,8 @@ static int hex_escape(struct str s, size_t *i, struct buf *b)
     if (hex_value(s, *i + 1, n, &cp) != 0 || cp > 0x10ffff)
         return -1;
     *i += n;
-    if (cp >= 0xd800 && cp < 0xdc00 && *i + 2 < s.len && s.p[*i + 1] == '\\' && s.p[*i + 2] == 'u' &&
-        hex_value(s, *i + 3, 4, &low) == 0 && low >= 0xdc00 && low < 0xe000) {
+    if (cp >= 0xd800 && cp < 0xdc00 && *i + 2 < s.len && s.p[*i + 1] == '\\' &&
+        s.p[*i + 2] == 'u' && hex_value(s, *i + 3, 4, &low) == 0 && low >= 0xdc00 && low < 0xe000) {
         cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
         *i += 6;
     }
@@ -190,8 +190,9 @@ static void octal_escape(struct str s, size_t *i, struct buf *b)
 /* One escape; s.p[*i] is the character behind the backslash.  -1: malformed. */
 static int escape(struct str s, size_t *i, struct buf *b)
 {
-    static const char simple[][2] = {{'n', '\n'}, {'t', '\t'}, {'r', '\r'}, {'\\', '\\'}, {'\'', '\''},
-                                     {'"', '"'},  {'a', '\a'}, {'b', '\b'}, {'f', '\f'},  {'v', '\v'}};
+    static const char simple[][2] = {{'n', '\n'},  {'t', '\t'}, {'r', '\r'}, {'\\', '\\'},
+                                     {'\'', '\''}, {'"', '"'},  {'a', '\a'}, {'b', '\b'},
+                                     {'f', '\f'},  {'v', '\v'}};
     char c = s.p[*i];
     size_t k;
 

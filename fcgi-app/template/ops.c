@@ -1,7 +1,8 @@
 /*
  * Python's operators over values, with Python's results and Python's errors.
  *
- * Rule: Python 3 language reference 6.5-6.10; markupsafe for what is added to or formatted into markup.
+ * Rule: Python 3 language reference 6.5-6.10; markupsafe for what is added to or formatted into
+ * markup.
  */
 #include <errno.h>
 #include <math.h>
@@ -10,7 +11,7 @@
 #include "template/vm_int.h"
 
 static const char *const op_texts[] = {
-    [OP_ADD_] = "+", [OP_SUB_] = "-", [OP_MUL_] = "*", [OP_DIV_] = "/",
+    [OP_ADD_] = "+",       [OP_SUB_] = "-", [OP_MUL_] = "*",           [OP_DIV_] = "/",
     [OP_FLOORDIV_] = "//", [OP_MOD_] = "%", [OP_POW_] = "** or pow()",
 };
 
@@ -31,17 +32,18 @@ static const char *type_name(struct val v)
 
 static int unsupported(struct call *c, enum arith_op op, struct val x, struct val y)
 {
-    return call_raise(c, TMPL_EXC_TYPE, "unsupported operand type(s) for %s: '%s' and '%s'", op_texts[op], type_name(x),
-                      type_name(y));
+    return call_raise(c, TMPL_EXC_TYPE, "unsupported operand type(s) for %s: '%s' and '%s'",
+                      op_texts[op], type_name(x), type_name(y));
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static int big(struct call *c, enum arith_op op, struct val x, struct val y, struct val *out)
 {
     static const enum bigint_op ops[] = {
-        [OP_ADD_] = BIG_ADD, [OP_SUB_] = BIG_SUB, [OP_MUL_] = BIG_MUL, [OP_DIV_] = BIG_FLOORDIV,
-        [OP_FLOORDIV_] = BIG_FLOORDIV, [OP_MOD_] = BIG_MOD, [OP_POW_] = BIG_POW,
+        [OP_ADD_] = BIG_ADD,      [OP_SUB_] = BIG_SUB,           [OP_MUL_] = BIG_MUL,
+        [OP_DIV_] = BIG_FLOORDIV, [OP_FLOORDIV_] = BIG_FLOORDIV, [OP_MOD_] = BIG_MOD,
+        [OP_POW_] = BIG_POW,
     };
 
     if (vm_spend(c, op == OP_POW_ ? 1000 : 20) != 0)
@@ -50,7 +52,9 @@ static int big(struct call *c, enum arith_op op, struct val x, struct val y, str
         return 0;
     if (c->e->code == ERR_LIMIT)
         return call_raise(c, TMPL_EXC_LIMIT, "the integer has too many digits");
-    return call_raise(c, TMPL_EXC_ZERO_DIV, "%s", op == OP_MOD_ ? "integer modulo by zero" : "integer division or modulo by zero");
+    return call_raise(c, TMPL_EXC_ZERO_DIV, "%s",
+                      op == OP_MOD_ ? "integer modulo by zero"
+                                    : "integer division or modulo by zero");
 }
 
 static int to_double(struct call *c, struct val v, double *out)
@@ -106,7 +110,9 @@ static int float_pow(struct call *c, double x, double y, struct val *out)
     if (x == 0.0 && y < 0.0)
         return call_raise(c, TMPL_EXC_ZERO_DIV, "0.0 cannot be raised to a negative power");
     if (x < 0.0 && isfinite(x) && isfinite(y) && floor(y) != y)
-        return call_raise(c, TMPL_EXC_VALUE, "a negative number raised to a fraction is complex, which is not available");
+        return call_raise(
+            c, TMPL_EXC_VALUE,
+            "a negative number raised to a fraction is complex, which is not available");
     r = pow(x, y);
     if (isinf(r) && isfinite(x) && isfinite(y))
         return call_raise(c, TMPL_EXC_OVERFLOW, "(34, 'Numerical result out of range')");
@@ -114,7 +120,8 @@ static int float_pow(struct call *c, double x, double y, struct val *out)
     return 0;
 }
 
-static int float_arith(struct call *c, enum arith_op op, struct val a, struct val b, struct val *out)
+static int float_arith(struct call *c, enum arith_op op, struct val a, struct val b,
+                       struct val *out)
 {
     double x;
     double y;
@@ -135,15 +142,17 @@ static int float_arith(struct call *c, enum arith_op op, struct val a, struct va
         return 0;
     case OP_DIV_:
         if (y == 0.0)
-            return call_raise(c, TMPL_EXC_ZERO_DIV, a.type == VAL_FLOAT || b.type == VAL_FLOAT ? "float division by zero"
-                                                                                              : "division by zero");
+            return call_raise(c, TMPL_EXC_ZERO_DIV,
+                              a.type == VAL_FLOAT || b.type == VAL_FLOAT ? "float division by zero"
+                                                                         : "division by zero");
         *out = val_float(x / y);
         return 0;
     case OP_POW_:
         return float_pow(c, x, y, out);
     default:
         if (y == 0.0)
-            return call_raise(c, TMPL_EXC_ZERO_DIV, op == OP_MOD_ ? "float modulo" : "float floor division by zero");
+            return call_raise(c, TMPL_EXC_ZERO_DIV,
+                              op == OP_MOD_ ? "float modulo" : "float floor division by zero");
         mod = float_mod(x, y, &quotient);
         *out = val_float(op == OP_MOD_ ? mod : quotient);
         return 0;
@@ -219,7 +228,7 @@ static int int_arith(struct call *c, enum arith_op op, struct val x, struct val 
     return big(c, op, x, y, out);
 }
 
-/* ---- texts and lists ---------------------------------------------------------------------------------------- */
+/* ---- texts and lists ------------------------------------------------------------------------- */
 
 static int too_large(struct call *c, uint64_t n, uint64_t each)
 {
@@ -287,8 +296,8 @@ static int sequence_add(struct call *c, struct val x, struct val y, struct val *
     if (is_markup(x) || is_markup(y))
         return unsupported(c, OP_ADD_, x, y);
     if (x.type == VAL_STR || x.type == VAL_LIST || x.type == VAL_TUPLE)
-        return call_raise(c, TMPL_EXC_TYPE, "can only concatenate %s (not \"%s\") to %s", val_type_name(x),
-                          type_name(y), val_type_name(x));
+        return call_raise(c, TMPL_EXC_TYPE, "can only concatenate %s (not \"%s\") to %s",
+                          val_type_name(x), type_name(y), val_type_name(x));
     return unsupported(c, OP_ADD_, x, y);
 }
 
@@ -313,7 +322,8 @@ static int repeat(struct call *c, struct val seq, struct val times, struct val *
         p = arena_alloc(c->a, n * seq.len + 1);
         for (i = 0; i < n; i++)
             memcpy(p + i * seq.len, seq.u.s, seq.len);
-        *out = seq.type == VAL_STR ? val_str(str_make(p, n * seq.len)) : val_bytes(str_make(p, n * seq.len));
+        *out = seq.type == VAL_STR ? val_str(str_make(p, n * seq.len))
+                                   : val_bytes(str_make(p, n * seq.len));
         out->flags = flags & (VAL_F_ASCII | VAL_F_MARKUP);
         return vm_spend(c, (int64_t)(n * seq.len / 256));
     }
@@ -322,9 +332,11 @@ static int repeat(struct call *c, struct val seq, struct val times, struct val *
         n = 0;
     if (n > 0 && too_large(c, n, seq.u.list->n * sizeof(struct val)) != 0)
         return -1;
-    *out = seq.type == VAL_LIST ? val_list_new(c->a, n * seq.u.list->n) : val_tuple_new(c->a, n * seq.u.list->n);
+    *out = seq.type == VAL_LIST ? val_list_new(c->a, n * seq.u.list->n)
+                                : val_tuple_new(c->a, n * seq.u.list->n);
     for (i = 0; i < n; i++)
-        memcpy(out->u.list->items + i * seq.u.list->n, seq.u.list->items, seq.u.list->n * sizeof(struct val));
+        memcpy(out->u.list->items + i * seq.u.list->n, seq.u.list->items,
+               seq.u.list->n * sizeof(struct val));
     out->u.list->n = (uint32_t)(n * seq.u.list->n);
     return vm_spend(c, (int64_t)(n * seq.u.list->n / 16));
 }
@@ -386,13 +398,15 @@ static int percent(struct call *c, struct val x, struct val y, struct val *out)
     return 0;
 }
 
-/* ---- any two values ------------------------------------------------------------------------------------------- */
+/* ---- any two values -------------------------------------------------------------------------- */
 
 /* An object on either side that knows the operation; 1 when none does. */
-static int object_arith(struct call *c, enum arith_op op, struct val x, struct val y, struct val *out)
+static int object_arith(struct call *c, enum arith_op op, struct val x, struct val y,
+                        struct val *out)
 {
-    static const char letters[] = {[OP_ADD_] = '+', [OP_SUB_] = '-', [OP_MUL_] = '*', [OP_DIV_] = '/',
-                                   [OP_FLOORDIV_] = 0, [OP_MOD_] = 0, [OP_POW_] = 0};
+    static const char letters[] = {
+        [OP_ADD_] = '+',    [OP_SUB_] = '-', [OP_MUL_] = '*', [OP_DIV_] = '/',
+        [OP_FLOORDIV_] = 0, [OP_MOD_] = 0,   [OP_POW_] = 0};
     const struct tmpl_class *cx = tmpl_class_of(x);
     const struct tmpl_class *cy = tmpl_class_of(y);
 
@@ -464,7 +478,9 @@ int op_plus(struct call *c, struct val x, struct val *out)
     return call_raise(c, TMPL_EXC_TYPE, "bad operand type for unary +: '%s'", type_name(x));
 }
 
-/* ---- comparisons ------------------------------------------------------------------------------------------------- */
+/* ---- comparisons
+ * -------------------------------------------------------------------------------------------------
+ */
 
 bool op_same(struct val x, struct val y)
 {
@@ -508,8 +524,8 @@ static int order(struct call *c, int op, struct val x, struct val y, bool *out)
             if (texts[i].op == op)
                 text = texts[i].text;
         }
-        return call_raise(c, TMPL_EXC_TYPE, "'%s' not supported between instances of '%s' and '%s'", text, type_name(x),
-                          type_name(y));
+        return call_raise(c, TMPL_EXC_TYPE, "'%s' not supported between instances of '%s' and '%s'",
+                          text, type_name(x), type_name(y));
     }
     if (r == VAL_UNORDERED)
         *out = false;
@@ -547,7 +563,8 @@ static int in_object(struct call *c, struct val item, struct val container, bool
         return 0;
     }
     if (cls->next == NULL)
-        return call_raise(c, TMPL_EXC_TYPE, "argument of type '%s' is not iterable", val_type_name(container));
+        return call_raise(c, TMPL_EXC_TYPE, "argument of type '%s' is not iterable",
+                          val_type_name(container));
     if (iter_init(c, container, &it) != 0)
         return -1;
     while ((rc = iter_next(c, &it, &v)) == 1) {
@@ -590,7 +607,8 @@ int op_in(struct call *c, struct val item, struct val container, bool *out)
         return 0;
     case VAL_STR:
         if (item.type != VAL_STR)
-            return call_raise(c, TMPL_EXC_TYPE, "'in <string>' requires string as left operand, not %s",
+            return call_raise(c, TMPL_EXC_TYPE,
+                              "'in <string>' requires string as left operand, not %s",
                               item.type == VAL_UNDEF ? "Undefined" : val_type_name(item));
         *out = str_find(val_text(container), val_text(item)) >= 0;
         return 0;
@@ -599,13 +617,17 @@ int op_in(struct call *c, struct val item, struct val container, bool *out)
     case VAL_OBJ:
         return in_object(c, item, container, out);
     default:
-        return call_raise(c, TMPL_EXC_TYPE, "argument of type '%s' is not iterable", val_type_name(container));
+        return call_raise(c, TMPL_EXC_TYPE, "argument of type '%s' is not iterable",
+                          val_type_name(container));
     }
 }
 
-/* ---- concatenation ------------------------------------------------------------------------------------------------- */
+/* ---- concatenation
+ * -------------------------------------------------------------------------------------------------
+ */
 
-int op_concat(struct vm *vm, const struct val *parts, size_t n, enum escape_mode mode, struct val *out)
+int op_concat(struct vm *vm, const struct val *parts, size_t n, enum escape_mode mode,
+              struct val *out)
 {
     struct buf b;
     struct buf *outer = vm->out;
@@ -618,7 +640,8 @@ int op_concat(struct vm *vm, const struct val *parts, size_t n, enum escape_mode
     for (i = 0; i < n; i++) {
         markup = markup || (mode == ESCAPE_ON && is_markup(parts[i]));
         total += parts[i].type == VAL_STR ? parts[i].len : 24;
-        ascii = ascii && (parts[i].type == VAL_INT || (parts[i].type == VAL_STR && (parts[i].flags & VAL_F_ASCII) != 0));
+        ascii = ascii && (parts[i].type == VAL_INT ||
+                          (parts[i].type == VAL_STR && (parts[i].flags & VAL_F_ASCII) != 0));
     }
     if (total > 4 * KIB && too_large(&vm->call, total, 1) != 0)
         return -1;

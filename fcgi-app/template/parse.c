@@ -63,7 +63,7 @@ void leave(struct parser *p)
     p->depth--;
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 struct node *node_new(struct parser *p, enum node_kind kind, const struct token *at)
 {
@@ -95,8 +95,8 @@ bool node_fit(struct parser *p, struct node *n)
     return true;
 }
 
-struct node *node_tree(struct parser *p, enum node_kind kind, const struct token *at, struct node *a,
-                       struct node *b, struct node *c)
+struct node *node_tree(struct parser *p, enum node_kind kind, const struct token *at,
+                       struct node *a, struct node *b, struct node *c)
 {
     struct node *n;
 
@@ -109,7 +109,7 @@ struct node *node_tree(struct parser *p, enum node_kind kind, const struct token
     return node_fit(p, n) ? n : NULL;
 }
 
-/* ---- tokens --------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 bool next(struct parser *p)
 {

@@ -1,7 +1,8 @@
 /*
  * From tokens to a syntax tree.
  *
- * Rule: Jinja2 3.1's grammar, its quirks included (power is left associative, "is" binds like a filter).
+ * Rule: Jinja2 3.1's grammar, its quirks included (power is left associative, "is" binds like a
+ * filter).
  */
 #ifndef SLUICE_TEMPLATE_PARSE_H
 #define SLUICE_TEMPLATE_PARSE_H
@@ -15,7 +16,7 @@ enum {
 };
 
 /* Constants live in `keep`, the tree itself in `scratch`. */
-struct tag;  /* of parse_stmt.c */
+struct tag; /* of parse_stmt.c */
 struct ends;
 
 struct parser {
@@ -30,7 +31,7 @@ struct parser {
     struct arena *keep;
     struct arena *scratch;
     struct err *e;
-    const struct tag *tags; /* open tags, innermost first */
+    const struct tag *tags;  /* open tags, innermost first */
     const struct ends *ends; /* what each open body may end with, innermost first */
 };
 
@@ -41,9 +42,11 @@ struct parser {
  * ERR_LIMIT when nested deeper than PARSE_DEPTH.
  */
 MUST_CHECK int parse_template(struct parser *p, struct str source, const struct tmpl_env *env,
-                              struct node **out, struct arena *keep, struct arena *scratch, struct err *e);
+                              struct node **out, struct arena *keep, struct arena *scratch,
+                              struct err *e);
 /* Parse one bare expression. */
-MUST_CHECK int parse_bare(struct parser *p, struct str source, bool python, const struct tmpl_env *env,
-                          struct node **out, struct arena *keep, struct arena *scratch, struct err *e);
+MUST_CHECK int parse_bare(struct parser *p, struct str source, bool python,
+                          const struct tmpl_env *env, struct node **out, struct arena *keep,
+                          struct arena *scratch, struct err *e);
 
 #endif

@@ -29,12 +29,13 @@ static inline void list_add(struct list *l, struct node *n)
 /* parse.c */
 struct node *node_new(struct parser *p, enum node_kind kind, const struct token *at);
 /* A node with children set; its height is checked. */
-struct node *node_tree(struct parser *p, enum node_kind kind, const struct token *at, struct node *a,
-                       struct node *b, struct node *c);
+struct node *node_tree(struct parser *p, enum node_kind kind, const struct token *at,
+                       struct node *a, struct node *b, struct node *c);
 /* Take the heights of the children over; false when the tree has grown too high. */
 bool node_fit(struct parser *p, struct node *n);
 void *parse_fail(struct parser *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void *parse_fail_at(struct parser *p, const struct token *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void *parse_fail_at(struct parser *p, const struct token *at, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 bool next(struct parser *p);
 bool look(struct parser *p);
 bool is_name(const struct parser *p, const char *name);
@@ -49,6 +50,14 @@ bool enter(struct parser *p);
 void leave(struct parser *p);
 
 /* parse_expr.c */
+/* An expression without "if": what stands where an "if" means something else. */
+struct node *parse_or(struct parser *p);
+struct node *parse_unary(struct parser *p, bool with_filter);
+
+/* parse_primary.c */
+/* Attributes, subscripts and calls behind a value; then filters and tests. */
+struct node *parse_postfix(struct parser *p, struct node *n);
+struct node *parse_filter_expr(struct parser *p, struct node *n);
 struct tuple_rules {
     bool simplified;      /* names and literals only: assignment targets */
     bool namespaces;      /* a.b as target */
@@ -59,7 +68,8 @@ struct tuple_rules {
 struct node *parse_expression(struct parser *p);
 struct node *parse_tuple(struct parser *p, struct tuple_rules rules);
 struct node *parse_primary(struct parser *p, bool namespaces);
-/* Filters behind a value; input NULL for filter blocks, `inline_first` when no "|" stands before the first. */
+/* Filters behind a value; input NULL for filter blocks, `inline_first` when no "|" stands before
+ * the first. */
 struct node *parse_filter(struct parser *p, struct node *input, bool inline_first);
 /* A target, with tuples. */
 struct node *parse_target(struct parser *p, const char *end_name, bool namespaces);

@@ -47,7 +47,8 @@ static void *nesting_error(struct parser *p, const struct token *at, struct str 
         buf_add_c(&b, "Unexpected end of template.");
     if (p->ends != NULL) {
         buf_add_c(&b, name.p != NULL && expected_somewhere(p->ends, name)
-                          ? " You probably made a nesting mistake. Jinja is expecting this tag, but currently "
+                          ? " You probably made a nesting mistake. Jinja is expecting this tag, "
+                            "but currently "
                             "looking for "
                           : " Jinja was looking for the following tags: ");
         for (i = 0; p->ends->names[i] != NULL; i++)
@@ -55,11 +56,12 @@ static void *nesting_error(struct parser *p, const struct token *at, struct str 
         buf_putc(&b, '.');
     }
     if (p->tags != NULL)
-        buf_addf(&b, " The innermost block that needs to be closed is '%.*s'.", STR_ARG(p->tags->name));
+        buf_addf(&b, " The innermost block that needs to be closed is '%.*s'.",
+                 STR_ARG(p->tags->name));
     return parse_fail_at(p, at, "%.*s", STR_ARG(buf_str(&b)));
 }
 
-/* ---- bodies ----------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static bool at_end_name(const struct parser *p, const char *const *ends)
 {
@@ -72,7 +74,8 @@ static bool at_end_name(const struct parser *p, const char *const *ends)
     return false;
 }
 
-/* From the end of a tag to one of `ends`, which is the current token afterwards, or skipped with `drop`. */
+/* From the end of a tag to one of `ends`, which is the current token afterwards, or skipped with
+ * `drop`. */
 static bool parse_body(struct parser *p, const char *const *ends, bool drop, struct node **out)
 {
     (void)skip_if(p, TOK_COLON);
@@ -83,7 +86,7 @@ static bool parse_body(struct parser *p, const char *const *ends, bool drop, str
 
 #define BODY(p, out, ...) parse_body((p), (const char *const[]){__VA_ARGS__, NULL}, true, (out))
 
-/* ---- the tags ----------------------------------------------------------------------------------- */
+/* ---- the tags -------------------------------------------------------------------------------- */
 
 static struct node *parse_set(struct parser *p)
 {
@@ -141,7 +144,8 @@ static struct node *parse_if(struct parser *p)
         return NULL;
     for (;;) {
         n->a = parse_tuple(p, rules);
-        if (n->a == NULL || !parse_body(p, (const char *const[]){"elif", "else", "endif", NULL}, false, &n->b))
+        if (n->a == NULL ||
+            !parse_body(p, (const char *const[]){"elif", "else", "endif", NULL}, false, &n->b))
             return NULL;
         if (n != first)
             list_add(&elifs, node_fit(p, n) ? n : first);
@@ -236,8 +240,10 @@ static struct node *parse_block(struct parser *p)
     if (skip_name(p, "required"))
         n->flags |= F_REQUIRED;
     if (p->cur.type == TOK_SUB)
-        return parse_fail(p, "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, "
-                             "use an underscore instead.");
+        return parse_fail(
+            p,
+            "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, "
+            "use an underscore instead.");
     if (p->failed || !BODY(p, &n->c, "endblock"))
         return NULL;
     if ((n->flags & F_REQUIRED) != 0 && !only_blanks(n->c))
@@ -280,7 +286,8 @@ static struct node *parse_include(struct parser *p)
     n->a = parse_expression(p);
     if (n->a == NULL)
         return NULL;
-    if (is_name(p, "ignore") && look(p) && p->ahead.type == TOK_NAME && str_eq_c(p->ahead.text, "missing")) {
+    if (is_name(p, "ignore") && look(p) && p->ahead.type == TOK_NAME &&
+        str_eq_c(p->ahead.text, "missing")) {
         n->flags |= F_IGNORE_MISSING;
         if (!next(p) || !next(p))
             return NULL;
@@ -481,7 +488,8 @@ static struct node *parse_break(struct parser *p)
 
 static struct node *parse_trans(struct parser *p)
 {
-    return parse_fail(p, "translations are not available: the tag '%s' is not supported", token_words(p, &p->cur));
+    return parse_fail(p, "translations are not available: the tag '%s' is not supported",
+                      token_words(p, &p->cur));
 }
 
 enum extension { EXT_NONE, EXT_DO, EXT_LOOPS, EXT_I18N };
@@ -624,8 +632,8 @@ out:
     return ok && !p->failed;
 }
 
-int parse_template(struct parser *p, struct str source, const struct tmpl_env *env, struct node **out,
-                   struct arena *keep, struct arena *scratch, struct err *e)
+int parse_template(struct parser *p, struct str source, const struct tmpl_env *env,
+                   struct node **out, struct arena *keep, struct arena *scratch, struct err *e)
 {
     memset(p, 0, sizeof(*p));
     p->env = env;

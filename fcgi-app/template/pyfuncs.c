@@ -114,7 +114,8 @@ static int extreme(struct call *c, bool largest, struct val *out)
     for (i = 1; i < n; i++) {
         bool less = false;
 
-        if (vm_spend(c, 1) != 0 || op_less(c, largest ? *out : items[i], largest ? items[i] : *out, &less) != 0)
+        if (vm_spend(c, 1) != 0 ||
+            op_less(c, largest ? *out : items[i], largest ? items[i] : *out, &less) != 0)
             return -1;
         if (less)
             *out = items[i];
@@ -157,8 +158,10 @@ static int py_abs(struct call *c, struct val *out)
     if (call_bind(c, "x", &v) != 0)
         return -1;
     if (!lib_is_number(v))
-        return lib_look(c, v) != 0 ? -1
-                                   : call_raise(c, TMPL_EXC_TYPE, "bad operand type for abs(): '%s'", val_type_name(v));
+        return lib_look(c, v) != 0
+                   ? -1
+                   : call_raise(c, TMPL_EXC_TYPE, "bad operand type for abs(): '%s'",
+                                val_type_name(v));
     if (op_less(c, v, val_int(0), &negative) != 0)
         return -1;
     return negative ? op_neg(c, v, out) : op_plus(c, v, out);
@@ -202,8 +205,8 @@ static int py_sorted(struct call *c, struct val *out)
 }
 
 static const struct func_def funcs[] = {
-    {"abs", py_abs}, {"all", py_all},     {"any", py_any},       {"bool", py_bool}, {"float", py_float},
-    {"int", py_int}, {"len", py_len},     {"max", py_max},       {"min", py_min},   {"round", py_round},
+    {"abs", py_abs}, {"all", py_all},       {"any", py_any}, {"bool", py_bool}, {"float", py_float},
+    {"int", py_int}, {"len", py_len},       {"max", py_max}, {"min", py_min},   {"round", py_round},
     {"str", py_str}, {"sorted", py_sorted}, {"sum", py_sum},
 };
 

@@ -1,7 +1,8 @@
 /*
  * Which stored key answers for a name with wildcards.
  *
- * Rule: workflow-engine.md 6.6: the exact key first, then the fewest "*" parts, then the first "*" further right.
+ * Rule: workflow-engine.md 6.6: the exact key first, then the fewest "*" parts, then the first "*"
+ * further right.
  */
 #include "template/tmpl.h"
 

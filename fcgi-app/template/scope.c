@@ -1,8 +1,8 @@
 /*
  * Scopes: which local a name means, and where its first value comes from.
  *
- * Rule: Jinja2's identifier tracking.  All names of a scope are found before its code is made, so that a
- * name stored anywhere in it is local from its beginning.
+ * Rule: Jinja2's identifier tracking.  All names of a scope are found before its code is made, so
+ * that a name stored anywhere in it is local from its beginning.
  */
 #include "template/compile_int.h"
 
@@ -206,7 +206,7 @@ void scope_visit_params(struct compiler *c, struct scope *s, const struct node *
     }
 }
 
-/* ---- locals ------------------------------------------------------------------------------------------ */
+/* ---- locals ---------------------------------------------------------------------------------- */
 
 static uint16_t resolved_slot(struct compiler *c, struct str name)
 {
@@ -328,7 +328,7 @@ int locals_list(struct compiler *c, const struct where *w)
     return add_locals(c, list);
 }
 
-/* ---- looking through a tree ----------------------------------------------------------------------------- */
+/* ---- looking through a tree ------------------------------------------------------------------ */
 
 /* 1: used before it was set; 0: not met; -1: set first. */
 static int search_use(const struct node *n, struct str name)
@@ -361,8 +361,9 @@ bool has_node(const struct node *n, enum node_kind kind, uint16_t flags)
     for (; n != NULL; n = n->next) {
         if (n->kind == kind && (n->flags & flags) == flags)
             return true;
-        if (has_node(n->a, kind, flags) || has_node(n->b, kind, flags) || has_node(n->c, kind, flags) ||
-            has_node(n->d, kind, flags) || has_node(n->e, kind, flags))
+        if (has_node(n->a, kind, flags) || has_node(n->b, kind, flags) ||
+            has_node(n->c, kind, flags) || has_node(n->d, kind, flags) ||
+            has_node(n->e, kind, flags))
             return true;
     }
     return false;

@@ -8,10 +8,10 @@
 #include "template/parse.h"
 #include "template/vm.h"
 
-#define JINJA_DELIMITERS                                                                                       \
-    .newline_sequence = {"\n", 1}, .block_start_string = {"{%", 2}, .block_end_string = {"%}", 2},             \
-    .variable_start_string = {"{{", 2}, .variable_end_string = {"}}", 2}, .comment_start_string = {"{#", 2},   \
-    .comment_end_string = {"#}", 2}
+#define JINJA_DELIMITERS                                                                           \
+    .newline_sequence = {"\n", 1}, .block_start_string = {"{%", 2}, .block_end_string = {"%}", 2}, \
+    .variable_start_string = {"{{", 2}, .variable_end_string = {"}}", 2},                          \
+    .comment_start_string = {"{#", 2}, .comment_end_string = {"#}", 2}
 
 const struct tmpl_env tmpl_env_platform = {
     .dialect = TMPL_JINJA,
@@ -50,7 +50,7 @@ const char *tmpl_exc_name(enum tmpl_exc exc)
     return (size_t)exc < COUNT_OF(names) && names[exc] != NULL ? names[exc] : "";
 }
 
-/* ---- compiling -------------------------------------------------------------------------------------------- */
+/* ---- compiling ------------------------------------------------------------------------------- */
 
 static struct str delimiter(struct arena *a, struct str s, struct str otherwise)
 {
@@ -100,7 +100,8 @@ static int finish(struct tmpl *t, int rc, struct arena *scratch, struct tmpl **o
     return 0;
 }
 
-int tmpl_compile(struct tmpl **out, struct str source, struct str name, const struct tmpl_env *env, struct err *e)
+int tmpl_compile(struct tmpl **out, struct str source, struct str name, const struct tmpl_env *env,
+                 struct err *e)
 {
     struct tmpl *t = tmpl_new(name, env);
     struct arena *scratch = arena_new(64 * KIB);
@@ -147,9 +148,12 @@ void tmpl_unref(struct tmpl *t)
         arena_free(t->a);
 }
 
-/* ---- rendering ----------------------------------------------------------------------------------------------- */
+/* ---- rendering
+ * -----------------------------------------------------------------------------------------------
+ */
 
-int tmpl_render(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, struct arena *a, struct err *e)
+int tmpl_render(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, struct arena *a,
+                struct err *e)
 {
     return vm_start(t, run, out, NULL, a, e);
 }
@@ -159,7 +163,8 @@ static void unref(void *t)
     tmpl_unref(t);
 }
 
-int tmpl_eval(const struct tmpl *t, const struct tmpl_run *run, struct val *out, struct arena *a, struct err *e)
+int tmpl_eval(const struct tmpl *t, const struct tmpl_run *run, struct val *out, struct arena *a,
+              struct err *e)
 {
     struct tmpl *mine = (struct tmpl *)(uintptr_t)(const void *)t;
 
@@ -170,7 +175,9 @@ int tmpl_eval(const struct tmpl *t, const struct tmpl_run *run, struct val *out,
     return 0;
 }
 
-/* ---- plain text -------------------------------------------------------------------------------------------------- */
+/* ---- plain text
+ * --------------------------------------------------------------------------------------------------
+ */
 
 bool tmpl_is_plain(struct str source)
 {

@@ -1,8 +1,8 @@
 /*
  * Undefined values: what they print, and what is raised for using them.
  *
- * Rule: Jinja2's Undefined, StrictUndefined, ChainableUndefined and DebugUndefined.  Which of them a template
- * uses is a property of its environment; the value itself remembers what was looked for.
+ * Rule: Jinja2's Undefined, StrictUndefined, ChainableUndefined and DebugUndefined.  Which of them
+ * a template uses is a property of its environment; the value itself remembers what was looked for.
  */
 #include "template/vm_int.h"
 
@@ -22,7 +22,8 @@ static const char *type_words(uint32_t type)
 
 const char *object_words(struct val v, struct arena *a)
 {
-    static const char *const runtime[] = {"LoopContext", "TemplateReference", "BlockReference", "Macro"};
+    static const char *const runtime[] = {"LoopContext", "TemplateReference", "BlockReference",
+                                          "Macro"};
     static const char *const utils[] = {"Namespace", "Cycler", "Joiner"};
     const char *name;
     size_t i;
@@ -61,9 +62,11 @@ int undef_fail(struct call *c, struct val v)
     case UNDEF_SECURITY:
         return call_raise(c, TMPL_EXC_SECURITY, "%s", name);
     case UNDEF_ELEMENT:
-        return call_raise(c, TMPL_EXC_UNDEFINED, "%s has no element %s", name, name + strlen(name) + 1);
+        return call_raise(c, TMPL_EXC_UNDEFINED, "%s has no element %s", name,
+                          name + strlen(name) + 1);
     case UNDEF_ATTR:
-        return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute '%s'", type_words(v.len), name);
+        return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute '%s'", type_words(v.len),
+                          name);
     default:
         return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' is undefined", name);
     }
@@ -84,8 +87,8 @@ struct val undef_attr(struct vm *vm, struct val obj, struct str name)
     struct val v;
 
     if (obj.type == VAL_OBJ || (obj.type == VAL_STR && (obj.flags & VAL_F_MARKUP) != 0))
-        return undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "'%s' has no attribute '%.*s'", object_words(obj, vm->a),
-                                                      STR_ARG(name)));
+        return undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "'%s' has no attribute '%.*s'",
+                                                      object_words(obj, vm->a), STR_ARG(name)));
     v = undef_make(UNDEF_ATTR, str_cstr(vm->a, name));
     v.len = obj.type;
     return v;

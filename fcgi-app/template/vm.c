@@ -1,141 +1,14 @@
 /*
  * The dispatch loop.
  *
- * One C call of vm_execute per template function running; expressions use a stack of values.  Steps are spent
- * on the way back of loops and on calls, which bounds everything: code without either is as long as its
- * source at most.
+ * One C call of vm_execute per template function running; expressions use a stack of values.  Steps
+ * are spent on the way back of loops and on calls, which bounds everything: code without either is
+ * as long as its source at most.
  */
+#include "template/vm_fast.h"
 #include "template/vm_int.h"
 
-/* Most texts are short: copied without a call, as two halves that may overlap. */
-static inline void copy_text(char *to, const char *p, size_t n)
-{
-    uint64_t a;
-    uint64_t b;
-    uint32_t c;
-    uint32_t d;
-
-    if (n > 16) {
-        memcpy(to, p, n);
-    } else if (n >= 8) {
-        memcpy(&a, p, 8);
-        memcpy(&b, p + n - 8, 8);
-        memcpy(to, &a, 8);
-        memcpy(to + n - 8, &b, 8);
-    } else if (n >= 4) {
-        memcpy(&c, p, 4);
-        memcpy(&d, p + n - 4, 4);
-        memcpy(to, &c, 4);
-        memcpy(to + n - 4, &d, 4);
-    } else {
-        while (n-- > 0)
-            to[n] = p[n];
-    }
-}
-
-static inline void put_text(struct buf *out, const char *p, size_t n)
-{
-    if (LIKELY(out->cap - out->len > n)) {
-        copy_text(out->p + out->len, p, n);
-        out->len += n;
-    } else {
-        buf_add(out, p, n);
-    }
-}
-
-static void put_int(struct buf *out, int64_t i)
-{
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
-    char digits[24];
-    char *p = digits + sizeof(digits);
-    uint64_t n = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
-
-    while (n >= 100) {
-        p -= 2;
-        memcpy(p, pairs + n % 100 * 2, 2);
-        n /= 100;
-    }
-    if (n >= 10) {
-        p -= 2;
-        memcpy(p, pairs + n * 2, 2);
-    } else {
-        *--p = (char)('0' + n);
-    }
-    if (i < 0)
-        *--p = '-';
-    put_text(out, p, (size_t)(digits + sizeof(digits) - p));
-}
-
-/* Keys are short: compared without a call. */
-static inline bool same_bytes(const char *p, const char *q, size_t n)
-{
-    uint64_t a;
-    uint64_t b;
-    uint32_t c;
-    uint32_t d;
-
-    if (n > 16)
-        return memcmp(p, q, n) == 0;
-    if (n >= 8) {
-        memcpy(&a, p, 8);
-        memcpy(&b, q, 8);
-        if (a != b)
-            return false;
-        memcpy(&a, p + n - 8, 8);
-        memcpy(&b, q + n - 8, 8);
-        return a == b;
-    }
-    if (n >= 4) {
-        memcpy(&c, p, 4);
-        memcpy(&d, q, 4);
-        if (c != d)
-            return false;
-        memcpy(&c, p + n - 4, 4);
-        memcpy(&d, q + n - 4, 4);
-        return c == d;
-    }
-    while (n > 0 && p[n - 1] == q[n - 1])
-        n--;
-    return n == 0;
-}
-
-int vm_print(struct vm *vm, struct val v)
-{
-    struct buf *out = vm->out;
-
-    switch (v.type) {
-    case VAL_STR:
-        put_text(out, v.u.s, v.len);
-        return 0;
-    case VAL_INT:
-        put_int(out, v.u.i);
-        return 0;
-    case VAL_UNDEF:
-        return undef_print(vm, v);
-    default:
-        val_to_str(v, out);
-        return 0;
-    }
-}
-
-int vm_print_escaped(struct vm *vm, struct val v)
-{
-    if (v.type == VAL_STR) {
-        if ((v.flags & VAL_F_MARKUP) != 0)
-            put_text(vm->out, v.u.s, v.len);
-        else
-            html_escape(val_text(v), vm->out);
-        return 0;
-    }
-    if (v.type < VAL_STR)
-        return vm_print(vm, v);
-    html_escape(val_str_of(v, vm->a), vm->out);
-    return 0;
-}
-
-/* ---- fast ways over the commonest operands ------------------------------------------------------------- */
+/* ---- fast ways over the commonest operands --------------------------------------------------- */
 
 static int slow_arith(struct vm *vm, enum arith_op op, struct val *sp)
 {
@@ -249,14 +122,16 @@ static struct frame *frame_up(struct frame *f, unsigned levels)
 /* Search a small dictionary and remember the place. */
 static int attr_slow(struct vm *vm, struct val obj, const struct name *name, struct val *out)
 {
-    if (obj.type == VAL_DICT && (obj.flags & VAL_F_LAZY) == 0 && !name->dict_method && obj.u.dict->index == NULL) {
+    if (obj.type == VAL_DICT && (obj.flags & VAL_F_LAZY) == 0 && !name->dict_method &&
+        obj.u.dict->index == NULL) {
         const struct val_dict *d = obj.u.dict;
         uint32_t i;
 
         for (i = 0; i < d->n; i++) {
             const struct val *key = &d->pairs[i].key;
 
-            if (key->type == VAL_STR && key->len == name->s.len && same_bytes(key->u.s, name->s.p, key->len)) {
+            if (key->type == VAL_STR && key->len == name->s.len &&
+                same_bytes(key->u.s, name->s.p, key->len)) {
                 atomic_store_explicit(name->hint, i, memory_order_relaxed);
                 *out = d->pairs[i].value;
                 return 0;
@@ -299,7 +174,8 @@ static int unpack(struct vm *vm, struct val v, size_t n, struct val *sp)
         }
     }
     if (v.type < VAL_STR && v.type != VAL_UNDEF)
-        return call_raise(c, TMPL_EXC_TYPE, "cannot unpack non-iterable %s object", val_type_name(v));
+        return call_raise(c, TMPL_EXC_TYPE, "cannot unpack non-iterable %s object",
+                          val_type_name(v));
     if (iter_init(c, v, &it) != 0)
         return -1;
     while ((rc = iter_next(c, &it, &item)) == 1) {
@@ -308,7 +184,8 @@ static int unpack(struct vm *vm, struct val v, size_t n, struct val *sp)
         sp[n - 1 - got++] = item;
     }
     if (rc == 0 && got < n)
-        return call_raise(c, TMPL_EXC_VALUE, "not enough values to unpack (expected %zu, got %zu)", n, got);
+        return call_raise(c, TMPL_EXC_VALUE, "not enough values to unpack (expected %zu, got %zu)",
+                          n, got);
     return rc;
 }
 
@@ -321,7 +198,8 @@ static int make_dict(struct vm *vm, const struct val *items, size_t n, struct va
         struct val key = items[2 * i];
 
         if (UNLIKELY(key.type > VAL_STR) && !val_hashable(key))
-            return call_raise(&vm->call, TMPL_EXC_TYPE, "unhashable type: '%s'", val_type_name(key));
+            return call_raise(&vm->call, TMPL_EXC_TYPE, "unhashable type: '%s'",
+                              val_type_name(key));
         if (UNLIKELY(key.type == VAL_UNDEF) && undef_look(&vm->call, key) != 0)
             return -1;
         val_dict_set(*out, key, items[2 * i + 1]);
@@ -360,17 +238,9 @@ static int set_attr(struct vm *vm, struct val object, const struct name *name, s
     const struct tmpl_class *cls = tmpl_class_of(object);
 
     if (cls == NULL || cls->setattr == NULL)
-        return call_raise(&vm->call, TMPL_EXC_RUNTIME, "cannot assign attribute on non-namespace object");
+        return call_raise(&vm->call, TMPL_EXC_RUNTIME,
+                          "cannot assign attribute on non-namespace object");
     return cls->setattr(object.u.obj, name->s, v, &vm->call);
-}
-
-static int print_raw(struct vm *vm, struct val v)
-{
-    if (v.type != VAL_STR)
-        return call_raise(&vm->call, TMPL_EXC_TYPE, "sequence item 0: expected str instance, %s found",
-                          v.type == VAL_UNDEF ? "Undefined" : val_type_name(v));
-    put_text(vm->out, v.u.s, v.len);
-    return 0;
 }
 
 static bool is_markup(const struct vm *vm, enum escape_mode mode)
@@ -383,39 +253,39 @@ static bool prints_as_is(const struct vm *vm, const struct frame *f, const struc
 {
     return vm->run->trace == NULL &&
            (next->op == OP_PRINT || next->op == OP_PRINT_RAW ||
-            ((next->op == OP_PRINT_ESCAPED || next->op == OP_PRINT_AUTO) && f->ctx->unit->autoescape));
+            ((next->op == OP_PRINT_ESCAPED || next->op == OP_PRINT_AUTO) &&
+             f->ctx->unit->autoescape));
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
-#define NEXT_INSN()                                                                                            \
-    do {                                                                                                       \
-        ip = pc++;                                                                                             \
-        __extension__({ goto *labels[ip->op]; });                                                              \
+#define NEXT_INSN()                                                                                \
+    do {                                                                                           \
+        ip = pc++;                                                                                 \
+        __extension__({ goto *labels[ip->op]; });                                                  \
     } while (0)
-#define TRY(call_)                                                                                             \
-    do {                                                                                                       \
-        if (UNLIKELY((call_) != 0))                                                                            \
-            goto failed;                                                                                       \
+#define TRY(call_)                                                                                 \
+    do {                                                                                           \
+        if (UNLIKELY((call_) != 0))                                                                \
+            goto failed;                                                                           \
     } while (0)
-#define SPEND(n)                                                                                               \
-    do {                                                                                                       \
-        vm->fuel -= (n);                                                                                       \
-        if (UNLIKELY(vm->fuel < 0))                                                                            \
-            TRY(vm_refuel(vm));                                                                                \
+#define SPEND(n)                                                                                   \
+    do {                                                                                           \
+        vm->fuel -= (n);                                                                           \
+        if (UNLIKELY(vm->fuel < 0))                                                                \
+            TRY(vm_refuel(vm));                                                                    \
     } while (0)
 /* A comparison, and the jump that usually follows it. */
-#define COMPARE(op_)                                                                                           \
-    do {                                                                                                       \
-        TRY(compare(vm, (op_), sp));                                                                           \
-        sp--;                                                                                                  \
-        if (pc->op == OP_JUMP_FALSE) {                                                                         \
-            ip = pc++;                                                                                         \
-            if (!(--sp)->u.b)                                                                                  \
-                pc = code->ins + ip->a;                                                                        \
-        }                                                                                                      \
+#define COMPARE(op_)                                                                               \
+    do {                                                                                           \
+        TRY(compare(vm, (op_), sp));                                                               \
+        sp--;                                                                                      \
+        if (pc->op == OP_JUMP_FALSE) {                                                             \
+            ip = pc++;                                                                             \
+            if (!(--sp)->u.b)                                                                      \
+                pc = code->ins + ip->a;                                                            \
+        }                                                                                          \
     } while (0)
-#define CASE(name) L_##name
 #define LOOP_AT(slot_) ((struct loop *)(void *)slots[slot_].u.obj)
 
 int vm_execute(struct vm *vm, struct frame *f)
@@ -438,225 +308,298 @@ int vm_execute(struct vm *vm, struct frame *f)
     vm->top += code->max_stack;
     NEXT_INSN();
 
-    CASE(CONST) : *sp++ = t->consts[ip->a];
+L_CONST:
+    *sp++ = t->consts[ip->a];
     NEXT_INSN();
-    CASE(LOAD) : *sp++ = load(vm, f, &slots[ip->a]);
+L_LOAD:
+    *sp++ = load(vm, f, &slots[ip->a]);
     NEXT_INSN();
-    CASE(LOAD_UP) : {
-        struct frame *up = frame_up(f, ip->b);
+L_LOAD_UP : {
+    struct frame *up = frame_up(f, ip->b);
 
-        *sp++ = load(vm, up, &up->slots[ip->a]);
-    }
+    *sp++ = load(vm, up, &up->slots[ip->a]);
+}
     NEXT_INSN();
-    CASE(STORE) : slots[ip->a] = *--sp;
+L_STORE:
+    slots[ip->a] = *--sp;
     if (UNLIKELY(sp->type == VAL_UNDEF) && sp->reserved >= UNDEF_UNRESOLVED)
         slots[ip->a].reserved = UNDEF_NAME;
     NEXT_INSN();
-    CASE(RESET) : slots[ip->a] = code->init[ip->a];
+L_RESET:
+    slots[ip->a] = code->init[ip->a];
     NEXT_INSN();
-    CASE(ALIAS) : slots[ip->a] = slots[ip->b];
+L_ALIAS:
+    slots[ip->a] = slots[ip->b];
     NEXT_INSN();
-    CASE(ALIAS_UP) : slots[ip->a & 0xffff] = frame_up(f, (unsigned)ip->a >> 16)->slots[ip->b];
+L_ALIAS_UP:
+    slots[ip->a & 0xffff] = frame_up(f, (unsigned)ip->a >> 16)->slots[ip->b];
     NEXT_INSN();
-    CASE(POP) : sp--;
+L_POP:
+    sp--;
     NEXT_INSN();
-    CASE(DUP) : *sp = sp[-1];
+L_DUP:
+    *sp = sp[-1];
     sp++;
     NEXT_INSN();
-    CASE(TUCK) : *sp = sp[-1];
+L_TUCK:
+    *sp = sp[-1];
     sp[-1] = sp[-2];
     sp[-2] = *sp;
     sp++;
     NEXT_INSN();
-    CASE(EXPORT) : ctx_export(vm, f->ctx, &t->names[ip->a], slots[ip->b], true);
+L_EXPORT:
+    ctx_export(vm, f->ctx, &t->names[ip->a], slots[ip->b], true);
     NEXT_INSN();
-    CASE(EXPORT_IMPORT) : ctx_export(vm, f->ctx, &t->names[ip->a], slots[ip->b], false);
+L_EXPORT_IMPORT:
+    ctx_export(vm, f->ctx, &t->names[ip->a], slots[ip->b], false);
     NEXT_INSN();
-    CASE(LOCALS) : *sp++ = locals_dict(vm, f, &t->locals[ip->a]);
+L_LOCALS:
+    *sp++ = locals_dict(vm, f, &t->locals[ip->a]);
     NEXT_INSN();
 
-    CASE(ATTR) : TRY(attr_fast(vm, sp[-1], &t->names[ip->a], &v));
+L_ATTR:
+    TRY(attr_fast(vm, sp[-1], &t->names[ip->a], &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(ATTR_LOCAL) : TRY(attr_fast(vm, load(vm, f, &slots[ip->b]), &t->names[ip->a], sp));
+L_ATTR_LOCAL:
+    TRY(attr_fast(vm, load(vm, f, &slots[ip->b]), &t->names[ip->a], sp));
     sp++;
     NEXT_INSN();
-    CASE(ITEM) : TRY(item_get(vm, sp[-2], sp[-1], &v));
+L_ITEM:
+    TRY(item_get(vm, sp[-2], sp[-1], &v));
     *(--sp - 1) = v;
     NEXT_INSN();
-    CASE(SLICE) : sp -= 3;
+L_SLICE:
+    sp -= 3;
     TRY(slice_get(vm, sp[-1], sp, ip->a != 0, &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(TYPE_NAME) : if (sp[-1].type == VAL_UNDEF) TRY(undef_fail(&vm->call, sp[-1]));
-    sp[-1] = (sp[-1].type == VAL_STR && (sp[-1].flags & VAL_F_MARKUP) != 0) ? VAL_STR_LIT("Markup")
-                                                                           : val_str_c(val_type_name(sp[-1]));
+L_TYPE_NAME:
+    if (sp[-1].type == VAL_UNDEF)
+        TRY(undef_fail(&vm->call, sp[-1]));
+    sp[-1] = (sp[-1].type == VAL_STR && (sp[-1].flags & VAL_F_MARKUP) != 0)
+                 ? VAL_STR_LIT("Markup")
+                 : val_str_c(val_type_name(sp[-1]));
     NEXT_INSN();
-    CASE(SET_ATTR) : sp -= 2;
+L_SET_ATTR:
+    sp -= 2;
     TRY(set_attr(vm, sp[1], &t->names[ip->a], sp[0]));
     NEXT_INSN();
-    CASE(CHECK_NAMESPACE) : sp--;
+L_CHECK_NAMESPACE:
+    sp--;
     if (tmpl_class_of(*sp) == NULL || tmpl_class_of(*sp)->setattr == NULL)
-        TRY(call_raise(&vm->call, TMPL_EXC_RUNTIME, "cannot assign attribute on non-namespace object"));
+        TRY(call_raise(&vm->call, TMPL_EXC_RUNTIME,
+                       "cannot assign attribute on non-namespace object"));
     NEXT_INSN();
 
-    CASE(ADD) : TRY(arith(vm, OP_ADD_, sp));
+L_ADD:
+    TRY(arith(vm, OP_ADD_, sp));
     sp--;
     NEXT_INSN();
-    CASE(SUB) : TRY(arith(vm, OP_SUB_, sp));
+L_SUB:
+    TRY(arith(vm, OP_SUB_, sp));
     sp--;
     NEXT_INSN();
-    CASE(MUL) : TRY(arith(vm, OP_MUL_, sp));
+L_MUL:
+    TRY(arith(vm, OP_MUL_, sp));
     sp--;
     NEXT_INSN();
-    CASE(DIV) : TRY(slow_arith(vm, OP_DIV_, sp));
+L_DIV:
+    TRY(slow_arith(vm, OP_DIV_, sp));
     sp--;
     NEXT_INSN();
-    CASE(FLOORDIV) : TRY(slow_arith(vm, OP_FLOORDIV_, sp));
+L_FLOORDIV:
+    TRY(slow_arith(vm, OP_FLOORDIV_, sp));
     sp--;
     NEXT_INSN();
-    CASE(MOD) : TRY(arith(vm, OP_MOD_, sp));
+L_MOD:
+    TRY(arith(vm, OP_MOD_, sp));
     sp--;
     NEXT_INSN();
-    CASE(POW) : TRY(slow_arith(vm, OP_POW_, sp));
+L_POW:
+    TRY(slow_arith(vm, OP_POW_, sp));
     sp--;
     NEXT_INSN();
-    CASE(NEG) : TRY(op_neg(&vm->call, sp[-1], &v));
+L_NEG:
+    TRY(op_neg(&vm->call, sp[-1], &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(PLUS) : TRY(op_plus(&vm->call, sp[-1], &v));
+L_PLUS:
+    TRY(op_plus(&vm->call, sp[-1], &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(NOT) : TRY(vm_truth(vm, sp[-1], &truth));
+L_NOT:
+    TRY(vm_truth(vm, sp[-1], &truth));
     sp[-1] = val_bool(!truth);
     NEXT_INSN();
-    CASE(CONCAT) : sp -= ip->a;
+L_CONCAT:
+    sp -= ip->a;
     TRY(op_concat(vm, sp, (size_t)ip->a, (enum escape_mode)ip->b, &v));
     *sp++ = v;
     NEXT_INSN();
-    CASE(EQ) : COMPARE(OP_EQ);
+L_EQ:
+    COMPARE(OP_EQ);
     NEXT_INSN();
-    CASE(NE) : COMPARE(OP_NE);
+L_NE:
+    COMPARE(OP_NE);
     NEXT_INSN();
-    CASE(LT) : COMPARE(OP_LT);
+L_LT:
+    COMPARE(OP_LT);
     NEXT_INSN();
-    CASE(LE) : COMPARE(OP_LE);
+L_LE:
+    COMPARE(OP_LE);
     NEXT_INSN();
-    CASE(GT) : COMPARE(OP_GT);
+L_GT:
+    COMPARE(OP_GT);
     NEXT_INSN();
-    CASE(GE) : COMPARE(OP_GE);
+L_GE:
+    COMPARE(OP_GE);
     NEXT_INSN();
-    CASE(IN) : TRY(op_in(&vm->call, sp[-2], sp[-1], &truth));
+L_IN:
+    TRY(op_in(&vm->call, sp[-2], sp[-1], &truth));
     sp--;
     sp[-1] = val_bool(truth);
     NEXT_INSN();
-    CASE(NOT_IN) : TRY(op_in(&vm->call, sp[-2], sp[-1], &truth));
+L_NOT_IN:
+    TRY(op_in(&vm->call, sp[-2], sp[-1], &truth));
     sp--;
     sp[-1] = val_bool(!truth);
     NEXT_INSN();
-    CASE(IDENTITY) : sp--;
+L_IDENTITY:
+    sp--;
     sp[-1] = val_bool(op_same(sp[-1], sp[0]));
     NEXT_INSN();
 
-    CASE(JUMP) : pc = code->ins + ip->a;
+L_JUMP:
+    pc = code->ins + ip->a;
     NEXT_INSN();
-    CASE(LOOP) : pc = code->ins + ip->a;
+L_LOOP:
+    pc = code->ins + ip->a;
     SPEND(ip->b);
     NEXT_INSN();
-    CASE(JUMP_FALSE) : TRY(vm_truth(vm, *--sp, &truth));
+L_JUMP_FALSE:
+    TRY(vm_truth(vm, *--sp, &truth));
     if (!truth)
         pc = code->ins + ip->a;
     NEXT_INSN();
-    CASE(JUMP_TRUE) : TRY(vm_truth(vm, *--sp, &truth));
+L_JUMP_TRUE:
+    TRY(vm_truth(vm, *--sp, &truth));
     if (truth)
         pc = code->ins + ip->a;
     NEXT_INSN();
-    CASE(AND) : TRY(vm_truth(vm, sp[-1], &truth));
+L_AND:
+    TRY(vm_truth(vm, sp[-1], &truth));
     if (!truth)
         pc = code->ins + ip->a;
     else
         sp--;
     NEXT_INSN();
-    CASE(OR) : TRY(vm_truth(vm, sp[-1], &truth));
+L_OR:
+    TRY(vm_truth(vm, sp[-1], &truth));
     if (truth)
         pc = code->ins + ip->a;
     else
         sp--;
     NEXT_INSN();
-    CASE(CHAIN) : TRY(vm_truth(vm, *--sp, &truth));
+L_CHAIN:
+    TRY(vm_truth(vm, *--sp, &truth));
     if (!truth) {
         sp[-1] = *sp;
         pc = code->ins + ip->a;
     }
     NEXT_INSN();
-    CASE(JUMP_SET) : if (slots[ip->b].type != VAL_UNDEF || slots[ip->b].reserved != UNDEF_MISSING) pc =
-        code->ins + ip->a;
+L_JUMP_SET:
+    if (slots[ip->b].type != VAL_UNDEF || slots[ip->b].reserved != UNDEF_MISSING)
+        pc = code->ins + ip->a;
     NEXT_INSN();
 
-    CASE(LIST) : sp -= ip->a;
+L_LIST:
+    sp -= ip->a;
     *sp = make_list(vm, OP_LIST, sp, (size_t)ip->a);
     sp++;
     NEXT_INSN();
-    CASE(TUPLE) : sp -= ip->a;
+L_TUPLE:
+    sp -= ip->a;
     *sp = make_list(vm, OP_TUPLE, sp, (size_t)ip->a);
     sp++;
     NEXT_INSN();
-    CASE(DICT) : sp -= 2 * ip->a;
+L_DICT:
+    sp -= 2 * ip->a;
     TRY(make_dict(vm, sp, (size_t)ip->a, &v));
     *sp++ = v;
     NEXT_INSN();
-    CASE(APPEND) : sp--;
+L_APPEND:
+    sp--;
     val_list_add(sp[-1 - ip->a], *sp);
     NEXT_INSN();
-    CASE(UNPACK) : sp--;
+L_UNPACK:
+    sp--;
     TRY(unpack(vm, *sp, (size_t)ip->a, sp));
     sp += ip->a;
     NEXT_INSN();
 
-    CASE(TEXT) : put_text(vm->out, t->consts[ip->a].u.s, t->consts[ip->a].len);
+L_TEXT:
+    put_text(vm->out, t->consts[ip->a].u.s, t->consts[ip->a].len);
     NEXT_INSN();
-    CASE(PRINT) : if (UNLIKELY(vm->run->trace != NULL)) traced(vm, f, (size_t)(ip - code->ins), sp[-1]);
+L_PRINT:
+    if (UNLIKELY(vm->run->trace != NULL))
+        traced(vm, f, (size_t)(ip - code->ins), sp[-1]);
     TRY(vm_print(vm, *--sp));
     NEXT_INSN();
-    CASE(PRINT_ESCAPED) : if (UNLIKELY(vm->run->trace != NULL)) traced(vm, f, (size_t)(ip - code->ins), sp[-1]);
+L_PRINT_ESCAPED:
+    if (UNLIKELY(vm->run->trace != NULL))
+        traced(vm, f, (size_t)(ip - code->ins), sp[-1]);
     TRY(vm_print_escaped(vm, *--sp));
     NEXT_INSN();
-    CASE(PRINT_AUTO) : sp--;
+L_PRINT_AUTO:
+    sp--;
     TRY(f->ctx->unit->autoescape ? vm_print_escaped(vm, *sp) : vm_print(vm, *sp));
     NEXT_INSN();
-    CASE(PRINT_RAW) : TRY(print_raw(vm, *--sp));
+L_PRINT_RAW:
+    TRY(vm_print_raw(vm, *--sp));
     NEXT_INSN();
-    CASE(PRINT_LOCAL) : v = load(vm, f, &slots[ip->a]);
+L_PRINT_LOCAL:
+    v = load(vm, f, &slots[ip->a]);
     if (UNLIKELY(vm->run->trace != NULL))
         traced(vm, f, (size_t)(ip - code->ins), v);
     TRY(vm_print(vm, v));
     NEXT_INSN();
-    CASE(PRINT_ATTR) : TRY(attr_fast(vm, load(vm, f, &slots[ip->b]), &t->names[ip->a], &v));
+L_PRINT_ATTR:
+    TRY(attr_fast(vm, load(vm, f, &slots[ip->b]), &t->names[ip->a], &v));
     if (UNLIKELY(vm->run->trace != NULL))
         traced(vm, f, (size_t)(ip - code->ins), v);
     TRY(vm_print(vm, v));
     NEXT_INSN();
-    CASE(CAPTURE) : vm_capture(vm);
+L_CAPTURE:
+    vm_capture(vm);
     NEXT_INSN();
-    CASE(END_CAPTURE) : *sp++ = vm_end_capture(vm, is_markup(vm, (enum escape_mode)ip->a));
+L_END_CAPTURE:
+    *sp++ = vm_end_capture(vm, is_markup(vm, (enum escape_mode)ip->a));
     NEXT_INSN();
-    CASE(MARK) : if (sp[-1].type == VAL_STR && f->ctx->unit->autoescape) sp[-1].flags |= VAL_F_MARKUP;
+L_MARK:
+    if (sp[-1].type == VAL_STR && f->ctx->unit->autoescape)
+        sp[-1].flags |= VAL_F_MARKUP;
     NEXT_INSN();
-    CASE(DROP_CAPTURE) : vm_drop_capture(vm);
+L_DROP_CAPTURE:
+    vm_drop_capture(vm);
     NEXT_INSN();
 
-    CASE(FILTER) : sp -= t->sites[ip->a].n_values;
+L_FILTER:
+    sp -= t->sites[ip->a].n_values;
     SPEND(1);
     TRY(vm_filter_site(vm, &t->sites[ip->a], sp[-1], sp, &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(CHECK) : sp -= t->sites[ip->a].n_values;
+L_CHECK:
+    sp -= t->sites[ip->a].n_values;
     TRY(vm_check_site(vm, &t->sites[ip->a], sp[-1], sp, &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(CALL) : sp -= t->sites[ip->a].n_values;
+L_CALL:
+    sp -= t->sites[ip->a].n_values;
     SPEND(1);
-    if (vm_is_macro(sp[-1]) && prints_as_is(vm, f, pc)) { /* no need to collect what is printed anyway */
+    if (vm_is_macro(sp[-1]) &&
+        prints_as_is(vm, f, pc)) { /* no need to collect what is printed anyway */
         pc++;
         sp--;
         TRY(vm_print_macro(vm, &t->sites[ip->a], *sp, sp + 1));
@@ -665,88 +608,116 @@ int vm_execute(struct vm *vm, struct frame *f)
     TRY(vm_call_site(vm, &t->sites[ip->a], sp[-1], sp, &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(CALL_METHOD) : sp -= t->sites[ip->a].n_values;
+L_CALL_METHOD:
+    sp -= t->sites[ip->a].n_values;
     SPEND(1);
     TRY(vm_method_site(vm, &t->sites[ip->a], sp[-1], sp, &v));
     sp[-1] = v;
     NEXT_INSN();
-    CASE(RETURN) : rc = 0;
-    goto out;
-    CASE(RETURN_VALUE) : vm->result = *--sp;
+L_RETURN:
     rc = 0;
     goto out;
-    CASE(MACRO) : *sp++ = macro_new(vm, t->codes[ip->a], f);
+L_RETURN_VALUE:
+    vm->result = *--sp;
+    rc = 0;
+    goto out;
+L_MACRO:
+    *sp++ = macro_new(vm, t->codes[ip->a], f);
     NEXT_INSN();
-    CASE(PARAM_MISSING) : slots[ip->b] =
-        undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "parameter '%s' was not provided", t->names[ip->a].s.p));
+L_PARAM_MISSING:
+    slots[ip->b] = undef_make(
+        UNDEF_MESSAGE, arena_printf(vm->a, "parameter '%s' was not provided", t->names[ip->a].s.p));
     NEXT_INSN();
-    CASE(SELF) : *sp++ = self_new(vm, f->ctx);
+L_SELF:
+    *sp++ = self_new(vm, f->ctx);
     NEXT_INSN();
-    CASE(SUPER) : *sp++ = super_new(vm, f, &t->names[ip->a]);
+L_SUPER:
+    *sp++ = super_new(vm, f, &t->names[ip->a]);
     NEXT_INSN();
 
-    CASE(FOR) : TRY(loop_begin(vm, f, (uint16_t)ip->a, *--sp, ip->b));
+L_FOR:
+    TRY(loop_begin(vm, f, (uint16_t)ip->a, *--sp, ip->b));
     NEXT_INSN();
-    CASE(NEXT) : {
-        struct loop *l = LOOP_AT(ip->b);
+L_NEXT : {
+    struct loop *l = LOOP_AT(ip->b);
 
-        rc = loop_next(vm, l, sp);
-        if (LIKELY(rc > 0)) {
-            sp++;
-        } else {
-            TRY(rc);
-            pc = code->ins + ip->a;
-            loop_end(vm, l);
-        }
+    rc = loop_next(vm, l, sp);
+    if (LIKELY(rc > 0)) {
+        sp++;
+    } else {
+        TRY(rc);
+        pc = code->ins + ip->a;
+        loop_end(vm, l);
     }
+}
     NEXT_INSN();
-    CASE(BREAK) : loop_end(vm, LOOP_AT(ip->b));
+L_BREAK:
+    loop_end(vm, LOOP_AT(ip->b));
     pc = code->ins + ip->a;
     NEXT_INSN();
-    CASE(LOOP_DONE) : LOOP_AT(ip->a)->completed = true;
+L_LOOP_DONE:
+    LOOP_AT(ip->a)->completed = true;
     NEXT_INSN();
-    CASE(ELSE) : if (LOOP_AT(ip->b)->completed) pc = code->ins + ip->a;
+L_ELSE:
+    if (LOOP_AT(ip->b)->completed)
+        pc = code->ins + ip->a;
     NEXT_INSN();
-    CASE(LOOP_ATTR) : TRY(loop_attr(vm, LOOP_AT(ip->b), (enum loop_attr)ip->a, sp));
+L_LOOP_ATTR:
+    TRY(loop_attr(vm, LOOP_AT(ip->b), (enum loop_attr)ip->a, sp));
     sp++;
     NEXT_INSN();
-    CASE(LOOP_CYCLE) : sp -= ip->a;
+L_LOOP_CYCLE:
+    sp -= ip->a;
     *sp = sp[LOOP_AT(ip->b)->index0 % ip->a];
     sp++;
     NEXT_INSN();
-    CASE(RECURSE) : sp--;
+L_RECURSE:
+    sp--;
     TRY(vm_run_code(vm, t->codes[ip->a], f->ctx, f, sp, 1, 0));
     NEXT_INSN();
 
-    CASE(INCLUDE) : sp -= 1 + ((ip->a & INCLUDE_CONTEXT) != 0);
+L_INCLUDE:
+    sp -= 1 + ((ip->a & INCLUDE_CONTEXT) != 0);
     TRY(vm_include(vm, f, sp[0], sp[1], (unsigned)ip->a));
     NEXT_INSN();
-    CASE(IMPORT) : sp -= 1 + ((ip->a & INCLUDE_CONTEXT) != 0);
+L_IMPORT:
+    sp -= 1 + ((ip->a & INCLUDE_CONTEXT) != 0);
     TRY(vm_import(vm, f, sp[0], sp[1], (unsigned)ip->a, &v));
     *sp++ = v;
     NEXT_INSN();
-    CASE(FROM) : TRY(vm_from(vm, f, sp[-1], &t->names[ip->a], code->lines[ip - code->ins], sp));
+L_FROM:
+    TRY(vm_from(vm, f, sp[-1], &t->names[ip->a], code->lines[ip - code->ins], sp));
     sp++;
     NEXT_INSN();
-    CASE(EXTENDS) : TRY(vm_extends(vm, f, *--sp));
+L_EXTENDS:
+    TRY(vm_extends(vm, f, *--sp));
     NEXT_INSN();
-    CASE(SKIP_CHILD) : if (f->parent != NULL) pc = code->ins + ip->a;
+L_SKIP_CHILD:
+    if (f->parent != NULL)
+        pc = code->ins + ip->a;
     NEXT_INSN();
-    CASE(RENDER_PARENT) : TRY(vm_render_parent(vm, f));
+L_RENDER_PARENT:
+    TRY(vm_render_parent(vm, f));
     NEXT_INSN();
-    CASE(BLOCK) : if ((ip->b & BLOCK_SCOPED) != 0) sp--;
+L_BLOCK:
+    if ((ip->b & BLOCK_SCOPED) != 0)
+        sp--;
     TRY(vm_block(vm, f, &t->names[ip->a], ip->b, sp[0]));
     NEXT_INSN();
 
-    CASE(AUTOESCAPE) : TRY(vm_truth(vm, *--sp, &truth));
+L_AUTOESCAPE:
+    TRY(vm_truth(vm, *--sp, &truth));
     slots[ip->a] = val_bool(f->ctx->unit->autoescape);
     f->ctx->unit->autoescape = truth;
     NEXT_INSN();
-    CASE(AUTOESCAPE_END) : f->ctx->unit->autoescape = slots[ip->a].u.b;
+L_AUTOESCAPE_END:
+    f->ctx->unit->autoescape = slots[ip->a].u.b;
     NEXT_INSN();
-    CASE(UNDEFINED) : *sp++ = undef_make(UNDEF_LENIENT, t->consts[ip->a].u.s);
+L_UNDEFINED:
+    *sp++ = undef_make(UNDEF_LENIENT, t->consts[ip->a].u.s);
     NEXT_INSN();
-    CASE(RAISE) : TRY(call_raise(&vm->call, (enum tmpl_exc)ip->b, "%.*s", STR_ARG(val_text(t->consts[ip->a]))));
+L_RAISE:
+    TRY(call_raise(&vm->call, (enum tmpl_exc)ip->b, "%.*s", STR_ARG(val_text(t->consts[ip->a]))));
     NEXT_INSN();
 
 failed:

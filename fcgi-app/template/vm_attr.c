@@ -1,22 +1,25 @@
 /*
  * Attributes, items and slices.
  *
- * Rule: Jinja2's Environment.getattr and getitem: an attribute is looked for first as attribute (method), then
- * as item; an item the other way round; slices are Python's.  Names that begin with _ are refused.
+ * Rule: Jinja2's Environment.getattr and getitem: an attribute is looked for first as attribute
+ * (method), then as item; an item the other way round; slices are Python's.  Names that begin with
+ * _ are refused.
  */
 #include "base/bigint.h"
 #include "base/utf8.h"
 #include "template/vm_int.h"
 
-/* ---- attributes ----------------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 static struct val refused(struct vm *vm, struct val obj, struct str name)
 {
-    return undef_make(UNDEF_SECURITY, arena_printf(vm->a, "access to attribute '%.*s' of '%s' object is unsafe.",
-                                                   STR_ARG(name), val_type_name(obj)));
+    return undef_make(UNDEF_SECURITY,
+                      arena_printf(vm->a, "access to attribute '%.*s' of '%s' object is unsafe.",
+                                   STR_ARG(name), val_type_name(obj)));
 }
 
-/* Attribute only, no item: methods and members of objects.  Undefined without a reason when there is none. */
+/* Attribute only, no item: methods and members of objects.  Undefined without a reason when there
+ * is none. */
 static struct val own_attr(struct vm *vm, struct val obj, struct str name)
 {
     const struct tmpl_class *cls = tmpl_class_of(obj);
@@ -50,8 +53,8 @@ static struct val item_by_text(struct vm *vm, struct val obj, struct str name)
     return val_undef(NULL);
 }
 
-/* __class__ and the like: every object of Python has some, none may be touched.  Other names that begin with _ are
- * ordinary keys of dictionaries. */
+/* __class__ and the like: every object of Python has some, none may be touched.  Other names that
+ * begin with _ are ordinary keys of dictionaries. */
 static bool special(struct str name)
 {
     return str_starts(name, STR("__")) && str_ends(name, STR("__"));
@@ -86,7 +89,9 @@ int vm_getattr(struct call *c, struct val obj, struct str name, struct val *out)
     return attr_get(c->vm, obj, &n, out);
 }
 
-/* ---- items -------------------------------------------------------------------------------------------------- */
+/* ---- items
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* The index as Python takes it; false when `key` is none or outside. */
 static bool index_in(struct val key, int64_t n, int64_t *out)
@@ -154,8 +159,8 @@ static struct val own_item(struct vm *vm, struct val obj, struct val key)
 
 int item_get(struct vm *vm, struct val obj, struct val key, struct val *out)
 {
-    if (LIKELY(obj.type == VAL_LIST && key.type == VAL_INT && (obj.flags & VAL_F_LAZY) == 0 && key.u.i >= 0 &&
-               (uint64_t)key.u.i < obj.u.list->n)) {
+    if (LIKELY(obj.type == VAL_LIST && key.type == VAL_INT && (obj.flags & VAL_F_LAZY) == 0 &&
+               key.u.i >= 0 && (uint64_t)key.u.i < obj.u.list->n)) {
         *out = obj.u.list->items[key.u.i];
         return 0;
     }
@@ -186,7 +191,9 @@ int vm_getitem(struct call *c, struct val obj, struct val key, struct val *out)
     return item_get(c->vm, obj, key, out);
 }
 
-/* ---- slices --------------------------------------------------------------------------------------------------- */
+/* ---- slices
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int slice_bound(struct vm *vm, struct val v, int64_t otherwise, int64_t *out)
 {
@@ -204,7 +211,8 @@ static int slice_bound(struct vm *vm, struct val v, int64_t otherwise, int64_t *
         *out = bigint_sign(v.u.big) < 0 ? INT64_MIN : INT64_MAX;
         return 0;
     default:
-        return vm_raise(vm, TMPL_EXC_TYPE, "slice indices must be integers or None or have an __index__ method");
+        return vm_raise(vm, TMPL_EXC_TYPE,
+                        "slice indices must be integers or None or have an __index__ method");
     }
 }
 
@@ -255,7 +263,8 @@ static struct val slice_neighbours(struct val text, const struct slice *s)
     size_t from = bytes ? (size_t)s->start : utf8_offset(t, (size_t)s->start);
     struct str rest = str_slice(t, from, t.len);
 
-    return val_str(str_slice(rest, 0, bytes ? (size_t)s->count : utf8_offset(rest, (size_t)s->count)));
+    return val_str(
+        str_slice(rest, 0, bytes ? (size_t)s->count : utf8_offset(rest, (size_t)s->count)));
 }
 
 static int slice_text(struct vm *vm, struct val text, const struct slice *s, struct val *out)
@@ -297,7 +306,8 @@ int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenie
         if (slice_init(vm, parts, obj.u.list->n, &s) != 0 ||
             vm_memory(&vm->call, (uint64_t)s.count * sizeof(struct val)) != 0)
             return -1;
-        *out = obj.type == VAL_LIST ? val_list_new(vm->a, (size_t)s.count) : val_tuple_new(vm->a, (size_t)s.count);
+        *out = obj.type == VAL_LIST ? val_list_new(vm->a, (size_t)s.count)
+                                    : val_tuple_new(vm->a, (size_t)s.count);
         for (i = 0; i < s.count; i++)
             val_list_add(*out, obj.u.list->items[s.start + i * s.step]);
         return vm_spend(&vm->call, s.count / 8);
@@ -313,10 +323,11 @@ int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenie
         break;
     }
     if (lenient) {
-        *out = undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "%s has no such element", object_words(obj, vm->a)));
+        *out = undef_make(UNDEF_MESSAGE,
+                          arena_printf(vm->a, "%s has no such element", object_words(obj, vm->a)));
         return 0;
     }
-    return obj.type == VAL_DICT
-               ? vm_raise(vm, TMPL_EXC_TYPE, "unhashable type: 'slice'")
-               : vm_raise(vm, TMPL_EXC_TYPE, "'%s' object is not subscriptable", val_type_name(obj));
+    return obj.type == VAL_DICT ? vm_raise(vm, TMPL_EXC_TYPE, "unhashable type: 'slice'")
+                                : vm_raise(vm, TMPL_EXC_TYPE, "'%s' object is not subscriptable",
+                                           val_type_name(obj));
 }

@@ -5,7 +5,7 @@
 
 enum { FEW_KEYWORDS = 8 };
 
-/* ---- functions and bound methods as values ---------------------------------------------------------------- */
+/* ---- functions and bound methods as values --------------------------------------------------- */
 
 struct function {
     struct val_obj obj;
@@ -22,7 +22,8 @@ static const struct function *function_of(const struct val_obj *o)
 
 static void function_str(const struct val_obj *o, struct buf *out)
 {
-    buf_addf(out, "<%s %s>", function_of(o)->bound ? "bound method" : "function", function_of(o)->name);
+    buf_addf(out, "<%s %s>", function_of(o)->bound ? "bound method" : "function",
+             function_of(o)->name);
 }
 
 static bool function_eq(const struct val_obj *o, struct val other)
@@ -77,7 +78,9 @@ struct val bound_new(struct arena *a, struct val self, callable_fn *fn, const ch
     return v;
 }
 
-/* ---- macros --------------------------------------------------------------------------------------------------- */
+/* ---- macros
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static const struct macro *macro_of(const struct val_obj *o)
 {
@@ -136,7 +139,8 @@ static bool take_keyword(const struct call *c, bool *used, struct str name, stru
     return false;
 }
 
-static int unused_keywords(struct call *c, const struct code *code, const bool *used, struct val *slot)
+static int unused_keywords(struct call *c, const struct code *code, const bool *used,
+                           struct val *slot)
 {
     struct val rest = val_null();
     size_t i;
@@ -149,18 +153,22 @@ static int unused_keywords(struct call *c, const struct code *code, const bool *
         if (code->catch_kwargs)
             val_dict_set_str(rest, c->kw[i].name, c->kw[i].value);
         else if (str_eq_c(c->kw[i].name, "caller"))
-            return call_raise(c, TMPL_EXC_TYPE, "macro %s was invoked with two values for the special caller argument. "
-                                                "This is most likely a bug.", macro_words(c->a, code));
+            return call_raise(
+                c, TMPL_EXC_TYPE,
+                "macro %s was invoked with two values for the special caller argument. "
+                "This is most likely a bug.",
+                macro_words(c->a, code));
         else
-            return call_raise(c, TMPL_EXC_TYPE, "macro %s takes no keyword argument '%.*s'", macro_words(c->a, code),
-                              STR_ARG(c->kw[i].name));
+            return call_raise(c, TMPL_EXC_TYPE, "macro %s takes no keyword argument '%.*s'",
+                              macro_words(c->a, code), STR_ARG(c->kw[i].name));
     }
     if (code->catch_kwargs)
         slot[code->kwargs_slot] = rest;
     return 0;
 }
 
-static int bind_special(struct call *c, const struct code *code, bool *used, bool found_caller, struct val *slot)
+static int bind_special(struct call *c, const struct code *code, bool *used, bool found_caller,
+                        struct val *slot)
 {
     size_t i;
 
@@ -180,8 +188,8 @@ static int bind_special(struct call *c, const struct code *code, bool *used, boo
             val_list_add(rest, c->pos[i]);
         slot[code->varargs_slot] = rest;
     } else if (c->n_pos > code->n_params) {
-        return call_raise(c, TMPL_EXC_TYPE, "macro %s takes not more than %zu argument(s)", macro_words(c->a, code),
-                          code->n_params);
+        return call_raise(c, TMPL_EXC_TYPE, "macro %s takes not more than %zu argument(s)",
+                          macro_words(c->a, code), code->n_params);
     }
     return 0;
 }
@@ -212,7 +220,8 @@ static int run_macro(const struct macro *m, struct call *c)
 {
     const struct code *code = m->code;
     struct val few[16];
-    size_t n = code->n_params + (code->takes_caller && !code->explicit_caller) + code->catch_kwargs + code->catch_varargs;
+    size_t n = code->n_params + (code->takes_caller && !code->explicit_caller) +
+               code->catch_kwargs + code->catch_varargs;
     struct val *slots = n <= COUNT_OF(few) ? few : arena_alloc(c->a, n * sizeof(*slots));
 
     if (bind_macro(c, code, slots, n) != 0)
@@ -251,7 +260,9 @@ struct val macro_new(struct vm *vm, const struct code *code, struct frame *f)
     return val_obj(&m->obj);
 }
 
-/* ---- arguments -------------------------------------------------------------------------------------------------- */
+/* ---- arguments
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int star_args(struct call *c, const struct site *s, const struct val *args)
 {
@@ -287,7 +298,8 @@ static int star_star_args(struct call *c, struct kwarg *kw, size_t *n, struct va
             return call_raise(c, TMPL_EXC_TYPE, "keywords must be strings");
         for (k = 0; k < *n; k++) {
             if (str_eq(kw[k].name, val_text(key)))
-                return call_raise(c, TMPL_EXC_TYPE, "%s() got multiple values for keyword argument '%.*s'", c->name,
+                return call_raise(c, TMPL_EXC_TYPE,
+                                  "%s() got multiple values for keyword argument '%.*s'", c->name,
                                   STR_ARG(val_text(key)));
         }
         kw[*n].name = val_text(key);
@@ -297,7 +309,8 @@ static int star_star_args(struct call *c, struct kwarg *kw, size_t *n, struct va
 }
 
 /* Keywords and stars. */
-static int other_args(struct call *c, const struct site *s, const struct val *args, struct kwarg *few)
+static int other_args(struct call *c, const struct site *s, const struct val *args,
+                      struct kwarg *few)
 {
     const struct val *kw_values = args + s->n_pos + (s->star ? 1 : 0);
     struct kwarg *kw = few;
@@ -329,14 +342,17 @@ static int other_args(struct call *c, const struct site *s, const struct val *ar
 }
 
 /* Fill the arguments of `c` from the values of a call site; `few` has room for FEW_KEYWORDS. */
-static inline int site_args(struct call *c, const struct site *s, const struct val *args, struct kwarg *few)
+static inline int site_args(struct call *c, const struct site *s, const struct val *args,
+                            struct kwarg *few)
 {
     c->pos = args;
     c->n_pos = s->n_pos;
     return LIKELY(s->plain) ? 0 : other_args(c, s, args, few);
 }
 
-/* ---- calling ------------------------------------------------------------------------------------------------------ */
+/* ---- calling
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 int vm_call(struct call *c, struct val callee, struct val *out)
 {
@@ -351,7 +367,8 @@ int vm_call(struct call *c, struct val callee, struct val *out)
     return cls->call(callee.u.obj, c, out);
 }
 
-int vm_call_site(struct vm *vm, const struct site *s, struct val callee, const struct val *args, struct val *out)
+int vm_call_site(struct vm *vm, const struct site *s, struct val callee, const struct val *args,
+                 struct val *out)
 {
     struct kwarg few[FEW_KEYWORDS];
     struct call c = vm->call;
@@ -374,7 +391,8 @@ int vm_print_macro(struct vm *vm, const struct site *s, struct val callee, const
     return site_args(&c, s, args, few) != 0 ? -1 : run_macro(macro_of(callee.u.obj), &c);
 }
 
-int vm_method_site(struct vm *vm, const struct site *s, struct val object, const struct val *args, struct val *out)
+int vm_method_site(struct vm *vm, const struct site *s, struct val object, const struct val *args,
+                   struct val *out)
 {
     const struct name *name = &vm->frame->code->t->names[s->name_index];
     struct kwarg few[FEW_KEYWORDS];
@@ -386,7 +404,8 @@ int vm_method_site(struct vm *vm, const struct site *s, struct val object, const
 
     /* a method of a text, list...: called without making an object of it */
     if (object.type != VAL_UNDEF && (cls == NULL || cls->getattr == NULL) && !name->hidden &&
-        (object.type != VAL_DICT || name->dict_method) && method_find(object, name->s, &fn, &qualified)) {
+        (object.type != VAL_DICT || name->dict_method) &&
+        method_find(object, name->s, &fn, &qualified)) {
         c.self = object;
         c.name = qualified;
         return site_args(&c, s, args, few) != 0 ? -1 : fn(&c, out);
@@ -397,7 +416,8 @@ int vm_method_site(struct vm *vm, const struct site *s, struct val object, const
     return site_args(&c, s, args, few) != 0 ? -1 : vm_call(&c, callee, out);
 }
 
-static int run_filter(struct call *c, const struct filter_def *def, struct val self, struct val *out)
+static int run_filter(struct call *c, const struct filter_def *def, struct val self,
+                      struct val *out)
 {
     if (UNLIKELY(self.type == VAL_UNDEF)) {
         if (self.reserved == UNDEF_SECURITY || def->input == INPUT_DEFINED)
@@ -408,7 +428,8 @@ static int run_filter(struct call *c, const struct filter_def *def, struct val s
     return def->fn(c, out);
 }
 
-int vm_filter_site(struct vm *vm, const struct site *s, struct val self, const struct val *args, struct val *out)
+int vm_filter_site(struct vm *vm, const struct site *s, struct val self, const struct val *args,
+                   struct val *out)
 {
     struct kwarg few[FEW_KEYWORDS];
     struct call c = vm->call;
@@ -417,7 +438,8 @@ int vm_filter_site(struct vm *vm, const struct site *s, struct val self, const s
     return site_args(&c, s, args, few) != 0 ? -1 : run_filter(&c, s->filter, self, out);
 }
 
-int vm_check_site(struct vm *vm, const struct site *s, struct val self, const struct val *args, struct val *out)
+int vm_check_site(struct vm *vm, const struct site *s, struct val self, const struct val *args,
+                  struct val *out)
 {
     struct kwarg few[FEW_KEYWORDS];
     struct call c = vm->call;

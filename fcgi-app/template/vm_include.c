@@ -13,7 +13,9 @@ struct module {
 
 static const struct tmpl_class module_class;
 
-/* ---- loading ------------------------------------------------------------------------------------------------ */
+/* ---- loading
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void unref(void *t)
 {
@@ -61,7 +63,8 @@ static int no_template(struct vm *vm, struct val name)
 {
     if (name.type == VAL_UNDEF)
         return undef_fail(&vm->call, name);
-    return vm_raise(vm, TMPL_EXC_TYPE, "a template name must be a text, not %s", val_type_name(name));
+    return vm_raise(vm, TMPL_EXC_TYPE, "a template name must be a text, not %s",
+                    val_type_name(name));
 }
 
 /* The first of a list that exists; 1 when none does. */
@@ -95,7 +98,8 @@ static int load_any(struct vm *vm, struct val names, const struct tmpl **out)
     if (n == 0)
         (void)vm_raise(vm, TMPL_EXC_NONE_FOUND, "Tried to select from an empty list of templates.");
     else
-        (void)vm_raise(vm, TMPL_EXC_NONE_FOUND, "none of the templates given were found: %s", buf_cstr(&b));
+        (void)vm_raise(vm, TMPL_EXC_NONE_FOUND, "none of the templates given were found: %s",
+                       buf_cstr(&b));
     return 1;
 }
 
@@ -118,15 +122,17 @@ static int load(struct vm *vm, struct val name, bool lists, const struct tmpl **
 static int enter(struct vm *vm)
 {
     if (vm->includes >= LIMIT_TMPL_INCLUDE)
-        return vm_raise(vm, TMPL_EXC_LIMIT, "templates include each other deeper than %d", LIMIT_TMPL_INCLUDE);
+        return vm_raise(vm, TMPL_EXC_LIMIT, "templates include each other deeper than %d",
+                        LIMIT_TMPL_INCLUDE);
     vm->includes++;
     return 0;
 }
 
-/* ---- include and import ------------------------------------------------------------------------------------------ */
+/* ---- include and import ---------------------------------------------------------------------- */
 
 /* The variables a template sees that is included or imported. */
-static struct ctx *context_for(struct vm *vm, struct frame *f, const struct tmpl *t, struct val locals, unsigned flags)
+static struct ctx *context_for(struct vm *vm, struct frame *f, const struct tmpl *t,
+                               struct val locals, unsigned flags)
 {
     bool with = (flags & INCLUDE_CONTEXT) != 0;
     struct ctx *ctx = ctx_new(vm, with ? f->ctx : NULL, unit_new(vm, t));
@@ -149,8 +155,8 @@ static struct val module_new(struct vm *vm, const struct tmpl *t, struct ctx *ct
 }
 
 /* Render `t` into a module. */
-static int make_module(struct vm *vm, struct frame *f, const struct tmpl *t, struct val locals, unsigned flags,
-                       struct val *out)
+static int make_module(struct vm *vm, struct frame *f, const struct tmpl *t, struct val locals,
+                       unsigned flags, struct val *out)
 {
     struct ctx *ctx = context_for(vm, f, t, locals, flags);
 
@@ -201,14 +207,16 @@ int vm_include(struct vm *vm, struct frame *f, struct val name, struct val local
     return rc;
 }
 
-int vm_import(struct vm *vm, struct frame *f, struct val name, struct val locals, unsigned flags, struct val *out)
+int vm_import(struct vm *vm, struct frame *f, struct val name, struct val locals, unsigned flags,
+              struct val *out)
 {
     const struct tmpl *t = NULL;
     int rc;
 
     if (load(vm, name, false, &t) != 0 || enter(vm) != 0)
         return -1;
-    rc = (flags & INCLUDE_CONTEXT) != 0 ? make_module(vm, f, t, locals, flags, out) : shared_module(vm, f, t, out);
+    rc = (flags & INCLUDE_CONTEXT) != 0 ? make_module(vm, f, t, locals, flags, out)
+                                        : shared_module(vm, f, t, out);
     vm->includes--;
     return rc;
 }
@@ -220,21 +228,25 @@ static struct val module_member(const struct module *m, struct str name)
     return val_get_str(m->ctx->vars, name);
 }
 
-int vm_from(struct vm *vm, struct frame *f, struct val value, const struct name *name, int line, struct val *out)
+int vm_from(struct vm *vm, struct frame *f, struct val value, const struct name *name, int line,
+            struct val *out)
 {
     const struct module *m = (const struct module *)(const void *)value.u.obj;
     struct str here = f->code->t->name;
 
     *out = module_member(m, name->s);
     if (out->type == VAL_UNDEF && out->u.undef_name == NULL)
-        *out = undef_make(UNDEF_MESSAGE,
-                          arena_printf(vm->a, "the template '%.*s' (imported on line %d%s%.*s%s) does not export the "
-                                              "requested name '%s'", STR_ARG(m->t->name), line,
-                                       here.len > 0 ? " in '" : "", STR_ARG(here), here.len > 0 ? "'" : "", name->s.p));
+        *out = undef_make(
+            UNDEF_MESSAGE,
+            arena_printf(vm->a,
+                         "the template '%.*s' (imported on line %d%s%.*s%s) does not export the "
+                         "requested name '%s'",
+                         STR_ARG(m->t->name), line, here.len > 0 ? " in '" : "", STR_ARG(here),
+                         here.len > 0 ? "'" : "", name->s.p));
     return 0;
 }
 
-/* ---- modules as values ------------------------------------------------------------------------------------------- */
+/* ---- modules as values ----------------------------------------------------------------------- */
 
 static struct val module_getattr(struct val_obj *o, struct str name, struct arena *a)
 {
@@ -249,7 +261,8 @@ static void module_str(const struct val_obj *o, struct buf *out)
 
 static void module_repr(const struct val_obj *o, struct buf *out)
 {
-    buf_addf(out, "<TemplateModule '%.*s'>", STR_ARG(((const struct module *)(const void *)o)->t->name));
+    buf_addf(out, "<TemplateModule '%.*s'>",
+             STR_ARG(((const struct module *)(const void *)o)->t->name));
 }
 
 static const struct tmpl_class module_class = {
@@ -257,7 +270,9 @@ static const struct tmpl_class module_class = {
     .getattr = module_getattr,
 };
 
-/* ---- extends ------------------------------------------------------------------------------------------------------- */
+/* ---- extends
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 int vm_extends(struct vm *vm, struct frame *f, struct val name)
 {

@@ -63,16 +63,16 @@ struct loop {
     struct val_list *list;
     struct vm *vm;
     struct val source;
-    int64_t index0;          /* of the current item, -1 before the first */
-    int64_t length;          /* -1: not known yet */
+    int64_t index0; /* of the current item, -1 before the first */
+    int64_t length; /* -1: not known yet */
     struct val current;
     struct val before;
-    struct val after;        /* peeked; valid with has_after */
-    struct val changed;      /* tuple of what changed() saw last */
+    struct val after;   /* peeked; valid with has_after */
+    struct val changed; /* tuple of what changed() saw last */
     bool has_after;
     bool at_end;
-    bool extended;           /* remembers previous items */
-    bool completed;          /* a round came to its end */
+    bool extended;  /* remembers previous items */
+    bool completed; /* a round came to its end */
     int depth0;
     const struct code *recurse; /* body of a recursive loop, or NULL */
     struct frame *recurse_frame;
@@ -88,7 +88,7 @@ struct vm {
     struct buf *out;
     struct frame *frame;
     struct stack_chunk *chunk;
-    struct val *top; /* free space of the chunk begins here */
+    struct val *top;          /* free space of the chunk begins here */
     struct capture *captures; /* innermost in use, or the list's head */
     struct loop *free_loops;
     enum tmpl_undefined undefined;
@@ -118,9 +118,10 @@ struct macro {
 
 /* vm.c */
 MUST_CHECK int vm_execute(struct vm *vm, struct frame *f);
-/* Call a function: locals from its image, `args` over the first of them (missing ones marked so). */
-MUST_CHECK int vm_run_code(struct vm *vm, const struct code *code, struct ctx *ctx, struct frame *outer,
-                           const struct val *args, size_t n_args, int depth0);
+/* Call a function: locals from its image, `args` over the first of them (missing ones marked so).
+ */
+MUST_CHECK int vm_run_code(struct vm *vm, const struct code *code, struct ctx *ctx,
+                           struct frame *outer, const struct val *args, size_t n_args, int depth0);
 /* The fuel is used up: look at the budgets. */
 MUST_CHECK int vm_refuel(struct vm *vm);
 int vm_raise(struct vm *vm, enum tmpl_exc exc, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -128,29 +129,33 @@ int vm_limit(struct vm *vm, const char *budget);
 /* Print a value. */
 MUST_CHECK int vm_print(struct vm *vm, struct val v);
 MUST_CHECK int vm_print_escaped(struct vm *vm, struct val v);
+/* Print a text as it is; fails for other kinds, as joining them does. */
+MUST_CHECK int vm_print_raw(struct vm *vm, struct val v);
 /* Collect what is printed; end_capture gives it as text living in the arena. */
 void vm_capture(struct vm *vm);
 struct val vm_end_capture(struct vm *vm, bool markup);
 void vm_drop_capture(struct vm *vm);
 
 /* vm_loop.c */
-MUST_CHECK int loop_begin(struct vm *vm, struct frame *f, uint16_t slot, struct val iterable, unsigned flags);
+MUST_CHECK int loop_begin(struct vm *vm, struct frame *f, uint16_t slot, struct val iterable,
+                          unsigned flags);
 MUST_CHECK int loop_next(struct vm *vm, struct loop *l, struct val *out); /* 1, 0 at the end, -1 */
 void loop_end(struct vm *vm, struct loop *l);
 MUST_CHECK int loop_attr(struct vm *vm, struct loop *l, enum loop_attr attr, struct val *out);
 
 /* vm_call.c */
-MUST_CHECK int vm_call_site(struct vm *vm, const struct site *s, struct val callee, const struct val *args,
-                            struct val *out);
-MUST_CHECK int vm_method_site(struct vm *vm, const struct site *s, struct val object, const struct val *args,
-                              struct val *out);
-MUST_CHECK int vm_filter_site(struct vm *vm, const struct site *s, struct val self, const struct val *args,
-                              struct val *out);
-MUST_CHECK int vm_check_site(struct vm *vm, const struct site *s, struct val self, const struct val *args,
-                             struct val *out);
+MUST_CHECK int vm_call_site(struct vm *vm, const struct site *s, struct val callee,
+                            const struct val *args, struct val *out);
+MUST_CHECK int vm_method_site(struct vm *vm, const struct site *s, struct val object,
+                              const struct val *args, struct val *out);
+MUST_CHECK int vm_filter_site(struct vm *vm, const struct site *s, struct val self,
+                              const struct val *args, struct val *out);
+MUST_CHECK int vm_check_site(struct vm *vm, const struct site *s, struct val self,
+                             const struct val *args, struct val *out);
 bool vm_is_macro(struct val callee);
 /* Call a macro whose text is printed anyway. */
-MUST_CHECK int vm_print_macro(struct vm *vm, const struct site *s, struct val callee, const struct val *args);
+MUST_CHECK int vm_print_macro(struct vm *vm, const struct site *s, struct val callee,
+                              const struct val *args);
 struct val macro_new(struct vm *vm, const struct code *code, struct frame *f);
 struct val function_new(struct arena *a, const struct func_def *def);
 struct val bound_new(struct arena *a, struct val self, callable_fn *fn, const char *name);
@@ -158,25 +163,29 @@ struct val bound_new(struct arena *a, struct val self, callable_fn *fn, const ch
 /* vm_attr.c */
 MUST_CHECK int attr_get(struct vm *vm, struct val obj, const struct name *name, struct val *out);
 MUST_CHECK int item_get(struct vm *vm, struct val obj, struct val key, struct val *out);
-MUST_CHECK int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenient, struct val *out);
+MUST_CHECK int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenient,
+                         struct val *out);
 
 /* vm_scope.c */
 struct ctx *ctx_new(struct vm *vm, struct ctx *up, struct unit *unit);
 struct unit *unit_new(struct vm *vm, const struct tmpl *t);
 /* The value of a variable; undefined when nobody knows it. */
 struct val ctx_resolve(struct vm *vm, struct ctx *ctx, const char *name);
-void ctx_export(struct vm *vm, struct ctx *ctx, const struct name *name, struct val v, bool importers);
+void ctx_export(struct vm *vm, struct ctx *ctx, const struct name *name, struct val v,
+                bool importers);
 struct val locals_dict(struct vm *vm, const struct frame *f, const struct local_list *list);
-MUST_CHECK int vm_block(struct vm *vm, struct frame *f, const struct name *name, unsigned flags, struct val locals);
+MUST_CHECK int vm_block(struct vm *vm, struct frame *f, const struct name *name, unsigned flags,
+                        struct val locals);
 struct val self_new(struct vm *vm, struct ctx *ctx);
 struct val super_new(struct vm *vm, struct frame *f, const struct name *name);
 
 /* vm_include.c */
-MUST_CHECK int vm_include(struct vm *vm, struct frame *f, struct val name, struct val locals, unsigned flags);
-MUST_CHECK int vm_import(struct vm *vm, struct frame *f, struct val name, struct val locals, unsigned flags,
-                         struct val *out);
-MUST_CHECK int vm_from(struct vm *vm, struct frame *f, struct val module, const struct name *name, int line,
-                       struct val *out);
+MUST_CHECK int vm_include(struct vm *vm, struct frame *f, struct val name, struct val locals,
+                          unsigned flags);
+MUST_CHECK int vm_import(struct vm *vm, struct frame *f, struct val name, struct val locals,
+                         unsigned flags, struct val *out);
+MUST_CHECK int vm_from(struct vm *vm, struct frame *f, struct val module, const struct name *name,
+                       int line, struct val *out);
 MUST_CHECK int vm_extends(struct vm *vm, struct frame *f, struct val name);
 MUST_CHECK int vm_render_parent(struct vm *vm, struct frame *f);
 
@@ -192,7 +201,8 @@ MUST_CHECK int undef_print(struct vm *vm, struct val v);
 const char *object_words(struct val v, struct arena *a);
 
 /* ops.c */
-MUST_CHECK int op_concat(struct vm *vm, const struct val *parts, size_t n, enum escape_mode mode, struct val *out);
+MUST_CHECK int op_concat(struct vm *vm, const struct val *parts, size_t n, enum escape_mode mode,
+                         struct val *out);
 MUST_CHECK int op_compare(struct call *c, int op, struct val x, struct val y, bool *out);
 MUST_CHECK int op_plus(struct call *c, struct val x, struct val *out);
 bool op_same(struct val x, struct val y);

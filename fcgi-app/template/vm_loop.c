@@ -1,9 +1,8 @@
 /*
  * Loops, and the variable `loop`.
  *
- * A loop is an object only for those who look: its attributes are read straight from it, and it is used
- * again for the next loop unless a template kept it.
- * Rule: Jinja2's LoopContext.
+ * A loop is an object only for those who look: its attributes are read straight from it, and it is
+ * used again for the next loop unless a template kept it. Rule: Jinja2's LoopContext.
  */
 #include "template/vm_int.h"
 
@@ -154,7 +153,9 @@ int loop_attr(struct vm *vm, struct loop *l, enum loop_attr attr, struct val *ou
     case LOOP_REVINDEX0:
         if (length(l, &n) != 0)
             return -1;
-        *out = val_int(attr == LOOP_LENGTH ? n : attr == LOOP_REVINDEX ? n - l->index0 : n - l->index0 - 1);
+        *out = val_int(attr == LOOP_LENGTH     ? n
+                       : attr == LOOP_REVINDEX ? n - l->index0
+                                               : n - l->index0 - 1);
         return 0;
     case LOOP_PREVITEM:
         *out = l->index0 == 0 ? undef_make(UNDEF_MESSAGE, "there is no previous item") : l->before;
@@ -172,7 +173,7 @@ int loop_attr(struct vm *vm, struct loop *l, enum loop_attr attr, struct val *ou
     }
 }
 
-/* ---- the object ------------------------------------------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 static int loop_cycle(struct call *c, struct val *out)
 {
@@ -204,10 +205,10 @@ static struct val loop_getattr(struct val_obj *o, struct str name, struct arena 
         const char *name;
         enum loop_attr attr;
     } attrs[] = {
-        {"index", LOOP_INDEX},       {"index0", LOOP_INDEX0},     {"revindex", LOOP_REVINDEX},
-        {"revindex0", LOOP_REVINDEX0}, {"first", LOOP_FIRST},     {"last", LOOP_LAST},
-        {"length", LOOP_LENGTH},     {"depth", LOOP_DEPTH},       {"depth0", LOOP_DEPTH0},
-        {"previtem", LOOP_PREVITEM}, {"nextitem", LOOP_NEXTITEM},
+        {"index", LOOP_INDEX},         {"index0", LOOP_INDEX0},     {"revindex", LOOP_REVINDEX},
+        {"revindex0", LOOP_REVINDEX0}, {"first", LOOP_FIRST},       {"last", LOOP_LAST},
+        {"length", LOOP_LENGTH},       {"depth", LOOP_DEPTH},       {"depth0", LOOP_DEPTH0},
+        {"previtem", LOOP_PREVITEM},   {"nextitem", LOOP_NEXTITEM},
     };
     struct loop *l = loop_of(o);
     struct val v = val_undef(NULL);
@@ -230,12 +231,15 @@ static int loop_call(struct val_obj *o, struct call *c, struct val *out)
     int rc;
 
     if (l->recurse == NULL)
-        return call_raise(c, TMPL_EXC_TYPE, "The loop must have the 'recursive' marker to be called recursively.");
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "The loop must have the 'recursive' marker to be called recursively.");
     if (c->n_pos != 1 || c->n_kw != 0)
-        return call_raise(c, TMPL_EXC_TYPE, "LoopContext.__call__() takes 2 positional arguments but %zu were given",
+        return call_raise(c, TMPL_EXC_TYPE,
+                          "LoopContext.__call__() takes 2 positional arguments but %zu were given",
                           c->n_pos + 1);
     vm_capture(c->vm);
-    rc = vm_run_code(c->vm, l->recurse, c->vm->frame->ctx, l->recurse_frame, c->pos, 1, l->depth0 + 1);
+    rc = vm_run_code(c->vm, l->recurse, c->vm->frame->ctx, l->recurse_frame, c->pos, 1,
+                     l->depth0 + 1);
     if (rc != 0) {
         vm_drop_capture(c->vm);
         return -1;

@@ -15,7 +15,7 @@ enum {
 };
 #define DEFAULT_STEPS INT64_C(200000000)
 
-/* ---- failing ------------------------------------------------------------------------------------------ */
+/* ---- failing --------------------------------------------------------------------------------- */
 
 int vm_raise(struct vm *vm, enum tmpl_exc exc, const char *fmt, ...)
 {
@@ -33,7 +33,7 @@ int vm_limit(struct vm *vm, const char *budget)
     return vm_raise(vm, TMPL_EXC_LIMIT, "the %s budget of the template is used up", budget);
 }
 
-/* ---- budgets -------------------------------------------------------------------------------------------- */
+/* ---- budgets --------------------------------------------------------------------------------- */
 
 int vm_refuel(struct vm *vm)
 {
@@ -66,7 +66,9 @@ int vm_memory(struct call *c, uint64_t bytes)
     size_t used = arena_used(c->a);
 
     if (vm == NULL)
-        return bytes <= DEFAULT_MEMORY * MIB ? 0 : call_raise(c, TMPL_EXC_LIMIT, "the value is too large");
+        return bytes <= DEFAULT_MEMORY * MIB
+                   ? 0
+                   : call_raise(c, TMPL_EXC_LIMIT, "the value is too large");
     if (used > vm->memory_max || bytes > vm->memory_max - used)
         return vm_limit(vm, "memory");
     return 0;
@@ -87,7 +89,7 @@ const struct tmpl_env *vm_env(const struct vm *vm)
     return vm->frame != NULL ? &vm->frame->code->t->env : &vm->main->env;
 }
 
-/* ---- randomness: xorshift128+, seeded once ---------------------------------------------------------------- */
+/* ---- randomness: xorshift128+, seeded once --------------------------------------------------- */
 
 static uint64_t mix(uint64_t x)
 {
@@ -120,7 +122,7 @@ uint64_t vm_random(struct vm *vm)
     return vm->random[1] + y;
 }
 
-/* ---- captured output -------------------------------------------------------------------------------------- */
+/* ---- captured output ------------------------------------------------------------------------- */
 
 void vm_capture(struct vm *vm)
 {
@@ -158,7 +160,9 @@ struct val vm_end_capture(struct vm *vm, bool markup)
     return v;
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------ */
+/* ---- frames
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Room for `n` values in the chunk that vm->top points into. */
 static void stack_room(struct vm *vm, size_t n)
@@ -180,8 +184,8 @@ static void stack_room(struct vm *vm, size_t n)
     vm->top = vm->chunk->begin;
 }
 
-int vm_run_code(struct vm *vm, const struct code *code, struct ctx *ctx, struct frame *outer, const struct val *args,
-                size_t n_args, int depth0)
+int vm_run_code(struct vm *vm, const struct code *code, struct ctx *ctx, struct frame *outer,
+                const struct val *args, size_t n_args, int depth0)
 {
     struct stack_chunk *chunk = vm->chunk;
     struct val *top = vm->top;
@@ -225,9 +229,12 @@ int vm_run_code(struct vm *vm, const struct code *code, struct ctx *ctx, struct 
     return rc;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------ */
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------------
+ */
 
-static void vm_init(struct vm *vm, const struct tmpl *t, const struct tmpl_run *run, struct arena *a, struct err *e)
+static void vm_init(struct vm *vm, const struct tmpl *t, const struct tmpl_run *run,
+                    struct arena *a, struct err *e)
 {
     const struct tmpl_budget *b = &run->budget;
     size_t memory = b->memory > 0 ? b->memory : DEFAULT_MEMORY * MIB;
@@ -245,7 +252,8 @@ static void vm_init(struct vm *vm, const struct tmpl *t, const struct tmpl_run *
     if (vm->steps_left < FUEL)
         vm->fuel = vm->steps_left;
     vm->clock = run->clock != NULL ? run->clock : &clock_system;
-    vm->deadline_us = clock_mono_us(vm->clock) + (b->time_ms > 0 ? b->time_ms : LIMIT_TMPL_MS) * 1000;
+    vm->deadline_us =
+        clock_mono_us(vm->clock) + (b->time_ms > 0 ? b->time_ms : LIMIT_TMPL_MS) * 1000;
     vm->memory_max = arena_used(a) + memory;
     vm->output_max = b->output > 0 ? b->output : LIMIT_TMPL_OUTPUT;
     map_init(&vm->templates, a);
@@ -263,8 +271,8 @@ static size_t first_room(const struct tmpl *t, const struct buf *out)
     return n < out->max - out->len ? n : out->max - out->len;
 }
 
-int vm_start(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, struct val *value, struct arena *a,
-             struct err *e)
+int vm_start(const struct tmpl *t, const struct tmpl_run *run, struct buf *out, struct val *value,
+             struct arena *a, struct err *e)
 {
     struct stack_chunk chunk = {0};
     struct val values[256];

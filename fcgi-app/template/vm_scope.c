@@ -1,9 +1,10 @@
 /*
- * Contexts and blocks: which variable a name means outside the locals, and which template a block comes from.
+ * Contexts and blocks: which variable a name means outside the locals, and which template a block
+ * comes from.
  */
 #include "template/vm_int.h"
 
-/* ---- contexts ------------------------------------------------------------------------------------------- */
+/* ---- contexts -------------------------------------------------------------------------------- */
 
 static struct block_entry *entry_new(struct vm *vm, const struct code *code)
 {
@@ -87,7 +88,8 @@ struct val ctx_resolve(struct vm *vm, struct ctx *ctx, const char *text)
     return v.type != VAL_UNDEF ? v : undef_make(UNDEF_NAME, text);
 }
 
-void ctx_export(struct vm *vm, struct ctx *ctx, const struct name *name, struct val v, bool importers)
+void ctx_export(struct vm *vm, struct ctx *ctx, const struct name *name, struct val v,
+                bool importers)
 {
     if (ctx->vars.type != VAL_DICT) {
         ctx->vars = val_dict_new(vm->a, 4);
@@ -124,9 +126,12 @@ struct val locals_dict(struct vm *vm, const struct frame *f, const struct local_
     return dict;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------------ */
+/* ---- blocks
+ * ------------------------------------------------------------------------------------------------
+ */
 
-int vm_block(struct vm *vm, struct frame *f, const struct name *name, unsigned flags, struct val locals)
+int vm_block(struct vm *vm, struct frame *f, const struct name *name, unsigned flags,
+             struct val locals)
 {
     struct ctx *ctx = f->ctx;
     const struct block_entry *b = map_find(&ctx->unit->blocks, name->s);
@@ -165,7 +170,8 @@ static struct val block_ref_new(struct vm *vm, struct ctx *ctx, const struct blo
 
 static struct val no_parent(struct vm *vm, struct str name)
 {
-    return undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "there is no parent block called '%.*s'.", STR_ARG(name)));
+    return undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "there is no parent block called '%.*s'.",
+                                                  STR_ARG(name)));
 }
 
 static int block_call(struct val_obj *o, struct call *c, struct val *out)
@@ -173,8 +179,10 @@ static int block_call(struct val_obj *o, struct call *c, struct val *out)
     const struct block_ref *r = (const struct block_ref *)(const void *)o;
 
     if (c->n_pos + c->n_kw > 0)
-        return call_raise(c, TMPL_EXC_TYPE, "BlockReference.__call__() takes 1 positional argument but %zu were given",
-                          c->n_pos + c->n_kw + 1);
+        return call_raise(
+            c, TMPL_EXC_TYPE,
+            "BlockReference.__call__() takes 1 positional argument but %zu were given",
+            c->n_pos + c->n_kw + 1);
     vm_capture(c->vm);
     if (vm_run_code(c->vm, r->b->code, r->ctx, NULL, NULL, 0, 0) != 0) {
         vm_drop_capture(c->vm);
@@ -191,7 +199,8 @@ static struct val block_getattr(struct val_obj *o, struct str name, struct arena
     (void)a;
     if (!str_eq_c(name, "super"))
         return val_undef(NULL);
-    return r->b->up != NULL ? block_ref_new(r->vm, r->ctx, r->b->up) : no_parent(r->vm, r->b->code->name);
+    return r->b->up != NULL ? block_ref_new(r->vm, r->ctx, r->b->up)
+                            : no_parent(r->vm, r->b->code->name);
 }
 
 static void block_str(const struct val_obj *o, struct buf *out)

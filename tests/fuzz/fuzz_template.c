@@ -1,8 +1,8 @@
 /*
  * Template source: lexer, parser, compiler and VM under a small budget.
  *
- * The first byte chooses the environment; the rest is the source.  Whatever it is, it is compiled and rendered,
- * or refused with a line and a column.
+ * The first byte chooses the environment; the rest is the source.  Whatever it is, it is compiled
+ * and rendered, or refused with a line and a column.
  */
 #include <stdlib.h>
 
@@ -11,8 +11,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char vars[] = "{\"a\": 1, \"b\": \"two <b>\", \"c\": [1, 2, 3], \"d\": {\"x\": {\"y\": [null, true]}}, \"n\": null,"
-                           " \"u\": \"h\\u00e9llo\", \"big\": 123456789012345678901234567890, \"f\": 1.5}";
+static const char vars[] =
+    "{\"a\": 1, \"b\": \"two <b>\", \"c\": [1, 2, 3], \"d\": {\"x\": {\"y\": [null, true]}}, "
+    "\"n\": null,"
+    " \"u\": \"h\\u00e9llo\", \"big\": 123456789012345678901234567890, \"f\": 1.5}";
 
 static void must(bool ok)
 {
@@ -28,7 +30,8 @@ static int loader(void *ctx, struct str name, struct str *source, struct arena *
     } stored[] = {
         {"base", "A{% block one %}1{% block two %}2{% endblock %}{% endblock %}"},
         {"child", "{% extends 'base' %}{% block two %}{{ super() }}{{ a }}{% endblock %}"},
-        {"mod", "{% macro m(x, y=2) %}<{{ x }},{{ y }}>{{ caller is defined }}{% endmacro %}{% set v = 42 %}"},
+        {"mod", "{% macro m(x, y=2) %}<{{ x }},{{ y }}>{{ caller is defined }}{% endmacro %}{% set "
+                "v = 42 %}"},
         {"self", "{% include 'self' %}"},
         {"bad", "{{ 1 + }}"},
     };
@@ -65,7 +68,8 @@ static void render(const struct tmpl *t, struct buf *out, struct arena *a)
 {
     struct tmpl_run run = {
         .loader = loader,
-        .budget = {.steps = 20000, .time_ms = 1000, .memory = 8 * MIB, .output = 64 * KIB, .depth = 50},
+        .budget =
+            {.steps = 20000, .time_ms = 1000, .memory = 8 * MIB, .output = 64 * KIB, .depth = 50},
         .random_seed = 1,
     };
     struct err e = {0};

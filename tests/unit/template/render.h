@@ -18,7 +18,8 @@ struct stored {
 };
 
 /* Loader over an array of struct stored that ends with a NULL name. */
-static inline int load_stored(void *ctx, struct str name, struct str *source, struct arena *a, struct err *e)
+static inline int load_stored(void *ctx, struct str name, struct str *source, struct arena *a,
+                              struct err *e)
 {
     const struct stored *s;
 
@@ -34,8 +35,8 @@ static inline int load_stored(void *ctx, struct str name, struct str *source, st
 }
 
 /* What the template prints, or "! Error: message" (with " at line:column" when it has one). */
-static inline const char *render(struct arena *a, const char *source, const struct tmpl_env *env, struct tmpl_run *run,
-                                 bool place)
+static inline const char *render(struct arena *a, const char *source, const struct tmpl_env *env,
+                                 struct tmpl_run *run, bool place)
 {
     struct tmpl *t = NULL;
     struct err e = {0};
@@ -43,7 +44,8 @@ static inline const char *render(struct arena *a, const char *source, const stru
     const char *text;
 
     buf_init(&out, 64 * MIB, a);
-    if (tmpl_compile(&t, str_c(source), STR(""), env, &e) != 0 || tmpl_render(t, run, &out, a, &e) != 0) {
+    if (tmpl_compile(&t, str_c(source), STR(""), env, &e) != 0 ||
+        tmpl_render(t, run, &out, a, &e) != 0) {
         text = arena_printf(a, "! %s: %s", tmpl_exc_name((enum tmpl_exc)e.app_code), e.msg);
         if (place)
             text = arena_printf(a, "%s at %d:%d", text, e.line, e.column);

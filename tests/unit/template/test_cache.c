@@ -49,14 +49,18 @@ static void memory_is_bounded_and_references_stay_good(void **state)
     struct err e;
 
     (void)state;
-    assert_int_equal(tmpl_cache_get(c, STR("first {{ 1 }}"), STR(""), &tmpl_env_platform, &first, &e), 0);
+    assert_int_equal(
+        tmpl_cache_get(c, STR("first {{ 1 }}"), STR(""), &tmpl_env_platform, &first, &e), 0);
     for (int i = 0; i < 500; i++) {
         struct tmpl *t = NULL;
 
-        assert_int_equal(tmpl_cache_get(c, str_printf(a, "%d {{ a }}", i), STR(""), &tmpl_env_platform, &t, &e), 0);
+        assert_int_equal(
+            tmpl_cache_get(c, str_printf(a, "%d {{ a }}", i), STR(""), &tmpl_env_platform, &t, &e),
+            0);
         tmpl_unref(t);
     }
-    assert_int_equal(tmpl_cache_get(c, STR("first {{ 1 }}"), STR(""), &tmpl_env_platform, &again, &e), 0);
+    assert_int_equal(
+        tmpl_cache_get(c, STR("first {{ 1 }}"), STR(""), &tmpl_env_platform, &again, &e), 0);
     assert_ptr_not_equal(first, again);
     buf_init(&out, KIB, a);
     assert_int_equal(tmpl_render(first, &run, &out, a, &e), 0);
@@ -91,8 +95,9 @@ static void *render_often(void *cache)
         struct err e;
 
         buf_init(&out, KIB, a);
-        if (tmpl_cache_get(cache, str_printf(a, "%d{%% for i in a %%}{{ i.x }}{%% endfor %%}", i % 7), STR(""),
-                           &tmpl_env_platform, &t, &e) != 0 ||
+        if (tmpl_cache_get(cache,
+                           str_printf(a, "%d{%% for i in a %%}{{ i.x }}{%% endfor %%}", i % 7),
+                           STR(""), &tmpl_env_platform, &t, &e) != 0 ||
             tmpl_render(t, &run, &out, a, &e) != 0 || !str_ends(buf_str(&out), STR("12")))
             abort();
         tmpl_unref(t);
@@ -146,7 +151,8 @@ static void check_key(const struct key_row *r)
     assert_int_equal((int)tmpl_resolve_key(keys, n, str_c(r->asked)), r->want);
 }
 
-/* ---- plain text, dump, trace ------------------------------------------------------------------ */
+/* ---- plain text, dump, trace ------------------------------------------------------------------
+ */
 
 static void plain_text_is_recognised(void **state)
 {
@@ -170,7 +176,8 @@ static void dump_names_what_it_does(void **state)
 
     (void)state;
     buf_init(&out, MIB, a);
-    assert_int_equal(tmpl_compile(&t, STR("Hi {{ user.name|upper }}"), STR(""), &tmpl_env_platform, &e), 0);
+    assert_int_equal(
+        tmpl_compile(&t, STR("Hi {{ user.name|upper }}"), STR(""), &tmpl_env_platform, &e), 0);
     tmpl_dump(t, &out);
     assert_non_null(strstr(buf_cstr(&out), "ATTR_LOCAL     name $0(user)"));
     assert_non_null(strstr(buf_cstr(&out), "FILTER         upper(0)"));
@@ -196,15 +203,17 @@ static void trace_tells_what_was_read_and_printed(void **state)
     struct buf notes;
     struct buf out;
     struct tmpl_trace trace = {note_variable, note_step, &notes};
-    struct tmpl_run run = {.vars = context(a, "{\"a\": 1, \"b\": {\"c\": \"x\"}}"), .trace = &trace};
+    struct tmpl_run run = {.vars = context(a, "{\"a\": 1, \"b\": {\"c\": \"x\"}}"),
+                           .trace = &trace};
     struct tmpl *t = NULL;
     struct err e;
 
     (void)state;
     buf_init(&notes, MIB, a);
     buf_init(&out, MIB, a);
-    assert_int_equal(
-        tmpl_compile(&t, STR("{{ a }}\n{{ b.c ~ 1 }}{% if a %}{{b.c }}{% endif %}"), STR(""), &tmpl_env_platform, &e), 0);
+    assert_int_equal(tmpl_compile(&t, STR("{{ a }}\n{{ b.c ~ 1 }}{% if a %}{{b.c }}{% endif %}"),
+                                  STR(""), &tmpl_env_platform, &e),
+                     0);
     assert_int_equal(tmpl_render(t, &run, &out, a, &e), 0);
     assert_string_equal(buf_cstr(&notes), "a;1: a = 1;b;2: b.c ~ 1 = 'x1';2: b.c = 'x';");
     tmpl_unref(t);

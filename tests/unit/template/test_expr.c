@@ -3,7 +3,8 @@
  */
 #include "render.h"
 
-static const char vars[] = "{\"a\": 1, \"name\": \"admin\", \"list\": [3, 1, 2], \"d\": {\"k\": \"v\"}, \"n\": null}";
+static const char vars[] =
+    "{\"a\": 1, \"name\": \"admin\", \"list\": [3, 1, 2], \"d\": {\"k\": \"v\"}, \"n\": null}";
 
 static const struct row {
     const char *name;
