@@ -5,7 +5,6 @@
 #include "engine/engine_int.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "gateway/gw_http.h"
@@ -27,7 +26,6 @@ static void set_defaults(struct engine_opts *o)
 struct engine *engine_new(const struct engine_opts *o)
 {
     struct engine *en = calloc(1, sizeof *en);
-    char host[32] = "";
 
     if (en == NULL)
         abort();
@@ -38,9 +36,7 @@ struct engine *engine_new(const struct engine_opts *o)
     en->workflows = wf_cache_new(&en->nodes, o->templates, WORKFLOWS_MAX);
     en->sessions = gw_sessions_new(o->clients, en->clock);
     en->http = gw_http_new(o->clients, en->sessions);
-    gethostname(host, sizeof host - 1);
-    snprintf(en->owner, sizeof en->owner, "%s:%ld:%llx", host, (long)getpid(),
-             (unsigned long long)clock_wall_us(en->clock));
+    owner_name(en->owner);
     pthread_mutex_init(&en->pool_lock, NULL);
     pthread_mutex_init(&en->watch_lock, NULL);
     pthread_mutex_init(&en->jobs_lock, NULL);

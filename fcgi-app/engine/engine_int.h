@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/instance_int.h"
+#include "engine/owner.h"
 
 struct answer {
     int status;
@@ -52,7 +53,7 @@ struct engine {
     struct wf_cache *workflows;
     struct gw_sessions *sessions;
     struct gw_http *http;
-    char owner[64]; /* lease_owner: host, process, start */
+    char owner[OWNER_MAX]; /* lease_owner */
 
     pthread_mutex_t pool_lock;
     struct arena *pool[256]; /* idle arenas */
@@ -159,8 +160,8 @@ void watch_expire(struct engine *en);
 /* ---- statements, listed in engine_store.c --------------------------------------------------- */
 
 extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts,
-    load_stmt_timers, load_stmt_user, load_stmt_when, job_stmt_claim, job_stmt_prolong,
-    job_stmt_take, job_stmt_return, job_stmt_fail, op_stmt_replayed, op_stmt_definition,
-    op_stmt_timer, op_stmt_audit;
+    load_stmt_timers, load_stmt_user, load_stmt_when, job_stmt_owners, job_stmt_orphan,
+    job_stmt_claim, job_stmt_prolong, job_stmt_take, job_stmt_return, job_stmt_fail,
+    op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit;
 
 #endif

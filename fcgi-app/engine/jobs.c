@@ -17,6 +17,7 @@
 
 enum {
     TICK_MS = 250,        /* how often callers who wait are looked at */
+    ORPHANS_MS = 5000,    /* how often leases of dead neighbours are looked for */
     STORE_RETRY_MS = 500, /* the database is away: try again after */
     TAKE_MS = 5000,       /* how long an operation waits for the lease of an instance */
     ATTEMPTS_MAX = 5,     /* claims without progress before an instance is left alone */
@@ -34,6 +35,15 @@ const struct db_stmt job_stmt_claim = {
     "fence = j.fence + 1, attempts = j.attempts + 1 FROM due WHERE j.id = due.id "
     "RETURNING j.id, j.ref_id, " DB_TS("j.ref_on") ", j.fence, j.attempts",
     3};
+
+const struct db_stmt job_stmt_owners = {
+    "job_owners",
+    "SELECT DISTINCT lease_owner FROM jobs WHERE state = 'leased' AND lease_owner <> $1", 1};
+
+const struct db_stmt job_stmt_orphan = {"job_orphan",
+                                        "UPDATE jobs SET lease_until = now() WHERE state = "
+                                        "'leased' AND lease_owner = $1 AND lease_until > now()",
+                                        1};
 
 const struct db_stmt job_stmt_prolong = {
     "job_prolong",
@@ -346,6 +356,28 @@ static void claim(struct engine *en)
     db_put(en->o.db, c);
 }
 
+/* Leases of processes that died on this host need not run out. */
+static void free_orphans(struct engine *en)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    struct err e;
+
+    if (db_get(en->o.db, &c, &e) == 0 &&
+        db_query(c, &job_stmt_owners, DB_ARGS(DB_C(en->owner)), &res, &e) == 0)
+        for (int row = 0; row < PQntuples(res); row++) {
+            struct str owner = db_str(res, row, 0);
+
+            if (!owner_gone(owner))
+                continue;
+            log_info("jobs.orphans", "owner=%.*s its instances are taken over", STR_ARG(owner));
+            if (db_exec(c, &job_stmt_orphan, DB_ARGS(DB_STR(owner)), NULL, &e) != 0)
+                break;
+        }
+    PQclear(res);
+    db_put(en->o.db, c);
+}
+
 static void prolong(struct engine *en)
 {
     struct arena *a = arena_new(0);
@@ -388,7 +420,7 @@ static bool sleep_tick(struct engine *en)
 static void *jobs_main(void *arg)
 {
     struct engine *en = arg;
-    int64_t claimed_ms = 0, prolonged_ms = clock_mono_ms(en->clock);
+    int64_t claimed_ms = 0, orphans_ms = 0, prolonged_ms = clock_mono_ms(en->clock);
 
     while (!en->jobs_stop) {
         bool asked = sleep_tick(en);
@@ -398,6 +430,10 @@ static void *jobs_main(void *arg)
         if (now - prolonged_ms >= en->o.lease_ms / 4) {
             prolong(en);
             prolonged_ms = now;
+        }
+        if (jobs_here(en) && now - orphans_ms >= ORPHANS_MS) {
+            orphans_ms = now;
+            free_orphans(en);
         }
         if (jobs_here(en) && (asked || now - claimed_ms >= en->o.poll_ms)) {
             claimed_ms = now;
