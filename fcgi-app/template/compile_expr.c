@@ -115,9 +115,8 @@ static void comp_operand(struct compiler *c, const struct where *w, const struct
 static bool comp_negative_power(struct compiler *c, const struct where *w, const struct node *n)
 {
     struct val base;
-    struct val other;
 
-    if (n->op != OP_POW_ || !const_value(c, n->a, &base) || const_value(c, n->b, &other))
+    if (n->op != OP_POW_ || !const_value(c, n->a, &base) || !has_names(n->b))
         return false;
     if (base.type == VAL_INT && base.u.i < 0 && base.u.i != INT64_MIN)
         base.u.i = -base.u.i;

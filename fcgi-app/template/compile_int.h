@@ -147,6 +147,8 @@ void scope_enter(struct compiler *c, struct scope *s);
 bool uses_name(const struct node *list, const char *name);
 /* Any node of `kind` in the list or below; for N_BLOCK: one with `flags`. */
 bool has_node(const struct node *list, enum node_kind kind, uint16_t flags);
+/* Does the expression read any variable?  If not, Jinja2 evaluates it while compiling. */
+bool has_names(const struct node *n);
 void emit_load(struct compiler *c, const struct where *w, struct str name);
 struct sym *store_sym(struct compiler *c, const struct where *w, struct str name);
 int locals_list(struct compiler *c, const struct where *w);

@@ -42,14 +42,6 @@ static const struct sym *plain_local(struct compiler *c, const struct where *w,
     return y != NULL && y->scope->fn == c->fn && !y->is_loop ? y : NULL;
 }
 
-static bool names_inside(const struct node *n)
-{
-    struct node alone = *n;
-
-    alone.next = NULL;
-    return has_node(&alone, N_NAME, 0);
-}
-
 static void comp_print(struct compiler *c, const struct where *w, const struct node *n)
 {
     static const enum opcode ops[] = {
@@ -68,7 +60,7 @@ static void comp_print(struct compiler *c, const struct where *w, const struct n
         add_printed(c, n);
         return;
     }
-    printed.constant = !names_inside(n);
+    printed.constant = !has_names(n);
     comp_expr(c, &printed, n);
     c->fn->line = n->line;
     (void)emit(c, ops[w->escape], 0, 0);

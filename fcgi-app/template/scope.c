@@ -368,3 +368,11 @@ bool has_node(const struct node *n, enum node_kind kind, uint16_t flags)
     }
     return false;
 }
+
+bool has_names(const struct node *n)
+{
+    struct node alone = *n;
+
+    alone.next = NULL;
+    return has_node(&alone, N_NAME, 0);
+}

@@ -110,6 +110,13 @@ int tmpl_compile(struct tmpl **out, struct str source, struct str name, const st
     int rc;
 
     err_clear(e);
+    if (env->dialect != TMPL_JINJA) {
+        err_set(e, ERR_INVALID, "templates of this dialect cannot be compiled");
+        e->app_code = TMPL_EXC_SYNTAX;
+        e->line = 1;
+        e->column = 1;
+        return finish(t, -1, scratch, out);
+    }
     rc = parse_template(&p, source, &t->env, &body, t->a, scratch, e);
     if (rc == 0)
         rc = compile_template(t, body, &p.lx, scratch, e);
