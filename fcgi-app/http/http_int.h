@@ -192,6 +192,9 @@ void conn_progress(struct conn *c);
 void conn_kick(struct conn *c);
 /* Send or queue one STDOUT record holding a and b; with c->lock held. */
 void out_stdout(struct conn *c, struct str a, struct str b, bool end);
+/* Send or queue what is no FastCGI: nginx takes the mere end of the connection for the end of an answer without length,
+ * and hands its client a cut one as complete; with c->lock held. */
+void out_broken(struct conn *c);
 /* The header block of the answer. */
 struct str reply_head(struct conn *c, int status, struct str content_type, int64_t body_len);
 /* Claim the one answer; false when there was one. */

@@ -113,6 +113,14 @@ static void *unconst(const void *p)
     return (void *)(uintptr_t)p; /* struct iovec serves reading and writing */
 }
 
+void out_broken(struct conn *c)
+{
+    static const char no_record[8]; /* of version 0 */
+    struct iovec iov = {unconst(no_record), sizeof no_record};
+
+    out_send(c, &iov, 1);
+}
+
 void out_stdout(struct conn *c, struct str a, struct str b, bool end)
 {
     do {

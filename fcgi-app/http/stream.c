@@ -70,10 +70,12 @@ void http_stream_end(struct http_req *r, bool aborted)
     atomic_store(&c->phase, REPLY_ENDED);
     c->drain_fn = NULL;
     c->drain_due = false;
-    if (aborted)
+    if (aborted) {
         c->cut = true;
-    else
+        out_broken(c);
+    } else {
         out_stdout(c, STR_NONE, STR_NONE, true);
+    }
     finish = queued(c) == 0 && !c->kicked && !c->loop_writes;
     if (!finish) {
         c->ended = true;
