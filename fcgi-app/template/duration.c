@@ -84,7 +84,7 @@ static double add_business_hours(double at, double us)
 static double add_business_days(double at, double days)
 {
     double whole = floor(days);
-    double weeks = floor(whole / 5);
+    double weeks;
 
     while (whole >= 5 && weekday(at) >= 5) { /* count the weeks from a working day */
         at += DAY_US;

@@ -116,10 +116,12 @@ MUST_CHECK int lib_sort(struct call *c, struct sort_item *items, size_t n, bool 
 
 /* ---- sets of values ------------------------------------------------------------------------ */
 
-/* Values seen: a dictionary for hashable ones, a list for the rest. */
+/* Values seen: a dictionary for hashable ones; for the rest one of lists, by a hash over what they
+ * hold. */
 struct seen {
     struct val dict;
-    struct val list;
+    struct val rest;
+    struct arena *a;
 };
 
 void seen_init(struct call *c, struct seen *s);

@@ -1,5 +1,5 @@
 /*
- * What filters, tests, functions and methods share: arguments, numbers, attribute paths, sorting,
+ * What filters, tests, functions and methods share: arguments, numbers, attribute paths,
  * sets.
  */
 #include "template/library_int.h"
@@ -391,7 +391,9 @@ int lib_pass_error(struct call *c)
 
 void lib_buf(struct call *c, struct buf *b)
 {
-    buf_init(b, LIB_TEXT_MAX, c->a);
+    size_t budget = vm_run(c->vm)->budget.memory;
+
+    buf_init(b, budget != 0 && budget < LIB_TEXT_MAX ? budget : LIB_TEXT_MAX, c->a);
 }
 
 int lib_finish(struct call *c, struct buf *b, uint8_t flags, struct val *out)
@@ -504,113 +506,4 @@ int lib_attr_only(struct call *c, struct val obj, struct str name, struct val *o
         method_find(obj, name, &fn, &qualified))
         return vm_getattr(c, obj, name, out);
     return 0;
-}
-
-/* ---- sorting ------------------------------------------------------------------------------ */
-
-static int less(struct call *c, struct val x, struct val y);
-
-/* Lists go by the first items that differ. */
-static int less_list(struct call *c, struct val x, struct val y)
-{
-    size_t n = val_count(x) < val_count(y) ? val_count(x) : val_count(y);
-
-    for (size_t i = 0; i < n; i++) {
-        if (lib_look(c, val_at(x, i)) != 0 || lib_look(c, val_at(y, i)) != 0)
-            return -1;
-        if (!val_eq(val_at(x, i), val_at(y, i)))
-            return less(c, val_at(x, i), val_at(y, i));
-    }
-    return val_count(x) < val_count(y);
-}
-
-/* 1 when x < y, 0 when not, -1 raised */
-static int less(struct call *c, struct val x, struct val y)
-{
-    int order;
-    bool below;
-
-    if (LIKELY(val_cmp(x, y, &order) == 0) && x.type != VAL_UNDEF && y.type != VAL_UNDEF)
-        return order < 0;
-    if (x.type == VAL_LIST && y.type == VAL_LIST)
-        return less_list(c, x, y);
-    if (op_less(c, x, y, &below) != 0)
-        return -1;
-    return below;
-}
-
-/* Merge two sorted runs; an item of the right one goes first only when it is strictly smaller. */
-static int merge(struct call *c, const struct sort_item *from, struct sort_item *to, size_t mid,
-                 size_t n, bool reverse)
-{
-    size_t i = 0;
-    size_t j = mid;
-
-    for (size_t k = 0; k < n; k++) {
-        int right = 0;
-
-        if (i < mid && j < n) {
-            right = reverse ? less(c, from[i].key, from[j].key) : less(c, from[j].key, from[i].key);
-            if (right < 0)
-                return -1;
-        }
-        to[k] = j < n && (i >= mid || right > 0) ? from[j++] : from[i++];
-    }
-    return 0;
-}
-
-int lib_sort(struct call *c, struct sort_item *items, size_t n, bool reverse)
-{
-    struct sort_item *spare = n > 1 ? arena_alloc(c->a, n * sizeof *spare) : NULL;
-    struct sort_item *from = items;
-    struct sort_item *to = spare;
-
-    if (vm_spend(c, (int64_t)n) != 0)
-        return -1;
-    for (size_t width = 1; width < n; width *= 2) {
-        struct sort_item *swap = from;
-
-        for (size_t i = 0; i < n; i += 2 * width) {
-            size_t mid = n - i < width ? n - i : width;
-            size_t len = n - i < 2 * width ? n - i : 2 * width;
-
-            if (merge(c, from + i, to + i, mid, len, reverse) != 0)
-                return -1;
-        }
-        from = to;
-        to = swap;
-    }
-    if (from != items)
-        memcpy(items, from, n * sizeof *items);
-    return 0;
-}
-
-/* ---- sets of values ------------------------------------------------------------------------ */
-
-void seen_init(struct call *c, struct seen *s)
-{
-    s->dict = val_dict_new(c->a, 0);
-    s->list = val_list_new(c->a, 0);
-}
-
-bool seen_has(const struct seen *s, struct val v)
-{
-    if (val_hashable(v))
-        return !val_is_undef(val_get_val(s->dict, v));
-    for (size_t i = 0; i < val_count(s->list); i++) {
-        if (val_eq(val_at(s->list, i), v))
-            return true;
-    }
-    return false;
-}
-
-bool seen_add(struct seen *s, struct val v)
-{
-    if (seen_has(s, v))
-        return false;
-    if (val_hashable(v))
-        val_dict_set(s->dict, v, val_bool(true));
-    else
-        val_list_add(s->list, v);
-    return true;
 }

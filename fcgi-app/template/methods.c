@@ -49,7 +49,7 @@ static int int_bit_length(struct call *c, struct val *out)
 {
     int64_t n;
     struct val v = c->self;
-    struct val rest;
+    struct val rest = v;
 
     if (call_bind(c, "", NULL) != 0)
         return -1;

@@ -172,7 +172,7 @@ static const char *print_general(struct arena *a, int precision, bool alt, doubl
 void num_float_text(struct call *c, double f, const struct fmt_spec *spec, struct num_text *out)
 {
     char type = spec->type == 'n' ? 'g' : spec->type == '%' ? 'f' : spec->type;
-    int precision = spec->precision < 0 ? 6 : spec->precision > 4096 ? 4096 : (int)spec->precision;
+    int precision = spec->precision < 0 ? 6 : spec->precision > 1000000 ? 1000000 : (int)spec->precision;
     char shortest[32];
     const char *text;
     size_t whole = 0;

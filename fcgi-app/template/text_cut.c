@@ -147,10 +147,45 @@ void text_bounds(int64_t len, int64_t *from, int64_t *to)
         *to = len;
 }
 
+/*
+ * From the right with a rolling hash (Rabin and Karp): comparing at each place would take for ever
+ * for a long needle that nearly fits everywhere.
+ */
+static ptrdiff_t rfind_long(struct str s, struct str needle)
+{
+    const uint64_t prime = 4294967291u;
+    const uint64_t base = 1000003;
+    size_t m = needle.len;
+    size_t at = s.len - m;
+    uint64_t want = 0;
+    uint64_t have = 0;
+    uint64_t top = 1; /* weight of the window's last byte */
+
+    for (size_t i = m; i-- > 0;) {
+        want = (want * base + (unsigned char)needle.p[i]) % prime;
+        have = (have * base + (unsigned char)s.p[at + i]) % prime;
+        if (i > 0)
+            top = top * base % prime;
+    }
+    for (;;) {
+        if (have == want && memcmp(s.p + at, needle.p, m) == 0)
+            return (ptrdiff_t)at;
+        if (at == 0)
+            return -1;
+        have += prime - (unsigned char)s.p[at + m - 1] * top % prime;
+        at--;
+        have = (have % prime * base + (unsigned char)s.p[at]) % prime;
+    }
+}
+
 ptrdiff_t text_rfind(struct str s, struct str needle)
 {
+    enum { SHORT = 16 };
+
     if (needle.len > s.len)
         return -1;
+    if (needle.len > SHORT)
+        return rfind_long(s, needle);
     for (size_t i = s.len - needle.len + 1; i-- > 0;) {
         if (needle.len == 0 || memcmp(s.p + i, needle.p, needle.len) == 0)
             return (ptrdiff_t)i;

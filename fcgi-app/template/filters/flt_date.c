@@ -70,7 +70,7 @@ int flt_to_datetime(struct call *c, struct val *out)
 
 int flt_timedelta(struct call *c, struct val *out)
 {
-    struct val date;
+    struct val date = val_null();
     struct val delta;
 
     if (to_date(c, c->self, &date) != 0 || dt_delta_args(c, &delta) != 0)

@@ -273,7 +273,7 @@ static int print(struct printer *p, struct val v, size_t indent, size_t allowanc
 {
     struct str repr;
 
-    if (repr_of(p, v, &repr) != 0 || vm_spend(p->c, 1) != 0)
+    if (repr_of(p, v, &repr) != 0 || vm_spend(p->c, 1 + (int64_t)(repr.len / 16)) != 0)
         return -1;
     if (utf8_len(repr) + indent + allowance <= WIDTH) {
         buf_add_str(p->out, repr);

@@ -164,13 +164,18 @@ static const char pieces_hyphens[] =
     "(?=" LETTER "-?" LETTER ")|(?=[" WS "])|\\Z|(?<=" PUNCT ")(?=-{2,}\\w))";
 static const char pieces_plain[] = "[" WS "]+|[^" WS "]+";
 
+struct piece {
+    struct str s;
+    int64_t width; /* code points */
+};
+
 struct wrap {
     struct call *c;
     const struct regex *re;
     int64_t width;
     bool break_long;
     bool hyphens;
-    struct str *pieces;
+    struct piece *pieces;
     size_t n;
     size_t cap;
 };
@@ -187,8 +192,11 @@ static int cut_pieces(struct wrap *w, struct str line)
                                    (w->cap * 2 + 32) * sizeof *w->pieces);
             w->cap = w->cap * 2 + 32;
         }
-        if (m.group[0].to > m.group[0].from)
-            w->pieces[w->n++] = str_slice(line, (size_t)m.group[0].from, (size_t)m.group[0].to);
+        if (m.group[0].to > m.group[0].from) {
+            struct str s = str_slice(line, (size_t)m.group[0].from, (size_t)m.group[0].to);
+
+            w->pieces[w->n++] = (struct piece){s, (int64_t)utf8_len(s)};
+        }
     }
     return rc < 0 ? lib_pass_error(w->c) : 0;
 }
@@ -212,48 +220,66 @@ static size_t long_word_cut(const struct wrap *w, struct str word, int64_t left)
     return end;
 }
 
+/* A line being filled: pieces lie side by side, so it is a part of the text. */
+struct line {
+    struct str s;
+    size_t kept;   /* bytes without the blank piece at its end */
+    int64_t width; /* code points */
+};
+
+static void put_piece(struct line *l, struct str s, int64_t width)
+{
+    l->kept = l->s.len + (blank(s) ? 0 : s.len);
+    l->s.len += s.len;
+    l->width += width;
+}
+
+/* Put what fits of a piece longer than any line; false when the whole piece was used. */
+static bool put_long(const struct wrap *w, struct line *l, struct piece *p)
+{
+    size_t cut;
+    struct str head;
+
+    if (!w->break_long) {
+        if (l->s.len > 0)
+            return true;
+        put_piece(l, p->s, p->width);
+        return false;
+    }
+    cut = long_word_cut(w, p->s, w->width - l->width);
+    head = text_slice(p->s, 0, cut);
+    put_piece(l, head, (int64_t)cut);
+    p->s = str_slice(p->s, head.len, p->s.len);
+    p->width -= (int64_t)cut;
+    return true;
+}
+
 /* Fold the pieces of one line; `sep` between the lines made. */
-static void fold_line(struct wrap *w, struct str sep, struct buf *out)
+static int fold_line(struct wrap *w, struct str sep, struct buf *out)
 {
     size_t i = 0;
     bool any = false;
 
     while (i < w->n) {
-        struct buf line;
-        size_t kept = 0; /* bytes of the line without the blank piece at its end */
-        int64_t len = 0;
+        struct line l = {.s = {NULL, 0}};
 
-        if (any && blank(w->pieces[i]))
+        if (any && blank(w->pieces[i].s) && ++i == w->n)
+            break;
+        l.s.p = w->pieces[i].s.p;
+        for (; i < w->n && l.width + w->pieces[i].width <= w->width; i++)
+            put_piece(&l, w->pieces[i].s, w->pieces[i].width);
+        if (i < w->n && w->pieces[i].width > w->width && !put_long(w, &l, &w->pieces[i]))
             i++;
-        buf_init(&line, LIB_TEXT_MAX, w->c->a);
-        for (; i < w->n && len + (int64_t)utf8_len(w->pieces[i]) <= w->width; i++) {
-            kept = blank(w->pieces[i]) ? line.len : line.len + w->pieces[i].len;
-            buf_add_str(&line, w->pieces[i]);
-            len += (int64_t)utf8_len(w->pieces[i]);
-        }
-        if (i < w->n && (int64_t)utf8_len(w->pieces[i]) > w->width) {
-            if (w->break_long) {
-                struct str word = w->pieces[i];
-                size_t cut = long_word_cut(w, word, w->width - len);
-                struct str head = text_slice(word, 0, cut);
-
-                /* the piece cut off is the last one of the line, even when nothing of it fitted */
-                kept = line.len + (blank(head) ? 0 : head.len);
-                buf_add_str(&line, head);
-                w->pieces[i] = str_slice(word, head.len, word.len);
-            } else if (line.len == 0) {
-                buf_add_str(&line, w->pieces[i]);
-                kept = blank(w->pieces[i]) ? 0 : line.len;
-                i++;
-            }
-        }
-        if (kept > 0) {
+        if (l.kept > 0) {
             if (any)
                 buf_add_str(out, sep);
-            buf_add(out, line.p, kept);
+            buf_add(out, l.s.p, l.kept);
             any = true;
         }
+        if (vm_spend(w->c, 1) != 0)
+            return -1;
     }
+    return 0;
 }
 
 int flt_wordwrap(struct call *c, struct val *out)
@@ -286,9 +312,8 @@ int flt_wordwrap(struct call *c, struct val *out)
         if (!first)
             buf_add_str(&b, sep);
         first = false;
-        if (cut_pieces(&w, line) != 0)
+        if (cut_pieces(&w, line) != 0 || fold_line(&w, sep, &b) != 0)
             return -1;
-        fold_line(&w, sep, &b);
     }
     return lib_finish(c, &b, 0, out);
 }
