@@ -460,8 +460,8 @@ static int add_lease(struct run *r, enum lease_end lease, struct err *e)
 
     if (r->job_id != 0 && r->job_stored)
         ADD(&w_job_fence, DB_INT(r->job_id), DB_INT(r->fence));
-    if (lease == LEASE_KEEP)
-        return 0;
+    if (lease == LEASE_KEEP) /* a run that began without a lease takes one with its first rows */
+        return r->job_id == 0 ? add_new_job(r, r->in, true, r->in->created_us, e) : 0;
     if (r->job_id == 0)
         return due != 0 ? add_new_job(r, r->in, false, due, e) : 0;
     if (due != 0)

@@ -119,6 +119,8 @@ struct instance {
     struct val request;        /* variable `request` */
     struct str request_status; /* set_request_status; .p NULL = not set */
     bool step_durable, sync;
+    _Atomic bool
+        detached; /* the caller was answered without waiting: store as for nobody waiting */
     bool stored, dirty;
     bool state_stored; /* has a row in instance_states */
     int attempt;

@@ -192,6 +192,8 @@ int run_store(struct run *r, enum lease_end lease, struct err *e)
     for (;;) {
         if (store_collect(r, lease, e) == 0 && writer_store(r->en->o.writer, &r->item, e) == 0) {
             store_committed(r);
+            if (lease == LEASE_KEEP && !r->listed)
+                lease_list(r);
             return 0;
         }
         if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL)

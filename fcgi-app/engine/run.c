@@ -49,6 +49,7 @@ void run_free(struct run *r)
     struct arena *a = r->a, *scratch = r->scratch;
 
     watch_remove(r);
+    lease_drop(r);
     instance_release(r->in);
     cfg_put(r->cfg);
     atomic_fetch_sub_explicit(&en->n_active, 1, memory_order_relaxed);

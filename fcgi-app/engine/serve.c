@@ -82,8 +82,10 @@ void watch_expire(struct engine *en)
         if (r->answer_until_ms > now)
             continue;
         req = atomic_exchange(&r->req, NULL);
-        if (req != NULL)
+        if (req != NULL) {
+            atomic_store(&r->in->detached, true);
             reply_late(r, req);
+        }
     }
     pthread_mutex_unlock(&en->watch_lock);
 }
@@ -126,6 +128,8 @@ static void sync_finish(struct run *r)
     struct err e;
 
     answer_make(r);
+    if (atomic_load(&r->in->detached)) /* what the caller was told */
+        r->answer = (struct answer){.status = 504};
     count(r->en, r->in);
     if (r->en->o.no_history) {
         answer_send(r);
@@ -145,16 +149,26 @@ static void sync_finish(struct run *r)
 static void sync_on_worker(struct http_req *req, void *arg)
 {
     struct run *r = arg;
+    struct err e;
 
     (void)req;
     watch_add(r); /* not before: while it waits for a worker the request must stay */
-    run_go(r, INSTANCE_MAY_BLOCK | INSTANCE_SYNC);
+    while (run_go(r, INSTANCE_MAY_BLOCK | INSTANCE_SYNC) == INSTANCE_STORE)
+        if (run_store(r, LEASE_KEEP, &e) != 0) {
+            log_err(LOG_WARN_LEVEL, "run.lost", &e);
+            run_free(r);
+            return;
+        }
     sync_finish(r);
 }
 
 static void sync_run(struct run *r, struct http_req *req)
 {
-    if (run_go(r, INSTANCE_SYNC | (req->on_worker ? INSTANCE_MAY_BLOCK : 0)) != INSTANCE_WORKER) {
+    if (req->on_worker) {
+        sync_on_worker(req, r);
+        return;
+    }
+    if (run_go(r, INSTANCE_SYNC) != INSTANCE_WORKER) {
         sync_finish(r);
         return;
     }

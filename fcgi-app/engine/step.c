@@ -6,6 +6,8 @@
  */
 #include "engine/instance_int.h"
 
+#include <stdatomic.h>
+
 #include "base/limits.h"
 
 /* A stretch on a loop thread must not keep other requests waiting. */
@@ -448,6 +450,13 @@ bool instance_runnable(const struct instance *in)
     return in->status == INSTANCE_ACTIVE && next_task(in) != NULL;
 }
 
+/* Whether each effect is stored before going on. */
+static bool stores(struct instance *in, unsigned flags)
+{
+    return (flags & INSTANCE_STEPS) != 0 ||
+           ((flags & INSTANCE_SYNC) != 0 && atomic_load(&instance_top(in)->detached));
+}
+
 enum instance_stop instance_run(struct instance *in, unsigned flags)
 {
     int64_t until_us;
@@ -490,7 +499,7 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
             in->n_ends--;
         }
         run_task(in, t, flags);
-        if ((flags & INSTANCE_STEPS) != 0 && c != NULL && c->role == ROLE_WORK && c->type != NULL &&
+        if (stores(in, flags) && c != NULL && c->role == ROLE_WORK && c->type != NULL &&
             (c->type->flags & NODE_PURE) == 0 && in->status == INSTANCE_ACTIVE)
             return INSTANCE_STORE;
     }
