@@ -1,6 +1,5 @@
 /*
- * What filters, tests, functions and methods share: arguments, numbers, attribute paths,
- * sets.
+ * What filters, tests, functions and methods share: arguments, numbers, results, attribute paths.
  */
 #include "template/library_int.h"
 
