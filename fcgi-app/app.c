@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "db/listen.h"
 #include "db/migrate.h"
+#include "gateway/health.h"
 #include "http/client.h"
 #include "maintenance.h"
 #include "metrics.h"
@@ -276,6 +277,7 @@ static int build(struct boot *b, struct err *e)
     build_api(app);
     app->listener = listener_new(app->db, CONFIG_POLL_MS, on_change, app);
     app->maintenance = maintenance_new(app->db, app->cfg, app->opts.cleanup);
+    app->health = gw_health_new(app->db, app->cfg, app->clients, engine_sessions(app->engine));
     if (app->opts.metrics &&
         metrics_new(&app->metrics, app, app->opts.metrics_host, (int)app->opts.metrics_port, e) != 0)
         return -1;
@@ -310,6 +312,7 @@ static void teardown(struct app *app, const struct app_role *role)
     if (role->stop != NULL)
         role->stop(app);
     metrics_free(app->metrics);
+    gw_health_free(app->health);
     maintenance_free(app->maintenance);
     listener_free(app->listener);
     writer_free(app->writer);

@@ -27,6 +27,7 @@ struct app {
     struct engine *engine;
     struct api api;
     struct maintenance *maintenance;
+    struct gw_health *health;
     struct metrics *metrics;
     int stop_status; /* exit status when something ended the process by itself, else 0 */
     void *extra; /* the proxy's own part */

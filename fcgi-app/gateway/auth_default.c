@@ -21,20 +21,22 @@ struct http_call gw_own_call(const struct cfg_gateway *g, const char *method, st
     };
 }
 
-struct str gw_login_url(const struct cfg_gateway *g, struct str url, struct arena *a)
+struct str gw_own_url(struct str url, struct str path, struct arena *a)
 {
-    struct str path = g->login_url;
     struct url u;
     struct err ignored;
 
     if (str_starts(path, STR("http://")) || str_starts(path, STR("https://")))
         return path;
-    if (path.len == 0)
-        path = STR("/api/v1/login/");
     /* a path from the root belongs to the host, not below the base URL's own path */
-    if (path.p[0] == '/' && url_parse(url, &u, a, &ignored) == 0)
+    if (str_starts(path, STR("/")) && url_parse(url, &u, a, &ignored) == 0)
         return str_printf(a, "%.*s%.*s", STR_ARG(url_origin(&u, a)), STR_ARG(path));
     return str_printf(a, "%.*s/%.*s", STR_ARG(url), STR_ARG(path));
+}
+
+struct str gw_login_url(const struct cfg_gateway *g, struct str url, struct arena *a)
+{
+    return gw_own_url(url, g->login_url.len > 0 ? g->login_url : STR("/api/v1/login/"), a);
 }
 
 int gw_login_do(struct http_client_pool *clients, const struct cfg_gateway *g, const struct http_call *call,

@@ -189,7 +189,7 @@ struct str gw_url(struct gw_sessions *s, const struct cfg_gateway *g)
     st = state_of(s, g);
     if (st->url > g->n_backup_urls)
         st->url = 0;
-    if (st->url > 0 && clock_mono_ms(s->clock) - st->left_main_ms > BACK_TO_MAIN_MS)
+    if (st->url > 0 && !g->check && clock_mono_ms(s->clock) - st->left_main_ms > BACK_TO_MAIN_MS)
         st->url = 0;
     if (st->url > 0)
         url = g->backup_urls[st->url - 1];
@@ -212,6 +212,21 @@ void gw_url_failed(struct gw_sessions *s, const struct cfg_gateway *g, struct st
             st->left_main_ms = clock_mono_ms(s->clock);
         st->url = (st->url + 1) % (g->n_backup_urls + 1);
         log_warn("gateway.failover", "gateway=\"%.*s\" url_in_use=%zu", STR_ARG(g->name), st->url);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void gw_url_healthy(struct gw_sessions *s, const struct cfg_gateway *g, int64_t age_ms)
+{
+    struct state *st;
+
+    if (g->n_backup_urls == 0)
+        return;
+    pthread_mutex_lock(&s->lock);
+    st = state_of(s, g);
+    if (st->url > 0 && clock_mono_ms(s->clock) - age_ms > st->left_main_ms) {
+        st->url = 0;
+        log_info("gateway.back", "gateway=\"%.*s\" url_in_use=0", STR_ARG(g->name));
     }
     pthread_mutex_unlock(&s->lock);
 }

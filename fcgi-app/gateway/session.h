@@ -20,6 +20,8 @@ void gw_sessions_free(struct gw_sessions *s);
 struct str gw_url(struct gw_sessions *s, const struct cfg_gateway *g);
 /* A network error at `url`: later calls use the next one.  Ignored when `url` is not in use any more. */
 void gw_url_failed(struct gw_sessions *s, const struct cfg_gateway *g, struct str url);
+/* A check that began age_ms ago found the main URL healthy: back to it, unless it was left after that. */
+void gw_url_healthy(struct gw_sessions *s, const struct cfg_gateway *g, int64_t age_ms);
 
 struct gw_session {
     struct http_header *headers; /* to add, living in the arena given */

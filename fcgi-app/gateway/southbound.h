@@ -65,7 +65,8 @@ MUST_CHECK int gw_oracle_sbc_login(struct http_client_pool *clients, const struc
 
 /* A call of our own to a gateway: its timeouts, TLS settings and outbound proxy. */
 struct http_call gw_own_call(const struct cfg_gateway *g, const char *method, struct str url);
-/* login_url as an absolute URL: a path counts from the root of the host of `url`. */
+/* login_url or check_url made absolute: a path with a slash in front counts from the root of the host of `url`. */
+struct str gw_own_url(struct str url, struct str path, struct arena *a);
 struct str gw_login_url(const struct cfg_gateway *g, struct str url, struct arena *a);
 /* Make a login call; fills out->unreachable and the error when no answer came. */
 MUST_CHECK int gw_login_do(struct http_client_pool *clients, const struct cfg_gateway *g, const struct http_call *call,
