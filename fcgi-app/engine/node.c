@@ -149,9 +149,19 @@ struct gw_http *node_http(const struct node_run *r)
     return r->inst->env.http;
 }
 
+/* The same in every process, which str_hash() is not: FNV-1a. */
+static uint64_t lasting_hash(struct str s)
+{
+    uint64_t h = 0xcbf29ce484222325U;
+
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3U;
+    return h;
+}
+
 /* By cell and turn, not by row id: a stretch repeated after a crash gives its tasks new rows. */
 struct str node_idempotency_key(const struct node_run *r)
 {
-    return str_printf(r->a, "%s-%016llx-%d", r->inst->guid, (unsigned long long)str_hash(r->cell),
-                      r->task->occurrence);
+    return str_printf(r->a, "%s-%016llx-%d", r->inst->guid,
+                      (unsigned long long)lasting_hash(r->cell), r->task->occurrence);
 }

@@ -224,6 +224,17 @@ static char **child_environment(struct env *env, const char *const *vars)
     return out;
 }
 
+/* A free place; when there is none, that of one of the same name that has ended. */
+static struct child *child_slot(struct env *env, const char *name)
+{
+    if (env->n_children < CHILDREN_MAX)
+        return &env->children[env->n_children++];
+    for (size_t i = 0; i < CHILDREN_MAX; i++)
+        if (env->children[i].ended && strcmp(env->children[i].name, name) == 0)
+            return &env->children[i];
+    env_fail(env, "too many children");
+}
+
 pid_t env_spawn_opts(struct env *env, const struct spawn_opts *o)
 {
     const char *log = env_path(env, arena_printf(env->a, "%s.log", o->name));
@@ -237,8 +248,6 @@ pid_t env_spawn_opts(struct env *env, const struct spawn_opts *o)
     argv = ARENA_ARRAY(env->a, char *, n + 1);
     for (size_t i = 0; i < n; i++)
         argv[i] = arena_strdup(env->a, o->argv[i]);
-    if (env->n_children == CHILDREN_MAX)
-        env_fail(env, "too many children");
     pid = fork();
     if (pid < 0)
         env_fail(env, "fork: %s", strerror(errno));
@@ -258,8 +267,7 @@ pid_t env_spawn_opts(struct env *env, const struct spawn_opts *o)
         dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }
-    env->children[env->n_children++] =
-        (struct child){.pid = pid, .name = arena_strdup(env->a, o->name)};
+    *child_slot(env, o->name) = (struct child){.pid = pid, .name = arena_strdup(env->a, o->name)};
     return pid;
 }
 

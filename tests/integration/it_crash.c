@@ -1,0 +1,647 @@
+/*
+ * Nothing acknowledged is lost and nothing completed runs twice, however often programs die.
+ *
+ * Two cores work on one database; random workflows call a ledger that writes down every call.
+ * While clients start asynchronous runs, cores are killed or stopped for longer than a lease lasts,
+ * and PostgreSQL is killed.  After each round everything must be complete, and every call must have
+ * a reason.
+ *
+ *     SLUICE_SEED=n     the same workflows, victims and pauses again
+ *     SLUICE_ROUNDS=n   for long runs: n rounds with more blows each
+ *
+ * What a round found is judged in SQL: schema "proof" holds what the clients, the ledger and the
+ * killer know, beside the tables of the engine.
+ */
+#include "base/arena.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "integration/env_api.h"
+#include "support/crash_ledger.h"
+#include "support/fcgi_client.h"
+
+enum {
+    CORES = 2,
+    GRAPHS = 4,
+    CLIENTS = 3,
+    ACKS_MAX = 4000, /* of a round */
+    DELAY_MS = 30,   /* of the ledger's answers */
+    STOP_MS = 4500,  /* longer than the lease of a test build */
+    SLACK_MS = 1500, /* what a blow may still bring about when it is over */
+};
+
+static const char *const sockets[CORES] = {"c0.sock", "c1.sock"};
+
+struct ack {
+    int64_t id;
+    char guid[40];
+};
+
+/* What the clients of a round share. */
+struct load {
+    const char *paths[CORES];
+    uint64_t seed;
+    int pause_ms, per_client;
+    atomic_bool stop;
+    pthread_mutex_t lock; /* the rest */
+    struct ack acks[ACKS_MAX];
+    size_t n;
+    size_t refused; /* answers other than an acknowledgement, and none */
+};
+
+struct client {
+    struct load *load;
+    uint64_t rng;
+    pthread_t thread;
+};
+
+static struct env *env;
+static struct ledger *ledger;
+static pid_t cores[CORES];
+static uint64_t seed, rng;
+static int rounds = 3, blows = 4;
+static bool sound; /* nothing failed so far */
+static struct load load;
+static struct {
+    int kills, stops, pg_kills;
+    size_t acked, refused, calls;
+    int64_t slowest_ms;
+} total;
+
+/* ---- chance --------------------------------------------------------------------------------- */
+
+static uint64_t random_next(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15U);
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+}
+
+static int random_below(uint64_t *state, int n)
+{
+    return (int)(random_next(state) % (uint64_t)n);
+}
+
+static int64_t number_of(const char *name, int64_t otherwise)
+{
+    int64_t n = otherwise;
+    const char *text = getenv(name);
+
+    return text != NULL && str_to_int(str_c(text), &n) ? n : otherwise;
+}
+
+/* ---- workflows ------------------------------------------------------------------------------ */
+
+struct graph {
+    struct buf cells, lines, facts; /* facts: rows of proof.cells, the activity 0 */
+    int n;
+};
+
+static void add_line(struct graph *g, const char *from, const char *to)
+{
+    buf_addf(&g->lines, "%s[\"%s\",\"%s\"]", g->lines.len > 0 ? "," : "", from, to);
+}
+
+/* What must be there at the end: the cell once, and a context key when it sets one. */
+static void add_fact(struct graph *g, const char *cell, bool call, const char *key,
+                     const char *path, const char *want)
+{
+    buf_addf(&g->facts, "%s(0,'%s',%s,%s%s%s,'{%s}','%s')", g->facts.len > 0 ? "," : "", cell,
+             call ? "true" : "false", key[0] != '\0' ? "'" : "", key[0] != '\0' ? key : "NULL",
+             key[0] != '\0' ? "'" : "", path, want);
+}
+
+/* One more cell behind `from`; the output that leads on. */
+static const char *add_cell(struct graph *g, const char *from, int kind)
+{
+    struct arena *a = env_arena(env);
+    const char *name, *key;
+    int n = ++g->n;
+
+    if (kind < 5) {
+        name = arena_printf(a, "call%d", n);
+        key = arena_printf(a, "answer%d", n);
+        buf_addf(&g->cells,
+                 CELL("%s", "http_call",
+                      "\"method\":\"post\",\"url\":\"http://127.0.0.1:%d/\",\"body\":"
+                      "\"{\\\"guid\\\":\\\"{{ instance.guid }}\\\",\\\"cell\\\":\\\"%s\\\"}\","
+                      "\"output_context_key\":\"%s\"",
+                      "\"success\",\"error\"") ",",
+                 name, ledger_port(ledger), name, key);
+        add_fact(g, name, true, key, "body,cell", name);
+        add_line(g, from, name);
+        return arena_printf(a, "%s.success", name);
+    }
+    if (kind < 9) {
+        name = arena_printf(a, "set%d", n);
+        key = arena_printf(a, "once%d", n);
+        buf_addf(&g->cells,
+                 CELL("%s", "context_setter",
+                      "\"key\":\"%s\",\"value\":\"{{ (context.%s | default('')) ~ 'x' }}\"",
+                      "\"ok\"") ",",
+                 name, key, key);
+        add_fact(g, name, false, key, "", "x");
+    } else {
+        name = arena_printf(a, "timer%d", n);
+        buf_addf(&g->cells,
+                 CELL("%s", "timer",
+                      "\"timeout\":\"1 second\",\"discard_idle_limit\":\"true\"", "\"ok\"") ",",
+                 name);
+        add_fact(g, name, false, "", "", "");
+    }
+    add_line(g, from, name);
+    return arena_printf(a, "%s.ok", name);
+}
+
+static const char *add_fork(struct graph *g, const char *from)
+{
+    const char *join = arena_printf(env_arena(env), "join%d", ++g->n);
+    int branches = 2 + random_below(&rng, 2);
+
+    for (int i = 0; i < branches; i++) {
+        const char *tail = add_cell(g, from, random_below(&rng, 9));
+
+        if (random_below(&rng, 2) == 0)
+            tail = add_cell(g, tail, random_below(&rng, 10));
+        add_line(g, tail, join);
+    }
+    buf_addf(&g->cells, CELL("%s", "sync_outputs", "", "\"ok\"") ",", join);
+    add_fact(g, join, false, "", "", "");
+    return arena_printf(env_arena(env), "%s.ok", join);
+}
+
+/* A few stages in a row: a call first, then calls, setters, timers and parallel branches. */
+static void make_graph(int number)
+{
+    struct arena *a = env_arena(env);
+    int stages = 2 + random_below(&rng, 4);
+    const char *tail, *name = arena_printf(a, "graph%d", number);
+    struct graph g = {.n = 0};
+    int64_t id;
+
+    buf_init(&g.cells, MIB, a);
+    buf_init(&g.lines, MIB, a);
+    buf_init(&g.facts, MIB, a);
+    tail = add_cell(&g, "start.ok", 0);
+    for (int i = 0; i < stages; i++)
+        tail = i == 1 || random_below(&rng, 3) == 0 ? add_fork(&g, tail)
+                                                   : add_cell(&g, tail, random_below(&rng, 10));
+    add_line(&g, tail, "end");
+    add_fact(&g, "start", false, "", "", "");
+    add_fact(&g, "end", false, "", "", "");
+    id = api_activity(env, name,
+                      arena_printf(a, DEFINITION("%s", "%s"), buf_cstr(&g.cells),
+                                   buf_cstr(&g.lines)));
+    api_route(env, "post", arena_printf(a, "/%s", name), id, ",\"public\":true");
+    (void)env_psql(env, arena_printf(a,
+                                     "INSERT INTO proof.cells VALUES %s; "
+                                     "UPDATE proof.cells SET activity = %lld WHERE activity = 0",
+                                     buf_cstr(&g.facts), (long long)id));
+}
+
+/* ---- clients -------------------------------------------------------------------------------- */
+
+static bool read_ack(struct load *l, const struct fcgi_answer *got, struct arena *a)
+{
+    struct val v, id, guid;
+    struct err e;
+    bool ok;
+
+    if (got->status != 200 || !got->ended || json_parse(got->body, &v, a, &e) != 0)
+        return false;
+    id = val_get(v, "id");
+    guid = val_get(v, "guid");
+    if (!val_is(id, VAL_INT) || !val_is(guid, VAL_STR))
+        return false;
+    pthread_mutex_lock(&l->lock);
+    ok = l->n < ACKS_MAX;
+    if (ok) {
+        l->acks[l->n].id = id.u.i;
+        (void)snprintf(l->acks[l->n].guid, sizeof l->acks[l->n].guid, "%.*s",
+                       STR_ARG(val_text(guid)));
+        l->n++;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return ok;
+}
+
+static void *client_main(void *arg)
+{
+    struct client *c = arg;
+    struct load *l = c->load;
+    struct arena *a = arena_new(0);
+
+    for (int n = 0; n < l->per_client && !l->stop;) {
+        const char *uri =
+            arena_printf(a, "/api/v01/public/graph%d", random_below(&c->rng, GRAPHS));
+        struct fcgi_request r = {
+            .method = "POST", .uri = uri, .body = STR("{}"), .content_type = "application/json"};
+        struct fcgi_answer got = fcgi_call(l->paths[random_below(&c->rng, CORES)], &r, a);
+
+        if (read_ack(l, &got, a)) {
+            n++;
+        } else {
+            pthread_mutex_lock(&l->lock);
+            l->refused++;
+            pthread_mutex_unlock(&l->lock);
+        }
+        arena_reset(a);
+        usleep((useconds_t)(1 + random_below(&c->rng, l->pause_ms)) * 1000);
+    }
+    arena_free(a);
+    return NULL;
+}
+
+/* ---- blows ---------------------------------------------------------------------------------- */
+
+static void core_start(int i)
+{
+    cores[i] = env_app_start(env, "sluice-core", sockets[i], (const char *const[]){"-workflows", NULL});
+}
+
+static void note_blow(int round, const char *what, int64_t from_us)
+{
+    (void)env_psql(env, arena_printf(env_arena(env),
+                                     "INSERT INTO proof.blows VALUES (%d, '%s', %lld, %lld)", round,
+                                     what, (long long)from_us,
+                                     (long long)clock_wall_us(&clock_system)));
+}
+
+/* One core, or both before the first is started again. */
+static void kill_cores(int round)
+{
+    int first = random_below(&rng, CORES), n = random_below(&rng, 5) == 0 ? CORES : 1;
+    int64_t from_us = clock_wall_us(&clock_system);
+
+    for (int i = 0; i < n; i++)
+        (void)env_kill(env, cores[(first + i) % CORES], SIGKILL);
+    note_blow(round, "kill", from_us);
+    for (int i = 0; i < n; i++)
+        core_start((first + i) % CORES);
+    total.kills += n;
+}
+
+/* A core that stands still until others have taken its leases, and then goes on. */
+static void stop_core(int round)
+{
+    int i = random_below(&rng, CORES);
+    int64_t from_us = clock_wall_us(&clock_system);
+
+    kill(cores[i], SIGSTOP);
+    usleep(STOP_MS * 1000);
+    kill(cores[i], SIGCONT);
+    note_blow(round, "stop", from_us);
+    total.stops++;
+}
+
+static void kill_postgres(int round)
+{
+    int64_t from_us = clock_wall_us(&clock_system);
+
+    env_pg_stop(env);
+    usleep((useconds_t)random_below(&rng, 500) * 1000);
+    env_pg_start(env);
+    note_blow(round, "postgres", from_us);
+    total.pg_kills++;
+}
+
+static void strike(int round, int n)
+{
+    int kind = random_below(&rng, 20);
+
+    usleep((useconds_t)(50 + random_below(&rng, 350)) * 1000);
+    if (n == 0 && round % 3 == 1)
+        kill_postgres(round);
+    else if (n == 1 && round % 3 == 2)
+        stop_core(round);
+    else if (kind == 0 && rounds > 10)
+        kill_postgres(round);
+    else
+        kill_cores(round);
+}
+
+/* ---- judging -------------------------------------------------------------------------------- */
+
+/* `mine` are the runs of the round, acknowledged or not; $R the round, $S its start. */
+#define MINE                                                                                       \
+    "WITH mine AS (SELECT * FROM instances WHERE created_on >= to_timestamp($S)), "                \
+    "made AS (SELECT * FROM proof.calls WHERE round = $R) "
+#define SOME(what) "SELECT coalesce(string_agg(" what ", '; '), '') FROM (SELECT "
+#define FEW " LIMIT 5) AS bad"
+
+static const struct law {
+    const char *name, *sql;
+} laws[] = {
+    {"an acknowledged run was lost",
+     MINE SOME("id::text || ' ' || coalesce(status, 'gone')") "a.id, m.status FROM proof.acked a "
+     "LEFT JOIN mine m ON m.id = a.id AND m.guid = a.guid WHERE a.round = $R AND m.status IS "
+     "DISTINCT FROM 'CLOSED_IN_SUCCESS'" FEW},
+    {"a run did not end well",
+     MINE SOME("id::text || ' ' || status") "id, status FROM mine WHERE status <> "
+     "'CLOSED_IN_SUCCESS'" FEW},
+    {"the request does not say how the run ended",
+     MINE SOME("id::text") "m.id FROM mine m LEFT JOIN requests r ON r.id = m.original_request_id "
+     "WHERE r.status IS DISTINCT FROM 'SUCCESS' OR r.instance_status IS DISTINCT FROM m.status" FEW},
+    {"a cell has not exactly one task, in OK",
+     MINE SOME("id::text || ' ' || cell || ' ' || n") "m.id, c.cell, count(t.id) AS n FROM mine m "
+     "JOIN proof.cells c ON c.activity = m.activity_id LEFT JOIN tasks t ON t.instance_id = m.id "
+     "AND t.cell_id = c.cell GROUP BY m.id, c.cell HAVING count(t.id) <> 1 OR bool_or(t.status <> "
+     "'OK')" FEW},
+    {"a task is of no cell",
+     MINE SOME("id::text || ' ' || cell_id") "m.id, t.cell_id FROM mine m JOIN tasks t ON "
+     "t.instance_id = m.id LEFT JOIN proof.cells c ON c.activity = m.activity_id AND c.cell = "
+     "t.cell_id WHERE c.cell IS NULL" FEW},
+    {"the context is not as expected",
+     MINE SOME("id::text || ' ' || key || ' ' || coalesce(v, 'absent')") "m.id, c.key, x.value::text "
+     "AS v FROM mine m JOIN proof.cells c ON c.activity = m.activity_id AND c.key IS NOT NULL LEFT "
+     "JOIN contexts x ON x.instance_id = m.id AND x.key = c.key WHERE (x.value #>> c.path) IS "
+     "DISTINCT FROM c.want" FEW},
+    {"a cell never called",
+     MINE SOME("id::text || ' ' || cell") "m.id, c.cell FROM mine m JOIN proof.cells c ON c.activity "
+     "= m.activity_id AND c.call WHERE NOT EXISTS (SELECT FROM made WHERE made.guid = m.guid AND "
+     "made.cell = c.cell)" FEW},
+    {"a call has no task",
+     MINE SOME("guid || ' ' || cell") "d.guid::text, d.cell FROM made d LEFT JOIN mine m ON m.guid = "
+     "d.guid LEFT JOIN tasks t ON t.instance_id = m.id AND t.cell_id = d.cell WHERE t.id IS NULL" FEW},
+    {"a task calls with several keys, or several with one",
+     MINE SOME("key") "min(key) AS key FROM made GROUP BY guid, cell HAVING count(DISTINCT key) <> 1 "
+     "OR min(key) = '' UNION ALL SELECT key FROM made GROUP BY key HAVING count(DISTINCT (guid, "
+     "cell)) <> 1" FEW},
+    {"a completed task called again, and no core stood still",
+     MINE SOME("guid || ' ' || cell") "d.guid::text, d.cell FROM made d JOIN mine m ON m.guid = "
+     "d.guid JOIN tasks t ON t.instance_id = m.id AND t.cell_id = d.cell WHERE d.at_us > extract("
+     "epoch FROM t.updated_on) * 1000000 AND NOT EXISTS (SELECT FROM proof.blows b WHERE b.round = "
+     "$R AND b.what = 'stop' AND d.at_us BETWEEN b.from_us AND b.to_us + $L)" FEW},
+    {"a call was repeated, and nothing was struck in between",
+     MINE SOME("guid || ' ' || cell") "r.guid::text, r.cell FROM (SELECT guid, cell, at_us, "
+     "lag(at_us) OVER (PARTITION BY guid, cell ORDER BY at_us) AS before_us FROM made) r WHERE "
+     "before_us IS NOT NULL AND NOT EXISTS (SELECT FROM proof.blows b WHERE b.round = $R AND "
+     "b.from_us <= r.at_us AND b.to_us + $L >= r.before_us)" FEW},
+    {"a timer still waits",
+     MINE SOME("id::text") "t.id FROM timers t JOIN mine m ON m.id = t.instance_id WHERE t.status = "
+     "'WAIT'" FEW},
+    {"a state was left behind",
+     MINE SOME("id::text") "m.id FROM mine m JOIN instance_states s ON s.instance_id = m.id" FEW},
+    {"a job was left behind",
+     MINE SOME("id::text") "m.id FROM mine m JOIN jobs j ON j.kind = 'instance' AND j.ref_id = "
+     "m.id" FEW},
+};
+
+static const char *filled(const char *sql, int round, int64_t start_us)
+{
+    struct buf b;
+
+    buf_init(&b, MIB, env_arena(env));
+    for (; *sql != '\0'; sql++) {
+        if (strncmp(sql, "$R", 2) == 0)
+            buf_add_int(&b, round);
+        else if (strncmp(sql, "$S", 2) == 0)
+            buf_addf(&b, "%lld.%06lld", (long long)(start_us / 1000000),
+                     (long long)(start_us % 1000000));
+        else if (strncmp(sql, "$L", 2) == 0)
+            buf_add_int(&b, SLACK_MS * 1000);
+        else {
+            buf_putc(&b, *sql);
+            continue;
+        }
+        sql++;
+    }
+    return buf_cstr(&b);
+}
+
+static void hand_in(int round)
+{
+    struct buf b;
+    size_t n = ledger_count(ledger);
+
+    buf_init(&b, 64 * MIB, env_arena(env));
+    buf_add_c(&b, "SELECT 1");
+    for (size_t i = 0; i < load.n; i++)
+        buf_addf(&b, "%s(%d,%lld,'%s')", i == 0 ? "; INSERT INTO proof.acked VALUES " : ",", round,
+                 (long long)load.acks[i].id, load.acks[i].guid);
+    for (size_t i = 0; i < n; i++) {
+        struct ledger_call c = ledger_get(ledger, i);
+
+        buf_addf(&b, "%s(%d,'%s','%s','%s',%lld)",
+                 i == 0 ? "; INSERT INTO proof.calls VALUES " : ",", round, c.guid, c.cell, c.key,
+                 (long long)c.at_us);
+    }
+    buf_add_c(&b, "; ANALYZE proof.acked; ANALYZE proof.calls");
+    (void)env_psql(env, buf_cstr(&b));
+    total.acked += load.n;
+    total.refused += load.refused;
+    total.calls += n;
+    ledger_clear(ledger);
+}
+
+static void judge(int round, int64_t start_us)
+{
+    bool bad = false;
+
+    for (size_t i = 0; i < COUNT_OF(laws); i++) {
+        const char *found = env_psql(env, filled(laws[i].sql, round, start_us));
+
+        if (found[0] != '\0') {
+            fprintf(stderr, "round %d: %s: %s\n", round, laws[i].name, found);
+            bad = true;
+        }
+    }
+    if (bad)
+        env_fail(env, "seed %llu, round %d: a promise was broken", (unsigned long long)seed, round);
+}
+
+/* Until nothing is ACTIVE any more; says what is left when that takes too long. */
+static void wait_closed(int round, int64_t start_us)
+{
+    int64_t from = clock_mono_ms(&clock_system), took;
+    const char *left = "";
+
+    for (;;) {
+        left = env_psql(env, filled(SOME("id::text || ' ' || coalesce(state, 'no job') || ' ' || "
+                                         "coalesce(attempts, 0) || ' ' || coalesce(last_error, '')")
+                                    "i.id, j.state, j.attempts, j.last_error FROM instances i LEFT "
+                                    "JOIN jobs j ON j.ref_id = i.id AND j.kind = 'instance' WHERE "
+                                    "i.status = 'ACTIVE' AND i.created_on >= to_timestamp($S)" FEW,
+                                    round, start_us));
+        took = clock_mono_ms(&clock_system) - from;
+        if (left[0] == '\0')
+            break;
+        if (took > 60000)
+            env_fail(env, "seed %llu, round %d: still active: %s", (unsigned long long)seed, round,
+                     left);
+        usleep(100 * 1000);
+    }
+    total.slowest_ms = took > total.slowest_ms ? took : total.slowest_ms;
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void set_up(void **state)
+{
+    (void)state;
+    api_admin(env);
+    (void)env_psql(env,
+                   "CREATE SCHEMA proof; "
+                   "CREATE TABLE proof.cells (activity bigint, cell text, call boolean, key text, "
+                   "path text[], want text); "
+                   "CREATE TABLE proof.acked (round int, id bigint, guid uuid); "
+                   "CREATE TABLE proof.calls (round int, guid uuid, cell text, key text, at_us "
+                   "bigint); "
+                   "CREATE TABLE proof.blows (round int, what text, from_us bigint, to_us bigint); "
+                   "CREATE INDEX ON proof.acked (round); CREATE INDEX ON proof.calls (round); "
+                   "CREATE INDEX ON proof.blows (round)");
+    for (int i = 0; i < GRAPHS; i++)
+        make_graph(i);
+    core_start(1);
+    for (int i = 0; i < CORES; i++) {
+        struct fcgi_request r = {.uri = "/api/v01/health"};
+
+        ENV_WAIT(env, 20000, fcgi_call(load.paths[i], &r, env_arena(env)).status == 200);
+    }
+    sound = true;
+}
+
+static struct fcgi_answer start_one(int core)
+{
+    struct fcgi_request r = {.method = "POST",
+                             .uri = "/api/v01/public/graph0",
+                             .body = STR("{}"),
+                             .content_type = "application/json"};
+
+    return fcgi_call(load.paths[core], &r, env_arena(env));
+}
+
+static bool acknowledged(int core)
+{
+    struct fcgi_answer got = start_one(core);
+
+    return read_ack(&load, &got, env_arena(env));
+}
+
+/* The core dies the moment its answer is read: the other one, or the next one, completes the run. */
+static void answered_then_killed(void **state)
+{
+    int64_t start_us = clock_wall_us(&clock_system);
+
+    (void)state;
+    if (!sound)
+        skip();
+    sound = false;
+    load.n = load.refused = 0;
+    for (int i = 0; i < 4; i++) {
+        int64_t from_us;
+
+        ENV_WAIT(env, 20000, acknowledged(i % CORES));
+        from_us = clock_wall_us(&clock_system);
+        (void)env_kill(env, cores[i % CORES], SIGKILL);
+        total.kills++;
+        if (i == 3) { /* nobody is left */
+            (void)env_kill(env, cores[0], SIGKILL);
+            total.kills++;
+            core_start(0);
+        }
+        note_blow(0, "kill", from_us);
+        core_start(i % CORES);
+    }
+    wait_closed(0, start_us);
+    assert_int_equal(load.n, 4);
+    hand_in(0);
+    judge(0, start_us);
+    sound = true;
+}
+
+static void run_round(int round)
+{
+    struct client clients[CLIENTS];
+    int64_t start_us = clock_wall_us(&clock_system);
+
+    load.n = load.refused = 0;
+    load.stop = false;
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = (struct client){.load = &load, .rng = random_next(&rng)};
+        if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
+            abort();
+    }
+    for (int i = 0; i < blows; i++)
+        strike(round, i);
+    load.stop = true;
+    for (int i = 0; i < CLIENTS; i++)
+        pthread_join(clients[i].thread, NULL);
+    wait_closed(round, start_us);
+    hand_in(round);
+    judge(round, start_us);
+}
+
+static void survives_blows(void **state)
+{
+    (void)state;
+    if (!sound)
+        skip();
+    sound = false;
+    for (int round = 1; round <= rounds; round++) {
+        run_round(round);
+        if (rounds > 10 || round == rounds)
+            fprintf(stderr,
+                    "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
+                    "times; %zu acknowledged, %zu not, %zu calls, %s of them repeats; closed within "
+                    "%lld ms at most\n",
+                    (unsigned long long)seed, round, total.kills, total.stops, total.pg_kills,
+                    total.acked, total.refused, total.calls,
+                    env_psql(env, "SELECT count(*) - count(DISTINCT key) FROM proof.calls"),
+                    (long long)total.slowest_ms);
+    }
+    assert_true(total.acked > 0);
+    sound = true;
+}
+
+static void ends_cleanly(void **state)
+{
+    (void)state;
+    if (!sound)
+        skip();
+    for (int i = 0; i < CORES; i++) {
+        assert_int_equal(env_kill(env, cores[i], SIGTERM), 0);
+        assert_null(strstr(env_log(env, sockets[i]), "runtime error"));
+        assert_null(strstr(env_log(env, sockets[i]), "Sanitizer"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        API_TEST(set_up),
+        API_TEST(answered_then_killed),
+        API_TEST(survives_blows),
+        API_TEST(ends_cleanly),
+    };
+    int failed;
+
+    seed = (uint64_t)number_of("SLUICE_SEED", clock_wall_us(&clock_system) % 1000000000);
+    rounds = (int)number_of("SLUICE_ROUNDS", rounds);
+    if (rounds > 10)
+        blows = 20;
+    rng = seed;
+    fprintf(stderr, "crash: SLUICE_SEED=%llu SLUICE_ROUNDS=%d\n", (unsigned long long)seed, rounds);
+    ledger = ledger_new(DELAY_MS);
+    env = env_start();
+    pthread_mutex_init(&load.lock, NULL);
+    load.pause_ms = 40;
+    load.per_client = ACKS_MAX / CLIENTS;
+    for (int i = 0; i < CORES; i++)
+        load.paths[i] = env_path(env, sockets[i]);
+    core_start(0);
+    env_nginx_start(env, sockets[0], NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    failed = env_end(env, failed);
+    ledger_free(ledger);
+    pthread_mutex_destroy(&load.lock);
+    return failed;
+}
