@@ -238,7 +238,7 @@ static int loop_call(struct val_obj *o, struct call *c, struct val *out)
                           "LoopContext.__call__() takes 2 positional arguments but %zu were given",
                           c->n_pos + 1);
     vm_capture(c->vm);
-    rc = vm_run_code(c->vm, l->recurse, c->vm->frame->ctx, l->recurse_frame, c->pos, 1,
+    rc = vm_run_code(c->vm, l->recurse, l->recurse_frame->ctx, l->recurse_frame, c->pos, 1,
                      l->depth0 + 1);
     if (rc != 0) {
         vm_drop_capture(c->vm);
