@@ -1,0 +1,619 @@
+/*
+ * The proxy in front of a gateway: nginx, sluice-proxy, core, PostgreSQL and the stand-in gateway (gateway-proxy.md 12).
+ */
+#include "base/arena.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "integration/env_api.h"
+#include "support/cases.h"
+#include "support/fcgi_client.h"
+
+#define CANARY "canary-5ecret-31bb"
+
+static struct env *env;
+static const char *gateway; /* "http://127.0.0.1:N" */
+static int gateway_port, nginx_port;
+static pid_t proxy;
+
+static const char *text(struct val v, const char *path)
+{
+    return api_text(env, v, path);
+}
+
+/* ---- the stand-in ---------------------------------------------------------------------------------- */
+
+static struct val control(const char *method, const char *path, const char *body)
+{
+    static const char *const json[] = {"Content-Type: application/json", NULL};
+    struct env_answer a = env_http_at(env, method, arena_printf(env_arena(env), "%s/_control%s", gateway, path), json, body);
+
+    if (a.status != 200)
+        env_fail(env, "%s /_control%s: %d %s", method, path, a.status, a.body);
+    return api_json(env, &a);
+}
+
+/* Start of a test: an obedient gateway on which the platform is logged in. */
+static int obedient(void **state)
+{
+    (void)api_setup(state);
+    control("DELETE", "", NULL);
+    (void)api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
+    return 0;
+}
+
+#define PROXY_TEST(fn) cmocka_unit_test_setup(fn, obedient)
+
+static int64_t calls(void)
+{
+    return api_int(control("GET", "/counters", NULL), "requests");
+}
+
+/* The last call it got. */
+static struct val last_call(void)
+{
+    struct val list = val_get(control("GET", "/requests", NULL), "requests");
+
+    return val_at(list, val_count(list) - 1);
+}
+
+static const char *sent_header(struct val call, const char *name)
+{
+    struct val headers = val_get(call, "headers");
+
+    for (size_t i = 0; i < val_count(headers); i++) {
+        if (str_ieq(val_text(val_at(val_at(headers, i), 0)), str_c(name)))
+            return str_cstr(env_arena(env), val_text(val_at(val_at(headers, i), 1)));
+    }
+    return "";
+}
+
+static void set_gateway(const char *url, const char *more)
+{
+    api_configure(env, "gateways",
+                  arena_printf(env_arena(env),
+                               "{\"bwks\":{\"url\":\"%s/\",\"username\":\"gwsystem\",\"password\":\"system-secret\"%s}}", url,
+                               more));
+}
+
+static int get_status(const char *path)
+{
+    return api_raw(env, "GET", path, NULL).status;
+}
+
+/* ---- paths and headers ------------------------------------------------------------------------------- */
+
+static const struct path_row {
+    const char *name, *path, *want; /* target at the gateway; NULL: refused with 400 */
+} path_rows[] = {
+    {"final slash", "/api/v01/p1/tenants/", "/api/v1/tenants/"},
+    {"no final slash", "/api/v01/p1/tenants", "/api/v1/tenants/"},
+    {"query", "/api/v01/p1/tenants?available=true&b=%2f&b=+", "/api/v1/tenants/?available=true&b=%2f&b=+"},
+    {"our token in the query", "/api/v01/p1/tenants/?a=1&auth_token=" CANARY "&b=2", "/api/v1/tenants/?a=1&b=2"},
+    {"escapes stay", "/api/v01/p1/tenants/acme/groups/sales/users/ann%40acme.example/", "/api/v1/tenants/acme/groups/sales/users/ann%40acme.example/"},
+    {"escaped slash stays", "/api/v01/p1/tenants/a%2Fb", "/api/v1/tenants/a%2Fb/"},
+    {"prefix escaped", "/api/v01/%701/tenants", "/api/v1/tenants/"},
+    {"dots", "/api/v01/p1/%2e%2e/%2e%2e/login/", NULL},
+    {"two slashes", "/api/v01/p1//tenants", NULL},
+    {"NUL", "/api/v01/p1/tenants%00", NULL},
+    {"line end", "/api/v01/p1/tenants%0d%0aX:1", NULL},
+};
+
+static void maps_paths(const struct path_row *r)
+{
+    int64_t before;
+    int status;
+
+    obedient(NULL);
+    before = calls();
+    status = get_status(r->path);
+    if (r->want == NULL) {
+        assert_int_equal(status, 400);
+        assert_int_equal(calls(), before);
+    } else {
+        assert_true(status == 200 || status == 404);
+        assert_string_equal(text(last_call(), "target"), r->want);
+    }
+}
+
+static void keeps_headers_apart(void **state)
+{
+    const char *headers[] = {api_auth(env), "Cookie: ours=1; sessionid=stolen", "X-Custom: yes", "Accept-Language: nl",
+                             "X-Forwarded-For: 6.6.6.6", "Origin: http://ui", "X-Hop: 1", "If-None-Match: \"e\"", NULL};
+    struct env_answer a;
+    struct val call;
+
+    (void)state;
+    control("PUT", "", "{\"headers\":{\"Set-Cookie\":\"evil=1\",\"X-Gw\":\"seen\",\"Server\":\"gw/1\",\"ETag\":\"\\\"e\\\"\","
+                       "\"WWW-Authenticate\":\"Basic\",\"Content-Disposition\":\"inline\"}}");
+    a = env_http(env, "GET", "/api/v01/p1/tenants/", headers, NULL);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(env_header(env, &a, "X-Gw"), "seen");
+    assert_string_equal(env_header(env, &a, "ETag"), "\"e\"");
+    assert_string_equal(env_header(env, &a, "Content-Disposition"), "inline");
+    assert_string_equal(env_header(env, &a, "Set-Cookie"), "");
+    assert_string_equal(env_header(env, &a, "WWW-Authenticate"), "");
+    assert_null(strstr(env_header(env, &a, "Server"), "gw/1"));
+    call = last_call();
+    assert_string_equal(sent_header(call, "Authorization"), "");
+    assert_null(strstr(sent_header(call, "Cookie"), "ours"));
+    assert_null(strstr(sent_header(call, "Cookie"), "stolen"));
+    assert_non_null(strstr(sent_header(call, "Cookie"), "sessionid="));
+    assert_non_null(strstr(sent_header(call, "Cookie"), "balancer="));
+    assert_string_equal(sent_header(call, "X-Custom"), "yes");
+    assert_string_equal(sent_header(call, "Accept-Language"), "nl");
+    assert_string_equal(sent_header(call, "If-None-Match"), "\"e\"");
+    assert_string_equal(sent_header(call, "Origin"), "");
+    assert_string_equal(sent_header(call, "X-Forwarded-For"), "127.0.0.1");
+    assert_string_equal(sent_header(call, "Accept-Encoding"), "identity");
+    assert_string_not_equal(sent_header(call, "X-Request-Id"), "");
+    assert_string_equal(sent_header(call, "Host"), gateway + strlen("http://"));
+}
+
+/* Browsers send JSON of DELETE as text/plain. */
+static void types_bodies_of_delete(void **state)
+{
+    const char *headers[] = {api_auth(env), "Content-Type: text/plain;charset=UTF-8", NULL};
+    struct val call;
+
+    (void)state;
+    env_http(env, "DELETE", "/api/v01/p1/tenants/nobody", headers, "{\"force\":true}");
+    call = last_call();
+    assert_string_equal(text(call, "method"), "DELETE");
+    assert_string_equal(text(call, "body"), "{\"force\":true}");
+    assert_string_equal(sent_header(call, "Content-Type"), "application/json");
+}
+
+/* ---- answers ---------------------------------------------------------------------------------------------- */
+
+static void passes_answers_on(void **state)
+{
+    struct env_answer a;
+
+    (void)state;
+    a = api_raw(env, "GET", "/api/v01/p1/tenants/nobody/", NULL);
+    assert_int_equal(a.status, 404);
+    assert_non_null(strstr(a.body, "\"error")); /* the gateway's own words */
+    control("PUT", "", "{\"status\":207,\"times\":1}");
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 207);
+    control("PUT", "", "{\"status\":429,\"times\":1}");
+    a = api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
+    assert_int_equal(a.status, 429);
+    assert_string_equal(env_header(env, &a, "Retry-After"), "1");
+    control("PUT", "", "{\"status\":500,\"times\":1}");
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 500);
+    a = api_raw(env, "HEAD", "/api/v01/p1/tenants/", NULL);
+    assert_int_equal(a.body_len, 0);
+}
+
+static void rewrites_redirects(void **state)
+{
+    struct env_answer a;
+
+    (void)state;
+    control("PUT", "", "{\"status\":302,\"location\":\"/api/v1/tenants/acme/?a=1\",\"times\":1}");
+    a = api_raw(env, "GET", "/api/v01/p1/old", NULL);
+    assert_int_equal(a.status, 302);
+    assert_non_null(strstr(env_header(env, &a, "Location"), "/api/v01/p1/tenants/acme/?a=1"));
+    control("PUT", "", "{\"status\":302,\"location\":\"http://evil.example/api/v1/x\",\"times\":1}");
+    a = api_raw(env, "GET", "/api/v01/p1/old", NULL);
+    assert_int_equal(a.status, 502);
+    assert_string_equal(env_header(env, &a, "Location"), "");
+    assert_null(strstr(a.body, "evil"));
+}
+
+static const struct trouble_row {
+    const char *name, *method, *control;
+    int status;
+    const char *want;
+} trouble_rows[] = {
+    {"closed early", "POST", "{\"close_early\":true}", 502, "gateway bwks"},
+    {"nonsense", "GET", "{\"garbage\":true}", 502, "gateway bwks sent an invalid answer"},
+    {"silence", "POST", "{\"hang\":true}", 504, "gateway bwks did not answer within 1 s"},
+    {"login refused", "GET", "{\"refuse_login\":true,\"forget_sessions\":true}", 502, "gateway bwks refused the system login"},
+};
+
+static void reports_trouble(const struct trouble_row *r)
+{
+    struct env_answer a;
+    struct val v;
+    int64_t before;
+
+    obedient(NULL);
+    control("PUT", "", r->control);
+    before = calls();
+    a = api_raw(env, r->method, "/api/v01/p1/tenants/", strcmp(r->method, "POST") == 0 ? "{}" : NULL);
+    if (a.status != r->status)
+        env_fail(env, "expected %d, got %d: %.300s", r->status, a.status, a.body);
+    v = api_json(env, &a);
+    if (strstr(text(v, "error"), r->want) == NULL)
+        env_fail(env, "expected \"%s\" in: %s", r->want, a.body);
+    assert_string_not_equal(text(v, "request_id"), "");
+    if (strcmp(r->method, "POST") == 0)
+        assert_int_equal(calls(), before + 1); /* never repeated once it was sent */
+}
+
+/* ---- sessions ----------------------------------------------------------------------------------------------- */
+
+static int64_t logins(void)
+{
+    return api_int(control("GET", "/counters", NULL), "logins");
+}
+
+/* A login the gateway has forgotten is renewed within the call, once, whatever the method. */
+static void renews_logins(void **state)
+{
+    static const char *const methods[] = {"GET", "PUT"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        struct env_answer a;
+        int64_t before;
+
+        get_status("/api/v01/p1/tenants/");
+        before = logins();
+        control("PUT", "", "{\"forget_sessions\":true}");
+        a = api_raw(env, methods[i], "/api/v01/p1/tenants/acme/", i == 0 ? NULL : "{\"name\":\"Acme\"}");
+        if (a.status != 200)
+            env_fail(env, "%s: %d %s", methods[i], a.status, a.body);
+        assert_int_equal(logins(), before + 1);
+    }
+}
+
+/* ---- who ------------------------------------------------------------------------------------------------------ */
+
+static const char *make_user(const char *name, const char *rules)
+{
+    struct arena *a = env_arena(env);
+    struct val v = api(env, 200, "POST", "/api/v01/system/user_profiles",
+                       arena_printf(a, "{\"name\":\"%s\",\"available\":true,\"accesses\":[],\"api_rules\":%s}", name, rules));
+    const char *token;
+
+    api(env, 200, "POST", "/api/v01/system/users",
+        arena_printf(a, "{\"username\":\"%s\",\"email\":\"%s@example.org\",\"password\":\"Pass-word-123!\",\"profile_id\":%lld}", name,
+                     name, (long long)api_int(v, "id")));
+    token = api_login(env, name, "Pass-word-123!");
+    if (token == NULL)
+        env_fail(env, "%s cannot log in", name);
+    return token;
+}
+
+static void enforces_rules(void **state)
+{
+    const char *none, *some;
+    struct env_answer a;
+    int64_t before;
+
+    (void)state;
+    none = make_user("norules", "[]");
+    some = make_user("somerules", "[{\"method\":\"get\",\"url\":\"/api/v01/p1/tenants/acme/groups/*\",\"allowed\":false},"
+                                  "{\"method\":\"get\",\"url\":\"/api/v01/p1/tenants/*\",\"allowed\":true}]");
+    before = calls();
+    api_as(none);
+    a = api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
+    assert_int_equal(a.status, 403);
+    assert_non_null(strstr(a.body, "\"error\":\"not allowed\""));
+    api_as("");
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 401);
+    assert_int_equal(calls(), before);
+    api_as(some);
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/acme/") == 200);
+    before = calls();
+    assert_int_equal(get_status("/api/v01/p1/tenants/acme/groups/sales"), 403);
+    assert_int_equal(get_status("/api/v01/p1/tenants/acme/%67roups/sales"), 403);
+    assert_int_equal(api_raw(env, "DELETE", "/api/v01/p1/tenants/acme/", NULL).status, 403);
+    assert_int_equal(calls(), before);
+}
+
+/* ---- custom routes and replays ------------------------------------------------------------------------------ */
+
+#define LINE(from, to) "[\"" from "\",\"" to "\"]"
+#define RESPOND(body) CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
+
+static void overloads(void **state)
+{
+    int64_t id = api_activity(env, "over",
+                              DEFINITION(RESPOND("{\\\"over\\\": {{ request.match_info|tojson }}, \\\"tail\\\": {{ request.tail|tojson }}}") ",",
+                                         LINE("start.ok", "answer") "," LINE("answer.ok", "end")));
+    int64_t route = api_route(env, "get", "/api/v01/{proxy}/tenants/{t}/", id, ",\"sync\":true");
+    const char *path = arena_printf(env_arena(env), "/api/v01/custom_routes/%lld", (long long)route);
+    struct env_answer a;
+    int64_t before;
+
+    (void)state;
+    ENV_WAIT(env, 3000, strstr(api_raw(env, "GET", "/api/v01/p1/tenants/acme/", NULL).body, "\"over\"") != NULL);
+    before = calls();
+    a = api_raw(env, "GET", "/api/v01/p1/tenants/acme", NULL);
+    assert_string_equal(a.body, "{\"over\":{\"proxy\":\"p1\",\"t\":\"acme\"},\"tail\":\"tenants/acme\"}");
+    assert_int_equal(calls(), before);
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    assert_int_equal(calls(), before + 1);
+    api(env, 200, "PUT", path, "{\"enabled\":false}");
+    ENV_WAIT(env, 1500, strstr(api_raw(env, "GET", "/api/v01/p1/tenants/acme/", NULL).body, "\"over\"") == NULL);
+    api(env, 200, "PUT", path, "{\"enabled\":true,\"route\":\"/short/{n}\"}"); /* below the prefix of every proxy */
+    ENV_WAIT(env, 1500, strstr(api_raw(env, "GET", "/api/v01/p1/short/5", NULL).body, "\"n\":\"5\"") != NULL);
+    api(env, 200, "DELETE", path, NULL);
+}
+
+/* A task of a blocked run is replayed through the prefix, which is never forwarded. */
+static void replays(void **state)
+{
+    struct arena *a = env_arena(env);
+    int64_t id = api_activity(env, "replayed",
+                              DEFINITION(CELL("call", "http_call", "\"session_holder\":\"bwks\",\"method\":\"get\",\"url\":\"/api/v1/tenants/\"",
+                                              "\"success\",\"error\"") "," RESPOND("{}") ",",
+                                         LINE("start.ok", "call") "," LINE("call.success", "answer") "," LINE("answer.ok", "end")));
+    struct val v;
+    const char *task;
+    int64_t instance, before;
+
+    (void)state;
+    api_route(env, "get", "/replayed", id, ",\"sync\":true");
+    control("PUT", "", "{\"status\":500}");
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/replayed") == 500 && strstr(api_raw(env, "GET", "/api/v01/p1/replayed", NULL).body, "guid") != NULL);
+    v = api(env, 500, "GET", "/api/v01/p1/replayed", NULL);
+    instance = api_int(v, "id");
+    control("DELETE", "", NULL);
+    task = env_psql(env, arena_printf(a, "SELECT id FROM tasks WHERE cell_id = 'call' AND instance_id = %lld", (long long)instance));
+    before = calls();
+    api(env, 404, "PUT", "/api/v01/p1/transactions/99999999/tasks/1", "{}");
+    assert_int_equal(calls(), before);
+    api(env, 200, "PUT", arena_printf(a, "/api/v01/p1/transactions/%lld/tasks/%s", (long long)instance, task), "{}");
+    assert_string_equal(api_instance_status(env, instance), "CLOSED_IN_SUCCESS");
+    assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
+}
+
+/* ---- the history --------------------------------------------------------------------------------------------- */
+
+static void keeps_history(void **state)
+{
+    const char *path = "/api/v01/p1/tenants/acme/groups/sales/users/?mark=history&auth_token=" CANARY;
+    struct arena *a = env_arena(env);
+    struct val v;
+    const char *id;
+
+    (void)state;
+    api_raw(env, "POST", path, "{\"userId\":\"zoe@acme.example\",\"password\":\"" CANARY "\"}");
+    ENV_WAIT(env, 5000, env_psql(env, "SELECT id FROM requests WHERE url LIKE '%mark=history%'")[0] != '\0');
+    id = env_psql(env, "SELECT id FROM requests WHERE url LIKE '%mark=history%'");
+    v = api(env, 200, "GET", arena_printf(a, "/api/v01/apio/requests/%s", id), NULL);
+    assert_string_equal(env_psql(env, arena_printf(a, "SELECT concat_ws('|', method, owner, proxy_gateway_host, gateway, tenant_id, "
+                                                      "site_id, instance_id IS NULL) FROM requests WHERE id = %s", id)),
+                        "post|admin|/api/v01/p1|bwks|acme|sales|t");
+    assert_string_equal(env_psql(env, arena_printf(a, "SELECT response_status >= 200 FROM requests WHERE id = %s", id)), "t");
+    assert_null(strstr(json_text(v, a).p, CANARY));
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM requests r WHERE r::text LIKE '%" CANARY "%'"), "0");
+    assert_null(strstr(env_log(env, "p1.sock"), CANARY));
+    assert_null(strstr(env_log(env, "p1.sock"), "system-secret"));
+}
+
+static bool found(const char *filter)
+{
+    const char *path = arena_printf(env_arena(env), "/api/v01/apio/requests/search?filter=%s", filter);
+
+    return val_count(val_get(api(env, 200, "GET", path, NULL), "requests")) > 0;
+}
+
+static void finds_history(void **state)
+{
+    (void)state;
+    assert_true(found("%7B%22field%22:%22tenant_id%22,%22op%22:%22eq%22,%22value%22:%22acme%22%7D"));
+    assert_true(found("%7B%22field%22:%22proxy_gateway_host%22,%22op%22:%22eq%22,%22value%22:%22%2Fapi%2Fv01%2Fp1%22%7D"));
+    assert_true(found("%7B%22field%22:%22response_status%22,%22op%22:%22eq%22,%22value%22:404%7D"));
+    assert_true(found("%7B%22field%22:%22activity_id%22,%22op%22:%22is_null%22%7D"));
+    assert_false(found("%7B%22field%22:%22tenant_id%22,%22op%22:%22eq%22,%22value%22:%22nosuch%22%7D"));
+}
+
+/* ---- big and broken answers ------------------------------------------------------------------------------------ */
+
+/* GET through nginx on a socket of our own, read up to `stop` bytes (0: to the end); bytes got. */
+static size_t drain(const char *path, size_t stop)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)nginx_port)};
+    const char *head = arena_printf(env_arena(env), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n", path, api_auth(env));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval patience = {.tv_sec = 30};
+    char chunk[65536];
+    size_t got = 0;
+    ssize_t n;
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(send(fd, head, strlen(head), 0), strlen(head));
+    while ((n = recv(fd, chunk, sizeof chunk, 0)) > 0) {
+        got += (size_t)n;
+        if (stop > 0 && got >= stop)
+            break;
+    }
+    close(fd);
+    return got;
+}
+
+/* Peak of the resident memory of the proxy in KiB. */
+static long peak_kib(void)
+{
+    char path[64], line[256];
+    long kib = -1;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)proxy);
+    f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        if (sscanf(line, "VmHWM: %ld", &kib) == 1)
+            break;
+    }
+    if (f != NULL)
+        fclose(f);
+    return kib;
+}
+
+static void streams(void **state)
+{
+    long before;
+
+    (void)state;
+    get_status("/api/v01/p1/tenants/");
+    before = peak_kib();
+    control("PUT", "", "{\"big_mb\":100,\"times\":1}");
+    assert_true(drain("/api/v01/p1/tenants/?big=1", 0) > 100 * MIB);
+    if (peak_kib() > before + 40 * 1024)
+        env_fail(env, "the proxy grew from %ld to %ld KiB", before, peak_kib());
+    ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM requests WHERE url LIKE '%big=1' AND response::text LIKE '%truncated%'")[0] == '1');
+}
+
+static void survives_clients(void **state)
+{
+    (void)state;
+    control("PUT", "", "{\"big_mb\":100,\"times\":2}");
+    assert_true(drain("/api/v01/p1/tenants/", 1 * MIB) >= 1 * MIB);
+    assert_true(drain("/api/v01/p1/tenants/", 100) >= 100);
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    assert_true(env_running(env, proxy));
+}
+
+static void tells_broken_answers(void **state)
+{
+    struct env_answer a;
+
+    (void)state;
+    control("PUT", "", "{\"reset_mid_body\":true,\"big_mb\":1,\"times\":1}");
+    a = api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
+    if (a.status != 0 && a.status != 502) /* cut, not complete */
+        env_fail(env, "%d %zu %.100s", a.status, a.body_len, a.body);
+    control("DELETE", "", NULL);
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+}
+
+static void refuses_large_bodies(void **state)
+{
+    const char *const params[] = {arena_printf(env_arena(env), "HTTP_AUTHORIZATION=Bearer %s", api_token()), NULL};
+    struct fcgi_request r = {.method = "POST", .uri = "/api/v01/p1/tenants/", .announced = "33554433", .body = STR("{}"),
+                             .content_type = "application/json", .params = params};
+    struct fcgi_answer f = fcgi_call(env_path(env, "p1.sock"), &r, env_arena(env));
+
+    (void)state;
+    assert_int_equal(f.status, 413);
+    assert_true(str_find(f.body, STR("request body larger than 33554432 bytes")) >= 0);
+}
+
+static void passes_large_bodies(void **state)
+{
+    size_t n = 20 * MIB;
+    char *body = arena_alloc(env_arena(env), n + 1);
+    struct env_answer a;
+
+    (void)state;
+    memset(body, 'x', n);
+    memcpy(body, "{\"a\":\"", 6);
+    memcpy(body + n - 2, "\"}", 3);
+    a = api_raw(env, "PUT", "/api/v01/p1/tenants/acme/", body);
+    assert_int_equal(a.status, 200);
+}
+
+/* ---- failover and configuration ---------------------------------------------------------------------------------- */
+
+static void fails_over(void **state)
+{
+    const char *dead = arena_printf(env_arena(env), "http://127.0.0.1:%d", env_free_port(env));
+    const char *backup = arena_printf(env_arena(env), ",\"backup_urls\":[\"%s/\"]", gateway);
+    int64_t before;
+
+    (void)state;
+    set_gateway(dead, "");
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 502);
+    set_gateway(dead, backup);
+    /* a call whose connection could not be opened goes on within itself, whatever its method; each URL once */
+    ENV_WAIT(env, 3000, api_raw(env, "PUT", "/api/v01/p1/tenants/acme/", "{\"name\":\"Acme\"}").status == 200);
+    before = calls();
+    assert_int_equal(api_raw(env, "PUT", "/api/v01/p1/tenants/acme/", "{\"name\":\"Acme\"}").status, 200);
+    assert_int_equal(calls(), before + 1);
+    set_gateway(gateway, "");
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
+}
+
+/* With failover "next" the failing call fails; the following ones take the backup. */
+static void fails_over_next_time(void **state)
+{
+    const char *dead = arena_printf(env_arena(env), "http://127.0.0.1:%d", env_free_port(env));
+
+    (void)state;
+    set_gateway(dead, arena_printf(env_arena(env), ",\"failover\":\"next\",\"backup_urls\":[\"%s/\"]", gateway));
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 502);
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    set_gateway(gateway, "");
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
+}
+
+static void keeps_the_last_good_gateway(void **state)
+{
+    (void)state;
+    api_configure(env, "gateways", "{\"other\":{\"url\":\"http://127.0.0.1:9/\"}}");
+    ENV_WAIT(env, 3000, strstr(env_log(env, "p1.sock"), "gateway \\\"bwks\\\" of proxy /api/v01/p1 is not in the configuration") != NULL);
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    set_gateway(gateway, "");
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+}
+
+static void knows_its_place(void **state)
+{
+    struct fcgi_request r = {.uri = "/api/v01/activities"}, health = {.uri = "/api/v01/health"};
+    struct fcgi_answer f = fcgi_call(env_path(env, "p1.sock"), &r, env_arena(env));
+
+    (void)state;
+    assert_int_equal(f.status, 421);
+    f = fcgi_call(env_path(env, "p1.sock"), &health, env_arena(env));
+    assert_int_equal(f.status, 200);
+}
+
+static void ends_cleanly(void **state)
+{
+    (void)state;
+    assert_int_equal(env_kill(env, proxy, SIGTERM), 0);
+    assert_null(strstr(env_log(env, "p1.sock"), "runtime error"));
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 502);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PROXY_TEST(keeps_headers_apart),  PROXY_TEST(types_bodies_of_delete), PROXY_TEST(passes_answers_on),
+        PROXY_TEST(rewrites_redirects),   PROXY_TEST(renews_logins),          PROXY_TEST(enforces_rules),
+        PROXY_TEST(overloads),            PROXY_TEST(replays),                PROXY_TEST(keeps_history),
+        PROXY_TEST(finds_history),        PROXY_TEST(streams),                PROXY_TEST(survives_clients),
+        PROXY_TEST(tells_broken_answers), PROXY_TEST(refuses_large_bodies),   PROXY_TEST(passes_large_bodies),
+        PROXY_TEST(fails_over),           PROXY_TEST(fails_over_next_time),   PROXY_TEST(keeps_the_last_good_gateway),
+        PROXY_TEST(knows_its_place),
+    };
+    const struct CMUnitTest last[] = {PROXY_TEST(ends_cleanly)};
+    int failed;
+
+    setenv("ASAN_OPTIONS", "quarantine_size_mb=8", 0); /* freed memory must not count in streams() */
+    env = env_start();
+    gateway_port = env_free_port(env);
+    gateway = arena_printf(env_arena(env), "http://127.0.0.1:%d", gateway_port);
+    env_spawn(env, "gateway",
+              (const char *const[]){env_program(env, "tests/standin_gateway"),
+                                    arena_printf(env_arena(env), "-port=%d", gateway_port), NULL},
+              NULL);
+    env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    nginx_port = env_nginx_start(env, "core.sock", "p1.sock");
+    ENV_WAIT(env, 5000, env_port_open(gateway_port));
+    api_admin(env);
+    set_gateway(gateway, "");
+    proxy = env_app_start(env, "sluice-proxy", "p1.sock",
+                          (const char *const[]){"-workflows", "-proxy=/api/v01/p1:bwks", "-runMigration=false", NULL});
+    ENV_WAIT(env, 20000, get_status("/api/v01/p1/tenants/") == 200);
+    failed = CASES(path_rows, maps_paths) + cmocka_run_group_tests(tests, NULL, NULL);
+    (void)api_setup(NULL);
+    set_gateway(gateway, ",\"timeout\":1");
+    failed += CASES(trouble_rows, reports_trouble) + cmocka_run_group_tests(last, NULL, NULL);
+    return env_end(env, failed);
+}
