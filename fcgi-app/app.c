@@ -261,6 +261,7 @@ static void build_api(struct app *app)
 static int build(struct boot *b, struct err *e)
 {
     struct app *app = b->app;
+    struct gw_keep keep;
 
     if (migrate(app, b->uri, b->shown, &b->starting, e) != 0)
         return -1;
@@ -274,6 +275,9 @@ static int build(struct boot *b, struct err *e)
     app->auth = auth_new(app->db, app->cfg, &clock_system);
     app->templates = tmpl_cache_new(TEMPLATE_CACHE_BYTES);
     build_engine(app);
+    app->gw_store = gw_store_new(app->db, app->cfg);
+    keep = gw_store_keep(app->gw_store);
+    gw_sessions_keep(engine_sessions(app->engine), &keep);
     build_api(app);
     app->listener = listener_new(app->db, CONFIG_POLL_MS, on_change, app);
     app->maintenance = maintenance_new(app->db, app->cfg, app->opts.cleanup);
@@ -317,6 +321,7 @@ static void teardown(struct app *app, const struct app_role *role)
     listener_free(app->listener);
     writer_free(app->writer);
     engine_free(app->engine);
+    gw_store_free(app->gw_store);
     tmpl_cache_free(app->templates);
     auth_free(app->auth);
     ids_free(app->ids);

@@ -9,6 +9,7 @@
 #define SLUICE_APP_H
 
 #include "api/api.h"
+#include "gateway/logins.h"
 #include "options.h"
 
 struct app {
@@ -25,6 +26,7 @@ struct app {
     struct auth *auth;
     struct tmpl_cache *templates;
     struct engine *engine;
+    struct gw_store *gw_store;
     struct api api;
     struct maintenance *maintenance;
     struct gw_health *health;

@@ -4,10 +4,12 @@
 #include "stores.h"
 
 #include "api/api.h"
+#include "api/login_gateway.h"
 #include "api/user_view.h"
 #include "auth/auth.h"
 #include "engine/engine.h"
 #include "gateway/health.h"
+#include "gateway/logins.h"
 #include "maintenance.h"
 #include "metrics.h"
 
@@ -18,6 +20,6 @@ const struct db_stmts *const stores[] = {
     &api_requests_stmts,  &api_transactions_stmts,
     &user_view_stmts,      &api_me_stmts,        &api_users_stmts,         &api_roles_stmts,
     &api_profiles_stmts,   &api_configuration_stmts, &api_weak_passwords_stmts, &api_audit_stmts,
-    &api_user_callbacks_stmts, &gw_health_stmts,
+    &api_user_callbacks_stmts, &gw_health_stmts, &gateway_logins_stmts, &login_gateway_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

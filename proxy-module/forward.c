@@ -40,6 +40,30 @@ static void finish_gateway_error(struct call *c, const struct err *cause)
     finish_error(c, &e);
 }
 
+/* Hand the call to a worker; when none is free the request is answered there and only our holdings are left. */
+static void to_worker(struct call *c, void (*fn)(struct http_req *r, void *arg))
+{
+    struct call held = *c;
+
+    if (http_to_worker(c->r, fn, c) != 0)
+        call_release(&held);
+}
+
+/* The gateway knows the user's session no more: his log-in ends too, so that the interface asks him to sign in. */
+static void end_own_login(struct http_req *r, void *arg)
+{
+    struct call *c = arg;
+    struct str family = auth_family(&c->user);
+    struct err e = {0};
+
+    (void)r;
+    gw_logins_forget(c->proxy->logins, family);
+    if (auth_end(c->proxy->app->auth, family, &e) != 0)
+        log_err(LOG_WARN_LEVEL, "proxy.session_over", &e);
+    (void)gw_logins_over(&e);
+    finish_error(c, &e);
+}
+
 /* ---- the answer ------------------------------------------------------------------------------------ */
 
 static void add_answer_headers(struct call *c, const struct http1_head *h)
@@ -71,6 +95,11 @@ static void on_head(void *arg, const struct http1_head *h)
     struct str location = http1_header(h, "location"), rewritten;
 
     c->status = h->status;
+    if (h->status == 401 && c->own) {
+        upstream_cancel(c->up);
+        to_worker(c, end_own_login);
+        return;
+    }
     if (h->status == 401 && !c->relogged &&
         gw_session_again(c->proxy->sessions, c->gateway, &c->session, http1_header(h, "www-authenticate"), c->r->a)) {
         c->discarding = true; /* the login was over: once more with a new one */
@@ -201,7 +230,7 @@ static bool may_fail_over(const struct call *c, enum up_stage stage)
 {
     bool safe = c->r->method == HTTP_GET || c->r->method == HTTP_HEAD;
 
-    if (c->gateway->failover_next || (size_t)c->tries > c->gateway->n_backup_urls)
+    if (c->own || c->gateway->failover_next || (size_t)c->tries > c->gateway->n_backup_urls)
         return false;
     return stage == UP_CONNECTING || (safe && stage != UP_ANSWERING);
 }
@@ -315,13 +344,35 @@ static void renew_on_worker(struct http_req *r, void *arg)
         got_session(c);
 }
 
-/* Hand the call to a worker; when none is free the request is answered there and only our holdings are left. */
-static void to_worker(struct call *c, void (*fn)(struct http_req *r, void *arg))
-{
-    struct call held = *c;
+/* ---- users with a gateway login of their own -------------------------------------------------------- */
 
-    if (http_to_worker(c->r, fn, c) != 0)
-        call_release(&held);
+static void send_own(struct call *c, int rc, struct err *e)
+{
+    if (rc < 0 || policy_target(c->gateway, c->url, c->rest, c->r->query, &c->target, c->r->a, e) != 0)
+        finish_error(c, e);
+    else
+        got_session(c);
+}
+
+static void own_on_worker(struct http_req *r, void *arg)
+{
+    struct call *c = arg;
+    struct err e = {0};
+
+    send_own(c, gw_logins_get(c->proxy->logins, c->cfg, auth_family(&c->user), c->gateway, &c->url, &c->session, r->a, &e), &e);
+}
+
+static void with_own_login(struct call *c)
+{
+    struct err e = {0};
+    int rc = gw_logins_try(c->proxy->logins, auth_family(&c->user), c->gateway, &c->url, &c->session, c->r->a, &e);
+
+    if (rc != 0)
+        send_own(c, rc, &e);
+    else if (loop_is_current(c->r->loop))
+        to_worker(c, own_on_worker);
+    else
+        own_on_worker(c->r, c);
 }
 
 static void send_upstream(struct call *c)
@@ -330,6 +381,10 @@ static void send_upstream(struct call *c)
 
     c->tries++;
     c->status = 0;
+    if (c->own) {
+        with_own_login(c);
+        return;
+    }
     c->url = gw_url(c->proxy->sessions, c->gateway);
     if (policy_target(c->gateway, c->url, c->rest, c->r->query, &c->target, c->r->a, &e) != 0) {
         finish_error(c, &e);

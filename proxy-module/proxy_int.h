@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "gateway/logins.h"
 #include "policy.h"
 #include "proxy.h"
 
@@ -21,6 +22,7 @@ struct mount {
 struct proxy {
     struct app *app;
     struct gw_sessions *sessions;
+    struct gw_logins *logins; /* of users with a login of their own */
     struct mount *mounts;
     size_t n_mounts;
 };
@@ -36,6 +38,7 @@ struct call {
     const struct cfg *gateway_cfg;    /* snapshot the gateway is of */
     const struct cfg_gateway *gateway;
     struct principal user;
+    bool own;           /* goes out under the user's own gateway login, and no other */
     struct str path;    /* canonical, with prefix */
     struct str rest;    /* raw path behind the prefix, "/tenants/T" */
 

@@ -4,7 +4,7 @@
  * Password hashing is slow and the work inside borrows connections of its own, so these handlers
  * give back theirs first: many logins at once must not wait for each other's.
  */
-#include "api/api.h"
+#include "api/login_gateway.h"
 
 static void give_back_connection(struct api_call *c)
 {
@@ -30,6 +30,7 @@ int auth_login_post(struct api_call *c, struct err *e)
     struct str password;
     struct str proxy = STR("");
     struct auth_tokens t;
+    int rc;
 
     if (api_body_only(c, "username,password,proxy", e) != 0 ||
         api_body_need(c, "username", 200, &username, e) != 0 ||
@@ -37,7 +38,10 @@ int auth_login_post(struct api_call *c, struct err *e)
         api_body_text(c, "proxy", 70, &proxy, e) != 0)
         return -1;
     give_back_connection(c);
-    if (auth_login(c->api->auth, c->cfg, username, password, c->req->remote_addr,
+    rc = login_by_gateway(c, username, password, proxy, &t, e);
+    if (rc < 0)
+        return -1;
+    if (rc == 0 && auth_login(c->api->auth, c->cfg, username, password, c->req->remote_addr,
                    http_req_header(c->req, "user-agent"), &t, c->a, e) != 0)
         return -1;
     answer_tokens(c, &t);

@@ -67,22 +67,29 @@ bool gw_header_safe(struct str token)
     return token.len > 0;
 }
 
-int gw_default_login(struct http_client_pool *clients, const struct cfg_gateway *g, struct str url,
-                     struct gw_credential *out, struct arena *a, struct err *e)
+int gw_login_post(struct http_client_pool *clients, const struct cfg_gateway *g, struct str url, struct str username,
+                  struct str password, struct http_result *res, struct gw_credential *out, struct arena *a, struct err *e)
 {
     const struct http_header headers[] = {{STR("Content-Type"), STR("application/json")},
                                           {STR("Accept"), STR("application/json")}};
     struct http_call call = gw_own_call(g, "POST", gw_login_url(g, url, a));
     struct val body = val_dict_new(a, 2);
-    struct http_result res;
 
-    *out = (struct gw_credential){.header = "Cookie"};
-    val_dict_set_c(body, "username", val_str(g->username));
-    val_dict_set_c(body, "password", val_str(secret_text(g->password)));
+    val_dict_set_c(body, "username", val_str(username));
+    val_dict_set_c(body, "password", val_str(password));
     call.body = json_text(body, a);
     call.headers = headers;
     call.n_headers = COUNT_OF(headers);
-    if (gw_login_do(clients, g, &call, &res, out, a, e) != 0)
+    return gw_login_do(clients, g, &call, res, out, a, e);
+}
+
+int gw_default_login(struct http_client_pool *clients, const struct cfg_gateway *g, struct str url,
+                     struct gw_credential *out, struct arena *a, struct err *e)
+{
+    struct http_result res;
+
+    *out = (struct gw_credential){.header = "Cookie"};
+    if (gw_login_post(clients, g, url, g->username, secret_text(g->password), &res, out, a, e) != 0)
         return -1;
     if (res.status < 200 || res.status > 299)
         return gw_login_refused(g, &res, out, e);

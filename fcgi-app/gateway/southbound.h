@@ -68,6 +68,10 @@ struct http_call gw_own_call(const struct cfg_gateway *g, const char *method, st
 /* login_url or check_url made absolute: a path with a slash in front counts from the root of the host of `url`. */
 struct str gw_own_url(struct str url, struct str path, struct arena *a);
 struct str gw_login_url(const struct cfg_gateway *g, struct str url, struct arena *a);
+/* The gateway's own login for anybody: POST {username, password}. */
+MUST_CHECK int gw_login_post(struct http_client_pool *clients, const struct cfg_gateway *g, struct str url,
+                             struct str username, struct str password, struct http_result *res, struct gw_credential *out,
+                             struct arena *a, struct err *e);
 /* Make a login call; fills out->unreachable and the error when no answer came. */
 MUST_CHECK int gw_login_do(struct http_client_pool *clients, const struct cfg_gateway *g, const struct http_call *call,
                            struct http_result *res, struct gw_credential *out, struct arena *a, struct err *e);

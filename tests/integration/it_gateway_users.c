@@ -1,0 +1,260 @@
+/*
+ * Users under their own login on a gateway, and the platform's own token there (gateway-proxy.md 4.4, 6).
+ */
+#include "base/arena.h"
+
+#include <string.h>
+
+#include "crypto/crypto.h"
+#include "integration/env_api.h"
+#include "support/cases.h"
+#include "support/peer.h"
+
+#define CANARY "canary-5ecret-77ab"
+#define GROUP "/api/v01/p1/tenants/acme/groups/sales/"
+
+static struct env *env;
+static const char *gateway; /* "http://127.0.0.1:N" */
+
+static const char *text(struct val v, const char *path)
+{
+    return api_text(env, v, path);
+}
+
+static void control(const char *method, const char *body)
+{
+    static const char *const json[] = {"Content-Type: application/json", NULL};
+    const char *url = arena_printf(env_arena(env), "%s/_control", gateway);
+
+    assert_int_equal(env_http_at(env, method, url, json, body).status, 200);
+}
+
+static void set_gateway(const char *more)
+{
+    api_configure(env, "gateways", arena_printf(env_arena(env), "{\"bwks\":{\"url\":\"%s/\",\"timeout\":2%s}}", gateway, more));
+}
+
+static int status_of(const char *path)
+{
+    return api_raw(env, "GET", path, NULL).status;
+}
+
+static bool answers(const char *path, int status, const char *part)
+{
+    struct env_answer a = api_raw(env, "GET", path, NULL);
+
+    return a.status == status && strstr(a.body, part) != NULL;
+}
+
+/* The account a proxied answer was made for, by its audit record. */
+static const char *author(struct val answer)
+{
+    const char *id = text(answer, "_record_internal_id");
+    const char *was = api_as(api_login(env, "admin", api_admin_password()));
+    struct val v = api(env, 200, "GET", arena_printf(env_arena(env), "/api/v01/p1/local/audit_records/%s/", id), NULL);
+
+    api_as(was);
+    return text(v, "author_id");
+}
+
+/* ---- users of the gateway -------------------------------------------------------------------------- */
+
+static struct val sign_in(int status, const char *username, const char *password, const char *more)
+{
+    return api(env, status, "POST", "/api/v01/auth/login",
+               arena_printf(env_arena(env), "{\"username\":%s,\"password\":%s%s}", api_quoted(env, username),
+                            api_quoted(env, password), more));
+}
+
+static int sso(void **state)
+{
+    (void)api_setup(state);
+    control("DELETE", NULL);
+    set_gateway(",\"username\":\"gwsystem\",\"password\":\"system-secret\"");
+    api_configure(env, "SSO",
+                  "[null,{\"name\":\"switch\",\"enabled\":true,\"protocol\":\"broadsoft\",\"auto_create_user\":true,"
+                  "\"extra_auth_rules\":[\"auth.profile.user_level < 16 or auth.profile.access_type == 1\"],"
+                  "\"user_creation_rules\":[{\"rule\":\"auth.profile.user_level == 8\",\"ui_profile\":\"provisioning\"}],"
+                  "\"parameters\":{\"proxies\":{\"default\":\"bwks\"}}}]");
+    ENV_WAIT(env, 5000, api_login(env, "gwgroup", "group-secret") != NULL);
+    api_as("");
+    return 0;
+}
+
+#define SSO_TEST(fn) cmocka_unit_test_setup(fn, sso)
+
+static void signs_users_in(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", ",\"proxy\":\"default\"");
+
+    (void)state;
+    assert_string_equal(text(v, "ui_profile"), "provisioning");
+    assert_string_not_equal(text(v, "refresh_token"), "");
+    assert_string_equal(env_psql(env, "SELECT concat_ws(' ', local_user, identity_provider, is_system, password_hash, "
+                                      "properties->>'bsft_tenant_id', properties->>'bsft_group_id') FROM users "
+                                      "WHERE username = 'gwgroup'"),
+                        "f switch f acme sales");
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM gateway_logins WHERE cookies NOT LIKE 'sealed:%'"), "0");
+    assert_string_not_equal(env_psql(env, "SELECT count(*) FROM gateway_logins WHERE gateway = 'bwks'"), "0");
+    api_as(text(v, "access_token"));
+    v = api(env, 200, "GET", GROUP, NULL);
+    assert_string_equal(author(v), "gwgroup");
+    api(env, 403, "GET", "/api/v01/activities/1", NULL); /* no right of ours came with it */
+}
+
+static void refuses_others(void **state)
+{
+    struct val v;
+
+    (void)state;
+    sign_in(401, "gwgroup", "wrong", "");
+    v = sign_in(401, "gwsystem", "system-secret", ""); /* the extra rule */
+    assert_string_equal(text(v, "error"), text(sign_in(401, "nobody", "x", ""), "error"));
+    sign_in(401, "gwreseller", "reseller-secret", ""); /* no creation rule for him */
+    sign_in(401, "gwgroup", "group-secret", ",\"proxy\":\"elsewhere\"");
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM users WHERE username IN ('gwsystem', 'gwreseller', 'nobody')"), "0");
+    control("PUT", "{\"refuse_login\": true}");
+    sign_in(200, "admin", api_admin_password(), ""); /* local accounts stay ours */
+}
+
+static void ends_dead_sessions(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", "");
+    const char *refresh = text(v, "refresh_token"), *access = text(v, "access_token");
+
+    (void)state;
+    api_as(access);
+    api(env, 200, "GET", GROUP, NULL);
+    control("PUT", "{\"forget_sessions\": true}");
+    v = api(env, 401, "GET", GROUP, NULL);
+    assert_string_equal(text(v, "error"), "your Broadsoft session is over, sign in again");
+    api_as(refresh);
+    api(env, 401, "GET", "/api/v01/auth/access_token", NULL);
+    api_as(access);
+    api(env, 401, "GET", GROUP, NULL);
+    v = sign_in(200, "gwgroup", "group-secret", "");
+    api_as(text(v, "access_token"));
+    api(env, 200, "GET", GROUP, NULL);
+}
+
+static void forgets_at_logout(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", "");
+    const char *others = env_psql(env, "SELECT count(*) - 1 FROM gateway_logins");
+    unsigned char digest[64];
+    size_t n;
+
+    (void)state;
+    api_as(text(v, "access_token"));
+    api(env, 200, "GET", GROUP, NULL);
+    assert_true(crypto_digest("sha1", str_c(text(v, "refresh_token")), digest, &n));
+    api(env, 200, "GET",
+        arena_printf(env_arena(env), "/api/v01/auth/logout?sign=sha1:%s",
+                     str_cstr(env_arena(env), crypto_hex(env_arena(env), digest, n))),
+        NULL);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM gateway_logins"), others);
+    ENV_WAIT(env, 3000, status_of(GROUP) == 401);
+}
+
+/* An expired row is no session, whatever the gateway would say. */
+static void ends_idle_sessions(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", "");
+
+    (void)state;
+    env_psql(env, "UPDATE gateway_logins SET last_used_on = now() - interval '31 minutes'");
+    api_as(text(v, "access_token"));
+    v = api(env, 401, "GET", GROUP, NULL);
+    assert_string_equal(text(v, "error"), "your Broadsoft session is over, sign in again");
+}
+
+/* A removed entry does not turn its users into local ones; a revoked account stays out. */
+static void stays_with_the_user(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", "");
+
+    (void)state;
+    api_setup(NULL);
+    api_configure(env, "SSO", "[]");
+    api_as(text(v, "access_token"));
+    v = api(env, 200, "GET", GROUP, NULL);
+    assert_string_equal(author(v), "gwgroup");
+    (void)sso(NULL);
+    env_psql(env, "UPDATE users SET status = 'REVOKED' WHERE username = 'gwgroup'");
+    sign_in(401, "gwgroup", "group-secret", "");
+    env_psql(env, "UPDATE users SET status = 'ACTIVE' WHERE username = 'gwgroup'");
+    sign_in(200, "gwgroup", "group-secret", "");
+}
+
+/* ---- the platform ------------------------------------------------------------------------------------ */
+
+static void set_token_gateway(const struct peer *endpoint, const char *client)
+{
+    set_gateway(arena_printf(env_arena(env),
+                             ",\"auth\":\"oauth2\",\"login_url\":\"http://127.0.0.1:%d/token\",\"client_id\":\"%s\","
+                             "\"client_secret\":\"" CANARY "\"",
+                             peer_port(endpoint), client));
+}
+
+static void comes_with_a_token(void **state)
+{
+    static const struct peer_step steps[] = {
+        {.kind = PEER_ANSWER, .body = "{\"access_token\": \"old\", \"expires_in\": 3600}"},
+        {.kind = PEER_ANSWER, .body = "{\"access_token\": \"" CANARY "\", \"token_type\": \"Bearer\", \"refresh_token\": \"r2\"}"},
+        {.kind = PEER_ANSWER, .status = 400, .body = "{\"error\": \"invalid_client\"}"},
+    };
+    struct peer *endpoint = peer_new(steps, COUNT_OF(steps));
+    (void)state;
+    set_token_gateway(endpoint, "c");
+    /* the first token is refused; the second one is good for this call and those after it */
+    ENV_WAIT(env, 5000, status_of("/api/v01/p1/tenants/") == 200 && peer_requests(endpoint) > 0);
+    for (int i = 0; i < 3; i++)
+        api(env, 200, "GET", "/api/v01/p1/tenants/", NULL);
+    assert_int_equal(peer_requests(endpoint), 2);
+    assert_true(str_find(peer_request(endpoint, 1), STR("grant_type=client_credentials")) > 0);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM gateway_logins WHERE identity = 'system' AND gateway = 'bwks' "
+                                      "AND cookies LIKE 'sealed:%'"),
+                        "1");
+    set_token_gateway(endpoint, "other");
+    ENV_WAIT(env, 5000, answers("/api/v01/p1/tenants/", 502, "gateway bwks: token endpoint answered invalid_client"));
+    peer_free(endpoint);
+}
+
+static void keeps_secrets(void **state)
+{
+    const char *dump = env_pg_dump(env, env_db(env), (const char *const[]){"--data-only", NULL});
+
+    (void)state;
+    assert_null(strstr(env_log(env, "core.sock"), CANARY));
+    assert_null(strstr(env_log(env, "p1.sock"), CANARY));
+    assert_null(strstr(env_log(env, "core.sock"), "group-secret"));
+    assert_null(strstr(env_log(env, "p1.sock"), "group-secret"));
+    assert_null(strstr(dump, CANARY));
+    assert_null(strstr(dump, "group-secret"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SSO_TEST(signs_users_in),     SSO_TEST(refuses_others),      SSO_TEST(ends_dead_sessions), SSO_TEST(forgets_at_logout),
+        SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), API_TEST(comes_with_a_token), API_TEST(keeps_secrets),
+    };
+    int port;
+
+    env = env_start();
+    port = env_free_port(env);
+    gateway = arena_printf(env_arena(env), "http://127.0.0.1:%d", port);
+    env_spawn(env, "gateway",
+              (const char *const[]){env_program(env, "tests/standin_gateway"), arena_printf(env_arena(env), "-port=%d", port),
+                                    "-bearer=" CANARY, NULL},
+              NULL);
+    env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    env_nginx_start(env, "core.sock", "p1.sock");
+    ENV_WAIT(env, 5000, env_port_open(port));
+    api_admin(env);
+    set_gateway(",\"username\":\"gwsystem\",\"password\":\"system-secret\"");
+    env_app_start(env, "sluice-proxy", "p1.sock",
+                  (const char *const[]){"-workflows", "-proxy=/api/v01/p1:bwks", "-runMigration=false", NULL});
+    ENV_WAIT(env, 20000, status_of("/api/v01/p1/tenants/") == 200);
+    return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
+}
