@@ -255,7 +255,7 @@ static void drop_lock(struct gw_health *h)
 
     if (h->conn == NULL)
         return;
-    if (gw_status_unlock(h->conn, &e) != 0)
+    if (gw_status_unlock(h->conn, &e) != 0 && e.code != ERR_DB) /* a broken connection holds nothing */
         log_err(LOG_WARN_LEVEL, "gateway.checks", &e);
     db_put(h->db, h->conn);
     h->conn = NULL;

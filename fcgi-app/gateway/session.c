@@ -29,6 +29,8 @@ struct login {
     bool busy;
     int refused;                 /* logins refused in a row */
     int64_t wait_until_ms;
+    bool failed, unreachable; /* how the last one ended, for those who waited for it */
+    struct err why;
 };
 
 struct state {
@@ -172,6 +174,7 @@ static struct login *login_of(struct gw_sessions *s, const struct cfg_gateway *g
         l->who_hash = who_hash;
         l->refused = 0;
         l->wait_until_ms = 0;
+        l->failed = false;
     }
     return l;
 }
@@ -320,9 +323,12 @@ static int log_in(struct gw_sessions *s, const struct cfg_gateway *g, struct str
     return rc;
 }
 
-static void login_done(struct gw_sessions *s, struct login *l, bool ok, const struct gw_credential *c)
+static void login_done(struct gw_sessions *s, struct login *l, bool ok, const struct gw_credential *c, const struct err *e)
 {
     l->busy = false;
+    l->failed = !ok;
+    l->unreachable = c->unreachable;
+    l->why = *e;
     wipe(&l->refresh);
     l->refresh = heap_text(c->refresh);
     if (ok) {
@@ -356,7 +362,10 @@ static bool wait_idle(struct gw_sessions *s, const struct login *l)
 static int wait_turn(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct login **l,
                      struct gw_session *out, struct arena *a, struct err *e)
 {
+    bool waited;
+
     *l = login_of(s, g, url);
+    waited = (*l)->busy;
     if (!wait_idle(s, *l)) {
         err_set(e, ERR_TIMEOUT, "gateway %.*s: the login takes too long", STR_ARG(g->name));
         return -1;
@@ -364,6 +373,11 @@ static int wait_turn(struct gw_sessions *s, const struct cfg_gateway *g, struct 
     *l = login_of(s, g, url); /* the password may have changed meanwhile */
     if (take(s, *l, out, a))
         return 1;
+    if (waited && (*l)->failed) { /* not one after the other, each for as long */
+        out->unreachable = (*l)->unreachable;
+        *e = (*l)->why;
+        return -1;
+    }
     if (clock_mono_ms(s->clock) < (*l)->wait_until_ms) {
         err_set(e, ERR_BUSY, "gateway %.*s refused the system login, waiting before the next one", STR_ARG(g->name));
         return -1;
@@ -394,7 +408,7 @@ int gw_session(struct gw_sessions *s, const struct cfg_gateway *g, struct str ur
     ok = log_in(s, g, url, refresh, &c, a, e) == 0;
 
     pthread_mutex_lock(&s->lock);
-    login_done(s, l, ok, &c);
+    login_done(s, l, ok, &c, e);
     if (ok)
         use(l, out, a);
     pthread_mutex_unlock(&s->lock);
