@@ -81,7 +81,7 @@ static const struct header_row {
     {"condition", "IF_NONE_MATCH", "\"x\"", "if-none-match: \"x\"\r\n"},
     {"range", "RANGE", "bytes=0-1", "range: bytes=0-1\r\n"},
     {"own", "X_CUSTOM", "1", "x-custom: 1\r\n"},
-    {"named by connection", "X_HOP", "1", NULL},
+    {"named by connection", "X_HOP", "for-the-next-only", NULL},
 };
 
 enum { HEADERS_ROOM = 8 };
