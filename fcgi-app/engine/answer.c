@@ -118,6 +118,17 @@ static void keep_answer(struct run *r, struct val value)
     r->answer.kept = kept;
 }
 
+/* A number, or a text holding one; nothing leaves *code as it is. */
+static bool read_status(struct val status, int64_t *code)
+{
+    if (val_is_none(status))
+        return true;
+    if (val_is(status, VAL_INT))
+        *code = status.u.i;
+    return val_is(status, VAL_INT) ||
+           (val_is(status, VAL_STR) && str_to_int(str_trim(val_text(status)), code));
+}
+
 static void answer_value(struct run *r, struct val value)
 {
     struct val status = val_get(value, "status");
@@ -127,13 +138,7 @@ static void answer_value(struct run *r, struct val value)
         answer_error(r, "the answer of the workflow is not an object");
         return;
     }
-    if (val_is(status, VAL_INT))
-        code = status.u.i;
-    else if (val_is(status, VAL_STR) && !str_to_int(str_trim(val_text(status)), &code))
-        code = 0;
-    else if (!val_is_none(status) && !val_is(status, VAL_STR))
-        code = 0;
-    if (code < 100 || code > 599) {
+    if (!read_status(status, &code) || code < 100 || code > 599) {
         answer_error(r, "the status of the answer is not between 100 and 599");
         return;
     }

@@ -36,6 +36,7 @@ struct run {
     struct run *w_prev, *w_next; /* watched runs */
     struct answer answer;
     bool handled; /* blocked, but an error handler gave the answer */
+    bool broken;  /* an id could not be had: what memory holds is not to be stored */
 
     /* the lease; job_id 0: none */
     int64_t job_id, fence;

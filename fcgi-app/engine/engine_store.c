@@ -490,6 +490,10 @@ static int add_tree(struct run *r, struct instance *in, struct err *e)
 int store_collect(struct run *r, enum lease_end lease, struct err *e)
 {
     r->item = (struct writer_item){0};
+    if (r->broken) {
+        err_set(e, ERR_DB, "could not reach the database");
+        return -1;
+    }
     if (add_lease(r, lease, e) != 0)
         return -1;
     add_request(r);

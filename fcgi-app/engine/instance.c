@@ -128,8 +128,8 @@ void task_append(struct instance *in, struct task *t)
     if (in->n_tasks == in->cap_tasks) {
         uint32_t cap = in->cap_tasks > 0 ? in->cap_tasks * 2 : 8;
 
-        in->tasks = arena_grow(in->a, in->tasks, in->cap_tasks * sizeof *in->tasks,
-                               cap * sizeof *in->tasks);
+        in->tasks = arena_grow(in->a, in->tasks, in->cap_tasks * sizeof(struct task *),
+                               cap * sizeof(struct task *));
         in->cap_tasks = cap;
     }
     t->index = in->n_tasks;

@@ -200,7 +200,8 @@ int run_store(struct run *r, enum lease_end lease, struct err *e)
             err_set(e, ERR_CONFLICT,
                     "the lease of transaction %lld was lost: another process has it",
                     (long long)r->in->id);
-        if ((e->code != ERR_DB && e->code != ERR_BUSY) || r->en->jobs_stop)
+        if ((e->code != ERR_DB && e->code != ERR_BUSY && e->code != ERR_TIMEOUT) || r->broken ||
+            r->en->jobs_stop)
             return -1;
         usleep(STORE_RETRY_MS * 1000);
     }

@@ -5,6 +5,7 @@
 #include "engine/owner.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* The first line of a file; empty when it cannot be read. */
@@ -26,7 +27,6 @@ static size_t read_line(const char *path, char *out, size_t size)
 static unsigned long long started(long pid)
 {
     char path[64], stat[1024];
-    unsigned long long ticks = 0;
     const char *p;
 
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
@@ -35,9 +35,7 @@ static unsigned long long started(long pid)
     p = strrchr(stat, ')'); /* the name before may hold anything */
     for (int field = 2; p != NULL && field < 22; field++)
         p = strchr(p + 1, ' ');
-    if (p == NULL || sscanf(p, " %llu", &ticks) != 1)
-        return 0;
-    return ticks;
+    return p != NULL ? strtoull(p, NULL, 10) : 0;
 }
 
 /* "<boot>.<pid namespace>": where a process number means something; empty when unknown. */

@@ -223,12 +223,12 @@ static int read_body(struct reader *r, struct err *e)
     struct val fields = param_raw_data(r->raw, r->a);
     bool plain;
 
-    if (str_eq_c(format, "form"))
+    /* pairs without a format are what the create dialog leaves behind */
+    if (str_eq_c(format, "form") ||
+        (format.len == 0 && val_is(r->raw, VAL_LIST) && val_is(val_at(r->raw, 0), VAL_LIST)))
         dst->form = NODE_BODY_FORM;
     else if (str_eq_c(format, "multipart"))
         dst->form = NODE_BODY_MULTIPART;
-    else if (format.len == 0 && val_is(r->raw, VAL_LIST) && val_is(val_at(r->raw, 0), VAL_LIST))
-        dst->form = NODE_BODY_FORM; /* what the create dialog leaves behind */
     r->dyn->form = dst->form;
     if (dst->form == NODE_BODY_DEFAULT) {
         struct node_text t;

@@ -3,7 +3,12 @@
  */
 #include "engine/engine_int.h"
 
-enum { ARENA_CHUNK = 16 * 1024 };
+#include <unistd.h>
+
+enum {
+    ARENA_CHUNK = 16 * 1024,
+    ID_RETRY_MS = 500, /* the database is away: try again after */
+};
 
 /* Arenas are kept between runs: a run then allocates nothing. */
 static struct arena *arena_take(struct engine *en)
@@ -57,11 +62,23 @@ void run_free(struct run *r)
     arena_give(en, a); /* the run lives in it */
 }
 
+/*
+ * Without an id a task, a key or an error would be missing from what is stored.  Who holds a lease
+ * waits until the database is back; where somebody waits for the answer the run fails as a whole.
+ */
 static int next_id(void *ctx, int kind, int64_t *out, struct err *e)
 {
     struct run *r = ctx;
 
-    return ids_next(r->en->o.ids, (enum ids_kind)kind, out, e);
+    while (ids_next(r->en->o.ids, (enum ids_kind)kind, out, e) != 0) {
+        if (r->broken || r->job_id == 0 || r->en->jobs_stop ||
+            (e->code != ERR_DB && e->code != ERR_BUSY && e->code != ERR_TIMEOUT)) {
+            r->broken = true;
+            return -1;
+        }
+        usleep(ID_RETRY_MS * 1000);
+    }
+    return 0;
 }
 
 int run_workflow(struct engine *en, const struct cfg_activity *act, struct workflow **out,

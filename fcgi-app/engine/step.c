@@ -463,7 +463,7 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
     int n = 0;
 
     instance_tick(in);
-    until_us = in->now_us + LOOP_MS * 1000;
+    until_us = in->now_us + (int64_t)LOOP_MS * 1000;
     in->dirty = true;
     while (in->status == INSTANCE_ACTIVE) {
         const struct task *next;

@@ -14,22 +14,28 @@ struct cfg {
 
 enum { MAX_LENGTH = 1024, CLASSES = 4 };
 
-#define FLAG(member, help_text)                                                                    \
-    {                                                                                              \
-        .name = #member, .kind = PARAM_BOOL, .offset = offsetof(struct cfg, member),               \
-        .help = help_text                                                                          \
-    }
-
 static const struct param params[] = {
     {.name = "length",
      .kind = PARAM_INT,
      .offset = offsetof(struct cfg, length),
      .otherwise = "10",
      .help = "Number of characters, 10 when empty."},
-    FLAG(lowercase, "Use a to z."),
-    FLAG(uppercase, "Use A to Z."),
-    FLAG(digits, "Use 0 to 9."),
-    FLAG(special_chars, "Use !@#$%&*."),
+    {.name = "lowercase",
+     .kind = PARAM_BOOL,
+     .offset = offsetof(struct cfg, lowercase),
+     .help = "Use a to z."},
+    {.name = "uppercase",
+     .kind = PARAM_BOOL,
+     .offset = offsetof(struct cfg, uppercase),
+     .help = "Use A to Z."},
+    {.name = "digits",
+     .kind = PARAM_BOOL,
+     .offset = offsetof(struct cfg, digits),
+     .help = "Use 0 to 9."},
+    {.name = "special_chars",
+     .kind = PARAM_BOOL,
+     .offset = offsetof(struct cfg, special_chars),
+     .help = "Use !@#$%&*."},
     {.name = "output_context_key",
      .kind = PARAM_KEY,
      .offset = offsetof(struct cfg, output),
