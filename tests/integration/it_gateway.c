@@ -323,13 +323,22 @@ static void set_up(void **state)
     start_proxy();
 }
 
+/* In the middle of a check that gets no answer. */
 static void ends_cleanly(void **state)
 {
+    static const struct peer_step hang[] = {{.kind = PEER_HANG}};
+
     (void)state;
+    peer_script(watched, hang, 1);
+    ENV_WAIT(env, 10000, peer_requests(watched) > 0);
     assert_int_equal(env_kill(env, core, SIGTERM), 0);
+    peer_script(watched, hang, 1);
+    ENV_WAIT(env, 10000, peer_requests(watched) > 0); /* the proxy asks, now at the latest */
+    assert_int_equal(env_kill(env, proxy, SIGTERM), 0);
     assert_null(strstr(env_log(env, "core.sock"), "runtime error"));
     assert_null(strstr(env_log(env, "core.sock"), "AddressSanitizer"));
     assert_null(strstr(env_log(env, "p1.sock"), "runtime error"));
+    assert_null(strstr(env_log(env, "p1.sock"), "AddressSanitizer"));
 }
 
 int main(void)
