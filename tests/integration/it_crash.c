@@ -152,8 +152,8 @@ static const char *add_cell(struct graph *g, const char *from, int kind)
     } else {
         name = arena_printf(a, "timer%d", n);
         buf_addf(&g->cells,
-                 CELL("%s", "timer",
-                      "\"timeout\":\"1 second\",\"discard_idle_limit\":\"true\"", "\"ok\"") ",",
+                 CELL("%s", "timer", "\"timeout\":\"1 second\",\"discard_idle_limit\":\"true\"",
+                      "\"ok\"") ",",
                  name);
         add_fact(g, name, false, "", "", "");
     }
@@ -193,13 +193,12 @@ static void make_graph(int number)
     tail = add_cell(&g, "start.ok", 0);
     for (int i = 0; i < stages; i++)
         tail = i == 1 || random_below(&rng, 3) == 0 ? add_fork(&g, tail)
-                                                   : add_cell(&g, tail, random_below(&rng, 10));
+                                                    : add_cell(&g, tail, random_below(&rng, 10));
     add_line(&g, tail, "end");
     add_fact(&g, "start", false, "", "", "");
     add_fact(&g, "end", false, "", "", "");
-    id = api_activity(env, name,
-                      arena_printf(a, DEFINITION("%s", "%s"), buf_cstr(&g.cells),
-                                   buf_cstr(&g.lines)));
+    id = api_activity(
+        env, name, arena_printf(a, DEFINITION("%s", "%s"), buf_cstr(&g.cells), buf_cstr(&g.lines)));
     api_route(env, "post", arena_printf(a, "/%s", name), id, ",\"public\":true");
     (void)env_psql(env, arena_printf(a,
                                      "INSERT INTO proof.cells VALUES %s; "
@@ -240,8 +239,7 @@ static void *client_main(void *arg)
     struct arena *a = arena_new(0);
 
     for (int n = 0; n < l->per_client && !l->stop;) {
-        const char *uri =
-            arena_printf(a, "/api/v01/public/graph%d", random_below(&c->rng, GRAPHS));
+        const char *uri = arena_printf(a, "/api/v01/public/graph%d", random_below(&c->rng, GRAPHS));
         struct fcgi_request r = {
             .method = "POST", .uri = uri, .body = STR("{}"), .content_type = "application/json"};
         struct fcgi_answer got = fcgi_call(l->paths[random_below(&c->rng, CORES)], &r, a);
@@ -264,15 +262,16 @@ static void *client_main(void *arg)
 
 static void core_start(int i)
 {
-    cores[i] = env_app_start(env, "sluice-core", sockets[i], (const char *const[]){"-workflows", NULL});
+    cores[i] =
+        env_app_start(env, "sluice-core", sockets[i], (const char *const[]){"-workflows", NULL});
 }
 
 static void note_blow(int round, const char *what, int64_t from_us)
 {
-    (void)env_psql(env, arena_printf(env_arena(env),
-                                     "INSERT INTO proof.blows VALUES (%d, '%s', %lld, %lld)", round,
-                                     what, (long long)from_us,
-                                     (long long)clock_wall_us(&clock_system)));
+    (void)env_psql(env,
+                   arena_printf(env_arena(env),
+                                "INSERT INTO proof.blows VALUES (%d, '%s', %lld, %lld)", round,
+                                what, (long long)from_us, (long long)clock_wall_us(&clock_system)));
 }
 
 /* One core, or both before the first is started again. */
@@ -341,58 +340,82 @@ static const struct law {
     const char *name, *sql;
 } laws[] = {
     {"an acknowledged run was lost",
-     MINE SOME("id::text || ' ' || coalesce(status, 'gone')") "a.id, m.status FROM proof.acked a "
-     "LEFT JOIN mine m ON m.id = a.id AND m.guid = a.guid WHERE a.round = $R AND m.status IS "
-     "DISTINCT FROM 'CLOSED_IN_SUCCESS'" FEW},
+     MINE SOME(
+         "id::text || ' ' || coalesce(status, 'gone')") "a.id, m.status FROM proof.acked a "
+                                                        "LEFT JOIN mine m ON m.id = a.id AND "
+                                                        "m.guid = a.guid WHERE a.round = $R AND "
+                                                        "m.status IS "
+                                                        "DISTINCT FROM 'CLOSED_IN_SUCCESS'" FEW},
     {"a run did not end well",
      MINE SOME("id::text || ' ' || status") "id, status FROM mine WHERE status <> "
-     "'CLOSED_IN_SUCCESS'" FEW},
+                                            "'CLOSED_IN_SUCCESS'" FEW},
     {"the request does not say how the run ended",
      MINE SOME("id::text") "m.id FROM mine m LEFT JOIN requests r ON r.id = m.original_request_id "
-     "WHERE r.status IS DISTINCT FROM 'SUCCESS' OR r.instance_status IS DISTINCT FROM m.status" FEW},
+                           "WHERE r.status IS DISTINCT FROM 'SUCCESS' OR r.instance_status IS "
+                           "DISTINCT FROM m.status" FEW},
     {"a cell has not exactly one task, in OK",
-     MINE SOME("id::text || ' ' || cell || ' ' || n") "m.id, c.cell, count(t.id) AS n FROM mine m "
-     "JOIN proof.cells c ON c.activity = m.activity_id LEFT JOIN tasks t ON t.instance_id = m.id "
-     "AND t.cell_id = c.cell GROUP BY m.id, c.cell HAVING count(t.id) <> 1 OR bool_or(t.status <> "
-     "'OK')" FEW},
+     MINE SOME(
+         "id::text || ' ' || cell || ' ' || n") "m.id, c.cell, count(t.id) AS n FROM mine m "
+                                                "JOIN proof.cells c ON c.activity = m.activity_id "
+                                                "LEFT JOIN tasks t ON t.instance_id = m.id "
+                                                "AND t.cell_id = c.cell GROUP BY m.id, c.cell "
+                                                "HAVING count(t.id) <> 1 OR bool_or(t.status <> "
+                                                "'OK')" FEW},
     {"a task is of no cell",
      MINE SOME("id::text || ' ' || cell_id") "m.id, t.cell_id FROM mine m JOIN tasks t ON "
-     "t.instance_id = m.id LEFT JOIN proof.cells c ON c.activity = m.activity_id AND c.cell = "
-     "t.cell_id WHERE c.cell IS NULL" FEW},
-    {"the context is not as expected",
-     MINE SOME("id::text || ' ' || key || ' ' || coalesce(v, 'absent')") "m.id, c.key, x.value::text "
-     "AS v FROM mine m JOIN proof.cells c ON c.activity = m.activity_id AND c.key IS NOT NULL LEFT "
-     "JOIN contexts x ON x.instance_id = m.id AND x.key = c.key WHERE (x.value #>> c.path) IS "
-     "DISTINCT FROM c.want" FEW},
+                                             "t.instance_id = m.id LEFT JOIN proof.cells c ON "
+                                             "c.activity = m.activity_id AND c.cell = "
+                                             "t.cell_id WHERE c.cell IS NULL" FEW},
+    {"the context is not as expected", MINE SOME("id::text || ' ' || key || ' ' || coalesce(v, "
+                                                 "'absent')") "m.id, c.key, x.value::text "
+                                                              "AS v FROM mine m JOIN proof.cells c "
+                                                              "ON c.activity = m.activity_id AND "
+                                                              "c.key IS NOT NULL LEFT "
+                                                              "JOIN contexts x ON x.instance_id = "
+                                                              "m.id AND x.key = c.key WHERE "
+                                                              "(x.value #>> c.path) IS "
+                                                              "DISTINCT FROM c.want" FEW},
     {"a cell never called",
-     MINE SOME("id::text || ' ' || cell") "m.id, c.cell FROM mine m JOIN proof.cells c ON c.activity "
-     "= m.activity_id AND c.call WHERE NOT EXISTS (SELECT FROM made WHERE made.guid = m.guid AND "
-     "made.cell = c.cell)" FEW},
+     MINE SOME(
+         "id::text || ' ' || cell") "m.id, c.cell FROM mine m JOIN proof.cells c ON c.activity "
+                                    "= m.activity_id AND c.call WHERE NOT EXISTS (SELECT FROM made "
+                                    "WHERE made.guid = m.guid AND "
+                                    "made.cell = c.cell)" FEW},
     {"a call has no task",
-     MINE SOME("guid || ' ' || cell") "d.guid::text, d.cell FROM made d LEFT JOIN mine m ON m.guid = "
-     "d.guid LEFT JOIN tasks t ON t.instance_id = m.id AND t.cell_id = d.cell WHERE t.id IS NULL" FEW},
+     MINE SOME(
+         "guid || ' ' || cell") "d.guid::text, d.cell FROM made d LEFT JOIN mine m ON m.guid = "
+                                "d.guid LEFT JOIN tasks t ON t.instance_id = m.id AND t.cell_id = "
+                                "d.cell WHERE t.id IS NULL" FEW},
     {"a task calls with several keys, or several with one",
-     MINE SOME("key") "min(key) AS key FROM made GROUP BY guid, cell HAVING count(DISTINCT key) <> 1 "
-     "OR min(key) = '' UNION ALL SELECT key FROM made GROUP BY key HAVING count(DISTINCT (guid, "
-     "cell)) <> 1" FEW},
+     MINE SOME(
+         "key") "min(key) AS key FROM made GROUP BY guid, cell HAVING count(DISTINCT key) <> 1 "
+                "OR min(key) = '' UNION ALL SELECT key FROM made GROUP BY key HAVING "
+                "count(DISTINCT (guid, "
+                "cell)) <> 1" FEW},
     {"a completed task called again, and no core stood still",
      MINE SOME("guid || ' ' || cell") "d.guid::text, d.cell FROM made d JOIN mine m ON m.guid = "
-     "d.guid JOIN tasks t ON t.instance_id = m.id AND t.cell_id = d.cell WHERE d.at_us > extract("
-     "epoch FROM t.updated_on) * 1000000 AND NOT EXISTS (SELECT FROM proof.blows b WHERE b.round = "
-     "$R AND b.what = 'stop' AND d.at_us BETWEEN b.from_us AND b.to_us + $L)" FEW},
+                                      "d.guid JOIN tasks t ON t.instance_id = m.id AND t.cell_id = "
+                                      "d.cell WHERE d.at_us > extract("
+                                      "epoch FROM t.updated_on) * 1000000 AND NOT EXISTS (SELECT "
+                                      "FROM proof.blows b WHERE b.round = "
+                                      "$R AND b.what = 'stop' AND d.at_us BETWEEN b.from_us AND "
+                                      "b.to_us + $L)" FEW},
     {"a call was repeated, and nothing was struck in between",
      MINE SOME("guid || ' ' || cell") "r.guid::text, r.cell FROM (SELECT guid, cell, at_us, "
-     "lag(at_us) OVER (PARTITION BY guid, cell ORDER BY at_us) AS before_us FROM made) r WHERE "
-     "before_us IS NOT NULL AND NOT EXISTS (SELECT FROM proof.blows b WHERE b.round = $R AND "
-     "b.from_us <= r.at_us AND b.to_us + $L >= r.before_us)" FEW},
+                                      "lag(at_us) OVER (PARTITION BY guid, cell ORDER BY at_us) AS "
+                                      "before_us FROM made) r WHERE "
+                                      "before_us IS NOT NULL AND NOT EXISTS (SELECT FROM "
+                                      "proof.blows b WHERE b.round = $R AND "
+                                      "b.from_us <= r.at_us AND b.to_us + $L >= r.before_us)" FEW},
     {"a timer still waits",
-     MINE SOME("id::text") "t.id FROM timers t JOIN mine m ON m.id = t.instance_id WHERE t.status = "
-     "'WAIT'" FEW},
+     MINE SOME(
+         "id::text") "t.id FROM timers t JOIN mine m ON m.id = t.instance_id WHERE t.status = "
+                     "'WAIT'" FEW},
     {"a state was left behind",
      MINE SOME("id::text") "m.id FROM mine m JOIN instance_states s ON s.instance_id = m.id" FEW},
     {"a job was left behind",
      MINE SOME("id::text") "m.id FROM mine m JOIN jobs j ON j.kind = 'instance' AND j.ref_id = "
-     "m.id" FEW},
+                           "m.id" FEW},
 };
 
 static const char *filled(const char *sql, int round, int64_t start_us)
@@ -465,12 +488,25 @@ static void wait_closed(int round, int64_t start_us)
     const char *left = "";
 
     for (;;) {
-        left = env_psql(env, filled(SOME("id::text || ' ' || coalesce(state, 'no job') || ' ' || "
-                                         "coalesce(attempts, 0) || ' ' || coalesce(last_error, '')")
-                                    "i.id, j.state, j.attempts, j.last_error FROM instances i LEFT "
-                                    "JOIN jobs j ON j.ref_id = i.id AND j.kind = 'instance' WHERE "
-                                    "i.status = 'ACTIVE' AND i.created_on >= to_timestamp($S)" FEW,
-                                    round, start_us));
+        left = env_psql(
+            env,
+            filled(
+                SOME(
+                    "id::text || ' ' || coalesce(state, 'no job') || ' ' || "
+                    "coalesce(attempts, 0) || ' ' || coalesce(last_error, '')") "i.id, j.state, "
+                                                                                "j.attempts, "
+                                                                                "j.last_error FROM "
+                                                                                "instances i LEFT "
+                                                                                "JOIN jobs j ON "
+                                                                                "j.ref_id = i.id "
+                                                                                "AND j.kind = "
+                                                                                "'instance' WHERE "
+                                                                                "i.status = "
+                                                                                "'ACTIVE' AND "
+                                                                                "i.created_on >= "
+                                                                                "to_timestamp($"
+                                                                                "S)" FEW,
+                round, start_us));
         took = clock_mono_ms(&clock_system) - from;
         if (left[0] == '\0')
             break;
@@ -526,7 +562,8 @@ static bool acknowledged(int core)
     return read_ack(&load, &got, env_arena(env));
 }
 
-/* The core dies the moment its answer is read: the other one, or the next one, completes the run. */
+/* The core dies the moment its answer is read: the other one, or the next one, completes the run.
+ */
 static void answered_then_killed(void **state)
 {
     int64_t start_us = clock_wall_us(&clock_system);
@@ -589,14 +626,15 @@ static void survives_blows(void **state)
     for (int round = 1; round <= rounds; round++) {
         run_round(round);
         if (rounds > 10 || round == rounds)
-            fprintf(stderr,
-                    "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
-                    "times; %zu acknowledged, %zu not, %zu calls, %s of them repeats; closed within "
-                    "%lld ms at most\n",
-                    (unsigned long long)seed, round, total.kills, total.stops, total.pg_kills,
-                    total.acked, total.refused, total.calls,
-                    env_psql(env, "SELECT count(*) - count(DISTINCT key) FROM proof.calls"),
-                    (long long)total.slowest_ms);
+            fprintf(
+                stderr,
+                "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
+                "times; %zu acknowledged, %zu not, %zu calls, %s of them repeats; closed within "
+                "%lld ms at most\n",
+                (unsigned long long)seed, round, total.kills, total.stops, total.pg_kills,
+                total.acked, total.refused, total.calls,
+                env_psql(env, "SELECT count(*) - count(DISTINCT key) FROM proof.calls"),
+                (long long)total.slowest_ms);
     }
     assert_true(total.acked > 0);
     sound = true;

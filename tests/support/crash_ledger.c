@@ -110,9 +110,10 @@ static bool answer(struct conn *c, struct str request, size_t head_len)
     copy(call.cell, sizeof call.cell, member(body, STR("\"cell\":\"")));
     usleep((useconds_t)write_down(c->l, &call) * 1000);
     n = snprintf(json, sizeof json, "{\"cell\":\"%s\"}", call.cell);
-    n = snprintf(text, sizeof text,
-                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-                 n, json);
+    n = snprintf(
+        text, sizeof text,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", n,
+        json);
     return send(c->fd, text, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
