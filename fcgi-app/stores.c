@@ -21,5 +21,6 @@ const struct db_stmts *const stores[] = {
     &user_view_stmts,      &api_me_stmts,        &api_users_stmts,         &api_roles_stmts,
     &api_profiles_stmts,   &api_configuration_stmts, &api_weak_passwords_stmts, &api_audit_stmts,
     &api_user_callbacks_stmts, &gw_health_stmts, &gateway_logins_stmts, &login_gateway_stmts,
+    &password_gateway_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

@@ -12,6 +12,7 @@ enum {
 };
 
 static void send_upstream(struct call *c);
+static void send_own(struct call *c, int rc, struct err *e);
 
 static void finish_error(struct call *c, const struct err *e)
 {
@@ -49,15 +50,24 @@ static void to_worker(struct call *c, void (*fn)(struct http_req *r, void *arg))
         call_release(&held);
 }
 
-/* The gateway knows the user's session no more: his log-in ends too, so that the interface asks him to sign in. */
+/*
+ * The gateway knows the user's session no more.  Another process may have replaced it meanwhile (a changed password); else his
+ * log-in ends too, so that the interface asks him to sign in.
+ */
 static void end_own_login(struct http_req *r, void *arg)
 {
     struct call *c = arg;
-    struct str family = auth_family(&c->user);
+    struct str family = auth_family(&c->user), sent = c->session.headers[0].value;
     struct err e = {0};
 
-    (void)r;
     gw_logins_forget(c->proxy->logins, family);
+    if (!c->relogged &&
+        gw_logins_get(c->proxy->logins, c->cfg, family, c->gateway, &c->url, &c->session, r->a, &e) == 0 &&
+        !str_eq(sent, c->session.headers[0].value)) {
+        c->relogged = true;
+        send_own(c, 1, &e);
+        return;
+    }
     if (auth_end(c->proxy->app->auth, family, &e) != 0)
         log_err(LOG_WARN_LEVEL, "proxy.session_over", &e);
     (void)gw_logins_over(&e);

@@ -1,6 +1,7 @@
 /*
  * The signed-in user himself (http-api.md 5.3).
  */
+#include "api/login_gateway.h"
 #include "api/user_view.h"
 #include "base/json.h"
 
@@ -49,10 +50,14 @@ static int change_password(struct api_call *c, struct err *e)
 {
     struct str password;
     struct str old;
+    int rc;
 
     if (api_body_need(c, "password", 200, &password, e) != 0 ||
         api_body_need(c, "old_password", 200, &old, e) != 0)
         return -1;
+    rc = password_by_gateway(c, old, password, e);
+    if (rc != 0)
+        return rc > 0 ? 0 : -1;
     if (auth_password_confirm(c->api->auth, c->cfg, c->conn, c->user->id, old, e) != 0) {
         err_context(e, "old_password");
         return -1;

@@ -17,6 +17,13 @@
 MUST_CHECK int login_by_gateway(struct api_call *c, struct str username, struct str password, struct str proxy,
                                 struct auth_tokens *out, struct err *e);
 
-extern const struct db_stmts login_gateway_stmts;
+/*
+ * The caller changes his password where he signed in (password_gateway.c): 1 = done, his other log-ins ended; 0 = his password is
+ * ours; -1 with ERR_INVALID (wrong old one, refused by the gateway), ERR_UNAUTHORIZED (session over) or the gateway's failure.
+ * c->conn is given back and borrowed again.
+ */
+MUST_CHECK int password_by_gateway(struct api_call *c, struct str old, struct str password, struct err *e);
+
+extern const struct db_stmts login_gateway_stmts, password_gateway_stmts;
 
 #endif

@@ -84,6 +84,9 @@ MUST_CHECK int auth_refresh(struct auth *au, const struct cfg *cfg, struct str r
 MUST_CHECK int auth_logout(struct auth *au, struct str hex, struct err *e);
 /* End one log-in with all its tokens and gateway sessions (auth_family()). */
 MUST_CHECK int auth_end(struct auth *au, struct str family, struct err *e);
+/* End all log-ins of a user but `keep_family`: his password changed elsewhere. */
+MUST_CHECK int auth_end_others(struct auth *au, struct db_conn *c, int64_t user_id,
+                               struct str keep_family, struct err *e);
 /* PEM of the verifying key. */
 struct str auth_public_key(const struct cfg *cfg, struct arena *a);
 

@@ -219,6 +219,15 @@ int auth_end(struct auth *au, struct str family, struct err *e)
     return rc;
 }
 
+int auth_end_others(struct auth *au, struct db_conn *c, int64_t user_id, struct str keep_family,
+                    struct err *e)
+{
+    if (store_end_user(c, user_id, keep_family, clock_wall_us(au->clock), e) != 0)
+        return -1;
+    auth_forget(au);
+    return 0;
+}
+
 /* ---- renewing
  * ------------------------------------------------------------------------------------ */
 

@@ -186,6 +186,31 @@ static void stays_with_the_user(void **state)
     sign_in(200, "gwgroup", "group-secret", "");
 }
 
+/* His password is the gateway's; his other log-ins end with the old one. */
+static void changes_passwords(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", ""), other = sign_in(200, "gwgroup", "group-secret", "");
+    const char *me = "/api/v01/system/users/local";
+
+    (void)state;
+    env_psql(env, "UPDATE users SET need_password_change = true WHERE username = 'gwgroup'");
+    api_as(text(v, "access_token"));
+    ENV_WAIT(env, 3000, answers(GROUP, 403, "\"error_code\":1"));
+    v = api(env, 400, "PUT", me, "{\"old_password\":\"wrong\",\"password\":\"N3w.group-secret\"}");
+    assert_string_equal(text(v, "error"), "old_password: wrong password");
+    v = api(env, 400, "PUT", me, "{\"old_password\":\"group-secret\",\"password\":\"N3w.group-secret\"}");
+    assert_non_null(strstr(text(v, "error"), "password: gateway bwks answered 404")); /* not kept there yet */
+    env_psql(env, "UPDATE users SET need_password_change = false WHERE username = 'gwgroup'");
+    ENV_WAIT(env, 3000, status_of(GROUP) == 200);
+    api(env, 201, "POST", GROUP "admins/", "{\"userId\":\"gwgroup\"}");
+    env_psql(env, "UPDATE users SET need_password_change = true WHERE username = 'gwgroup'");
+    ENV_WAIT(env, 3000, answers(GROUP, 403, "\"error_code\":1"));
+    api(env, 200, "PUT", me, "{\"old_password\":\"group-secret\",\"password\":\"N3w.group-secret\"}");
+    ENV_WAIT(env, 3000, status_of(GROUP) == 200);
+    api_as(text(other, "access_token"));
+    ENV_WAIT(env, 3000, status_of(GROUP) == 401);
+}
+
 /* ---- the platform ------------------------------------------------------------------------------------ */
 
 static void set_token_gateway(const struct peer *endpoint, const char *client)
@@ -237,7 +262,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SSO_TEST(signs_users_in),     SSO_TEST(refuses_others),      SSO_TEST(ends_dead_sessions), SSO_TEST(forgets_at_logout),
-        SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), API_TEST(comes_with_a_token), API_TEST(keeps_secrets),
+        SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), SSO_TEST(changes_passwords),  API_TEST(comes_with_a_token),
+        API_TEST(keeps_secrets),
     };
     int port;
 
