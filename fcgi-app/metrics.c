@@ -117,7 +117,7 @@ static void *metrics_main(void *arg)
             continue;
         if (fds[1].revents != 0)
             return NULL;
-        fd = accept(m->listen_fd, NULL, NULL);
+        fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0) {
             answer(m, fd);
             close(fd);

@@ -24,6 +24,8 @@ static const char *count_of(const char *sql, int64_t id)
 #define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define RESPOND CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"{\\\"ok\\\": true}\"", "\"ok\"")
 #define CALL(url) CELL("call", "http_call", "\"method\":\"post\",\"url\":\"" url "\",\"body\":\"{}\"", "\"success\",\"error\"")
+#define HOLDER_CALL                                                                                                    \
+    CELL("call", "http_call", "\"session_holder\":\"peer\",\"method\":\"get\",\"url\":\"/x\"", "\"success\",\"error\"")
 
 static int status_of(const char *path)
 {
@@ -133,6 +135,29 @@ static void copes_with_upstreams(void **state)
     assert_int_equal(status_of("/api/v01/public/slow"), 200);
 }
 
+/* The timeout of a gateway ends a call that hangs. */
+static void gives_up_on_silence(void **state)
+{
+    static const struct peer_step hang[] = {{.kind = PEER_HANG}};
+    static const struct peer_step good[] = {{.kind = PEER_ANSWER, .body = "{}"}};
+    int64_t id = api_activity(env, "holder", DEFINITION(HOLDER_CALL "," RESPOND ",", LINE("start.ok", "call") ","
+                                                        LINE("call.success", "answer") "," LINE("answer.ok", "end")));
+    struct env_answer a;
+
+    (void)state;
+    api_configure(env, "gateways",
+                  arena_printf(env_arena(env), "{\"peer\":{\"url\":\"http://127.0.0.1:%d/\",\"timeout\":1}}", peer_port(peer)));
+    peer_script(peer, good, 1);
+    api_route(env, "get", "/holder", id, ",\"sync\":true,\"public\":true");
+    ENV_WAIT(env, 5000, status_of("/api/v01/public/holder") == 200);
+    peer_script(peer, hang, 1);
+    a = env_http(env, "GET", "/api/v01/public/holder", NULL, NULL);
+    assert_int_equal(a.status, 500);
+    if (strstr(a.body, "did not answer within 1 s") == NULL && strstr(a.body, "did not answer within 1000 ms") == NULL)
+        env_fail(env, "%s", a.body);
+    assert_int_equal(peer_requests(peer), 1);
+}
+
 /* ---- kill -9 ---------------------------------------------------------------------------------------------- */
 
 static bool closed(int64_t id)
@@ -229,6 +254,7 @@ static int run_proxy(const char *name, const char *mapping)
 static void names_the_gateways(void **state)
 {
     (void)state;
+    api_configure(env, "gateways", "{}");
     assert_int_equal(run_proxy("unknown", "/api/v01/p1:bwks"), 78);
     assert_non_null(strstr(env_log(env, "unknown"),
                            "gateway \"bwks\" of proxy /api/v01/p1 is not in the configuration (known: none)"));
@@ -268,7 +294,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(waits_for_the_database),  API_TEST(set_up),
         API_TEST(survives_the_database),   API_TEST(listens_again),
-        API_TEST(copes_with_upstreams),    API_TEST(completes_after_kill),
+        API_TEST(copes_with_upstreams),    API_TEST(gives_up_on_silence),
+        API_TEST(completes_after_kill),
         API_TEST(another_core_takes_over), API_TEST(finishes_what_is_in_flight),
         API_TEST(names_the_gateways),      API_TEST(tells_a_wrong_nginx),
         API_TEST(ends_cleanly),

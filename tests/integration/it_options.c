@@ -173,6 +173,24 @@ static void listens_on_a_port(void **state)
     assert_int_equal(env_kill(env, pid, SIGTERM), 0);
 }
 
+static void serves_measurements(void **state)
+{
+    int port = env_free_port(env);
+    const char *args[] = {"-metrics", arena_printf(env_arena(env), "-metricsPort=%d", port), NULL};
+    const char *vars[] = {arena_printf(env_arena(env), "DB=%s", env_db(env)), NULL};
+    pid_t pid = start("metrics", args, vars);
+    struct env_answer a;
+
+    (void)state;
+    ENV_WAIT(env, 20000, env_port_open(port));
+    a = env_http_at(env, "GET", arena_printf(env_arena(env), "http://127.0.0.1:%d/metrics", port), NULL, NULL);
+    assert_int_equal(a.status, 200);
+    assert_non_null(strstr(a.body, "apio_requests_total "));
+    assert_non_null(strstr(a.body, "apio_active_instances_total 0\n"));
+    assert_non_null(strstr(a.body, "sluice_database_up 1\n"));
+    assert_int_equal(env_kill(env, pid, SIGTERM), 0);
+}
+
 /* ---- refusals of the database -------------------------------------------------------------------------- */
 
 static void ends_when_refused(void **state)
@@ -262,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prints_help_and_version),   cmocka_unit_test(ignores_old_settings),
         cmocka_unit_test(starts_as_documented),      cmocka_unit_test(listens_on_a_port),
+        cmocka_unit_test(serves_measurements),
         cmocka_unit_test(ends_when_refused),         cmocka_unit_test(ends_without_database),
         cmocka_unit_test(proxy_needs_no_rights),     cmocka_unit_test(ends_for_a_newer_schema),
         cmocka_unit_test(creates_the_superuser_once),
