@@ -36,6 +36,7 @@ struct login {
 struct state {
     struct state *next;
     uint64_t name_hash;
+    uint64_t urls_hash; /* of the URLs `url` counts in */
     size_t url; /* 0 = main, then backups */
     int64_t left_main_ms;
     int64_t clock_ahead_s; /* of a hawk server, against ours */
@@ -120,6 +121,18 @@ void gw_sessions_free(struct gw_sessions *s)
 }
 
 /* With the lock held. */
+/* Other URLs than before: the main one is tried again at once. */
+static void check_urls(struct state *st, const struct cfg_gateway *g)
+{
+    uint64_t hash = str_hash(g->url);
+
+    for (size_t i = 0; i < g->n_backup_urls; i++)
+        hash = hash * 31 + str_hash(g->backup_urls[i]);
+    if (hash != st->urls_hash)
+        st->url = 0;
+    st->urls_hash = hash;
+}
+
 static struct state *state_of(struct gw_sessions *s, const struct cfg_gateway *g)
 {
     uint64_t hash = str_hash(g->name);
@@ -127,13 +140,16 @@ static struct state *state_of(struct gw_sessions *s, const struct cfg_gateway *g
 
     for (st = s->states; st != NULL; st = st->next)
         if (st->name_hash == hash)
-            return st;
-    st = calloc(1, sizeof *st);
-    if (st == NULL)
-        abort();
-    st->name_hash = hash;
-    st->next = s->states;
-    s->states = st;
+            break;
+    if (st == NULL) {
+        st = calloc(1, sizeof *st);
+        if (st == NULL)
+            abort();
+        st->name_hash = hash;
+        st->next = s->states;
+        s->states = st;
+    }
+    check_urls(st, g);
     return st;
 }
 
