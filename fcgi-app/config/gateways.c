@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "http/url.h"
 
+enum { CERT_WARN_DAYS = 30 };
+
 struct reading {
     struct cfg_gateway *g;
     struct val entry;
@@ -247,6 +249,16 @@ static int read_auth(const struct reading *r)
     return 0;
 }
 
+/* Said at each new document, saved or loaded, not at each reading of the same one. */
+static void warn_of_expiry(const struct reading *r)
+{
+    int64_t left_s = crypto_tls_expires_s(r->g->client_cert) - clock_wall_us(&clock_system) / 1000000;
+
+    if (!r->quiet && left_s < (int64_t)CERT_WARN_DAYS * 86400)
+        log_warn("config.gateway", "gateway=" LOG_Q " member=client_tls_cert why=\"%s\" days=%lld", r->g->name.p,
+                 left_s < 0 ? "expired" : "expires soon", (long long)(left_s / 86400));
+}
+
 static int read_tls(const struct reading *r)
 {
     struct cfg_gateway *g = r->g;
@@ -256,8 +268,10 @@ static int read_tls(const struct reading *r)
     g->client_key = secret_of(r, "client_tls_key");
     if (g->client_cert.len == 0 && g->client_key.len == 0)
         return 0;
-    if (crypto_tls_pair_check(g->client_cert, secret_text(g->client_key), &why) == 0)
+    if (crypto_tls_pair_check(g->client_cert, secret_text(g->client_key), &why) == 0) {
+        warn_of_expiry(r);
         return 0;
+    }
     g->client_cert = STR("");
     g->client_key = (struct secret){NULL, 0};
     return fault(r, "client_tls_key", &why);

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <time.h>
 
 /* An encrypted key must fail, not ask for a pass phrase on the terminal. */
 static int no_pass_phrase(char *buf, int size, int rwflag, void *arg)
@@ -61,4 +62,19 @@ out:
     BIO_free(key_bio);
     BIO_free(cert_bio);
     return rc;
+}
+
+int64_t crypto_tls_expires_s(struct str cert_pem)
+{
+    BIO *bio = cert_pem.len > 0 && cert_pem.len <= INT32_MAX ? BIO_new_mem_buf(cert_pem.p, (int)cert_pem.len) : NULL;
+    X509 *cert = bio != NULL ? PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL) : NULL;
+    int64_t end_s = 0;
+    struct tm end;
+
+    if (cert != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &end) == 1)
+        end_s = timegm(&end);
+    ERR_clear_error();
+    X509_free(cert);
+    BIO_free(bio);
+    return end_s;
 }

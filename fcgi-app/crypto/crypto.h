@@ -86,4 +86,7 @@ MUST_CHECK int jwt_verify(const struct jwt_key *const *keys, size_t n_keys, stru
  * belonging together; ERR_INVALID "TLS client key does not match the certificate". */
 MUST_CHECK int crypto_tls_pair_check(struct str cert_pem, struct str key_pem, struct err *e);
 
+/* When the first certificate of a PEM text ends, seconds since 1970; 0 when it cannot be read. */
+int64_t crypto_tls_expires_s(struct str cert_pem);
+
 #endif
