@@ -5,6 +5,8 @@
 #include "gateway/gw_http.h"
 #include "gateway/session.h"
 
+#include <pthread.h>
+
 #include "base/json.h"
 #include "support/cases.h"
 #include "support/peer.h"
@@ -272,6 +274,44 @@ static void renewed_within_the_call(void **state)
     stage_end(&t);
 }
 
+enum { CALLERS = 8 };
+
+static void *one_of_many(void *arg)
+{
+    struct stage *t = arg;
+    struct arena *a = arena_new(0);
+    struct gw_session s;
+    struct err e = {0};
+    int rc = gw_session(t->sessions, &t->g, t->g.url, &s, a, &e);
+    bool fine = rc == 0 && s.n_headers == 1 && str_eq_c(s.headers[0].value, "Bearer T1");
+
+    arena_free(a);
+    return fine ? t : NULL;
+}
+
+/* Who needs a token while somebody fetches one waits for that. */
+static void fetched_once(void **state)
+{
+    static const struct peer_step steps[] = {
+        {.kind = PEER_ANSWER, .body = "{\"access_token\": \"T1\"}", .delay_ms = 300},
+        {.kind = PEER_ANSWER, .body = "{\"access_token\": \"T2\"}"},
+    };
+    pthread_t threads[CALLERS];
+    struct stage t;
+    void *fine;
+
+    (void)state;
+    stage_start(&t, GW_AUTH_OAUTH2, steps, COUNT_OF(steps));
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, one_of_many, &t), 0);
+    for (size_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_join(threads[i], &fine), 0);
+        assert_non_null(fine);
+    }
+    assert_int_equal(peer_requests(t.peer), 1);
+    stage_end(&t);
+}
+
 /* ---- Oracle SBC, the gateway's own login, hawk ---------------------------------------------- */
 
 static const struct sbc_row {
@@ -410,6 +450,7 @@ int main(void)
         cmocka_unit_test(refreshed),     cmocka_unit_test(renewed_within_the_call),
         cmocka_unit_test(refused_twice), cmocka_unit_test(login_away),
         cmocka_unit_test(hawk_clock),    cmocka_unit_test(unknown_way),
+        cmocka_unit_test(fetched_once),
     };
     int failed;
 
