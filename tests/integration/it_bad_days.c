@@ -240,6 +240,37 @@ static void finishes_what_is_in_flight(void **state)
     ENV_WAIT(env, 20000, status_of("/api/v01/health") == 200);
 }
 
+/* More at once than -maxInFlight allows: refused at once, with a hint when to come again. */
+static void refuses_when_full(void **state)
+{
+    static const struct peer_step slow[] = {{.kind = PEER_ANSWER, .body = "{}", .delay_ms = 3000}};
+    pid_t small = env_app_start(env, "sluice-core", "small.sock", (const char *const[]){"-maxInFlight=1", NULL});
+    const char *path = env_path(env, "small.sock");
+    struct fcgi_request health = {.uri = "/api/v01/health"}, r = {.uri = "/api/v01/public/slow"};
+    struct fcgi_answer f;
+    struct buf out;
+    int fd;
+
+    (void)state;
+    ENV_WAIT(env, 20000, fcgi_call(path, &health, env_arena(env)).status == 200);
+    peer_script(peer, slow, 1);
+    buf_init(&out, 64 * KIB, env_arena(env));
+    fcgi_put_request(&out, &r);
+    fd = fcgi_connect(path);
+    assert_true(fcgi_send(fd, buf_str(&out)));
+    ENV_WAIT(env, 10000, peer_requests(peer) == 1);
+    r.uri = "/api/v01/public/plain";
+    f = fcgi_call(path, &r, env_arena(env));
+    assert_int_equal(f.status, 503);
+    assert_true(fcgi_header(&f, "Retry-After").len > 0);
+    assert_true(str_find(f.body, STR("\"error\"")) >= 0);
+    assert_true(fcgi_receive(fd, &f, env_arena(env), 20000));
+    assert_int_equal(f.status, 200);
+    close(fd);
+    ENV_WAIT(env, 5000, fcgi_call(path, &r, env_arena(env)).status == 200);
+    assert_int_equal(env_kill(env, small, SIGTERM), 0);
+}
+
 /* ---- wrong configuration ----------------------------------------------------------------------------------------- */
 
 static int run_proxy(const char *name, const char *mapping)
@@ -297,6 +328,7 @@ int main(void)
         API_TEST(copes_with_upstreams),    API_TEST(gives_up_on_silence),
         API_TEST(completes_after_kill),
         API_TEST(another_core_takes_over), API_TEST(finishes_what_is_in_flight),
+        API_TEST(refuses_when_full),
         API_TEST(names_the_gateways),      API_TEST(tells_a_wrong_nginx),
         API_TEST(ends_cleanly),
     };
