@@ -86,17 +86,17 @@ struct maintenance {
     pthread_t thread;
 };
 
-/* Months of the section `retention`; 0 = keep for ever.  Older documents call the default monthKept. */
-static int64_t months(const struct cfg *cfg, const char *name, int64_t otherwise)
+/* Months the history is kept, 0 = for ever; older documents call it monthKept. */
+static int64_t months(const struct cfg *cfg)
 {
-    struct val v = val_path(cfg->doc, "retention");
+    int64_t now = cfg_int(cfg, "retention.default");
 
-    return val_get_int(v, name, otherwise);
+    return now > 0 ? now : val_get_int(val_path(cfg->doc, "retention"), "monthKept", 0);
 }
 
 static int remove_months(struct db_conn *c, const struct cfg *cfg, int64_t keep, struct arena *a, struct err *e)
 {
-    bool keep_active = val_get_bool(val_path(cfg->doc, "retention"), "exclude_active", true);
+    bool keep_active = cfg_bool(cfg, "retention.exclude_active");
     PGresult *list = NULL, *res = NULL;
 
     if (keep <= 0)
@@ -134,9 +134,9 @@ static int clean(struct db_conn *c, const struct cfg *cfg, struct arena *a, stru
         db_rollback(c); /* another process is at it */
         return 0;
     }
-    if (remove_months(c, cfg, months(cfg, "default", months(cfg, "monthKept", 0)), a, e) != 0 ||
-        remove_batches(c, &stmt_remove_gets, months(cfg, "get_requests", 0), e) != 0 ||
-        remove_batches(c, &stmt_remove_scheduled, months(cfg, "scheduled_jobs", 0), e) != 0 ||
+    if (remove_months(c, cfg, months(cfg), a, e) != 0 ||
+        remove_batches(c, &stmt_remove_gets, cfg_int(cfg, "retention.get_requests"), e) != 0 ||
+        remove_batches(c, &stmt_remove_scheduled, cfg_int(cfg, "retention.scheduled_jobs"), e) != 0 ||
         db_exec(c, &stmt_remove_tokens, DB_NO_ARGS, NULL, e) != 0)
         return -1;
     return db_commit(c, e);
