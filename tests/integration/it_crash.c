@@ -23,6 +23,7 @@
 
 #include "base/json.h"
 #include "integration/env_api.h"
+#include "support/crash_laws.h"
 #include "support/crash_ledger.h"
 #include "support/fcgi_client.h"
 
@@ -301,10 +302,16 @@ static void stop_core(int round)
     total.stops++;
 }
 
+/* Half of the time a core has just begun and has asked for little yet. */
 static void kill_postgres(int round)
 {
-    int64_t from_us = clock_wall_us(&clock_system);
+    int64_t from_us;
 
+    if (random_below(&rng, 2) == 0) {
+        kill_cores(round);
+        usleep((useconds_t)random_below(&rng, 300) * 1000);
+    }
+    from_us = clock_wall_us(&clock_system);
     env_pg_stop(env);
     usleep((useconds_t)random_below(&rng, 500) * 1000);
     env_pg_start(env);
@@ -329,115 +336,9 @@ static void strike(int round, int n)
 
 /* ---- judging -------------------------------------------------------------------------------- */
 
-/* `mine` are the runs of the round, acknowledged or not; $R the round, $S its start. */
-#define MINE                                                                                       \
-    "WITH mine AS (SELECT * FROM instances WHERE created_on >= to_timestamp($S)), "                \
-    "made AS (SELECT * FROM proof.calls WHERE round = $R) "
-#define SOME(what) "SELECT coalesce(string_agg(" what ", '; '), '') FROM (SELECT "
-#define FEW " LIMIT 5) AS bad"
-
-static const struct law {
-    const char *name, *sql;
-} laws[] = {
-    {"an acknowledged run was lost",
-     MINE SOME(
-         "id::text || ' ' || coalesce(status, 'gone')") "a.id, m.status FROM proof.acked a "
-                                                        "LEFT JOIN mine m ON m.id = a.id AND "
-                                                        "m.guid = a.guid WHERE a.round = $R AND "
-                                                        "m.status IS "
-                                                        "DISTINCT FROM 'CLOSED_IN_SUCCESS'" FEW},
-    {"a run did not end well",
-     MINE SOME("id::text || ' ' || status") "id, status FROM mine WHERE status <> "
-                                            "'CLOSED_IN_SUCCESS'" FEW},
-    {"the request does not say how the run ended",
-     MINE SOME("id::text") "m.id FROM mine m LEFT JOIN requests r ON r.id = m.original_request_id "
-                           "WHERE r.status IS DISTINCT FROM 'SUCCESS' OR r.instance_status IS "
-                           "DISTINCT FROM m.status" FEW},
-    {"a cell has not exactly one task, in OK",
-     MINE SOME(
-         "id::text || ' ' || cell || ' ' || n") "m.id, c.cell, count(t.id) AS n FROM mine m "
-                                                "JOIN proof.cells c ON c.activity = m.activity_id "
-                                                "LEFT JOIN tasks t ON t.instance_id = m.id "
-                                                "AND t.cell_id = c.cell GROUP BY m.id, c.cell "
-                                                "HAVING count(t.id) <> 1 OR bool_or(t.status <> "
-                                                "'OK')" FEW},
-    {"a task is of no cell",
-     MINE SOME("id::text || ' ' || cell_id") "m.id, t.cell_id FROM mine m JOIN tasks t ON "
-                                             "t.instance_id = m.id LEFT JOIN proof.cells c ON "
-                                             "c.activity = m.activity_id AND c.cell = "
-                                             "t.cell_id WHERE c.cell IS NULL" FEW},
-    {"the context is not as expected", MINE SOME("id::text || ' ' || key || ' ' || coalesce(v, "
-                                                 "'absent')") "m.id, c.key, x.value::text "
-                                                              "AS v FROM mine m JOIN proof.cells c "
-                                                              "ON c.activity = m.activity_id AND "
-                                                              "c.key IS NOT NULL LEFT "
-                                                              "JOIN contexts x ON x.instance_id = "
-                                                              "m.id AND x.key = c.key WHERE "
-                                                              "(x.value #>> c.path) IS "
-                                                              "DISTINCT FROM c.want" FEW},
-    {"a cell never called",
-     MINE SOME(
-         "id::text || ' ' || cell") "m.id, c.cell FROM mine m JOIN proof.cells c ON c.activity "
-                                    "= m.activity_id AND c.call WHERE NOT EXISTS (SELECT FROM made "
-                                    "WHERE made.guid = m.guid AND "
-                                    "made.cell = c.cell)" FEW},
-    {"a call has no task",
-     MINE SOME(
-         "guid || ' ' || cell") "d.guid::text, d.cell FROM made d LEFT JOIN mine m ON m.guid = "
-                                "d.guid LEFT JOIN tasks t ON t.instance_id = m.id AND t.cell_id = "
-                                "d.cell WHERE t.id IS NULL" FEW},
-    {"a task calls with several keys, or several with one",
-     MINE SOME(
-         "key") "min(key) AS key FROM made GROUP BY guid, cell HAVING count(DISTINCT key) <> 1 "
-                "OR min(key) = '' UNION ALL SELECT key FROM made GROUP BY key HAVING "
-                "count(DISTINCT (guid, "
-                "cell)) <> 1" FEW},
-    {"a completed task called again, and no core stood still",
-     MINE SOME("guid || ' ' || cell") "d.guid::text, d.cell FROM made d JOIN mine m ON m.guid = "
-                                      "d.guid JOIN tasks t ON t.instance_id = m.id AND t.cell_id = "
-                                      "d.cell WHERE d.at_us > extract("
-                                      "epoch FROM t.updated_on) * 1000000 AND NOT EXISTS (SELECT "
-                                      "FROM proof.blows b WHERE b.round = "
-                                      "$R AND b.what = 'stop' AND d.at_us BETWEEN b.from_us AND "
-                                      "b.to_us + $L)" FEW},
-    {"a call was repeated, and nothing was struck in between",
-     MINE SOME("guid || ' ' || cell") "r.guid::text, r.cell FROM (SELECT guid, cell, at_us, "
-                                      "lag(at_us) OVER (PARTITION BY guid, cell ORDER BY at_us) AS "
-                                      "before_us FROM made) r WHERE "
-                                      "before_us IS NOT NULL AND NOT EXISTS (SELECT FROM "
-                                      "proof.blows b WHERE b.round = $R AND "
-                                      "b.from_us <= r.at_us AND b.to_us + $L >= r.before_us)" FEW},
-    {"a timer still waits",
-     MINE SOME(
-         "id::text") "t.id FROM timers t JOIN mine m ON m.id = t.instance_id WHERE t.status = "
-                     "'WAIT'" FEW},
-    {"a state was left behind",
-     MINE SOME("id::text") "m.id FROM mine m JOIN instance_states s ON s.instance_id = m.id" FEW},
-    {"a job was left behind",
-     MINE SOME("id::text") "m.id FROM mine m JOIN jobs j ON j.kind = 'instance' AND j.ref_id = "
-                           "m.id" FEW},
-};
-
-static const char *filled(const char *sql, int round, int64_t start_us)
+static const char *found(const struct crash_law *law, int round, int64_t start_us)
 {
-    struct buf b;
-
-    buf_init(&b, MIB, env_arena(env));
-    for (; *sql != '\0'; sql++) {
-        if (strncmp(sql, "$R", 2) == 0)
-            buf_add_int(&b, round);
-        else if (strncmp(sql, "$S", 2) == 0)
-            buf_addf(&b, "%lld.%06lld", (long long)(start_us / 1000000),
-                     (long long)(start_us % 1000000));
-        else if (strncmp(sql, "$L", 2) == 0)
-            buf_add_int(&b, SLACK_MS * 1000);
-        else {
-            buf_putc(&b, *sql);
-            continue;
-        }
-        sql++;
-    }
-    return buf_cstr(&b);
+    return env_psql(env, crash_law_sql(law, round, start_us, SLACK_MS * 1000, env_arena(env)));
 }
 
 static void hand_in(int round)
@@ -469,11 +370,11 @@ static void judge(int round, int64_t start_us)
 {
     bool bad = false;
 
-    for (size_t i = 0; i < COUNT_OF(laws); i++) {
-        const char *found = env_psql(env, filled(laws[i].sql, round, start_us));
+    for (size_t i = 0; i < crash_laws_n; i++) {
+        const char *breach = found(&crash_laws[i], round, start_us);
 
-        if (found[0] != '\0') {
-            fprintf(stderr, "round %d: %s: %s\n", round, laws[i].name, found);
+        if (breach[0] != '\0') {
+            fprintf(stderr, "round %d: %s: %s\n", round, crash_laws[i].name, breach);
             bad = true;
         }
     }
@@ -488,25 +389,7 @@ static void wait_closed(int round, int64_t start_us)
     const char *left = "";
 
     for (;;) {
-        left = env_psql(
-            env,
-            filled(
-                SOME(
-                    "id::text || ' ' || coalesce(state, 'no job') || ' ' || "
-                    "coalesce(attempts, 0) || ' ' || coalesce(last_error, '')") "i.id, j.state, "
-                                                                                "j.attempts, "
-                                                                                "j.last_error FROM "
-                                                                                "instances i LEFT "
-                                                                                "JOIN jobs j ON "
-                                                                                "j.ref_id = i.id "
-                                                                                "AND j.kind = "
-                                                                                "'instance' WHERE "
-                                                                                "i.status = "
-                                                                                "'ACTIVE' AND "
-                                                                                "i.created_on >= "
-                                                                                "to_timestamp($"
-                                                                                "S)" FEW,
-                round, start_us));
+        left = found(&crash_law_open, round, start_us);
         took = clock_mono_ms(&clock_system) - from;
         if (left[0] == '\0')
             break;

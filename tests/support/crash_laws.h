@@ -1,0 +1,33 @@
+/*
+ * What must hold after a round of blows: statements that find breaches.
+ *
+ * They read the tables of the engine and schema "proof", which it_crash makes:
+ *     cells   what each workflow holds, and which context key it must leave with which text
+ *     acked   what clients were answered
+ *     calls   the ledger
+ *     blows   what was struck, from when to when
+ * `mine` are the runs of the round, acknowledged or not, `made` its calls; $R stands for the round,
+ * $S for its start in seconds since 1970, $L for the microseconds that a blow may have an effect
+ * beyond its end.
+ */
+#ifndef SLUICE_TESTS_CRASH_LAWS_H
+#define SLUICE_TESTS_CRASH_LAWS_H
+
+#include "base/str.h"
+
+struct crash_law {
+    const char *name; /* of the breach */
+    const char *show; /* text of a row found */
+    const char *find; /* what follows SELECT */
+};
+
+extern const struct crash_law crash_laws[];
+extern const size_t crash_laws_n;
+/* Not a breach before everybody had time: runs of the round that are still open. */
+extern const struct crash_law crash_law_open;
+
+/* The statement, giving one text: the first breaches, "" when there are none. */
+const char *crash_law_sql(const struct crash_law *law, int round, int64_t start_us,
+                          int64_t slack_us, struct arena *a);
+
+#endif
