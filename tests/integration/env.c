@@ -267,6 +267,9 @@ pid_t env_spawn_opts(struct env *env, const struct spawn_opts *o)
         dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }
+    for (size_t i = 0; i < env->n_children; i++)
+        if (env->children[i].pid == pid)
+            env->children[i].pid = -1; /* it ended long ago: pids come round */
     *child_slot(env, o->name) = (struct child){.pid = pid, .name = arena_strdup(env->a, o->name)};
     return pid;
 }
