@@ -49,6 +49,7 @@ struct http1_body {
     bool done;
 };
 
+/* Begin with the body that a head announces. */
 void http1_body_start(struct http1_body *b, const struct http1_head *h);
 /*
  * Take the next piece of payload from *bytes, which is advanced.

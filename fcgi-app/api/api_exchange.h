@@ -12,6 +12,7 @@ struct exchange_options {
     struct str commit_label;
 };
 
+/* Read them; ERR_INVALID when a commit has no label. */
 MUST_CHECK int exchange_options(struct api_call *c, struct exchange_options *o, struct err *e);
 /* The export object of an activity; with_subs adds "sub_activities".  ERR_NOT_FOUND. */
 MUST_CHECK int exchange_export(struct api_call *c, struct str name, bool with_subs, struct val *out, struct err *e);

@@ -32,7 +32,9 @@ struct str auth_family(const struct principal *p);
 
 struct auth;
 
+/* Everything given outlives it. */
 struct auth *auth_new(struct db *db, struct cfg_store *cfg, struct clock *clock);
+/* Takes NULL. */
 void auth_free(struct auth *a);
 /* Forget cached principals: users, profiles or tokens changed. */
 void auth_forget(struct auth *a);

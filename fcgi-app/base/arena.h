@@ -83,13 +83,16 @@ static inline char *arena_bytes(struct arena *a, size_t n)
     return p;
 }
 
+/* The same, filled with zeros. */
 void *arena_zalloc(struct arena *a, size_t n) __attribute__((malloc, returns_nonnull));
 
 /* Grow `p` from `old` to `n` bytes: in place when it was the last allocation, else by a copy.  The
  * old pointer is dead afterwards.  NULL for `p` allocates; a smaller `n` gives the end back. */
 void *arena_grow(struct arena *a, void *p, size_t old, size_t n) __attribute__((returns_nonnull));
 
+/* A copy of n bytes. */
 void *arena_dup(struct arena *a, const void *p, size_t n) __attribute__((returns_nonnull));
+/* A copy of a C string. */
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
 /* The first `n` bytes of `p` with a NUL behind them. */
 char *arena_strndup(struct arena *a, const char *p, size_t n) __attribute__((returns_nonnull));

@@ -14,9 +14,13 @@ struct clock {
 
 extern struct clock clock_system;
 
+/* Microseconds since 1970, UTC; c says whose. */
 int64_t clock_wall_us(struct clock *c);
+/* The same in milliseconds. */
 int64_t clock_wall_ms(struct clock *c);
+/* Microseconds that never go back; for measuring and deadlines. */
 int64_t clock_mono_us(struct clock *c);
+/* The same in milliseconds. */
 int64_t clock_mono_ms(struct clock *c);
 
 /* "2021-02-19T21:20:04.389189Z": the timestamp form of the API (http-api.md 1.2), years 0..9999.

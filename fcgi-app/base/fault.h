@@ -11,6 +11,7 @@
 #include "base/base.h"
 
 #if defined(SLUICE_TEST_BUILD)
+/* What FAULT() asks: is this passage to fail? */
 bool fault_hit(const char *point);
 /* Fail the nth passage from now (1 = the next); 0 disarms. */
 void fault_arm(const char *point, unsigned nth);

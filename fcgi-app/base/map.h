@@ -20,6 +20,7 @@ struct map {
     struct arena *a;
 };
 
+/* An empty map; its table grows in `a`. */
 void map_init(struct map *m, struct arena *a);
 /* The key is not copied.  Replaces; returns the former value or NULL. */
 void *map_set(struct map *m, struct str key, void *value);

@@ -203,7 +203,9 @@ bool val_get_bool(struct val dict, const char *key, bool otherwise);
  * null, and containers equal only themselves. */
 enum { VAL_DEPTH_MAX = 1000 };
 
+/* bool(v): empty, zero, None and undefined are false. */
 bool val_truth(struct val v);
+/* a == b as Python compares: numbers by value over their types, containers item by item. */
 bool val_eq(struct val a, struct val b);
 enum { VAL_UNORDERED = 2 };
 /* Order as `<` needs it: *out is -1, 0, 1, or VAL_UNORDERED when a NaN makes every comparison

@@ -149,6 +149,7 @@ const struct cfg *cfg_get(struct cfg_store *s); /* counted; any thread, never bl
 void cfg_put(const struct cfg *c);              /* takes NULL */
 const struct cfg *cfg_ref(const struct cfg *c);
 
+/* The entry of `gateways` with this key, case-sensitive; NULL when there is none. */
 const struct cfg_gateway *cfg_gateway(const struct cfg *c, struct str name);
 /* By session_holder: first an entry whose session_holder is that, then one of that name. */
 const struct cfg_gateway *cfg_session_holder(const struct cfg *c, struct str holder);

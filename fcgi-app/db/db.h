@@ -117,8 +117,11 @@ MUST_CHECK int db_text(struct db_conn *c, const struct db_stmt *s, const struct 
 MUST_CHECK int db_query_sql(struct db_conn *c, const char *sql, const struct db_arg *args,
                             size_t n_args, PGresult **res, struct arena *a, struct err *e);
 
+/* Open a transaction on a borrowed connection; db_put() rolls back what was not committed. */
 MUST_CHECK int db_begin(struct db_conn *c, struct err *e);
+/* Commit it; ERR_DB when the connection was lost, then whether it was stored is unknown. */
 MUST_CHECK int db_commit(struct db_conn *c, struct err *e);
+/* Give it up; never fails. */
 void db_rollback(struct db_conn *c);
 
 /* Reading a result.  Slices point into it. */

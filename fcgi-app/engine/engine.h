@@ -146,6 +146,7 @@ MUST_CHECK int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_
 /* A context value as the API shows it: text, secrets as "********" (4.7). */
 struct str engine_context_shown(struct val v, bool sensitive, struct arena *a);
 
+/* The node types this engine runs, for checking definitions and the catalogue. */
 const struct node_table *engine_nodes(const struct engine *en);
 /* Sessions on gateways, shared with the proxy. */
 struct gw_sessions *engine_sessions(const struct engine *en);

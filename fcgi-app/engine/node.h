@@ -176,6 +176,7 @@ struct node_table {
     size_t n;
 };
 
+/* The type of that name (original_name of a cell), or NULL. */
 const struct node_type *node_table_find(const struct node_table *t, struct str name);
 
 /* ---- one execution -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #include "base/value.h"
 
+/* Equality of JSON: 1 == 1.0, but true is not 1. */
 bool json_equal(struct val a, struct val b);
 /* Equal values hash equally. */
 uint64_t json_hash(struct val v);

@@ -11,8 +11,11 @@
 
 struct gw_http;
 
+/* What nodes call through; both arguments outlive it. */
 struct gw_http *gw_http_new(struct http_client_pool *clients, struct gw_sessions *sessions);
+/* Takes NULL. */
 void gw_http_free(struct gw_http *h);
+/* The sessions it was made with. */
 struct gw_sessions *gw_http_sessions(struct gw_http *h);
 
 struct gw_call {

@@ -57,7 +57,9 @@ MUST_CHECK int gw_user_login_store(struct db_conn *c, const struct cfg *cfg, int
 
 struct gw_logins; /* opened logins of this process, bounded */
 
+/* The logins of users at their gateways, kept in `db`; both arguments outlive it. */
 struct gw_logins *gw_logins_new(struct db *db, struct clock *clock);
+/* Takes NULL. */
 void gw_logins_free(struct gw_logins *l);
 
 /*

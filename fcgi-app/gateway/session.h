@@ -13,7 +13,9 @@
 
 struct gw_sessions;
 
+/* No session yet; both arguments outlive it. */
 struct gw_sessions *gw_sessions_new(struct http_client_pool *clients, struct clock *clock);
+/* Forgets all sessions, wiping what is secret.  Takes NULL. */
 void gw_sessions_free(struct gw_sessions *s);
 
 /* The URL to call now (main or backup), living in the snapshot. */

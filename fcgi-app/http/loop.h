@@ -10,7 +10,9 @@ struct loop;
 struct loop_watch;
 struct loop_timer;
 
+/* A loop without a thread: whoever calls loop_run() lends his. */
 struct loop *loop_new(void);
+/* After loop_run() has returned; frees the slots.  Takes NULL. */
 void loop_free(struct loop *l);
 /* Runs until loop_stop(). */
 void loop_run(struct loop *l);

@@ -48,8 +48,11 @@ void http_server_handler(struct http_server *s, http_handler *handler, void *ctx
 struct http_server_stats {
     uint64_t requests, in_flight, connections, worker_queue, rejected;
 };
+/* Numbers for metrics; any thread. */
 struct http_server_stats http_server_stats(const struct http_server *s);
+/* Loop i of http_server_n_loops(). */
 struct loop *http_server_loop(struct http_server *s, int i);
+/* How many loops the server runs. */
 int http_server_n_loops(const struct http_server *s);
 /* Run fn(arg) on a worker outside any request; -1 when the queue is full. */
 MUST_CHECK int http_server_work(struct http_server *s, void (*fn)(void *arg), void *arg);

@@ -26,6 +26,7 @@ struct http_node {
 extern const char *const http_node_methods[];
 extern const char *const http_node_outputs[];
 
+/* The call all HTTP-like nodes make: render, call, trace, write the result, choose the output (3.3). */
 enum node_rc http_node_run(struct node_run *r, const struct http_node *c, struct err *e);
 
 /*

@@ -26,7 +26,9 @@ bool dt_is_delta(struct val v); /* a duration */
 const struct dt *dt_of(struct val v);
 int64_t dt_delta_us(struct val v);
 
+/* A timedelta of that many microseconds. */
 struct val dt_delta_new(struct arena *a, int64_t us);
+/* A date or date-time from local microseconds since 1970; zone NULL = naive. */
 struct val dt_new(struct arena *a, enum dt_kind kind, int64_t local_us, const struct zone *zone);
 /* The instant `utc_us` on the clock of `zone` (NULL = naive UTC). */
 struct val dt_at(struct arena *a, int64_t utc_us, const struct zone *zone);
