@@ -175,12 +175,21 @@ struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, 
     return out.over ? STR_NONE : buf_str(&out);
 }
 
-struct str policy_location(struct str location, const struct cfg_gateway *g, const struct policy_target *t,
-                           const struct proxy_map *m, struct arena *a)
+struct str policy_root(const struct cfg_gateway *g, struct arena *a)
 {
     struct err e = {0};
     struct url base;
-    struct str root, query, path;
+
+    if (url_parse(g->url, &base, a, &e) != 0)
+        return g->api_root;
+    return str_printf(a, "%.*s%.*s", STR_ARG(base.path), STR_ARG(g->api_root));
+}
+
+struct str policy_location(struct str location, const struct cfg_gateway *g, const struct policy_target *t,
+                           const struct proxy_map *m, struct arena *a)
+{
+    struct str root = policy_root(g, a), query, path;
+    struct err e = {0};
 
     if (str_starts(location, STR("//")))
         return STR_NONE;
@@ -193,9 +202,6 @@ struct str policy_location(struct str location, const struct cfg_gateway *g, con
     path = str_cut(&query, '?');
     if (url_canonical_path(path, &path, a, &e) != 0) /* dot segments would lead out of the prefix */
         return STR_NONE;
-    if (url_parse(g->url, &base, a, &e) != 0)
-        return STR_NONE;
-    root = str_printf(a, "%.*s%.*s", STR_ARG(base.path), STR_ARG(g->api_root));
     if (!str_starts(location, root) || (location.len > root.len && location.p[root.len] != '/'))
         return STR_NONE;
     return str_printf(a, "%.*s%.*s", STR_ARG(m->prefix), STR_ARG(str_slice(location, root.len, location.len)));

@@ -10,6 +10,9 @@
 #include "gateway/session.h"
 #include "http1.h"
 
+/* Path of the API on the gateway's server: the path of its URL and the API root, "/api/v1". */
+struct str policy_root(const struct cfg_gateway *g, struct arena *a);
+
 /* Where a request goes. */
 struct policy_target {
     struct str origin; /* "https://10.0.1.2:8443": scheme, host, port */

@@ -184,21 +184,69 @@ static bool serve_local(struct app *app, struct http_req *r, struct str path, co
     return true;
 }
 
-static void start(struct app *app, struct http_req *r, struct str path, struct mount *m)
+/* path: canonical, with the prefix; rest: raw, behind it. */
+static void start(struct app *app, struct http_req *r, struct str path, struct str rest, struct mount *m)
 {
     struct call *c = ARENA_NEW(r->a, struct call);
-    size_t prefix_len = m->map->prefix.len;
 
     c->proxy = app->extra;
     c->mount = m;
     c->r = r;
     c->path = path;
-    /* the prefix has no character that could be escaped, so the raw path starts with it too, unless it was escaped */
-    c->rest = str_starts(r->path, m->map->prefix) ? str_slice(r->path, prefix_len, r->path.len)
-                                                  : str_slice(path, prefix_len, path.len);
+    c->rest = rest;
     c->started_us = r->wall_us;
     c->cfg = cfg_get(app->cfg);
     identify(r, c);
+}
+
+/* The raw path behind `prefix`, which has no character that must be escaped: where it was, the canonical path serves. */
+static struct str raw_behind(const struct http_req *r, struct str path, struct str prefix)
+{
+    return str_starts(r->path, prefix) ? str_slice(r->path, prefix.len, r->path.len) : str_slice(path, prefix.len, path.len);
+}
+
+static struct str api_root_of(struct mount *m, struct arena *a)
+{
+    const struct cfg_gateway *g;
+    const struct cfg *good;
+    struct err e = {0};
+    struct str root = STR_NONE;
+
+    pthread_mutex_lock(&m->lock);
+    good = cfg_ref(m->good);
+    pthread_mutex_unlock(&m->lock);
+    if (proxy_map_resolve(good, m->map, &g, &e) == 0)
+        root = str_dup(a, policy_root(g, a));
+    cfg_put(good);
+    return root;
+}
+
+/*
+ * /api/v01/apio/sync + absolute gateway path: what older interfaces ask for (gateway-proxy.md 1.3).  It is the same call as
+ * under the prefix and is ruled and recorded as such; false: not served here.
+ */
+static bool serve_alias(struct app *app, struct http_req *r, struct str path)
+{
+    const struct str alias = STR("/api/v01/apio/sync");
+    struct proxy *p = app->extra;
+    struct mount *m = &p->mounts[0];
+    struct str prefix, root;
+    struct err e;
+
+    if ((!app->opts.proxy_sync && p->n_mounts != 1) || !str_starts(path, STR("/api/v01/apio/sync/")))
+        return false;
+    root = api_root_of(m, r->a);
+    prefix = str_printf(r->a, "%.*s%.*s/", STR_ARG(alias), STR_ARG(root));
+    if (root.p == NULL || !str_starts(path, prefix)) {
+        err_set(&e, ERR_NOT_FOUND, "\"%.*s\" is outside of the gateway's API", STR_ARG(path));
+        http_reply_error(r, &e);
+        return true;
+    }
+    prefix.len--; /* the slash belongs to what is behind */
+    start(app, r,
+          str_printf(r->a, "%.*s%.*s", STR_ARG(m->map->prefix), STR_ARG(str_slice(path, prefix.len, path.len))),
+          raw_behind(r, path, prefix), m);
+    return true;
 }
 
 void proxy_handle(struct http_req *r, void *ctx)
@@ -215,9 +263,11 @@ void proxy_handle(struct http_req *r, void *ctx)
     m = find_mount(app->extra, path);
     if (m != NULL) {
         if (!serve_local(app, r, path, m->map))
-            start(app, r, path, m);
+            start(app, r, path, raw_behind(r, path, m->map->prefix), m);
         return;
     }
+    if (serve_alias(app, r, path))
+        return;
     if (str_eq(path, STR("/api/v01/health"))) {
         api_serve(&app->api, r, path);
         return;

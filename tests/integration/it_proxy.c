@@ -286,6 +286,32 @@ static const char *make_user(const char *name, const char *rules)
     return token;
 }
 
+/* Older interfaces ask for the gateway's own paths; rules and history see the call under the prefix. */
+static void serves_the_old_alias(void **state)
+{
+    const char *some;
+    int64_t before;
+
+    (void)state;
+    assert_int_equal(get_status("/api/v01/apio/sync/api/v1/tenants/acme"), 200);
+    ENV_WAIT(env, 5000,
+             strcmp(env_psql(env, "SELECT url FROM requests WHERE gateway IS NOT NULL ORDER BY created_on DESC LIMIT 1"),
+                    "/api/v01/p1/tenants/acme") == 0);
+    some = make_user("aliasrules", "[{\"method\":\"get\",\"url\":\"/api/v01/p1/tenants/acme/*\",\"allowed\":true}]");
+    before = calls();
+    assert_int_equal(get_status("/api/v01/apio/sync/health"), 404);
+    assert_int_equal(get_status("/api/v01/apio/sync/api/v1x/tenants/"), 404);
+    assert_int_equal(calls(), before);
+    api_as(some);
+    ENV_WAIT(env, 3000, get_status("/api/v01/apio/sync/api/v1/tenants/acme/") == 200);
+    before = calls();
+    assert_int_equal(get_status("/api/v01/apio/sync/api/v1/tenants/globex/"), 403);
+    assert_int_equal(get_status("/api/v01/apio/sync/%61pi/v1/tenants/globex/"), 403);
+    api_as("");
+    assert_int_equal(get_status("/api/v01/apio/sync/api/v1/tenants/acme/"), 401);
+    assert_int_equal(calls(), before);
+}
+
 static void enforces_rules(void **state)
 {
     const char *none, *some;
@@ -595,7 +621,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PROXY_TEST(keeps_headers_apart),  PROXY_TEST(types_bodies_of_delete), PROXY_TEST(passes_answers_on),
-        PROXY_TEST(rewrites_redirects),   PROXY_TEST(renews_logins),          PROXY_TEST(enforces_rules),
+        PROXY_TEST(rewrites_redirects),   PROXY_TEST(renews_logins),          PROXY_TEST(enforces_rules),         PROXY_TEST(serves_the_old_alias),
         PROXY_TEST(overloads),            PROXY_TEST(replays),                PROXY_TEST(keeps_history),
         PROXY_TEST(finds_history),        PROXY_TEST(streams),                PROXY_TEST(survives_clients),
         PROXY_TEST(tells_broken_answers), PROXY_TEST(refuses_large_bodies),   PROXY_TEST(passes_large_bodies),
