@@ -196,6 +196,28 @@ out:
     return rc;
 }
 
+/* -dump: the bytecode, a line per instruction. */
+static int dump_file(const char *file)
+{
+    struct arena *a = arena_new(0);
+    struct tmpl *t = NULL;
+    struct str source;
+    struct err e = {0};
+    struct buf out;
+    int rc = CTL_FAILED;
+
+    buf_init(&out, 64 * MIB, a);
+    if (ctl_read(file, &source, a, &e) != 0 || tmpl_compile(&t, source, str_c(file), &tmpl_env_platform, &e) != 0) {
+        (void)ctl_fail("render", &e);
+    } else {
+        tmpl_dump(t, &out);
+        rc = fwrite(out.p, 1, out.len, stdout) == out.len ? CTL_OK : CTL_FAILED;
+    }
+    tmpl_unref(t);
+    arena_free(a);
+    return rc;
+}
+
 int ctl_render(int argc, char **argv)
 {
     const char *file = NULL;
@@ -203,6 +225,8 @@ int ctl_render(int argc, char **argv)
 
     if (argc == 2 && ctl_is_option(argv[1], "batch"))
         return ctl_batch(answer, NULL);
+    if (argc == 3 && ctl_is_option(argv[1], "dump"))
+        return dump_file(argv[2]);
     for (int i = 1; i < argc; i++) {
         if (ctl_is_option(argv[i], "context") && i + 1 < argc)
             context = argv[++i];
