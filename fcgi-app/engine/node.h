@@ -13,10 +13,12 @@
 #include "base/value.h"
 
 struct cfg;
+struct db_arg;
 struct gw_http;
 struct instance;
 struct task;
 struct tmpl;
+struct writer_stmt;
 
 /* ---- parameters ---------------------------------------------------------------------------- */
 
@@ -267,6 +269,44 @@ struct node_sub_result {
     int64_t instance_id;
 };
 bool node_sub_result(struct node_run *r, struct node_sub_result *out);
+
+/*
+ * Start the active version of a workflow as an instance of its own: any process runs it, under its
+ * own lease, beside this one (trigger_subworkflows).  It is stored with this task; when it closes,
+ * this task is signalled "child" with {"instance_id", "status", "end", "answer"}.
+ *
+ * Fails like node_sub_start.
+ */
+MUST_CHECK int node_child_launch(struct node_run *r, struct str workflow, struct val request,
+                                 struct str label, int64_t *id, struct err *e);
+
+/* ---- waiting for the outside ----------------------------------------------------------------- */
+
+/*
+ * A statement stored in the same transaction as this task: what somebody outside will answer to
+ * (a manual action, an expected call-back) must exist exactly when the task waits.  Arguments are
+ * copied.
+ */
+void node_store(struct node_run *r, const struct writer_stmt *s, const struct db_arg *args,
+                size_t n);
+
+/*
+ * Park until somebody signals this task (engine/signal.h), at the latest until a moment.
+ *
+ * until_us  0 = as long as it takes.
+ * Signals that came in while the task was not parked yet are kept and wake it at once, in order.
+ * Returns NODE_WAIT.
+ */
+enum node_rc node_wait_signal(struct node_run *r, int64_t until_us);
+
+/* In `wake`: what the task was signalled with; false when its time is over. */
+bool node_signalled(const struct node_run *r, struct str *kind, struct val *payload);
+
+/* Ids of the running instance and task, for rows that point at them. */
+int64_t node_instance_id(const struct node_run *r);
+int64_t node_instance_on_us(const struct node_run *r); /* creation time, names the partition */
+struct str node_instance_guid(const struct node_run *r);
+int64_t node_task_id(const struct node_run *r);
 
 /* False for a text that no column can hold: one with a NUL. */
 bool node_storable(struct str s);
