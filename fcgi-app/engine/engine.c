@@ -106,7 +106,7 @@ int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, 
     if (run_workflow(en, act, &wf, e) != 0 ||
         instance_new(&r->in, wf, &env, r->a, r->scratch, e) != 0)
         goto out;
-    r->in->kind = "run";
+    r->in->kind = s->kind != NULL ? s->kind : "run";
     r->in->request = val_copy(s->request, r->a);
     r->in->activity_id = act->id;
     r->in->version_id = act->version_id;
@@ -119,7 +119,11 @@ int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, 
         r->in->owner = str_dup(r->a, s->user->username);
         r->in->user = user_value(s->user, r->a);
     }
-    if (store_new(r, jobs_room(en), e) != 0 || writer_store(en->o.writer, &r->item, e) != 0)
+    if (store_new(r, jobs_room(en), e) != 0)
+        goto out;
+    if (s->also != NULL)
+        s->also(s->also_arg, &r->item, r->in->id, r->a);
+    if (writer_store(en->o.writer, &r->item, e) != 0)
         goto out;
     store_new_committed(r);
     *id = r->in->id;

@@ -87,10 +87,14 @@ struct engine_start {
     const struct principal *user; /* NULL: no owner */
     struct val request;           /* the whole variable `request` */
     struct str label;
+    const char *kind; /* of the instance ("schedule"...); NULL: "run" */
+    /* Rows to be stored together with the instance, all or nothing; may be NULL. */
+    void (*also)(void *arg, struct writer_item *item, int64_t instance_id, struct arena *a);
+    void *also_arg;
 };
 
-/* Store an asynchronous instance and have it run.  Workers only.  ERR_NOT_FOUND: no such activity,
- * or no active version. */
+/* Store an asynchronous instance and have it run.  May block.  ERR_NOT_FOUND: no such activity, or
+ * no active version; what a statement of `also` refuses fails the whole. */
 MUST_CHECK int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id,
                              char guid[37], struct err *e);
 
