@@ -7,55 +7,33 @@
  */
 #include "crypto/crypto.h"
 
-#include <openssl/evp.h>
+#include <openssl/crypto.h>
 
 #include "crypto/crypto_int.h"
 #include "crypto/seal_int.h"
 
 #define SEAL_TEXT_PREFIX "sealed:"
 
-enum { KIND_VALUE = 1, KIND_DOCUMENT = 2, KIND_KEY = 3, ALGORITHM_GCM = 1 };
-
-static struct str associated(const unsigned char head[SEAL_HEAD], const char *purpose,
-                             struct str item, struct arena *a)
+struct str seal_of_kind(unsigned char kind, uint32_t key_id, const unsigned char key[32],
+                        const unsigned char nonce[SEAL_NONCE], struct str plain,
+                        const char *purpose, struct str item, struct arena *a)
 {
-    size_t n_purpose = strlen(purpose);
-    char *p = arena_alloc(a, SEAL_HEAD + n_purpose + 1 + item.len);
+    unsigned char *out = arena_alloc(a, SEAL_HEAD + plain.len + SEAL_TAG);
+    struct str head = str_make((const char *)out, SEAL_HEAD);
 
-    memcpy(p, head, SEAL_HEAD);
-    memcpy(p + SEAL_HEAD, purpose, n_purpose);
-    p[SEAL_HEAD + n_purpose] = '\0';
-    if (item.len > 0)
-        memcpy(p + SEAL_HEAD + n_purpose + 1, item.p, item.len);
-    return str_make(p, SEAL_HEAD + n_purpose + 1 + item.len);
+    out[0] = kind;
+    out[1] = ALGORITHM_GCM;
+    seal_put_id(out + 2, key_id);
+    memcpy(out + 6, nonce, SEAL_NONCE);
+    gcm_seal(key, nonce, seal_associated(head, purpose, item, a), plain, out + SEAL_HEAD);
+    return str_make((const char *)out, SEAL_HEAD + plain.len + SEAL_TAG);
 }
 
 struct str seal_with_nonce(uint32_t key_id, const unsigned char key[32],
                            const unsigned char nonce[SEAL_NONCE], struct str plain,
                            const char *purpose, struct str item, struct arena *a)
 {
-    unsigned char *out = arena_alloc(a, SEAL_HEAD + plain.len + SEAL_TAG);
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    struct str aad;
-    int n = 0;
-
-    out[0] = KIND_VALUE;
-    out[1] = ALGORITHM_GCM;
-    for (unsigned i = 0; i < 4; i++)
-        out[2 + i] = (unsigned char)(key_id >> (24 - 8 * i));
-    memcpy(out + 6, nonce, SEAL_NONCE);
-    aad = associated(out, purpose, item, a);
-    if (plain.len > INT32_MAX || aad.len > INT32_MAX)
-        crypto_broken("seal: value too long");
-    if (ctx == NULL || EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) != 1 ||
-        EVP_EncryptUpdate(ctx, NULL, &n, (const unsigned char *)aad.p, (int)aad.len) != 1 ||
-        (plain.len > 0 && EVP_EncryptUpdate(ctx, out + SEAL_HEAD, &n,
-                                            (const unsigned char *)plain.p, (int)plain.len) != 1) ||
-        EVP_EncryptFinal_ex(ctx, out + SEAL_HEAD + plain.len, &n) != 1 ||
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, SEAL_TAG, out + SEAL_HEAD + plain.len) != 1)
-        crypto_broken("seal");
-    EVP_CIPHER_CTX_free(ctx);
-    return str_make((const char *)out, SEAL_HEAD + plain.len + SEAL_TAG);
+    return seal_of_kind(KIND_VALUE, key_id, key, nonce, plain, purpose, item, a);
 }
 
 struct str crypto_seal(uint32_t key_id, const unsigned char key[32], struct str plain,
@@ -67,44 +45,40 @@ struct str crypto_seal(uint32_t key_id, const unsigned char key[32], struct str 
     return seal_with_nonce(key_id, key, nonce, plain, purpose, item, a);
 }
 
+int open_of_kind(unsigned char kind, const unsigned char key[32], struct str sealed,
+                 const char *purpose, struct str item, struct secret *out, struct arena *a,
+                 struct err *e)
+{
+    const unsigned char *in = (const unsigned char *)sealed.p;
+    unsigned char *plain;
+    struct str head, rest;
+
+    if (sealed.len < SEAL_HEAD + SEAL_TAG || sealed.len > INT32_MAX || in[0] != kind ||
+        in[1] != ALGORITHM_GCM) {
+        err_set(e, ERR_CONFIG, "seal does not open");
+        err_detail(e, "not a seal of kind %u, %zu bytes", kind, sealed.len);
+        return -1;
+    }
+    head = str_slice(sealed, 0, SEAL_HEAD);
+    rest = str_slice(sealed, SEAL_HEAD, sealed.len);
+    plain = OPENSSL_malloc(rest.len);
+    if (plain == NULL)
+        crypto_broken("open");
+    if (!gcm_open(key, in + 6, seal_associated(head, purpose, item, a), rest, plain)) {
+        OPENSSL_free(plain);
+        err_set(e, ERR_CONFIG, "seal does not open");
+        err_detail(e, "purpose %s item %.*s", purpose, STR_ARG(item));
+        return -1;
+    }
+    *out = secret_new(a, plain, rest.len - SEAL_TAG);
+    OPENSSL_clear_free(plain, rest.len);
+    return 0;
+}
+
 int crypto_open(const unsigned char key[32], struct str sealed, const char *purpose,
                 struct str item, struct secret *out, struct arena *a, struct err *e)
 {
-    const unsigned char *in = (const unsigned char *)sealed.p;
-    EVP_CIPHER_CTX *ctx = NULL;
-    unsigned char *plain = NULL;
-    struct str aad;
-    size_t len;
-    int n = 0;
-    int rc = -1;
-
-    if (sealed.len < SEAL_HEAD + SEAL_TAG || sealed.len > INT32_MAX || in[0] != KIND_VALUE ||
-        in[1] != ALGORITHM_GCM) {
-        err_set(e, ERR_CONFIG, "seal does not open");
-        err_detail(e, "not a sealed value of %zu bytes", sealed.len);
-        return -1;
-    }
-    len = sealed.len - SEAL_HEAD - SEAL_TAG;
-    aad = associated(in, purpose, item, a);
-    ctx = EVP_CIPHER_CTX_new();
-    plain = OPENSSL_malloc(len + 1);
-    if (ctx == NULL || plain == NULL ||
-        EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, in + 6) != 1)
-        crypto_broken("open");
-    if (EVP_DecryptUpdate(ctx, NULL, &n, (const unsigned char *)aad.p, (int)aad.len) == 1 &&
-        (len == 0 || EVP_DecryptUpdate(ctx, plain, &n, in + SEAL_HEAD, (int)len) == 1) &&
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG,
-                            (void *)(uintptr_t)(in + SEAL_HEAD + len)) == 1 &&
-        EVP_DecryptFinal_ex(ctx, plain + len, &n) == 1) {
-        *out = secret_new(a, plain, len);
-        rc = 0;
-    } else {
-        err_set(e, ERR_CONFIG, "seal does not open");
-        err_detail(e, "purpose %s item %.*s", purpose, STR_ARG(item));
-    }
-    OPENSSL_clear_free(plain, len + 1);
-    EVP_CIPHER_CTX_free(ctx);
-    return rc;
+    return open_of_kind(KIND_VALUE, key, sealed, purpose, item, out, a, e);
 }
 
 int crypto_seal_key_id(struct str sealed, uint32_t *id, struct err *e)
