@@ -175,6 +175,11 @@ int node_set(struct node_run *r, const struct node_key *key, struct val v, struc
     return node_write(r, key, v, false, e);
 }
 
+struct val node_get(const struct node_run *r, struct str key)
+{
+    return context_value(r->inst, key);
+}
+
 int node_set_secret(struct node_run *r, const struct node_key *key, struct val v, struct err *e)
 {
     return node_write(r, key, v, true, e);

@@ -49,6 +49,8 @@ enum param_kind {
     PARAM_ACTIVITY, /* activity: rendered               -> struct str */
     PARAM_TASK,     /* task                             -> struct str */
     PARAM_TIMER,    /* timer                            -> struct str */
+    PARAM_ROLE,     /* user_role                        -> struct str */
+    PARAM_FORM,     /* jsonschema_form_fields: JSON text -> struct str */
     PARAM_KINDS
 };
 
@@ -211,6 +213,8 @@ bool node_linked(const struct node_run *r, struct str output);
  */
 MUST_CHECK int node_set(struct node_run *r, const struct node_key *key, struct val v,
                         struct err *e);
+/* The value of a context key, undefined when there is none; of the instance, not to be changed. */
+struct val node_get(const struct node_run *r, struct str key);
 /* As node_set, for what must be shown as "********". */
 MUST_CHECK int node_set_secret(struct node_run *r, const struct node_key *key, struct val v,
                                struct err *e);

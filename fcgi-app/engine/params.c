@@ -37,6 +37,8 @@ static const struct param_kind_info kinds[PARAM_KINDS] = {
     [PARAM_ACTIVITY] = {"activity", NULL, sizeof(struct str)},
     [PARAM_TASK] = {"task", NULL, sizeof(struct str)},
     [PARAM_TIMER] = {"timer", NULL, sizeof(struct str)},
+    [PARAM_ROLE] = {"user_role", NULL, sizeof(struct str)},
+    [PARAM_FORM] = {"jsonschema_form_fields", NULL, sizeof(struct str)},
 };
 
 const struct param_kind_info *param_kind_info(enum param_kind k)
