@@ -352,6 +352,7 @@ static int serve(struct app *app, const struct app_role *role, struct str uri, s
         .workers = (int)app->opts.workers,
         .max_in_flight = (int)app->opts.max_in_flight,
         .drain_ms = app->opts.drain_ms,
+        .trusted = app->opts.trusted_proxies,
         .stream_bodies = role->program == PROGRAM_PROXY,
     };
     int rc;

@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "template/literal.h"
 
-enum kind { BOOL, TEXT, PORT, INT, DURATION, MODE, PROXY, NAME, HOST };
+enum kind { BOOL, TEXT, PORT, INT, DURATION, MODE, PROXY, NAME, HOST, NETS };
 enum { CORE = PROGRAM_CORE, PROXY_ONLY = PROGRAM_PROXY, BOTH = PROGRAM_CORE | PROGRAM_PROXY };
 
 struct option_row {
@@ -171,6 +171,22 @@ static void set_duration(const struct option_row *row, struct str value, int64_t
                  STR_ARG(value));
 }
 
+static void add_nets(const struct option_row *row, struct str value, struct ip_nets *nets,
+                     struct buf *errors, struct arena *a)
+{
+    do {
+        struct str entry = str_trim(str_cut(&value, ','));
+
+        nets->items = arena_grow(a, nets->items, nets->n * sizeof *nets->items,
+                                 (nets->n + 1) * sizeof *nets->items);
+        if (ip_net_parse(entry, &nets->items[nets->n]))
+            nets->n++;
+        else
+            buf_addf(errors, "-%s: \"%.*s\" is not an address or network such as 10.0.0.0/8\n",
+                     row->name, STR_ARG(entry));
+    } while (value.len > 0);
+}
+
 /* Store `value` for the row; mistakes become lines of `errors`. */
 static void set_value(struct options *o, const struct option_row *row, struct str value, struct buf *errors,
                       struct arena *a)
@@ -219,6 +235,9 @@ static void set_value(struct options *o, const struct option_row *row, struct st
         break;
     case DURATION:
         set_duration(row, value, field, errors);
+        break;
+    case NETS:
+        add_nets(row, value, field, errors, a);
         break;
     case PROXY:
         if (proxy_maps_add(field, value, a, &e) != 0)
@@ -305,7 +324,7 @@ void options_help(enum program p, struct buf *out)
 {
     static const char *const value[] = {
         [BOOL] = "", [TEXT] = "=PATH", [PORT] = "=N", [INT] = "=N", [DURATION] = "=TIME",
-        [MODE] = "=MODE", [PROXY] = "=PREFIX:GATEWAY", [NAME] = "[=NAME]", [HOST] = "=ADDRESS"};
+        [MODE] = "=MODE", [PROXY] = "=PREFIX:GATEWAY", [NAME] = "[=NAME]", [HOST] = "=ADDRESS", [NETS] = "=NETWORKS"};
 
     buf_addf(out,
              "usage: DB=postgresql://user:password@host/database %s [options]\n\n"

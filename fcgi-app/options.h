@@ -7,6 +7,7 @@
 #ifndef SLUICE_OPTIONS_H
 #define SLUICE_OPTIONS_H
 
+#include "base/ip_net.h"
 #include "config/proxy_map.h"
 
 enum program { PROGRAM_CORE = 1, PROGRAM_PROXY = 2 };
@@ -29,6 +30,7 @@ struct options {
     int64_t workers;
     int64_t drain_ms;
     int64_t max_in_flight;
+    struct ip_nets trusted_proxies;
     bool proxy_sync;
     int64_t proxy_max_body;
     int64_t proxy_max_in_flight;

@@ -8,17 +8,12 @@
 #include <stdatomic.h>
 
 #include "auth/auth.h"
+#include "base/ip_net.h"
 
 enum { ACCESS_LIFE_S = 15 * 60, REFRESH_LIFE_S = 24 * 3600, FAMILY_LEN = 36 };
 
 /* ---- principals kept (cache.c)
  * ------------------------------------------------------------------- */
-
-/* An address or network of a whitelist, in network order; IPv4 as ::ffff:a.b.c.d. */
-struct ip_net {
-    unsigned char addr[16];
-    unsigned bits;
-};
 
 /* A caller as the database knew him; immutable, counted. */
 struct known {
@@ -53,10 +48,6 @@ void cache_release(struct cache *c);
 struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64_t epoch,
                          int64_t now_us);
 void cache_add(struct cache *c, struct known *k, uint64_t epoch, int64_t now_us);
-
-/* "10.0.0.0/8", "::1", "10.1.2.3" */
-bool ip_net_parse(struct str text, struct ip_net *out);
-bool ip_net_has(const struct ip_net *net, struct str ip);
 
 /* ---- tokens (token.c)
  * ---------------------------------------------------------------------------- */

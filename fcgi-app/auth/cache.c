@@ -7,7 +7,6 @@
  */
 #include "auth/auth_int.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 
 struct known *known_new(void)
@@ -91,54 +90,4 @@ void cache_add(struct cache *c, struct known *k, uint64_t epoch, int64_t now_us)
     set[place] = (struct slot){k, ++s->tick};
     pthread_mutex_unlock(&s->lock);
     known_unref(out);
-}
-
-/* ---- whitelists ---------------------------------------------------------------------------------
- */
-
-/* 16 bytes; *bits is the length of the address inside them (32 or 128). */
-static bool ip_parse(struct str text, unsigned char out[16], unsigned *bits)
-{
-    char buf[INET6_ADDRSTRLEN];
-
-    if (text.len == 0 || text.len >= sizeof buf)
-        return false;
-    memcpy(buf, text.p, text.len);
-    buf[text.len] = '\0';
-    memset(out, 0, 16);
-    if (inet_pton(AF_INET, buf, out + 12) == 1) {
-        out[10] = out[11] = 0xff;
-        *bits = 32;
-        return true;
-    }
-    *bits = 128;
-    return inet_pton(AF_INET6, buf, out) == 1;
-}
-
-bool ip_net_parse(struct str text, struct ip_net *out)
-{
-    struct str rest = text;
-    struct str ip = str_cut(&rest, '/');
-    unsigned bits;
-    int64_t n;
-
-    if (!ip_parse(ip, out->addr, &bits))
-        return false;
-    n = bits;
-    if (ip.len < text.len && (!str_to_int(rest, &n) || n < 0 || n > (int64_t)bits))
-        return false;
-    out->bits = (unsigned)n + (128 - bits);
-    return true;
-}
-
-bool ip_net_has(const struct ip_net *net, struct str ip)
-{
-    unsigned char addr[16];
-    unsigned bits;
-    unsigned whole = net->bits / 8;
-    unsigned rest = net->bits % 8;
-
-    if (!ip_parse(ip, addr, &bits) || memcmp(addr, net->addr, whole) != 0)
-        return false;
-    return rest == 0 || ((addr[whole] ^ net->addr[whole]) >> (8 - rest)) == 0;
 }

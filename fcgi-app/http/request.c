@@ -194,6 +194,9 @@ int request_build(struct conn *c)
     r->content_type = g.type;
     r->content_length = (uint64_t)length;
     r->remote_addr = g.addr;
+    if (c->home->server->o.trusted.n > 0)
+        r->remote_addr = ip_client(&c->home->server->o.trusted, g.addr,
+                                   http_req_header(r, "x-forwarded-for"));
     r->scheme = g.scheme;
     if (r->scheme.len == 0)
         r->scheme = g.https.len > 0 && !str_eq_c(g.https, "off") ? STR("https") : STR("http");

@@ -39,7 +39,7 @@ struct http_req {
     struct str path;        /* its raw path */
     struct str query;       /* without '?', empty when absent */
     struct str content_type;
-    struct str remote_addr; /* the client as nginx saw it (real_ip already applied there) */
+    struct str remote_addr; /* the client as nginx saw it, or behind trusted proxies: ip_client() */
     struct str scheme;      /* "http" or "https" */
     uint64_t content_length;
     struct str body;   /* complete when !body_pending */

@@ -8,6 +8,7 @@
 #ifndef SLUICE_HTTP_SERVER_H
 #define SLUICE_HTTP_SERVER_H
 
+#include "base/ip_net.h"
 #include "http/request.h"
 
 typedef void http_handler(struct http_req *r, void *ctx);
@@ -23,6 +24,7 @@ struct http_server_opts {
     bool stream_bodies; /* hand over bodies above LIMIT_BODY_INLINE unread (r->body_pending) instead
                            of reading them on a worker first */
     int64_t drain_ms;   /* how long a stop waits for what is in flight, 0 = 30 s */
+    struct ip_nets trusted; /* peers whose X-Forwarded-For counts; borrowed */
 };
 
 struct http_server;

@@ -66,6 +66,10 @@ static const struct bad_row {
     {"mode", PROGRAM_CORE, "-socketMode=888", "-socketMode: expected octal permissions such as 0660, got \"888\"\n"},
     {"mode empty", PROGRAM_CORE, "-socketMode=", "-socketMode: expected octal permissions such as 0660, got \"\"\n"},
     {"number", PROGRAM_CORE, "-threads=two", "-threads: expected a number, got \"two\"\n"},
+    {"network", PROGRAM_CORE, "-trustedProxies=10.0.0.1,here",
+     "-trustedProxies: \"here\" is not an address or network such as 10.0.0.0/8\n"},
+    {"network empty", PROGRAM_CORE, "-trustedProxies=",
+     "-trustedProxies: \"\" is not an address or network such as 10.0.0.0/8\n"},
     {"secret", PROGRAM_CORE, "-DB=postgresql://u:hunter2@h/d",
      "unknown option -DB (the database address is the environment variable DB)\n"},
     {"secret as a word", PROGRAM_CORE, "-password hunter2",
@@ -119,6 +123,23 @@ static void takes(const struct good_row *r)
     assert_int_equal(o.workflows, r->workflows);
     assert_int_equal(o.cleanup, r->cleanup);
     assert_int_equal(o.run_migration, r->migrate);
+    arena_free(a);
+}
+
+static void gathers_networks(void **state)
+{
+    struct arena *a = arena_new(0);
+    struct options o;
+    struct buf errors;
+
+    (void)state;
+    assert_int_equal(parse("-trustedProxies=10.0.0.0/8,::1 -trustedProxies 192.0.2.7", PROGRAM_PROXY, &o,
+                           &errors, a),
+                     -1); /* no -proxy */
+    assert_int_equal(o.trusted_proxies.n, 3);
+    assert_true(ip_nets_have(&o.trusted_proxies, STR("10.9.9.9")));
+    assert_true(ip_nets_have(&o.trusted_proxies, STR("192.0.2.7")));
+    assert_false(ip_nets_have(&o.trusted_proxies, STR("192.0.2.8")));
     arena_free(a);
 }
 
@@ -207,7 +228,7 @@ static void helps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_defaults),
+        cmocka_unit_test(has_defaults), cmocka_unit_test(gathers_networks),
         cmocka_unit_test(takes_values),
         cmocka_unit_test(names_the_superuser),
         cmocka_unit_test(helps),

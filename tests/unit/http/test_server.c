@@ -45,6 +45,24 @@ static void a_request_in_full(void **state)
     assert_string_equal(str_cstr(a, fcgi_header(&r, "status")), "200 OK");
 }
 
+static void behind_proxies(void **state)
+{
+    static const char *const params[] = {"HTTP_X_FORWARDED_FOR=1.1.1.1, 198.51.100.1", NULL};
+    struct fcgi_request ask = {.method = "GET", .uri = "/tell", .params = params};
+    struct ip_net front;
+    struct fixture f;
+    struct fcgi_answer r;
+
+    (void)state;
+    assert_true(ip_net_parse(STR("192.0.2.0/24"), &front));
+    r = fcgi_call(shared.path, &ask, a);
+    assert_true(str_find(r.body, STR("addr=192.0.2.7\n")) >= 0);
+    start(&f, (struct http_server_opts){.trusted = {&front, 1}});
+    r = fcgi_call(f.path, &ask, a);
+    assert_true(str_find(r.body, STR("addr=198.51.100.1\n")) >= 0);
+    finish(&f);
+}
+
 static const struct id_row {
     const char *name;
     const char *given;
@@ -499,6 +517,7 @@ int main(void)
         cmocka_unit_test(large_answer),      cmocka_unit_test(streams),
         cmocka_unit_test(back_pressure),     cmocka_unit_test(client_leaves_in_the_middle),
         cmocka_unit_test(aborted_answer),    cmocka_unit_test(many_at_once),
+        cmocka_unit_test(behind_proxies),
     };
     int failed;
 
