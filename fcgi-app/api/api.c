@@ -3,8 +3,10 @@
  */
 #include "api/api.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
+#include "api/route_tree.h"
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -16,79 +18,21 @@ static const struct api_route routes[] = {
 #undef ROUTE
 };
 
-static struct str next_segment(struct str *rest)
+/* Planted once, for good. */
+static const struct route_tree *tree;
+
+static void plant(void)
 {
-    return str_cut(rest, '/');
+    tree = route_tree_new(routes, COUNT_OF(routes), arena_new(0));
 }
 
-static bool is_placeholder(struct str segment)
-{
-    return segment.len > 2 && segment.p[0] == '{';
-}
-
-/* Does `path` fit the pattern?  *rank grows with literal segments further left, so literals win. */
-static bool fits(const char *pattern, struct str path, struct str params[API_PARAMS_MAX], unsigned *rank)
-{
-    struct str p = str_c(pattern), rest = path;
-    size_t n_params = 0;
-
-    *rank = 0;
-    if (rest.len > 1 && rest.p[rest.len - 1] == '/')
-        rest.len--;
-    while (p.len > 0) {
-        struct str want = next_segment(&p), got;
-
-        if (rest.len == 0)
-            return false;
-        got = next_segment(&rest);
-        *rank <<= 1;
-        if (is_placeholder(want) && got.len > 0 && n_params < API_PARAMS_MAX) {
-            params[n_params++] = got;
-        } else if (want.len > 1 && want.p[want.len - 1] == '*') {
-            /* "login_*": one segment starting with that */
-            if (!str_starts(got, str_slice(want, 0, want.len - 1)))
-                return false;
-            params[n_params++] = got;
-            *rank |= 1;
-        } else if (str_eq(want, got)) {
-            *rank |= 1;
-        } else {
-            return false;
-        }
-    }
-    return rest.len == 0;
-}
-
-static unsigned methods_of(enum http_method m)
-{
-    return 1u << (unsigned)(m == HTTP_HEAD ? HTTP_GET : m);
-}
-
-/* The row for method and path, or NULL with the methods the path does have. */
 static const struct api_route *find(enum http_method method, struct str path, struct str params[API_PARAMS_MAX],
                                     unsigned *allowed)
 {
-    const struct api_route *best = NULL;
-    struct str tried[API_PARAMS_MAX] = {{0}};
-    unsigned best_rank = 0, rank, allowed_rank = 0;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    *allowed = 0;
-    for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!fits(routes[i].path, path, tried, &rank))
-            continue;
-        if (*allowed == 0 || rank > allowed_rank) {
-            *allowed = 0;
-            allowed_rank = rank;
-        }
-        if (rank == allowed_rank)
-            *allowed |= methods_of(routes[i].method);
-        if (methods_of(routes[i].method) == methods_of(method) && (best == NULL || rank > best_rank)) {
-            best = &routes[i];
-            best_rank = rank;
-            memcpy(params, tried, sizeof tried);
-        }
-    }
-    return best;
+    pthread_once(&once, plant);
+    return route_tree_find(tree, method, path, params, allowed);
 }
 
 bool api_knows(struct str path)
@@ -217,7 +161,7 @@ static void method_not_allowed(struct http_req *r, unsigned allowed)
     size_t len = 0;
     struct err e;
 
-    if (allowed & methods_of(HTTP_GET))
+    if (allowed & (1u << HTTP_GET))
         allowed |= 1u << HTTP_HEAD;
     for (unsigned i = 0; i < COUNT_OF(names); i++) {
         if ((allowed & (1u << i)) != 0)
