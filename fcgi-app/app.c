@@ -160,6 +160,7 @@ static void on_change(void *arg, const char *topic)
     /* profiles stand in the snapshot but belong to "users" */
     if ((strcmp(topic, "config") == 0 ? cfg_store_reload(app->cfg, &e) : cfg_store_poll(app->cfg, &e)) != 0)
         log_err(LOG_ERROR_LEVEL, "config.rejected", &e);
+    schedule_wake(app->schedule);
     auth_forget(app->auth);
 }
 
@@ -279,6 +280,8 @@ static int build(struct boot *b, struct err *e)
     keep = gw_store_keep(app->gw_store);
     gw_sessions_keep(engine_sessions(app->engine), &keep);
     build_api(app);
+    if (app->opts.workflows)
+        app->schedule = schedule_new(app->db, app->cfg, app->engine);
     app->listener = listener_new(app->db, CONFIG_POLL_MS, on_change, app);
     app->maintenance = maintenance_new(app->db, app->cfg, app->opts.cleanup);
     app->health = gw_health_new(app->db, app->cfg, app->clients, engine_sessions(app->engine));
@@ -319,6 +322,7 @@ static void teardown(struct app *app, const struct app_role *role)
     gw_health_free(app->health);
     maintenance_free(app->maintenance);
     listener_free(app->listener);
+    schedule_free(app->schedule);
     writer_free(app->writer);
     engine_free(app->engine);
     gw_store_free(app->gw_store);

@@ -9,6 +9,7 @@
 #define SLUICE_APP_H
 
 #include "api/api.h"
+#include "engine/schedule.h"
 #include "gateway/logins.h"
 #include "options.h"
 
@@ -28,6 +29,7 @@ struct app {
     struct engine *engine;
     struct gw_store *gw_store;
     struct api api;
+    struct schedule *schedule; /* with -workflows */
     struct maintenance *maintenance;
     struct gw_health *health;
     struct metrics *metrics;

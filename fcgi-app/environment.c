@@ -7,6 +7,7 @@
 #include "app.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "template/zone.h"
 
 static const char *const legacy_names[] = {
     "APIO_CONFIG_FILE", "host", "port", "db", "proxy_login_url", "proxy_url", "proxy_username",
@@ -50,12 +51,23 @@ static int database_text(struct str *out, struct err *e)
     return -1;
 }
 
+/* A zone for schedules other than the document's (workflow-engine.md 5.2). */
+static int check_zone(struct arena *a, struct err *e)
+{
+    const char *zone = getenv("APIO_TIMEZONE");
+
+    if (zone == NULL || zone[0] == '\0' || zone_open(str_c(zone), a) != NULL)
+        return 0;
+    err_set(e, ERR_USAGE, "APIO_TIMEZONE: there is no time zone \"%s\"", zone);
+    return -1;
+}
+
 int app_environment(struct str *uri, struct str *shown, struct arena *a, struct err *e)
 {
     struct str text;
     struct buf warnings;
 
-    if (database_text(&text, e) != 0)
+    if (database_text(&text, e) != 0 || check_zone(a, e) != 0)
         return -1;
     report(legacy_names, COUNT_OF(legacy_names), LOG_WARN_LEVEL, "environment.ignored",
            "settings are in the database; only DB is read");

@@ -8,6 +8,7 @@
 #include "api/user_view.h"
 #include "auth/auth.h"
 #include "engine/engine.h"
+#include "engine/schedule.h"
 #include "gateway/health.h"
 #include "gateway/logins.h"
 #include "maintenance.h"
@@ -21,6 +22,6 @@ const struct db_stmts *const stores[] = {
     &user_view_stmts,      &api_me_stmts,        &api_users_stmts,         &api_roles_stmts,
     &api_profiles_stmts,   &api_configuration_stmts, &api_weak_passwords_stmts, &api_audit_stmts,
     &api_user_callbacks_stmts, &gw_health_stmts, &gateway_logins_stmts, &login_gateway_stmts,
-    &password_gateway_stmts,
+    &password_gateway_stmts, &schedule_stmts, &api_cron_stmts, &api_timers_stmts, &api_startup_events_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

@@ -5,6 +5,7 @@
 #include "api/user_view.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "template/zone.h"
 
 static const struct db_stmt stmt_current = {
     "api_configuration_current",
@@ -231,11 +232,24 @@ out:
     return rc;
 }
 
+/* Schedules and templates would run by another clock than the one meant. */
+static int check_zone(struct api_call *c, struct err *e)
+{
+    struct str zone = val_get_text(c->body, "timezone", STR(""));
+
+    if (zone.len == 0 || zone_open(zone, c->a) != NULL)
+        return 0;
+    err_set(e, ERR_INVALID, "timezone: there is no time zone \"%.*s\"", STR_ARG(str_slice(zone, 0, 100)));
+    return -1;
+}
+
 int configuration_put(struct api_call *c, struct err *e)
 {
     struct err why = {0};
     int64_t id = 0;
 
+    if (check_zone(c, e) != 0)
+        return -1;
     if (db_begin(c->conn, e) != 0)
         return -1;
     if (store(c, &id, e) != 0) {

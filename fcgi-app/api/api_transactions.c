@@ -472,12 +472,3 @@ int transaction_sub_requests(struct api_call *c, struct err *e)
 {
     return answer_subs(c, &stmt_sub_requests, "requests", e);
 }
-
-/* ---- named triggers ---------------------------------------------------------------------------------------- */
-
-int startup_events_list(struct api_call *c, struct err *e)
-{
-    (void)e;
-    c->text = STR("{\"events\":[]}"); /* this platform has none: the panel of the interface hides (5.1.7) */
-    return 0;
-}

@@ -114,7 +114,7 @@ struct cfg {
     int64_t config_id;
     struct val doc;    /* the document with secrets opened: for code */
     struct val masked; /* with "********": for templates (`settings`) and the API */
-    struct str timezone;
+    struct str timezone; /* APIO_TIMEZONE of the environment, else the document's */
     const struct cfg_gateway *gateways;
     size_t n_gateways;
     const struct cfg_route *routes;

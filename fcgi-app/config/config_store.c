@@ -222,6 +222,7 @@ static int read_document(struct db_conn *c, const struct cfg_box *last, struct c
     struct arena *a = b->c.a;
     PGresult *res = NULL;
     struct val stored;
+    const char *zone = getenv("APIO_TIMEZONE");
     int rc = -1;
 
     if (db_query(c, &stmt_document, DB_NO_ARGS, &res, e) != 0)
@@ -237,7 +238,7 @@ static int read_document(struct db_conn *c, const struct cfg_box *last, struct c
         cfg_document_open(&b->c, stored, &b->c.doc, a, e) != 0)
         goto out;
     b->c.masked = cfg_document_masked(stored, a);
-    b->c.timezone = cfg_text(&b->c, "timezone");
+    b->c.timezone = zone != NULL && zone[0] != '\0' ? str_c(zone) : cfg_text(&b->c, "timezone");
     gateways_read(b);
     proxy_names_read(b);
     rc = 0;

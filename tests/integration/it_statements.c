@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "db/ids.h"
 #include "db/migrate.h"
-#include "engine/engine.h"
+#include "engine/schedule.h"
 #include "integration/env.h"
 #include "stores.h"
 
@@ -69,11 +69,10 @@ static Oid array_type(char letter)
     return 0;
 }
 
-static void writer_statements(void **state)
+static void prepare_all(const struct writer_stmt *const *stmts, size_t n_stmts)
 {
-    (void)state;
-    for (size_t i = 0; i < engine_writer_stmts_n; i++) {
-        const struct writer_stmt *s = engine_writer_stmts[i];
+    for (size_t i = 0; i < n_stmts; i++) {
+        const struct writer_stmt *s = stmts[i];
         Oid types[DB_PARAMS_MAX];
         size_t n = strlen(s->types);
 
@@ -82,6 +81,13 @@ static void writer_statements(void **state)
             types[k] = array_type(s->types[k]);
         prepare("writer", s->name, s->sql, (int)n, types);
     }
+}
+
+static void writer_statements(void **state)
+{
+    (void)state;
+    prepare_all(engine_writer_stmts, engine_writer_stmts_n);
+    prepare_all(schedule_writer_stmts, schedule_writer_stmts_n);
 }
 
 int main(void)
