@@ -7,6 +7,7 @@
 #include "api/login_gateway.h"
 #include "api/user_view.h"
 #include "auth/auth.h"
+#include "engine/documents.h"
 #include "engine/engine.h"
 #include "engine/schedule.h"
 #include "gateway/health.h"
@@ -15,7 +16,7 @@
 #include "metrics.h"
 
 const struct db_stmts *const stores[] = {
-    &config_stmts,         &auth_stmts,          &engine_stmts,            &maintenance_stmts,
+    &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
     &metrics_stmts,        &api_help_stmts,      &api_health_stmts,        &api_activities_stmts,
     &api_versions_stmts,   &api_exchange_stmts,  &api_custom_routes_stmts, &api_templates_stmts,
     &api_requests_stmts,  &api_transactions_stmts,

@@ -24,20 +24,20 @@ struct cfg_store;
 struct engine;
 struct node_run;
 
-#define LIMIT_DOCUMENT (20 * MIB)  /* bytes of one document */
-#define LIMIT_DOCUMENT_NAME 255    /* characters */
-#define LIMIT_DOCUMENT_TEXT 1000   /* characters of a description or MIME type */
+#define LIMIT_DOCUMENT (20 * MIB) /* bytes of one document */
+#define LIMIT_DOCUMENT_NAME 255   /* characters */
+#define LIMIT_DOCUMENT_TEXT 1000  /* characters of a description or MIME type */
 
-struct documents;    /* the service: database, keys */
-struct doc_writer;   /* one document being written */
-struct doc_reader;   /* one document being read */
+struct documents;  /* the service: database, keys */
+struct doc_writer; /* one document being written */
+struct doc_reader; /* one document being read */
 
 /* What is known of a stored document; texts live in the arena of the call. */
 struct document {
     int64_t id;
     int64_t instance_id;
     struct str name, description, mime_type, created_by;
-    int64_t size; /* bytes of the plain content */
+    int64_t size; /* bytes of the plain content; doc_open(): -1 when only reading it tells */
     int64_t created_us;
 };
 
@@ -45,6 +45,7 @@ struct document {
 struct doc_new {
     int64_t instance_id;
     int64_t instance_us;   /* creation time of the instance, names the partition */
+    struct str instance_on; /* the same as text, when that is at hand: then it counts */
     struct str name;       /* required: no control characters, no '/', not "." or ".." */
     struct str description;
     struct str mime_type;  /* empty: application/octet-stream */
@@ -66,6 +67,8 @@ struct documents *engine_documents(struct engine *en);
  */
 MUST_CHECK int doc_create(struct documents *d, const struct doc_new *n, struct doc_writer **out,
                           struct err *e);
+/* Description and author known only while writing: a form may name them behind the file.  Copied. */
+void doc_describe(struct doc_writer *w, struct str description, struct str created_by);
 /* The next bytes; ERR_LIMIT "document \"x\" is larger than 20 MB". */
 MUST_CHECK int doc_write(struct doc_writer *w, const void *p, size_t n, struct err *e);
 /* Store it, replacing one of the same name; *id may be NULL.  The writer is gone afterwards,
@@ -139,9 +142,6 @@ MUST_CHECK int node_document_read(struct node_run *r, struct str name, struct do
  */
 bool node_document_reference(struct str value, struct str *name);
 
-/* ---- upkeep (sluicectl keys, import) --------------------------------------------------------- */
-
-/* Kinds of content for documents_store.c's callers that move sealed bytes: see keys in ctl/. */
 extern const struct db_stmts documents_stmts;
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "engine/documents.h"
 #include "gateway/gw_http.h"
 
 enum { WORKFLOWS_MAX = 512 };
@@ -36,6 +37,7 @@ struct engine *engine_new(const struct engine_opts *o)
     en->workflows = wf_cache_new(&en->nodes, o->templates, WORKFLOWS_MAX);
     en->sessions = gw_sessions_new(o->clients, en->clock);
     en->http = gw_http_new(o->clients, en->sessions);
+    en->documents = documents_new(o->db, o->cfg);
     owner_name(en->owner);
     pthread_mutex_init(&en->pool_lock, NULL);
     pthread_mutex_init(&en->watch_lock, NULL);
@@ -64,6 +66,7 @@ void engine_free(struct engine *en)
     wf_cache_free(en->workflows);
     gw_http_free(en->http);
     gw_sessions_free(en->sessions);
+    documents_free(en->documents);
     pthread_mutex_destroy(&en->pool_lock);
     pthread_mutex_destroy(&en->watch_lock);
     pthread_mutex_destroy(&en->jobs_lock);

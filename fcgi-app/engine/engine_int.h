@@ -54,6 +54,7 @@ struct engine {
     struct wf_cache *workflows;
     struct gw_sessions *sessions;
     struct gw_http *http;
+    struct documents *documents;
     char owner[OWNER_MAX]; /* lease_owner */
 
     pthread_mutex_t pool_lock;

@@ -15,6 +15,7 @@
 #include "engine/workflow.h"
 
 struct clock;
+struct documents;
 struct instance;
 
 /* What surrounds a run; borrowed. */
@@ -22,6 +23,7 @@ struct instance_env {
     struct clock *clock;
     struct tmpl_cache *templates;
     struct gw_http *http;  /* may be NULL */
+    struct documents *documents; /* may be NULL in tests: no node asks for one */
     const struct cfg *cfg; /* may be NULL: no settings, no stored templates */
     /* Row ids; kind is an enum ids_kind.  0, or -1 when the database is away. */
     int (*next_id)(void *ctx, int kind, int64_t *out, struct err *e);

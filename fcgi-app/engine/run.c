@@ -118,6 +118,7 @@ struct instance_env run_env(struct run *r)
         .clock = r->en->clock,
         .templates = r->en->o.templates,
         .http = r->en->http,
+        .documents = r->en->documents,
         .cfg = r->cfg,
         .next_id = next_id,
         .workflow_named = workflow_named,

@@ -84,26 +84,25 @@ static int bad(struct err *e, const char *why)
     return -1;
 }
 
-/* One line of the part's headers. */
-static void take_header(struct reader *r, struct str line, struct http_part *part, bool *named)
+void multipart_header(struct str line, struct http_part *part, bool *named, struct arena *a)
 {
     struct str value = line;
     struct str name = str_trim(str_cut(&value, ':'));
 
     if (str_ieq(name, STR("content-disposition"))) {
-        struct str field = header_param(value, "name", r->a);
-        struct str extended = header_param(value, "filename*", r->a);
+        struct str field = header_param(value, "name", a);
+        struct str extended = header_param(value, "filename*", a);
 
         *named = field.p != NULL;
         part->name = field;
-        part->filename = header_param(value, "filename", r->a);
+        part->filename = header_param(value, "filename", a);
         /* RFC 5987: charset'language'escaped; only the UTF-8 form is in use. */
         if (part->filename.p == NULL && extended.p != NULL) {
             struct str charset = str_cut(&extended, '\'');
 
             (void)str_cut(&extended, '\'');
             if (str_ieq(charset, STR("utf-8")))
-                part->filename = url_decode(extended, false, r->a);
+                part->filename = url_decode(extended, false, a);
         }
     } else if (str_ieq(name, STR("content-type"))) {
         part->mime = str_trim(value);
@@ -138,7 +137,7 @@ static int take_part(struct reader *r, struct err *e)
         r->rest = str_slice(r->rest, (size_t)end + 2, r->rest.len);
         if (line.len == 0)
             break;
-        take_header(r, line, &part, &named);
+        multipart_header(line, &part, &named, r->a);
     }
     if (!named)
         return bad(e, "a part without a name in its Content-Disposition");

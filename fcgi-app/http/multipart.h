@@ -9,6 +9,9 @@
 /* Parts point into `body`.  At most 1,000.  ERR_INVALID says what is wrong. */
 MUST_CHECK int multipart_parse(struct str content_type, struct str body, struct http_part **out,
                                size_t *n, struct arena *a, struct err *e);
+/* One line of a part's headers: fills name, filename, mime; *named when it holds the field's name.
+ */
+void multipart_header(struct str line, struct http_part *part, bool *named, struct arena *a);
 /* Value of parameter `name` of a header such as "text/html; charset=utf-8"; .p NULL when absent. */
 struct str header_param(struct str header, const char *name, struct arena *a);
 /* "text/html" in lower case, without parameters. */
