@@ -358,6 +358,7 @@ static int serve(struct app *app, const struct app_role *role, struct str uri, s
         .drain_ms = app->opts.drain_ms,
         .trusted = app->opts.trusted_proxies,
         .stream_bodies = role->program == PROGRAM_PROXY,
+        .stream_this = api_streams,
     };
     int rc;
 

@@ -147,7 +147,7 @@ static void serve(struct http_req *r, void *arg)
         if (e.code == ERR_INTERNAL || e.code == ERR_NONE)
             log_err(LOG_ERROR_LEVEL, "api.failed", &e);
         http_reply_error(r, &e);
-    } else {
+    } else if (!c.replied) {
         answer(&c);
     }
     cfg_put(c.cfg); /* results may point into it */

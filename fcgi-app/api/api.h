@@ -53,6 +53,7 @@ struct api_call {
     struct val result;
     struct str text;
     struct str content_type; /* default application/json */
+    bool replied;            /* the handler streamed its answer itself: the request is gone */
 };
 
 typedef int api_handler(struct api_call *c, struct err *e);
@@ -83,6 +84,8 @@ enum {
 void api_serve(struct api *api, struct http_req *r, struct str path);
 /* Whether the table has this path (any method): custom routes may not shadow it. */
 bool api_knows(struct str path);
+/* Uploads that are stored while they arrive: their handlers read the body themselves. */
+bool api_streams(const struct http_req *r);
 /* 401/403 for a caller who may not use `access`; 0 when he may. */
 MUST_CHECK int api_allowed(const struct principal *p, const char *access, struct err *e);
 

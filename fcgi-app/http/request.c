@@ -382,7 +382,7 @@ void request_dispatch(struct conn *c, bool whole, uint64_t body_len)
         http_reply_error(r, &e);
         return;
     }
-    if (s->o.stream_bodies)
+    if (s->o.stream_bodies || (s->o.stream_this != NULL && s->o.stream_this(r)))
         handle(r);
     else if (http_to_worker(r, read_then_handle, NULL) != 0)
         return; /* answered */

@@ -23,6 +23,7 @@ struct http_server_opts {
     size_t max_body;    /* 0 = LIMIT_BODY; larger: 413 */
     bool stream_bodies; /* hand over bodies above LIMIT_BODY_INLINE unread (r->body_pending) instead
                            of reading them on a worker first */
+    bool (*stream_this)(const struct http_req *r); /* the same for single requests; may be NULL */
     int64_t drain_ms;   /* how long a stop waits for what is in flight, 0 = 30 s */
     struct ip_nets trusted; /* peers whose X-Forwarded-For counts; borrowed */
 };
