@@ -6,6 +6,8 @@
 #if defined(SLUICE_TEST_BUILD)
 
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +50,15 @@ bool fault_hit(const char *point)
         hit = --left == 0;
     (void)pthread_mutex_unlock(&lock);
     return hit;
+}
+
+void fault_die(const char *kind, const char *name, size_t len)
+{
+    char point[sizeof(armed)];
+
+    (void)snprintf(point, sizeof(point), "%s.%.*s", kind, (int)(len < 32 ? len : 32), name);
+    if (fault_hit(point))
+        (void)raise(SIGKILL);
 }
 
 void fault_arm(const char *point, unsigned nth)

@@ -3,7 +3,7 @@
  * exists in test builds only and is the constant false elsewhere.
  *
  * A test arms it with SLUICE_FAULT=point:N in the environment (fail the Nth passage) or
- * fault_arm().
+ * fault_arm().  FAULT_DIE(kind, name) is a point of its own for each name.
  */
 #ifndef SLUICE_BASE_FAULT_H
 #define SLUICE_BASE_FAULT_H
@@ -16,8 +16,12 @@ bool fault_hit(const char *point);
 /* Fail the nth passage from now (1 = the next); 0 disarms. */
 void fault_arm(const char *point, unsigned nth);
 #define FAULT(point) fault_hit(point)
+/* Die as by kill -9 at the point "<kind>.<name>". */
+void fault_die(const char *kind, const char *name, size_t len);
+#define FAULT_DIE(kind, name) fault_die((kind), (name).p, (name).len)
 #else
 #define FAULT(point) (false)
+#define FAULT_DIE(kind, name) ((void)0)
 #endif
 
 #endif

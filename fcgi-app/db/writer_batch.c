@@ -9,8 +9,10 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 
@@ -253,6 +255,26 @@ static int send_group(struct batch_conn *c, const struct group *g, struct arena 
     return 0;
 }
 
+/*
+ * The two ends a transaction can have between any two of its statements: the connection is lost, or
+ * the process dies.  The server has seen what was sent until there.  Behind the last one it
+ * commits; writer.commit loses the connection then.
+ */
+static int interrupted(struct batch_conn *c, bool all, struct err *e)
+{
+    bool cut = !all && FAULT("writer.cut"), die = FAULT("writer.die");
+
+    if (!cut && !die)
+        return 0;
+    while (PQflush(c->pg) == 1)
+        usleep(1000);
+    usleep(20 * 1000); /* the server works on it meanwhile */
+    if (die)
+        (void)raise(SIGKILL);
+    err_set(e, ERR_DB, "lost the connection to the database");
+    return -1;
+}
+
 int batch_send(struct batch_conn *c, const struct part *p, struct arena *a, struct err *e)
 {
     struct groups g;
@@ -263,12 +285,12 @@ int batch_send(struct batch_conn *c, const struct part *p, struct arena *a, stru
     }
     groups_build(p->items, &g, a);
     for (size_t i = 0; i < g.n; i++) {
-        if (send_group(c, &g.list[i], a, e) != 0)
+        if (send_group(c, &g.list[i], a, e) != 0 || interrupted(c, false, e) != 0)
             return -1;
     }
     if (PQpipelineSync(c->pg) != 1)
         return lost(c->pg, "sync", e);
-    return 0;
+    return interrupted(c, true, e);
 }
 
 /* One result of the running part; true: the connection is of no more use. */
