@@ -290,6 +290,7 @@ static int build(struct boot *b, struct err *e)
         return -1;
     if (b->role->ready != NULL && b->role->ready(app, e) != 0)
         return -1;
+    app->more_metrics = b->role->metrics;
     return 0;
 }
 
@@ -324,6 +325,8 @@ static void teardown(struct app *app, const struct app_role *role)
     listener_free(app->listener);
     schedule_free(app->schedule);
     writer_free(app->writer);
+    if (role->free != NULL)
+        role->free(app);
     engine_free(app->engine);
     gw_store_free(app->gw_store);
     tmpl_cache_free(app->templates);

@@ -35,6 +35,7 @@ struct app {
     struct metrics *metrics;
     int stop_status; /* exit status when something ended the process by itself, else 0 */
     void *extra; /* the proxy's own part */
+    void (*more_metrics)(struct app *app, struct buf *out); /* of its role */
 };
 
 /* What differs between the programs. */
@@ -45,6 +46,10 @@ struct app_role {
     /* Called for each request, on a loop or a worker. */
     http_handler *handler; /* ctx is the struct app */
     void (*stop)(struct app *app);
+    /* After the writer has ended; may be NULL. */
+    void (*free)(struct app *app);
+    /* Appends what -metrics shows besides the common numbers; may be NULL. */
+    void (*metrics)(struct app *app, struct buf *out);
 };
 
 /* The whole life of a process; returns its exit status (migration.md 9). */

@@ -70,6 +70,8 @@ static void render(struct app *app, struct buf *out, struct arena *a)
     gauge(out, "sluice_writer_failed_total", w.failed);
     gauge(out, "sluice_writer_dropped_total", w.dropped);
     gauge(out, "sluice_writer_queue_bytes", w.queued_bytes);
+    if (app->more_metrics != NULL)
+        app->more_metrics(app, out);
     add_counts(app, out, a);
 }
 

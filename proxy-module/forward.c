@@ -1,51 +1,20 @@
 /*
- * Forwarding one call: session, upstream, answer streamed back; failover and renewed login within the call where nothing can have
- * happened twice (gateway-proxy.md 2.5, 3, 6.2).
+ * Forwarding one call: session, upstream, failover and renewed login within the call where nothing can have happened twice
+ * (gateway-proxy.md 3, 5, 6.2).
  */
 #include "base/arena.h"
 #include "base/log.h"
 #include "proxy_int.h"
 
-enum {
-    STREAM_HIGH = 1024 * 1024, /* queued towards nginx: stop reading upstream */
-    GATHER_MAX = 64 * 1024,    /* an answer up to this goes out at once */
-};
-
-static void send_upstream(struct call *c);
 static void send_own(struct call *c, int rc, struct err *e);
-
-static void finish_error(struct call *c, const struct err *e)
-{
-    struct http_req *r = c->r;
-    struct proxy *p = c->proxy;
-    struct record *rec = record_make(c);
-
-    call_release(c);
-    if (c->streaming)
-        http_stream_end(r, true);
-    else
-        http_reply_error(r, e);
-    record_submit(p, rec);
-}
-
-/* "gateway bwks: connection failed (...)" and its like. */
-static void finish_gateway_error(struct call *c, const struct err *cause)
-{
-    struct err e = *cause;
-    bool sentence = e.code == ERR_TIMEOUT || str_starts(str_c(e.msg), STR("sent ")) || e.code == ERR_BUSY;
-
-    if (!sentence)
-        err_context(&e, "gateway %.*s", STR_ARG(c->mount->map->gateway));
-    else
-        err_set(&e, cause->code, "gateway %.*s %s", STR_ARG(c->mount->map->gateway), cause->msg);
-    finish_error(c, &e);
-}
 
 /* Hand the call to a worker; when none is free the request is answered there and only our holdings are left. */
 static void to_worker(struct call *c, void (*fn)(struct http_req *r, void *arg))
 {
     struct call held = *c;
 
+    if (c->body_streams)
+        http_req_on_body(c->r, NULL, NULL);
     if (http_to_worker(c->r, fn, c) != 0)
         call_release(&held);
 }
@@ -74,233 +43,71 @@ static void end_own_login(struct http_req *r, void *arg)
     finish_error(c, &e);
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------ */
-
-static void add_answer_headers(struct call *c, const struct http1_head *h)
+void forward_own_refused(struct call *c)
 {
-    for (size_t i = 0; i < h->n_headers; i++) {
-        struct str name = h->headers[i].name, value = h->headers[i].value;
-
-        if (policy_response_header(name))
-            http_reply_header(c->r, name, value);
-    }
+    to_worker(c, end_own_login);
 }
 
-static void keep_answer_headers(struct call *c, const struct http1_head *h)
+bool forward_may_fail_over(const struct call *c, enum up_stage stage)
 {
-    c->answer_headers = val_dict_new(c->r->a, h->n_headers);
-    for (size_t i = 0; i < h->n_headers; i++)
-        val_dict_set(c->answer_headers, val_str_dup(c->r->a, h->headers[i].name),
-                     val_str_dup(c->r->a, h->headers[i].value));
-}
-
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-static void on_head(void *arg, const struct http1_head *h)
-{
-    struct call *c = arg;
-    struct str location = http1_header(h, "location"), rewritten;
-
-    c->status = h->status;
-    if (h->status == 401 && c->own) {
-        upstream_cancel(c->up);
-        to_worker(c, end_own_login);
-        return;
-    }
-    if (h->status == 401 && !c->relogged &&
-        gw_session_again(c->proxy->sessions, c->gateway, &c->session, http1_header(h, "www-authenticate"), c->r->a)) {
-        c->discarding = true; /* the login was over: once more with a new one */
-        return;
-    }
-    c->answer_type = str_dup(c->r->a, http1_header(h, "content-type"));
-    keep_answer_headers(c, h);
-    if (location.p != NULL) {
-        rewritten = policy_location(location, c->gateway, &c->target, c->mount->map, c->r->a);
-        if (rewritten.p != NULL) {
-            http_reply_header(c->r, STR("Location"), rewritten);
-        } else if (is_redirect(h->status)) {
-            struct err e;
-
-            err_set(&e, ERR_UPSTREAM, "redirects to another server");
-            upstream_cancel(c->up);
-            finish_gateway_error(c, &e);
-            return;
-        }
-    }
-    add_answer_headers(c, h);
-}
-
-static void keep_beginning(struct call *c, struct str bytes)
-{
-    size_t room = KEPT_BODY - c->kept.len;
-
-    c->answer_bytes += bytes.len;
-    if (bytes.len > room) {
-        c->truncated = true;
-        bytes = str_slice(bytes, 0, room);
-    }
-    buf_add_str(&c->kept, bytes);
-}
-
-static void on_drained(void *arg, bool gone)
-{
-    struct call *c = arg;
-
-    if (gone) {
-        bool safe = c->r->method == HTTP_GET || c->r->method == HTTP_HEAD;
-
-        c->client_gone = true;
-        if (safe) {
-            struct err e;
-
-            upstream_cancel(c->up);
-            err_set(&e, ERR_UPSTREAM, "the client went away");
-            finish_error(c, &e);
-            return;
-        }
-        /* a change goes on to its end, so that the history holds the real result */
-    }
-    upstream_resume(c->up);
-}
-
-static void start_stream(struct call *c)
-{
-    c->streaming = true;
-    if (c->answer_type.len > 0)
-        http_reply_header(c->r, STR("Content-Type"), c->answer_type);
-    http_stream_begin(c->r, c->status);
-    http_stream_on_drain(c->r, on_drained, c);
-}
-
-static void pass_on(struct call *c, struct str bytes)
-{
-    if (c->client_gone || bytes.len == 0)
-        return;
-    if (http_stream_write(c->r, bytes.p, bytes.len) > STREAM_HIGH)
-        upstream_pause(c->up);
-}
-
-static void flush_gathered(struct call *c)
-{
-    if (!c->streaming)
-        start_stream(c);
-    pass_on(c, buf_str(&c->gathered));
-    c->gathered.len = 0;
-}
-
-static void on_piece(void *arg, struct str bytes)
-{
-    struct call *c = arg;
-
-    if (c->discarding)
-        return;
-    keep_beginning(c, bytes);
-    if (c->streaming) {
-        pass_on(c, bytes);
-        return;
-    }
-    if (c->gathered.len + bytes.len > GATHER_MAX) {
-        flush_gathered(c);
-        pass_on(c, bytes);
-        return;
-    }
-    buf_add_str(&c->gathered, bytes);
-}
-
-static void on_flush(void *arg)
-{
-    struct call *c = arg;
-
-    if (!c->discarding)
-        flush_gathered(c);
-}
-
-static void finish_answer(struct call *c)
-{
-    struct http_req *r = c->r;
-    struct proxy *p = c->proxy;
-    struct record *rec = record_make(c);
-    struct str type = c->answer_type, body = buf_str(&c->gathered);
-    bool streaming = c->streaming;
-    int status = c->status;
-
-    call_release(c);
-    if (streaming)
-        http_stream_end(r, false);
-    else
-        http_reply(r, status, type, body);
-    record_submit(p, rec);
-}
-
-/* Another URL for the same call: only when nothing can have happened twice. */
-static bool may_fail_over(const struct call *c, enum up_stage stage)
-{
-    bool safe = c->r->method == HTTP_GET || c->r->method == HTTP_HEAD;
-
-    if (c->own || c->gateway->failover_next || (size_t)c->tries > c->gateway->n_backup_urls)
+    if (c->own || c->body_begun || c->gateway->failover_next || (size_t)c->tries > c->gateway->n_backup_urls)
         return false;
-    return stage == UP_CONNECTING || (safe && stage != UP_ANSWERING);
-}
-
-static void on_end(void *arg, const struct err *e, enum up_stage stage)
-{
-    struct call *c = arg;
-
-    c->up = NULL;
-    if (e == NULL && c->discarding) {
-        c->discarding = false;
-        c->relogged = true;
-        gw_session_refused(c->proxy->sessions, c->gateway, c->url, c->session.stamp);
-        send_upstream(c);
-        return;
-    }
-    if (e == NULL) {
-        finish_answer(c);
-        return;
-    }
-    if (e->code != ERR_BUSY)
-        gw_url_failed(c->proxy->sessions, c->gateway, c->url);
-    if (!c->streaming && e->code != ERR_BUSY && may_fail_over(c, stage)) {
-        log_warn("proxy.failover", "gateway=%.*s from=%.*s", STR_ARG(c->gateway->name), STR_ARG(c->url));
-        send_upstream(c);
-        return;
-    }
-    finish_gateway_error(c, e);
+    return stage == UP_CONNECTING || (call_is_safe(c) && stage != UP_ANSWERING);
 }
 
 /* ---- the request ------------------------------------------------------------------------------------ */
 
-static const struct up_handler handler = {on_head, on_piece, on_flush, on_end};
+/* A gathered beginning goes out as the first chunk. */
+static struct str first_chunk(struct call *c)
+{
+    struct buf b;
+
+    if (c->early.len == 0)
+        return STR("");
+    buf_init(&b, c->early.len + 32, c->r->a);
+    (void)buf_reserve(&b, c->early.len + 32);
+    buf_addf(&b, "%zx\r\n", c->early.len);
+    buf_add_str(&b, buf_str(&c->early));
+    buf_add_c(&b, "\r\n");
+    return buf_str(&b);
+}
 
 static void with_session(struct call *c)
 {
     struct http_req *r = c->r;
     int64_t silence = (int64_t)c->gateway->timeout_s * 1000, total = c->proxy->app->opts.proxy_total_timeout_ms;
-    bool has_body = r->body.len > 0 || r->content_length > 0 || r->method == HTTP_POST || r->method == HTTP_PUT;
+    bool has_body = c->body_streams || r->body.len > 0 || r->content_length > 0 || r->method == HTTP_POST || r->method == HTTP_PUT;
+    bool chunked = c->body_streams && r->content_length == 0;
     struct up_request q = {
         .gateway = c->gateway,
         .origin = c->target.origin,
-        .body = r->body,
+        .body = chunked ? first_chunk(c) : c->body_streams ? buf_str(&c->early) : r->body,
+        .more = c->body_streams ? body_more : NULL,
+        .chunked = chunked,
         .is_head = r->method == HTTP_HEAD,
-        .repeatable = r->method == HTTP_GET || r->method == HTTP_HEAD,
+        .repeatable = call_is_safe(c),
         .silence_ms = silence,
         .total_ms = total > 0 ? total : silence * 10,
     };
     struct err e;
 
-    q.head = policy_request_head(r, c->gateway, &c->target, &c->session, has_body, r->body.len, r->remote_addr, r->a);
+    if (c->client_gone && call_is_safe(c)) {
+        err_set(&e, ERR_UPSTREAM, "the client went away");
+        finish_error(c, &e);
+        return;
+    }
+    q.head = policy_request_head(r, c->gateway, &c->target, &c->session, has_body,
+                                 chunked ? POLICY_CHUNKED : c->body_streams ? r->content_length : r->body.len,
+                                 str_c(c->trace.parent), r->a);
     if (q.head.p == NULL) {
         err_set(&e, ERR_LIMIT, "request headers larger than 64 KiB");
         finish_error(c, &e);
         return;
     }
-    buf_init(&c->gathered, GATHER_MAX, r->a);
+    buf_init(&c->gathered, KEPT_BODY, r->a);
     buf_init(&c->kept, KEPT_BODY, r->a);
-    c->upstream_us = clock_mono_us(&clock_system);
-    c->up = upstream_start(r->loop, r->server, &q, &handler, c);
+    c->mark_us = clock_mono_us(&clock_system);
+    c->up = upstream_start(r->loop, r->server, &q, &answer_handler, c);
 }
 
 static void back_on_loop(struct http_req *r, void *arg)
@@ -315,8 +122,8 @@ static void session_failed(struct call *c, const struct err *cause)
 
     if (c->session.unreachable) {
         gw_url_failed(c->proxy->sessions, c->gateway, c->url);
-        if (may_fail_over(c, UP_CONNECTING)) { /* nothing of the call itself was sent */
-            send_upstream(c);
+        if (forward_may_fail_over(c, UP_CONNECTING)) { /* nothing of the call itself was sent */
+            forward_again(c);
             return;
         }
     }
@@ -347,8 +154,10 @@ static void renew_on_worker(struct http_req *r, void *arg)
 {
     struct call *c = arg;
     struct err e = {0};
+    int rc = gw_session(c->proxy->sessions, c->gateway, c->url, &c->session, r->a, &e);
 
-    if (gw_session(c->proxy->sessions, c->gateway, c->url, &c->session, r->a, &e) != 0)
+    call_spent(c, &c->gateway_us);
+    if (rc != 0)
         session_failed(c, &e);
     else
         got_session(c);
@@ -368,8 +177,10 @@ static void own_on_worker(struct http_req *r, void *arg)
 {
     struct call *c = arg;
     struct err e = {0};
+    int rc = gw_logins_get(c->proxy->logins, c->cfg, auth_family(&c->user), c->gateway, &c->url, &c->session, r->a, &e);
 
-    send_own(c, gw_logins_get(c->proxy->logins, c->cfg, auth_family(&c->user), c->gateway, &c->url, &c->session, r->a, &e), &e);
+    call_spent(c, &c->database_us);
+    send_own(c, rc, &e);
 }
 
 static void with_own_login(struct call *c)
@@ -385,12 +196,13 @@ static void with_own_login(struct call *c)
         own_on_worker(c->r, c);
 }
 
-static void send_upstream(struct call *c)
+void forward_again(struct call *c)
 {
     struct err e = {0};
 
     c->tries++;
     c->status = 0;
+    c->mark_us = clock_mono_us(&clock_system);
     if (c->own) {
         with_own_login(c);
         return;
@@ -415,24 +227,8 @@ static void send_upstream(struct call *c)
     }
 }
 
-/* A large body: read on a worker, where it may block, then sent from the loop. */
-static void read_body(struct http_req *r, void *arg)
-{
-    struct call *c = arg;
-    struct err e = {0};
-
-    if (http_req_body(r, (size_t)c->proxy->app->opts.proxy_max_body, &e) != 0)
-        finish_error(c, &e);
-    else
-        send_upstream(c);
-}
-
 void forward(struct call *c)
 {
-    if (!c->r->body_pending)
-        send_upstream(c);
-    else if (loop_is_current(c->r->loop))
-        to_worker(c, read_body);
-    else
-        read_body(c->r, c);
+    answer_watch_client(c);
+    forward_again(c);
 }

@@ -10,6 +10,8 @@ int main(int argc, char **argv)
         .ready = proxy_ready,
         .handler = proxy_handle,
         .stop = proxy_stop,
+        .free = proxy_free,
+        .metrics = proxy_metrics,
     };
 
     return app_main(&role, argc, argv);

@@ -46,7 +46,7 @@ static const char *const request_kept_back[] = {
 };
 /* Those that do cross; "x-*" too. */
 static const char *const request_forwarded[] = {
-    "accept", "accept-language", "content-type", "content-language", "if-*", "range", "x-*", "traceparent", "tracestate",
+    "accept", "accept-language", "content-type", "content-language", "if-*", "range", "x-*", "tracestate",
 };
 static const char *const response_relayed[] = {
     "content-disposition", "content-language", "cache-control", "etag", "last-modified", "retry-after", "link",
@@ -143,7 +143,7 @@ static void add_client_headers(struct buf *out, struct http_req *r, const struct
 }
 
 struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, const struct policy_target *t,
-                               const struct gw_session *session, bool has_body, uint64_t body_len, struct str client_ip,
+                               const struct gw_session *session, bool has_body, uint64_t body_len, struct str traceparent,
                                struct arena *a)
 {
     struct buf out;
@@ -165,11 +165,15 @@ struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, 
             add_header(&out, session->headers[i].name, session->headers[i].value);
     }
     add_header(&out, STR("Accept-Encoding"), STR("identity"));
-    add_header(&out, STR("X-Forwarded-For"), client_ip);
+    add_header(&out, STR("X-Forwarded-For"), r->remote_addr);
     add_header(&out, STR("X-Forwarded-Proto"), r->scheme);
     add_header(&out, STR("X-Request-Id"), str_c(r->id));
+    if (traceparent.len > 0 && !overridden(STR("traceparent"), g->headers, g->n_headers))
+        add_header(&out, STR("traceparent"), traceparent);
     add_header(&out, STR("User-Agent"), STR("sluice/" SLUICE_VERSION));
-    if (has_body)
+    if (has_body && body_len == POLICY_CHUNKED)
+        add_header(&out, STR("Transfer-Encoding"), STR("chunked"));
+    else if (has_body)
         buf_addf(&out, "Content-Length: %llu\r\n", (unsigned long long)body_len);
     buf_add_c(&out, "\r\n");
     return out.over ? STR_NONE : buf_str(&out);

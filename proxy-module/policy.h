@@ -32,10 +32,12 @@ MUST_CHECK int policy_target(const struct cfg_gateway *g, struct str base, struc
 /*
  * The request head as sent, ready for the wire, with its empty line.
  *
- * body_len  bytes that follow; has_body false = none and no length.
+ * body_len     bytes that follow, POLICY_CHUNKED when that is not known; has_body false = none and no length.
+ * traceparent  of this call (trace.h), replacing the client's.
  */
+#define POLICY_CHUNKED UINT64_MAX
 struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, const struct policy_target *t,
-                               const struct gw_session *session, bool has_body, uint64_t body_len, struct str client_ip,
+                               const struct gw_session *session, bool has_body, uint64_t body_len, struct str traceparent,
                                struct arena *a);
 
 /* The content type a body goes out with: the gateway's own header, else the client's, corrected for DELETE and GET. */

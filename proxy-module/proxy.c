@@ -3,12 +3,15 @@
  */
 #include "proxy.h"
 
-#include <stdlib.h>
+#include <limits.h>
 
 #include "base/arena.h"
 #include "base/log.h"
 #include "http/url.h"
 #include "proxy_int.h"
+#include "record.h"
+
+enum { QUEUE_MS = 5000 }; /* the longest wait for a place */
 
 /* ---- mappings ------------------------------------------------------------------------------------ */
 
@@ -35,6 +38,25 @@ static void on_config(void *arg, const struct cfg *now)
     }
 }
 
+/* Mappings to one gateway share its places. */
+static struct fair *fair_of(struct proxy *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(p->mounts[i].map->gateway, p->mounts[n].map->gateway))
+            return p->mounts[i].fair;
+    }
+    return fair_new();
+}
+
+static bool shares_fair(const struct proxy *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p->mounts[i].fair == p->mounts[n].fair)
+            return true;
+    }
+    return false;
+}
+
 int proxy_ready(struct app *app, struct err *e)
 {
     struct proxy *p = ARENA_NEW(app->a, struct proxy);
@@ -45,10 +67,13 @@ int proxy_ready(struct app *app, struct err *e)
     p->sessions = engine_sessions(app->engine); /* one login for workflows and proxied calls */
     p->logins = gw_logins_new(app->db, &clock_system);
     p->n_mounts = app->opts.proxies.n;
+    p->history = history_new(app->writer, app->ids, app->server, &record_kind);
+    p->stats = stats_new();
     p->mounts = ARENA_ARRAY(app->a, struct mount, p->n_mounts);
     for (size_t i = 0; i < p->n_mounts; i++) {
         p->mounts[i].map = &app->opts.proxies.maps[i];
         pthread_mutex_init(&p->mounts[i].lock, NULL);
+        p->mounts[i].fair = fair_of(p, i);
     }
     app->extra = p;
     on_config(p, now);
@@ -68,7 +93,47 @@ void proxy_stop(struct app *app)
         cfg_put(p->mounts[i].good);
         pthread_mutex_destroy(&p->mounts[i].lock);
     }
+    history_stop(p->history);
     gw_logins_free(p->logins);
+}
+
+void proxy_free(struct app *app)
+{
+    struct proxy *p = app->extra;
+
+    if (p == NULL)
+        return;
+    for (size_t i = p->n_mounts; i-- > 0;) {
+        if (!shares_fair(p, i))
+            fair_free(p->mounts[i].fair);
+    }
+    history_free(p->history);
+    stats_free(p->stats);
+}
+
+void proxy_metrics(struct app *app, struct buf *out)
+{
+    struct proxy *p = app->extra;
+    struct history_stats hs;
+
+    if (p == NULL)
+        return;
+    stats_render(p->stats, out);
+    for (size_t i = 0; i < p->n_mounts; i++) {
+        struct fair_stats f = fair_stats(p->mounts[i].fair);
+        struct str name = p->mounts[i].map->name;
+
+        buf_addf(out, "sluice_proxy_in_flight{proxy=\"%.*s\"} %d\n", STR_ARG(name), f.active);
+        buf_addf(out, "sluice_proxy_waiting{proxy=\"%.*s\"} %d\n", STR_ARG(name), f.waiting);
+        buf_addf(out, "sluice_proxy_waited_total{proxy=\"%.*s\"} %llu\n", STR_ARG(name), (unsigned long long)f.waited);
+        buf_addf(out, "sluice_proxy_refused_total{proxy=\"%.*s\"} %llu\n", STR_ARG(name), (unsigned long long)f.refused);
+    }
+    hs = history_stats(p->history);
+    buf_addf(out, "sluice_proxy_history_stored_total %llu\nsluice_proxy_history_without_detail_total %llu\n"
+                  "sluice_proxy_history_dropped_total %llu\nsluice_proxy_history_refused_total %llu\n"
+                  "sluice_proxy_history_waiting %zu\nsluice_proxy_history_waiting_bytes %zu\n",
+             (unsigned long long)hs.stored, (unsigned long long)hs.thinned, (unsigned long long)hs.dropped,
+             (unsigned long long)hs.refused, hs.waiting, hs.bytes);
 }
 
 static struct mount *find_mount(struct proxy *p, struct str path)
@@ -82,8 +147,7 @@ static struct mount *find_mount(struct proxy *p, struct str path)
 
 void call_release(struct call *c)
 {
-    if (c->gateway_cfg != NULL)
-        atomic_fetch_sub(&c->mount->in_flight, 1);
+    fair_leave(c->mount->fair, &c->ticket);
     cfg_put(c->gateway_cfg);
     cfg_put(c->cfg);
     c->cfg = c->gateway_cfg = NULL;
@@ -110,17 +174,99 @@ static bool rules_allow(const struct call *c)
 static bool take_gateway(struct call *c, struct err *e)
 {
     struct mount *m = c->mount;
-    int64_t limit = c->proxy->app->opts.proxy_max_in_flight;
 
-    if (atomic_load(&m->in_flight) >= limit) {
-        err_set(e, ERR_BUSY, "gateway %.*s is busy", STR_ARG(m->map->gateway));
-        return false;
-    }
     pthread_mutex_lock(&m->lock);
     c->gateway_cfg = cfg_ref(m->good);
     pthread_mutex_unlock(&m->lock);
-    atomic_fetch_add(&m->in_flight, 1);
     return proxy_map_resolve(c->gateway_cfg, m->map, &c->gateway, e) == 0;
+}
+
+/* ---- a place at the gateway --------------------------------------------------------------------------- */
+
+static void refuse_busy(struct call *c)
+{
+    struct err e;
+
+    err_set(&e, ERR_BUSY, "gateway %.*s is busy", STR_ARG(c->mount->map->gateway));
+    refuse(c, &e);
+}
+
+static void refuse_too_many(struct call *c)
+{
+    struct http_req *r = c->r;
+    struct val v = val_dict_new(r->a, 2);
+
+    val_dict_set_c(v, "error", val_str(str_printf(r->a, "too many calls of yours wait for gateway %.*s", STR_ARG(c->mount->map->gateway))));
+    val_dict_set_c(v, "request_id", val_str_dup(r->a, str_c(r->id)));
+    call_release(c);
+    http_reply_header(r, STR("Retry-After"), STR("1"));
+    http_reply_json(r, 429, v);
+}
+
+static void got_place(void *arg)
+{
+    struct call *c = arg;
+
+    loop_timer_cancel(c->patience);
+    c->patience = NULL;
+    call_spent(c, &c->queue_us);
+    body_read(c);
+}
+
+/* Whoever gave the place back, on whatever thread. */
+static void on_granted(void *arg)
+{
+    struct call *c = arg;
+
+    loop_post(c->r->loop, got_place, c);
+}
+
+static void on_impatient(void *arg)
+{
+    struct call *c = arg;
+
+    c->patience = NULL;
+    if (fair_give_up(c->mount->fair, &c->ticket))
+        refuse_busy(c);
+}
+
+/* How many calls the gateway gets at once: its attribute `concurrency`, else the option. */
+static int places(const struct call *c)
+{
+    struct val own = val_get(c->gateway->raw, "concurrency");
+    int64_t n = c->proxy->app->opts.proxy_max_in_flight;
+
+    if (val_is(own, VAL_INT) && own.u.i > 0 && own.u.i < n)
+        n = own.u.i;
+    return n > INT_MAX ? INT_MAX : (int)n;
+}
+
+static void enter(struct call *c)
+{
+    int64_t patience_ms = (int64_t)c->gateway->timeout_s * 1000;
+
+    c->mark_us = clock_mono_us(&clock_system);
+    c->ticket.granted = on_granted;
+    c->ticket.arg = c;
+    switch (fair_enter(c->mount->fair, &c->ticket, c->user.id, places(c))) {
+    case FAIR_GRANTED:
+        body_read(c);
+        break;
+    case FAIR_WAITING:
+        c->patience = loop_timer(c->r->loop, patience_ms < QUEUE_MS ? patience_ms : QUEUE_MS, on_impatient, c);
+        break;
+    case FAIR_FULL:
+        refuse_busy(c);
+        break;
+    case FAIR_TOO_MANY:
+        refuse_too_many(c);
+    }
+}
+
+static void enter_on_loop(struct http_req *r, void *arg)
+{
+    (void)r;
+    enter(arg);
 }
 
 static void authorised(struct call *c)
@@ -148,16 +294,22 @@ static void authorised(struct call *c)
         refuse(c, &e);
         return;
     }
-    forward(c);
+    trace_start(&c->trace, http_req_header(c->r, "traceparent"), c->r->id);
+    if (loop_is_current(c->r->loop))
+        enter(c);
+    else
+        http_to_loop(c->r, enter_on_loop, c);
 }
 
 static void identify(struct http_req *r, void *arg)
 {
     struct call *c = arg;
     struct err e = {0};
+    enum auth_rc rc = auth_identify(c->proxy->app->auth, c->cfg, http_req_bearer(r), r->remote_addr, r->on_worker, &c->user, r->a, &e);
 
-    switch (auth_identify(c->proxy->app->auth, c->cfg, http_req_bearer(r), r->remote_addr, r->on_worker, &c->user, r->a,
-                          &e)) {
+    if (r->on_worker)
+        call_spent(c, &c->database_us);
+    switch (rc) {
     case AUTH_ASK: {
         const struct cfg *held = c->cfg;
 
@@ -195,6 +347,7 @@ static void start(struct app *app, struct http_req *r, struct str path, struct s
     c->path = path;
     c->rest = rest;
     c->started_us = r->wall_us;
+    c->mark_us = r->start_us;
     c->cfg = cfg_get(app->cfg);
     identify(r, c);
 }

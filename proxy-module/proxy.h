@@ -16,6 +16,10 @@ struct proxy;
 /* Builds what the proxy holds and puts it into app->extra. */
 MUST_CHECK int proxy_ready(struct app *app, struct err *e);
 void proxy_stop(struct app *app);
+/* What the writer's last rows still needed; when it has ended. */
+void proxy_free(struct app *app);
+/* Appends the proxy's own metrics. */
+void proxy_metrics(struct app *app, struct buf *out);
 /* http_handler; ctx is the struct app. */
 void proxy_handle(struct http_req *r, void *app);
 

@@ -1,268 +1,46 @@
 /*
- * Upstream calls: connections of libcurl, framing of ours.
+ * Upstream calls: framing and timing of one call on a connection; connections themselves: up_conn.c.
  */
-#include "upstream.h"
+#include "up_int.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#include "base/arena.h"
 #include "base/limits.h"
-#include "base/log.h"
 
 enum {
-    READ_SIZE = 64 * 1024,
-    IDLE_MAX = 64,         /* kept connections per loop */
-    IDLE_MS = 30 * 1000,
-    READS_PER_TURN = 16,   /* then other connections get their turn */
+    TURN_MAX = 16,          /* pieces read or written in a row; then other connections get their turn */
     SPARE_MAX = 256,
+    OUT_SIZE = 16 * 1024,   /* of a streamed body at a time */
+    FRAME_MAX = 16,         /* around one piece: "4000\r\n" and "\r\n" */
+    CLIENT_MS = 30 * 1000,  /* for the client to go on with his body */
 };
 
-/* A connection: in use by one call, or idle in the pool of its loop. */
-struct conn {
-    CURL *easy;
-    int fd;
-    uint64_t key;            /* where it leads: origin, TLS identity, outbound proxy */
-    struct loop_watch *watch;
-    uint32_t events;         /* watched now */
-    struct up_call *call;    /* NULL while idle */
-    struct pool *pool;
-    struct conn *next, *prev; /* idle list, most recently used first */
-    int64_t idle_since_ms;
-};
-
-/* What belongs to one loop. */
-struct pool {
-    struct loop *loop;
-    struct conn *idle;
-    size_t n_idle;
-    struct up_call *spare; /* finished calls with their arenas, for the next ones */
-    size_t n_spare;
-    char *buf; /* READ_SIZE */
-};
-
-/* Each state says what is true in it. */
-enum state {
-    CONNECTING, /* a worker makes the connection */
-    SENDING,    /* connected; not all of head and body is written */
-    READING,    /* everything is written */
-};
-
-struct up_call {
-    struct pool *pool;
-    struct http_server *server;
-    struct up_request q;
-    struct up_handler h;
-    void *arg;
-    struct arena *a;
-    struct conn *conn;
-    enum state state;
-    bool reused;    /* the connection was kept: it may be dead without our knowing */
-    bool answered;  /* a byte of the answer came */
-    bool paused;
-    bool cancelled; /* while a worker still connects */
-    bool in_read;   /* callbacks are running: freeing waits */
-    bool starting;  /* upstream_start() has not returned: failing waits */
-    bool ended;
-    size_t sent;    /* of head, then body */
-    struct buf in;  /* header block so far */
-    bool has_head;
-    struct http1_head head;
-    struct http1_body body;
-    struct loop_timer *timer;
-    struct loop_timer *kick; /* goes on reading in the next turn */
-    int64_t started_ms, active_ms;
-    struct err connect_error;
-    struct up_call *next; /* in the list of spare ones */
-};
-
-static const char pool_key;
-
-static void on_event(void *arg, uint32_t revents);
 static void on_readable(struct up_call *c);
-static void start_connect(struct up_call *c);
-
-/* ---- connections ------------------------------------------------------------------------------ */
-
-static void conn_free(struct conn *k)
-{
-    if (k->watch != NULL)
-        loop_unwatch(k->watch);
-    curl_easy_cleanup(k->easy);
-    free(k);
-}
-
-static void watch_for(struct conn *k, uint32_t events)
-{
-    if (k->watch == NULL)
-        k->watch = loop_watch(k->pool->loop, k->fd, events, on_event, k);
-    else if (k->events != events)
-        loop_watch_mod(k->watch, events);
-    k->events = events;
-}
-
-static void idle_remove(struct conn *k)
-{
-    if (k->prev != NULL)
-        k->prev->next = k->next;
-    else
-        k->pool->idle = k->next;
-    if (k->next != NULL)
-        k->next->prev = k->prev;
-    k->next = k->prev = NULL;
-    k->pool->n_idle--;
-}
-
-static void pool_free(void *value)
-{
-    struct pool *p = value;
-
-    while (p->idle != NULL) {
-        struct conn *k = p->idle;
-
-        idle_remove(k);
-        conn_free(k);
-    }
-    while (p->spare != NULL) {
-        struct up_call *c = p->spare;
-
-        p->spare = c->next;
-        arena_free(c->a);
-        free(c);
-    }
-    free(p->buf);
-    free(p);
-}
-
-static struct pool *pool_of(struct loop *loop)
-{
-    struct pool *p = loop_slot(loop, &pool_key);
-
-    if (p != NULL)
-        return p;
-    p = calloc(1, sizeof *p);
-    if (p == NULL || (p->buf = malloc(READ_SIZE)) == NULL)
-        abort();
-    p->loop = loop;
-    loop_slot_set(loop, &pool_key, p, pool_free);
-    return p;
-}
-
-/* Idle connections older than the limit stand at the end of the list. */
-static void drop_old(struct pool *p)
-{
-    struct conn *k = p->idle, *next;
-    int64_t now = loop_now_ms(p->loop);
-    size_t i = 0;
-
-    for (; k != NULL; k = next, i++) {
-        next = k->next;
-        if (i >= IDLE_MAX || now - k->idle_since_ms > IDLE_MS) {
-            idle_remove(k);
-            conn_free(k);
-        }
-    }
-}
-
-static void conn_keep(struct conn *k)
-{
-    struct pool *p = k->pool;
-
-    k->call = NULL;
-    k->idle_since_ms = loop_now_ms(p->loop);
-    watch_for(k, EPOLLIN);
-    k->prev = NULL;
-    k->next = p->idle;
-    if (p->idle != NULL)
-        p->idle->prev = k;
-    p->idle = k;
-    p->n_idle++;
-    if (p->n_idle > IDLE_MAX || (p->n_idle & 15) == 0)
-        drop_old(p);
-}
-
-static struct conn *conn_take(struct pool *p, uint64_t key)
-{
-    int64_t now = loop_now_ms(p->loop);
-
-    for (struct conn *k = p->idle; k != NULL; k = k->next) {
-        if (k->key == key && now - k->idle_since_ms <= IDLE_MS) {
-            idle_remove(k);
-            return k;
-        }
-    }
-    return NULL;
-}
-
-static uint64_t mix(uint64_t h, struct str s)
-{
-    return (h ^ str_hash(s)) * 0x9e3779b97f4a7c15u;
-}
-
-/* Connections are shared by calls for which all of this is the same. */
-static uint64_t conn_key(const struct up_request *q)
-{
-    const struct cfg_gateway *g = q->gateway;
-    uint64_t h = mix(g->tls_verify ? 1 : 2, q->origin);
-
-    h = mix(h, g->proxy);
-    h = mix(h, g->client_cert);
-    return mix(h, secret_text(g->client_key));
-}
-
-static void blob(CURL *easy, CURLoption option, struct str text)
-{
-    struct curl_blob b = {(void *)(uintptr_t)text.p, text.len, CURL_BLOB_COPY};
-
-    if (text.len > 0)
-        curl_easy_setopt(easy, option, &b);
-}
-
-static CURL *make_handle(const struct up_request *q, struct arena *a)
-{
-    const struct cfg_gateway *g = q->gateway;
-    bool tls = str_starts(q->origin, STR("https:"));
-    CURL *easy = curl_easy_init();
-
-    if (easy == NULL)
-        return NULL;
-    curl_easy_setopt(easy, CURLOPT_URL, str_cstr(a, q->origin));
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)q->silence_ms);
-    curl_easy_setopt(easy, CURLOPT_PROXY, str_cstr(a, g->proxy)); /* "" = never from the environment */
-    curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, tls ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, g->tls_verify ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, g->tls_verify ? 2L : 0L);
-    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    blob(easy, CURLOPT_SSLCERT_BLOB, g->client_cert);
-    blob(easy, CURLOPT_SSLKEY_BLOB, secret_text(g->client_key));
-    return easy;
-}
 
 /* ---- the end of a call --------------------------------------------------------------------------- */
+
+void up_call_destroy(struct up_call *c)
+{
+    arena_free(c->a);
+    free(c);
+}
 
 static void call_free(struct up_call *c)
 {
     loop_timer_cancel(c->timer);
     loop_timer_cancel(c->kick);
-    if (c->pool->n_spare < SPARE_MAX) {
-        arena_reset(c->a);
-        c->next = c->pool->spare;
-        c->pool->spare = c;
-        c->pool->n_spare++;
+    if (c->pool->n_spare >= SPARE_MAX) {
+        up_call_destroy(c);
         return;
     }
-    arena_free(c->a);
-    free(c);
+    arena_reset(c->a);
+    c->next = c->pool->spare;
+    c->pool->spare = c;
+    c->pool->n_spare++;
 }
 
-static struct up_call *call_new(struct pool *p)
+static struct up_call *call_new(struct up_pool *p)
 {
     struct up_call *c = p->spare;
 
@@ -282,23 +60,31 @@ static struct up_call *call_new(struct pool *p)
     return c;
 }
 
+static void end_at(struct up_call *c, const struct err *e, enum up_stage stage, bool keep)
+{
+    struct up_conn *k = c->conn;
+
+    c->conn = NULL;
+    if (c->site != NULL)
+        up_connect_leave(c);
+    c->ended = true;
+    if (k != NULL && keep)
+        up_conn_keep(k);
+    else if (k != NULL)
+        up_conn_free(k);
+    c->h.end(c->arg, e, stage);
+    if (!c->in_read)
+        call_free(c);
+}
+
 static void end(struct up_call *c, const struct err *e, bool keep)
 {
     enum up_stage stage = c->state == CONNECTING ? UP_CONNECTING
                           : c->answered          ? UP_ANSWERING
                           : c->state == SENDING  ? UP_SENDING
                                                  : UP_WAITING;
-    struct conn *k = c->conn;
 
-    c->conn = NULL;
-    if (k != NULL && keep)
-        conn_keep(k);
-    else if (k != NULL)
-        conn_free(k);
-    c->ended = true;
-    c->h.end(c->arg, e, stage);
-    if (!c->in_read)
-        call_free(c);
+    end_at(c, e, stage, keep);
 }
 
 static void fail(struct up_call *c, enum err_code code, const char *text)
@@ -309,37 +95,32 @@ static void fail(struct up_call *c, enum err_code code, const char *text)
     end(c, &e, false);
 }
 
-static void on_late_failure(void *arg)
+static void blame_client(struct up_call *c, const char *text)
 {
-    struct up_call *c = arg;
+    struct err e;
 
-    c->kick = NULL;
-    end(c, &c->connect_error, false);
+    err_set(&e, ERR_INVALID, "%s", text);
+    end_at(c, &e, UP_CLIENT, false);
 }
 
 /* A kept connection that ended before any byte of the answer: once more on a new one. */
 static bool try_again(struct up_call *c)
 {
-    if (!c->reused || c->answered || !c->q.repeatable)
+    if (!c->reused || c->answered || !c->q.repeatable || c->q.more != NULL)
         return false;
-    conn_free(c->conn);
+    up_conn_free(c->conn);
     c->conn = NULL;
-    c->reused = false;
+    c->reused = c->deaf = false;
     c->sent = 0;
-    start_connect(c);
+    c->state = CONNECTING;
+    up_connect(c, up_conn_key(&c->q));
     return true;
 }
 
 static void broken(struct up_call *c, const char *why)
 {
-    if (try_again(c))
-        return;
-    if (!c->starting) {
+    if (!try_again(c))
         fail(c, ERR_UPSTREAM, why);
-        return;
-    }
-    err_set(&c->connect_error, ERR_UPSTREAM, "%s", why);
-    c->kick = loop_timer(c->pool->loop, 0, on_late_failure, c);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
@@ -369,8 +150,8 @@ static void take_head(struct up_call *c, struct str bytes)
     buf_add_str(&c->in, bytes);
     for (;;) {
         len = http1_head_end(buf_str(&c->in));
-        if (len == 0) {
-            if (c->in.over || c->in.len >= LIMIT_HEADERS)
+        if (len == 0 || len > LIMIT_HEADERS) {
+            if (len > 0 || c->in.over || c->in.len >= LIMIT_HEADERS)
                 fail(c, ERR_UPSTREAM, "sent an invalid answer");
             return;
         }
@@ -412,22 +193,23 @@ static void on_kick(void *arg)
 
 static void read_some(struct up_call *c)
 {
-    for (int i = 0; !c->ended && !c->paused; i++) {
+    for (int i = 0; !c->ended && c->conn != NULL && !c->paused; i++) {
         size_t n = 0;
-        CURLcode rc;
 
-        if (i == READS_PER_TURN) {
+        if (i == TURN_MAX) {
             /* what TLS has decrypted already wakes no epoll: come back by ourselves */
             if (c->kick == NULL)
                 c->kick = loop_timer(c->pool->loop, 0, on_kick, c);
             return;
         }
-        rc = curl_easy_recv(c->conn->easy, c->pool->buf, READ_SIZE, &n);
-        if (rc == CURLE_AGAIN)
+        switch (up_conn_recv(c->conn, c->pool->buf, READ_SIZE, &n)) {
+        case IO_AGAIN:
             return;
-        if (rc != CURLE_OK) {
+        case IO_FAILED:
             broken(c, c->answered ? "broke off its answer" : "closed the connection without an answer");
             return;
+        case IO_DONE:
+            break;
         }
         if (n == 0) {
             at_eof(c);
@@ -439,6 +221,8 @@ static void read_some(struct up_call *c)
             deliver(c, str_make(c->pool->buf, n));
         else
             take_head(c, str_make(c->pool->buf, n));
+        if (n < READ_SIZE && c->conn != NULL && c->conn->easy == NULL)
+            return; /* the socket is empty: epoll tells when it is not */
     }
 }
 
@@ -455,35 +239,115 @@ static void on_readable(struct up_call *c)
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-/* Next bytes of head, then body. */
+/* Next bytes of head, then body, then the piece at hand. */
 static struct str unsent(const struct up_call *c)
 {
+    size_t fixed = c->q.head.len + c->q.body.len;
+
     if (c->sent < c->q.head.len)
         return str_slice(c->q.head, c->sent, c->q.head.len);
-    return str_slice(c->q.body, c->sent - c->q.head.len, c->q.body.len);
+    if (c->sent < fixed)
+        return str_slice(c->q.body, c->sent - c->q.head.len, c->q.body.len);
+    return c->out != NULL ? str_make(c->out + c->out_at, c->out_len - c->out_at) : STR("");
+}
+
+static void note_sent(struct up_call *c, size_t n)
+{
+    if (c->sent < c->q.head.len + c->q.body.len)
+        c->sent += n;
+    else
+        c->out_at += n;
+    c->active_ms = loop_now_ms(c->pool->loop);
+}
+
+static void frame_chunk(struct up_call *c, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *p = c->out;
+
+    for (int i = 0; i < 4; i++)
+        p[i] = digits[(n >> (12 - 4 * i)) & 15];
+    p[4] = '\r';
+    p[5] = '\n';
+    memcpy(p + 6 + n, "\r\n", 2);
+    c->out_len = n + 8;
+}
+
+/* The next piece of the body: 1, 0 when it is complete, -1 when there is nothing to send for now or the call has ended. */
+static int refill(struct up_call *c)
+{
+    ptrdiff_t n;
+
+    if (c->body_done)
+        return 0;
+    if (c->out == NULL)
+        c->out = arena_alloc(c->a, OUT_SIZE + FRAME_MAX);
+    n = c->q.more(c->arg, c->out + (c->q.chunked ? 6 : 0), OUT_SIZE);
+    c->out_at = c->out_len = 0;
+    if (n == UP_NOT_YET) {
+        c->starving = true;
+        c->active_ms = loop_now_ms(c->pool->loop);
+        up_conn_watch(c->conn, c->paused ? 0 : EPOLLIN);
+        return -1;
+    }
+    if (n < 0) {
+        blame_client(c, "the request body is shorter than announced");
+        return -1;
+    }
+    c->body_done = n == 0;
+    if (c->q.chunked && n > 0) {
+        frame_chunk(c, (size_t)n);
+    } else if (c->q.chunked) {
+        memcpy(c->out, "0\r\n\r\n", 5);
+        c->out_len = 5;
+    } else {
+        c->out_len = (size_t)n;
+    }
+    return c->out_len > 0;
 }
 
 static void write_some(struct up_call *c)
 {
-    struct str s;
-
-    while ((s = unsent(c)).len > 0) {
+    for (int i = 0;;) {
+        struct str s = unsent(c);
         size_t n = 0;
-        CURLcode rc = curl_easy_send(c->conn->easy, s.p, s.len, &n);
+        int rc;
 
-        if (rc == CURLE_AGAIN) {
-            watch_for(c->conn, EPOLLIN | EPOLLOUT);
+        if (s.len == 0) {
+            rc = c->q.more == NULL ? 0 : i++ < TURN_MAX ? refill(c) : 2;
+            if (rc < 0)
+                return;
+            if (rc == 0)
+                break;
+            if (rc == 1)
+                continue;
+            up_conn_watch(c->conn, EPOLLIN | EPOLLOUT);
             return;
         }
-        if (rc != CURLE_OK) {
-            broken(c, "closed the connection while the request was sent");
+        switch (up_conn_send(c->conn, s.p, s.len, &n)) {
+        case IO_AGAIN:
+            up_conn_watch(c->conn, EPOLLIN | EPOLLOUT);
             return;
+        case IO_FAILED:
+            /* its last word may wait for us: reading tells, in the next turn */
+            c->deaf = true;
+            up_conn_watch(c->conn, EPOLLIN);
+            return;
+        case IO_DONE:
+            note_sent(c, n);
         }
-        c->sent += n;
-        c->active_ms = loop_now_ms(c->pool->loop);
     }
     c->state = READING;
-    watch_for(c->conn, EPOLLIN);
+    up_conn_watch(c->conn, c->paused ? 0 : EPOLLIN);
+}
+
+void upstream_more(struct up_call *c)
+{
+    if (!c->starving || c->deaf || c->state != SENDING)
+        return;
+    c->starving = false;
+    c->active_ms = loop_now_ms(c->pool->loop);
+    write_some(c);
 }
 
 /* Join head and body into one write when that is cheap. */
@@ -494,125 +358,61 @@ static void join_small_body(struct up_call *c)
     if (c->q.body.len == 0 || c->q.body.len > 16 * KIB)
         return;
     buf_init(&b, c->q.head.len + c->q.body.len, c->a);
+    (void)buf_reserve(&b, c->q.head.len + c->q.body.len);
     buf_add_str(&b, c->q.head);
     buf_add_str(&b, c->q.body);
     c->q.head = buf_str(&b);
     c->q.body = STR("");
 }
 
-static void on_event(void *arg, uint32_t revents)
+void up_call_event(struct up_call *c, uint32_t revents)
 {
-    struct conn *k = arg;
-
-    if (k->call == NULL) {
-        /* idle: the peer closed it, or sent what nobody asked for */
-        idle_remove(k);
-        conn_free(k);
+    if (c->state == SENDING && !c->deaf && (revents & EPOLLOUT) != 0) {
+        write_some(c);
         return;
     }
-    if (k->call->paused) {
+    if (c->paused) {
         /* hang-ups are reported whatever one watches: look away until somebody reads again */
-        loop_unwatch(k->watch);
-        k->watch = NULL;
-        return;
-    }
-    if (k->call->state == SENDING && (revents & EPOLLOUT) != 0) {
-        write_some(k->call);
+        loop_unwatch(c->conn->watch);
+        c->conn->watch = NULL;
         return;
     }
     if ((revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-        on_readable(k->call);
+        on_readable(c);
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------- */
+/* ---- beginning ----------------------------------------------------------------------------------- */
 
-static void use_conn(struct up_call *c, struct conn *k)
+void up_call_connected(struct up_call *c, struct up_conn *k)
 {
     c->conn = k;
     k->call = c;
     c->state = SENDING;
+    c->active_ms = loop_now_ms(c->pool->loop);
     write_some(c);
 }
 
-static void on_connected(void *arg)
+void up_call_unconnected(struct up_call *c, const struct err *e)
 {
-    struct up_call *c = arg;
-    struct conn *k = c->conn;
-    curl_socket_t fd = CURL_SOCKET_BAD;
-
-    if (c->cancelled) {
-        curl_easy_cleanup(k->easy);
-        free(k);
-        call_free(c);
-        return;
-    }
-    if (c->connect_error.code == ERR_NONE &&
-        (curl_easy_getinfo(k->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD))
-        err_set(&c->connect_error, ERR_UPSTREAM, "connection failed");
-    if (c->connect_error.code != ERR_NONE) {
-        end(c, &c->connect_error, false);
-        return;
-    }
-    k->fd = (int)fd;
-    watch_for(k, EPOLLIN);
-    use_conn(c, k);
-}
-
-static void connect_error(struct up_call *c, CURLcode rc)
-{
-    if (rc == CURLE_OPERATION_TIMEDOUT)
-        err_set(&c->connect_error, ERR_TIMEOUT, "did not answer within %lld s", (long long)c->q.silence_ms / 1000);
-    else
-        err_set(&c->connect_error, ERR_UPSTREAM, "connection failed (%s)", curl_easy_strerror(rc));
-}
-
-/* On a worker. */
-static void connect_now(void *arg)
-{
-    struct up_call *c = arg;
-    CURLcode rc = curl_easy_perform(c->conn->easy);
-
-    if (rc != CURLE_OK)
-        connect_error(c, rc);
-    loop_post(c->pool->loop, on_connected, c);
-}
-
-static void start_connect(struct up_call *c)
-{
-    struct conn *k = calloc(1, sizeof *k);
-
-    if (k == NULL)
-        abort();
-    c->state = CONNECTING;
-    c->conn = k;
-    k->pool = c->pool;
-    k->key = conn_key(&c->q);
-    k->fd = -1;
-    k->easy = make_handle(&c->q, c->a);
-    c->connect_error = (struct err){0};
-    if (k->easy == NULL) {
-        err_set(&c->connect_error, ERR_INTERNAL, "cannot make a connection");
-        k->easy = curl_easy_init();
-        loop_post(c->pool->loop, on_connected, c);
-        return;
-    }
-    if (http_server_work(c->server, connect_now, c) != 0) {
-        err_set(&c->connect_error, ERR_BUSY, "is busy");
-        loop_post(c->pool->loop, on_connected, c);
-    }
+    end(c, e, false);
 }
 
 static void on_timer(void *arg)
 {
     struct up_call *c = arg;
     int64_t now = loop_now_ms(c->pool->loop);
-    int64_t silent_at = c->active_ms + c->q.silence_ms, total_at = c->started_ms + c->q.total_ms;
+    int64_t patience = c->starving && c->q.silence_ms < CLIENT_MS ? CLIENT_MS : c->q.silence_ms;
+    int64_t silent_at = c->active_ms + patience, total_at = c->started_ms + c->q.total_ms;
     int64_t due = silent_at < total_at && !c->paused ? silent_at : total_at;
     char text[96];
 
     c->timer = NULL;
-    if (now < due || c->state == CONNECTING) {
-        c->timer = loop_timer(c->pool->loop, now < due ? due - now : 1000, on_timer, c);
+    if (now < due) {
+        c->timer = loop_timer(c->pool->loop, due - now, on_timer, c);
+        return;
+    }
+    if (c->starving && now < total_at) {
+        blame_client(c, "the request body stopped coming");
         return;
     }
     snprintf(text, sizeof text, "did not answer within %lld s",
@@ -623,8 +423,9 @@ static void on_timer(void *arg)
 struct up_call *upstream_start(struct loop *loop, struct http_server *server, const struct up_request *q,
                                const struct up_handler *h, void *arg)
 {
-    struct up_call *c = call_new(pool_of(loop));
-    struct conn *kept;
+    struct up_call *c = call_new(up_pool_of(loop));
+    uint64_t key = up_conn_key(q);
+    struct up_conn *kept;
 
     c->server = server;
     c->q = *q;
@@ -633,15 +434,14 @@ struct up_call *upstream_start(struct loop *loop, struct http_server *server, co
     buf_init(&c->in, LIMIT_HEADERS + READ_SIZE, c->a);
     join_small_body(c);
     c->started_ms = c->active_ms = loop_now_ms(loop);
-    c->timer = loop_timer(loop, q->silence_ms, on_timer, c);
-    kept = conn_take(c->pool, conn_key(q));
+    c->timer = loop_timer(loop, q->silence_ms < q->total_ms ? q->silence_ms : q->total_ms, on_timer, c);
+    kept = q->more == NULL ? up_conn_take(c->pool, key) : NULL; /* a body can be streamed once: not into a dead connection */
     if (kept != NULL) {
         c->reused = true;
-        c->starting = true;
-        use_conn(c, kept);
-        c->starting = false;
+        up_call_connected(c, kept);
     } else {
-        start_connect(c);
+        c->state = CONNECTING;
+        up_connect(c, key);
     }
     return c;
 }
@@ -650,7 +450,7 @@ void upstream_pause(struct up_call *c)
 {
     c->paused = true;
     if (c->conn != NULL)
-        watch_for(c->conn, 0);
+        up_conn_watch(c->conn, c->state == SENDING && !c->starving && !c->deaf ? EPOLLOUT : 0);
 }
 
 void upstream_resume(struct up_call *c)
@@ -661,19 +461,18 @@ void upstream_resume(struct up_call *c)
     c->active_ms = loop_now_ms(c->pool->loop);
     if (c->conn == NULL)
         return;
-    watch_for(c->conn, EPOLLIN);
+    up_conn_watch(c->conn, c->state == SENDING && !c->starving && !c->deaf ? EPOLLIN | EPOLLOUT : EPOLLIN);
     if (c->kick == NULL && !c->in_read)
         c->kick = loop_timer(c->pool->loop, 0, on_kick, c);
 }
 
 void upstream_cancel(struct up_call *c)
 {
-    c->cancelled = true;
-    if (c->state == CONNECTING)
-        return; /* on_connected() finishes it */
     c->ended = true;
+    if (c->site != NULL)
+        up_connect_leave(c);
     if (c->conn != NULL)
-        conn_free(c->conn);
+        up_conn_free(c->conn);
     c->conn = NULL;
     if (!c->in_read)
         call_free(c);

@@ -212,6 +212,31 @@ out:
     return rc;
 }
 
+size_t ids_try(struct ids *ids, enum ids_kind kind, int64_t *out, size_t n)
+{
+    struct kind *k = &ids->kinds[kind];
+    int64_t now_ms = clock_mono_ms(&clock_system);
+    size_t here, spare;
+
+    pthread_mutex_lock(&ids->lock);
+    here = has_ids(&k->now, now_ms) ? (size_t)(k->now.end - k->now.next) : 0;
+    spare = has_ids(&k->spare, now_ms) ? (size_t)(k->spare.end - k->spare.next) : 0;
+    n = here + spare < n ? 0 : n;
+    for (size_t i = 0; i < n; i++) {
+        if (i == here) {
+            k->now = k->spare;
+            k->spare = (struct block){0};
+        }
+        out[i] = k->now.next++;
+    }
+    if ((n == 0 || k->now.end - k->now.next < REFILL_AT) && k->spare.next >= k->spare.end && !k->wanted) {
+        k->wanted = true;
+        pthread_cond_signal(&ids->asked);
+    }
+    pthread_mutex_unlock(&ids->lock);
+    return n;
+}
+
 void ids_guid(int64_t wall_ms, char out[37])
 {
     uint64_t ms = (uint64_t)wall_ms;

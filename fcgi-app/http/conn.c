@@ -454,6 +454,8 @@ void conn_finish(struct conn *c)
     bool plain;
     int expected = CONN_BUSY;
 
+    if (here)
+        c->body_fn = NULL;
     /* Only the descriptor and the flags of libfcgi's struct are looked at from here on. */
     FCGX_Free(&c->fcgi, 0);
     arena_reset(c->req.a);
@@ -486,6 +488,47 @@ static void conn_busy_event(struct conn *c, uint32_t revents)
     conn_progress(c);
 }
 
+void conn_watch_busy(struct conn *c)
+{
+    conn_watch(c, MODE_WRITE,
+               (c->loop_writes ? (uint32_t)EPOLLOUT : 0) |
+                   (c->body_fn != NULL ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0));
+}
+
+void http_req_on_body(struct http_req *r, void (*fn)(void *arg), void *arg)
+{
+    struct conn *c = conn_of(r);
+
+    if (fn == NULL && c->body_fn == NULL)
+        return;
+    c->body_fn = fn;
+    c->body_arg = arg;
+    conn_watch_busy(c);
+}
+
+void conn_body_read(struct conn *c)
+{
+    if (c->loop_writes || atomic_load(&c->gone) || c->in.fed < c->in.len)
+        return; /* the next request is here already */
+    atomic_store(&c->state, CONN_BUSY);
+    conn_watch(c, MODE_READ, EPOLLIN | EPOLLRDHUP);
+}
+
+/* Body bytes, or the end of the connection, for who waits for them. */
+static void conn_body_event(struct conn *c, uint32_t revents)
+{
+    void (*fn)(void *arg) = c->body_fn;
+
+    c->body_fn = NULL;
+    if ((revents & EPOLLOUT) != 0) { /* its turn comes too */
+        pthread_mutex_lock(&c->lock);
+        conn_kick(c);
+        pthread_mutex_unlock(&c->lock);
+    }
+    conn_watch_busy(c);
+    fn(c->body_arg);
+}
+
 static void conn_event(void *arg, uint32_t revents)
 {
     struct conn *c = arg;
@@ -493,7 +536,10 @@ static void conn_event(void *arg, uint32_t revents)
 
     switch (c->mode) {
     case MODE_WRITE:
-        conn_progress(c);
+        if (c->body_fn != NULL && (revents & ~(uint32_t)EPOLLOUT) != 0)
+            conn_body_event(c, revents);
+        else
+            conn_progress(c);
         return;
     case MODE_INTAKE:
         conn_intake(c);

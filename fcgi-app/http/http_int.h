@@ -30,7 +30,7 @@ enum conn_state { CONN_IDLE, CONN_BUSY, CONN_BUSY_UNWATCHED };
 enum conn_mode {
     MODE_READ,    /* waiting for a request */
     MODE_INTAKE,  /* a part of one has arrived */
-    MODE_WRITE,   /* waiting until the socket takes more of the answer */
+    MODE_WRITE,   /* waiting until the socket takes more of the answer, or brings more of the body */
     MODE_DISCARD, /* reading away what nobody wants, then again MODE_READ or closing */
 };
 
@@ -90,6 +90,8 @@ struct conn {
     uint64_t discarded;
     struct loop_timer *timer;
     struct conn *prev, *next;
+    void (*body_fn)(void *arg); /* waits for more of the body */
+    void *body_arg;
 
     pthread_mutex_t lock; /* the rest */
     struct out_queue out;
@@ -160,6 +162,10 @@ void conn_watch(struct conn *c, enum conn_mode mode, uint32_t events);
  * caller's afterwards. */
 void conn_finish(struct conn *c);
 void conn_close(struct conn *c); /* loop thread */
+/* Loop thread, while a request is worked on: watch for what is waited for, nothing else. */
+void conn_watch_busy(struct conn *c);
+/* Loop thread: the body was read to its end; notice from now on that the peer leaves. */
+void conn_body_read(struct conn *c);
 
 /* ---- intake.c ---- */
 void intake_init(struct intake *in);
@@ -171,7 +177,8 @@ int intake_fill(struct intake *in, int fd);
 bool intake_ready(struct intake *in);
 /* Let libfcgi read the head; 0, or -1. */
 int intake_accept(struct conn *c);
-/* Body bytes through libfcgi; waits on the socket when `wait`.  0 at the end, -1 broken off. */
+/* Body bytes through libfcgi; waits on the socket when `wait`.  0 at the end, -1 broken off; HTTP_NOT_YET: none there, and
+ * not waited. */
 ptrdiff_t intake_read(struct conn *c, char *buf, size_t n, bool wait);
 bool intake_body_done(const struct intake *in);
 /* The request is over: keep only what arrived behind it. */

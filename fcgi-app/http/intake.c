@@ -126,7 +126,7 @@ int intake_accept(struct conn *c)
     return 0;
 }
 
-/* More bytes of the body for libfcgi: 1, 0 at the end, -1 when the sender broke off. */
+/* More bytes of the body for libfcgi: 1, 0 at the end, -1 when the sender broke off, HTTP_NOT_YET. */
 static int feed_more(struct conn *c, bool wait)
 {
     struct intake *in = &c->in;
@@ -144,6 +144,8 @@ static int feed_more(struct conn *c, bool wait)
         do {
             got = recv(c->fd, in->p, in->cap, wait ? 0 : MSG_DONTWAIT);
         } while (got < 0 && errno == EINTR);
+        if (got < 0 && errno == EAGAIN && !wait)
+            return HTTP_NOT_YET;
         if (got <= 0)
             return -1;
         in->len = (size_t)got;

@@ -210,6 +210,11 @@ static void watch_again(struct conn *c)
 {
     bool watch = c->direct && !atomic_load(&c->gone);
 
+    if (c->body_fn != NULL) {
+        c->loop_writes = false;
+        conn_watch_busy(c);
+        return;
+    }
     atomic_store(&c->state, watch ? CONN_BUSY : CONN_BUSY_UNWATCHED);
     conn_watch(c, MODE_READ, watch ? EPOLLIN | EPOLLRDHUP : 0);
     c->loop_writes = false;
@@ -228,7 +233,7 @@ static void progress(struct conn *c, bool from_kick)
         c->ended = false;
     if (!empty) {
         c->loop_writes = true;
-        conn_watch(c, MODE_WRITE, EPOLLOUT);
+        conn_watch_busy(c);
     } else if (c->loop_writes && !finish) {
         watch_again(c);
     }
@@ -325,7 +330,7 @@ void http_reply(struct http_req *r, int status, struct str content_type, struct 
 {
     struct conn *c = conn_of(r);
     struct str head;
-    bool left;
+    bool left, told = false;
 
     if (!reply_claim(c, REPLY_ENDED))
         return;
@@ -333,6 +338,10 @@ void http_reply(struct http_req *r, int status, struct str content_type, struct 
         c->has_reply_length = false;
     head = reply_head(c, status, content_type, (int64_t)body.len);
     pthread_mutex_lock(&c->lock);
+    if (c->drain_fn != NULL) {
+        c->drain_fn = NULL;
+        told = !loop_is_current(c->home->loop);
+    }
     out_stdout(c, head, c->no_body ? STR_NONE : body, true);
     left = c->out.head < c->out.len;
     if (left) {
@@ -340,6 +349,10 @@ void http_reply(struct http_req *r, int status, struct str content_type, struct 
         conn_kick(c);
     }
     pthread_mutex_unlock(&c->lock);
+    if (told) { /* a call-back that runs just now is let finish, as in http_stream_end() */
+        pthread_mutex_lock(&c->calling);
+        pthread_mutex_unlock(&c->calling);
+    }
     if (!left)
         conn_finish(c);
 }

@@ -171,6 +171,7 @@ static void reset_reply(struct conn *c)
     c->has_type = c->has_reply_length = c->cut = false;
     c->ended = c->loop_writes = c->drain_due = c->gone_told = false;
     c->drain_fn = NULL;
+    c->body_fn = NULL;
     c->out.head = c->out.len = 0;
 }
 
@@ -284,6 +285,24 @@ ptrdiff_t http_req_read(struct http_req *r, char *buf, size_t n)
     r->body_pending = false;
     if (got < 0)
         c->cut = true; /* where the next request would start is not known any more */
+    return got;
+}
+
+ptrdiff_t http_req_read_now(struct http_req *r, char *buf, size_t n)
+{
+    struct conn *c = conn_of(r);
+    ptrdiff_t got;
+
+    if (!r->body_pending || n == 0)
+        return 0;
+    got = intake_read(c, buf, n, false);
+    if (got > 0 || got == HTTP_NOT_YET)
+        return got;
+    r->body_pending = false;
+    if (got < 0)
+        c->cut = true;
+    else
+        conn_body_read(c);
     return got;
 }
 

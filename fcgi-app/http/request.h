@@ -68,6 +68,15 @@ MUST_CHECK int http_req_body(struct http_req *r, size_t max, struct err *e);
  * broke off or paused for 30 s.  Workers only. */
 MUST_CHECK ptrdiff_t http_req_read(struct http_req *r, char *buf, size_t n);
 
+enum { HTTP_NOT_YET = -2 };
+/* The same without waiting, on the loop: HTTP_NOT_YET when nothing is there just now. */
+MUST_CHECK ptrdiff_t http_req_read_now(struct http_req *r, char *buf, size_t n);
+/*
+ * Call fn(arg) once, on the loop, when http_req_read_now() has something to say again.  NULL: not any
+ * more, which is due before the request goes to a worker.  Loop thread only.
+ */
+void http_req_on_body(struct http_req *r, void (*fn)(void *arg), void *arg);
+
 /* ---- answering ---------------------------------------------------------------------------- */
 
 /* Add a header to the coming answer; CR, LF and NUL in it are dropped.  Both are copied.
@@ -95,9 +104,9 @@ void http_stream_begin(struct http_req *r, int status);
 size_t http_stream_write(struct http_req *r, const char *p, size_t n);
 /*
  * fn(arg) on the loop thread each time everything queued was taken; also, once, when the client is
- * gone (then gone = true; http_stream_end() is still due).  It is not called any more once
- * http_stream_end() returned; who calls that from another thread must not hold a lock that fn
- * takes.
+ * gone (then gone = true; http_stream_end() is still due).  It may be set before the answer begins, to
+ * hear of that only.  It is not called any more once http_stream_end() or http_reply() returned; who
+ * calls those from another thread must not hold a lock that fn takes.
  */
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *arg, bool gone), void *arg);
 /* Finish; aborted = the answer is incomplete and nginx must be told (the connection is cut).  Do

@@ -99,6 +99,7 @@ static struct conn *request(const char *method, const char *body, const char *ty
                     : strcmp(method, "PUT") == 0    ? HTTP_PUT
                                                     : HTTP_POST;
     c->req.scheme = STR("https");
+    c->req.remote_addr = STR("10.1.1.1");
     c->req.body = str_c(body);
     c->req.content_type = str_c(type);
     memcpy(c->req.id, "0123456789abcdef", 17);
@@ -115,7 +116,7 @@ static const char *head_of(struct conn *c, const struct cfg_gateway *g, const st
     const struct policy_target t = {STR("http://gw:1"), STR("gw:1"), STR("/api/v1/t/")};
     bool has_body = c->req.body.len > 0;
 
-    return str_cstr(c->req.a, policy_request_head(&c->req, g, &t, session, has_body, c->req.body.len, STR("10.1.1.1"),
+    return str_cstr(c->req.a, policy_request_head(&c->req, g, &t, session, has_body, c->req.body.len, STR("00-1-2-01"),
                                                   c->req.a));
 }
 

@@ -1,11 +1,8 @@
 /*
  * The history of proxied calls: one row of `requests` per call, without instance, secrets masked (gateway-proxy.md 8).
  *
- * Built before the answer lets go of the request, written behind it; when the database is slow such rows may be dropped and are
- * counted, the call itself never waits for them.
+ * Built before the answer lets go of the request, written behind it (history.c).
  */
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -14,6 +11,7 @@
 #include "gateway/mask.h"
 #include "http/url.h"
 #include "proxy_int.h"
+#include "record.h"
 
 static const struct writer_stmt stmt_insert = {
     .name = "proxy_request_insert",
@@ -22,17 +20,22 @@ static const struct writer_stmt stmt_insert = {
            "SELECT i, c, u, s, m, l, d, r, rs, ms, ui, o, ip::inet, pg, g, et, t, si, n FROM unnest($1::bigint[], "
            "$2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::json[], $8::json[], $9::bigint[], "
            "$10::float8[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], "
-           "$18::text[], $19::text[]) AS x(i, c, u, s, m, l, d, r, rs, ms, ui, o, ip, pg, g, et, t, si, n)",
+           "$18::text[], $19::text[]) AS x(i, c, u, s, m, l, d, r, rs, ms, ui, o, ip, pg, g, et, t, si, n) "
+           "ON CONFLICT DO NOTHING", /* a row may go out again when it is not known whether it was stored */
     .types = "izztttjjifitttttttt",
     .rank = 10,
 };
 
-struct record {
-    struct arena *a;
-    struct writer_item item;
-};
+enum { FIELD_MAX = 255, NUMBERS_MAX = 50 };
+enum { ARG_ID = 0, ARG_DETAILS = 6, ARG_RESPONSE = 7, N_ARGS = 19 };
 
-enum { FIELD_MAX = 255, NUMBERS_MAX = 50, ARENA_CHUNK = 16 * 1024 };
+const struct history_kind record_kind = {
+    .stmt = &stmt_insert,
+    .n_args = N_ARGS,
+    .id_arg = ARG_ID,
+    .detail_args = {ARG_DETAILS, ARG_RESPONSE},
+    .detail_instead = "{\"dropped\":true}",
+};
 
 /* What the path and the body say about whom the call concerns. */
 struct impact {
@@ -93,12 +96,11 @@ static void add_numbers(struct val v, struct buf *out, int *n)
     }
 }
 
-/* The request's memory is gone when the row is written: copied. */
-static struct str text_of(struct val body, const char *name, struct arena *a)
+static struct str text_of(struct val body, const char *name)
 {
     struct str s = val_get_text(body, name, STR_NONE);
 
-    return s.p != NULL ? str_dup(a, str_slice(s, 0, s.len > FIELD_MAX ? FIELD_MAX : s.len)) : STR_NONE;
+    return s.p != NULL ? str_slice(s, 0, s.len > FIELD_MAX ? FIELD_MAX : s.len) : STR_NONE;
 }
 
 static void impact_of_body(const struct http_req *r, struct impact *out, struct arena *a)
@@ -112,11 +114,11 @@ static void impact_of_body(const struct http_req *r, struct impact *out, struct 
         return;
     if (r->method == HTTP_POST) {
         if (out->tenant_id.p == NULL)
-            out->tenant_id = text_of(body, "tenantId", a);
+            out->tenant_id = text_of(body, "tenantId");
         if (out->site_id.p == NULL)
-            out->site_id = text_of(body, "groupId", a);
+            out->site_id = text_of(body, "groupId");
         if (out->numbers.p == NULL)
-            out->numbers = text_of(body, "userId", a);
+            out->numbers = text_of(body, "userId");
     }
     buf_init(&numbers, 4096, a);
     add_numbers(body, &numbers, &n);
@@ -169,6 +171,18 @@ static struct str url_of(const struct call *c, struct arena *a)
     return mask_url(str_printf(a, "%.*s?%.*s", STR_ARG(c->path), STR_ARG(query)), a);
 }
 
+static double ms(int64_t us)
+{
+    return (double)us / 1000.0;
+}
+
+/* Where the time went; what is left is ours. */
+static void add_timing(const struct call *c, struct buf *out)
+{
+    buf_addf(out, ",\"timing\":{\"queue_ms\":%.3f,\"gateway_ms\":%.3f,\"database_ms\":%.3f,\"total_ms\":%.3f}", ms(c->queue_us),
+             ms(c->gateway_us), ms(c->database_us), ms(clock_mono_us(&clock_system) - c->r->start_us));
+}
+
 static struct str details(const struct call *c, struct str url, struct arena *a)
 {
     const struct http_req *r = c->r;
@@ -187,7 +201,13 @@ static struct str details(const struct call *c, struct str url, struct arena *a)
     member(&out, "proxy", c->mount->map->name);
     buf_putc(&out, '}');
     member(&out, "content_type", utf8_repair(a, r->content_type));
-    member_body(&out, r->body, r->content_type, r->body.len <= LIMIT_RESPONSE_KEPT, a);
+    if (c->body_streams)
+        member(&out, "body", str_printf(a, "%llu bytes", (unsigned long long)c->body_got));
+    else
+        member_body(&out, r->body, r->content_type, r->body.len <= LIMIT_RESPONSE_KEPT, a);
+    member(&out, "request_id", str_c(r->id));
+    member(&out, "trace_id", trace_id(&c->trace));
+    add_timing(c, &out);
     buf_add_c(&out, ",\"user\":{");
     member_json(&out, "id", val_int(c->user.id));
     member(&out, "username", c->user.username);
@@ -224,62 +244,46 @@ static struct str response(const struct call *c, struct arena *a)
     return buf_str(&out);
 }
 
-static void on_stored(void *arg, const struct err *e)
+/* Into the memory of the row, in which only this stays. */
+static struct db_arg keep(struct str s, struct arena *a)
 {
-    struct record *rec = arg;
-
-    if (e != NULL)
-        log_err(LOG_WARN_LEVEL, "proxy.history", e);
-    arena_free(rec->a);
+    return s.p != NULL ? DB_STR(str_dup(a, s)) : DB_NULL;
 }
 
-static void add_row(struct record *rec, const struct call *c, int64_t id)
+void record_add(struct call *c)
 {
     const struct http_req *r = c->r;
-    struct arena *a = rec->a;
+    struct loop *loop = loop_is_current(r->loop) ? r->loop : NULL;
+    struct arena *scratch = r->a, *a;
+    struct history_row *row = history_begin(c->proxy->history, loop, &a);
     struct impact im = {0};
-    struct str url = str_dup(a, url_of(c, a));
-    double ms = (double)(clock_mono_us(&clock_system) - r->start_us) / 1000.0;
+    struct str url = url_of(c, scratch);
     bool ok = c->status > 0 && c->status < 400;
 
-    impact_of_path(c->rest, &im, a);
-    impact_of_body(r, &im, a);
-    writer_add(&rec->item, &stmt_insert,
-               DB_ARGS(DB_INT(id), DB_TIME(c->started_us), DB_TIME(clock_wall_us(&clock_system)),
-                       ok ? DB_C("SUCCESS") : DB_C("ERROR"), DB_STR(str_lower(a, r->method_name)), DB_STR(url),
-                       DB_STR(details(c, url, a)), DB_STR_OR_NULL(response(c, a)), DB_INT(c->status), DB_FLOAT(ms),
-                       DB_INT(c->user.id), DB_STR(str_dup(a, c->user.username)), r->remote_addr.len > 0 ? DB_STR(str_dup(a, r->remote_addr)) : DB_NULL,
-                       DB_STR(c->mount->map->prefix), DB_STR(c->mount->map->gateway),
-                       DB_STR_OR_NULL(im.entity_type), DB_STR_OR_NULL(im.tenant_id), DB_STR_OR_NULL(im.site_id),
-                       DB_STR_OR_NULL(im.numbers)),
-               a);
-}
-
-struct record *record_make(struct call *c)
-{
-    struct arena *a = arena_new(ARENA_CHUNK);
-    struct record *rec = ARENA_NEW(a, struct record);
-    struct err e = {0};
-    int64_t id;
-
-    rec->a = a;
-    if (ids_next(c->proxy->app->ids, IDS_REQUEST, &id, &e) != 0) {
-        log_err(LOG_WARN_LEVEL, "proxy.history", &e);
-        arena_free(a);
-        return NULL;
-    }
-    add_row(rec, c, id);
-    rec->item.bytes = arena_used(a);
-    rec->item.droppable = true;
-    rec->item.done = on_stored;
-    rec->item.arg = rec;
-    return rec;
-}
-
-void record_submit(struct proxy *p, struct record *rec)
-{
-    struct err e = {0};
-
-    if (rec != NULL && writer_submit(p->app->writer, &rec->item, &e) != 0)
-        on_stored(rec, &e);
+    impact_of_path(c->rest, &im, scratch);
+    impact_of_body(r, &im, scratch);
+    memcpy(row->args,
+           (const struct db_arg[N_ARGS]){
+               DB_INT(0), /* given later */
+               DB_TIME(c->started_us),
+               DB_TIME(clock_wall_us(&clock_system)),
+               ok ? DB_C("SUCCESS") : DB_C("ERROR"),
+               keep(str_lower(scratch, r->method_name), a),
+               keep(url, a),
+               keep(details(c, url, scratch), a),
+               keep(response(c, scratch), a),
+               DB_INT(c->status),
+               DB_FLOAT(ms(clock_mono_us(&clock_system) - r->start_us)),
+               DB_INT(c->user.id),
+               keep(c->user.username, a),
+               r->remote_addr.len > 0 ? keep(r->remote_addr, a) : DB_NULL,
+               DB_STR(c->mount->map->prefix),
+               DB_STR(c->mount->map->gateway),
+               keep(im.entity_type, a),
+               keep(im.tenant_id, a),
+               keep(im.site_id, a),
+               keep(im.numbers, a),
+           },
+           N_ARGS * sizeof *row->args);
+    history_put(c->proxy->history, loop, row);
 }

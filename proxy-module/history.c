@@ -1,0 +1,538 @@
+/*
+ * The queue of the history: open batches of the loops -> waiting, oldest first -> with the writer -> gone.
+ *
+ * A row that the writer gave back because the database was lost goes out again under the same id, which the statement ignores
+ * when it was stored after all.
+ */
+#include "history.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#if defined(SLUICE_TEST_BUILD)
+enum { BATCH_ROWS = 8, THIN_AT = 512 * 1024, DROP_AT = 1024 * 1024 };
+#else
+enum { BATCH_ROWS = 64, THIN_AT = 16 * 1024 * 1024, DROP_AT = 48 * 1024 * 1024 };
+#endif
+enum {
+    BATCH_BYTES = 512 * 1024,
+    FLUSH_MS = 50,     /* a row waits that long for others */
+    RETRY_MS = 250,    /* for ids, when the database is away */
+    WITH_WRITER = 16,  /* batches */
+    CHUNK = 32 * 1024,
+};
+
+struct history_batch {
+    struct history_batch *next;
+    struct history *h;
+    struct arena *a;
+    struct history_row *first, *last;
+    size_t n, left; /* left: with the writer, not answered yet */
+    size_t bytes;
+    bool thin;
+    bool has_ids;
+};
+
+/* One loop's side. */
+struct side {
+    struct history *h;
+    struct loop *loop;
+    struct history_batch *open;
+    struct loop_timer *timer;
+};
+
+struct history {
+    struct writer *writer;
+    struct ids *ids;
+    struct http_server *server;
+    struct history_kind kind;
+    pthread_mutex_t lock; /* the rest */
+    struct history_batch *first, *last; /* waiting */
+    int with_writer;
+    bool overloaded; /* something was given up, and something still waits */
+    bool stopped;
+    struct history_stats stats;
+    uint64_t thinned_before, dropped_before; /* when that began */
+};
+
+static const struct writer_stmt stmt_alarm = {
+    .name = "proxy_history_alarm",
+    .sql = "INSERT INTO alarms (key, subject, message, level, value) SELECT k, s, m, 'major', v FROM unnest($1::text[], "
+           "$2::text[], $3::text[], $4::text[]) AS x(k, s, m, v) ON CONFLICT (key, subject) WHERE active DO UPDATE SET "
+           "message = excluded.message, value = excluded.value, last_occurrence = now()",
+    .types = "tttt",
+    .rank = 20,
+};
+
+static const char side_key;
+
+struct history *history_new(struct writer *w, struct ids *ids, struct http_server *server, const struct history_kind *kind)
+{
+    struct history *h = calloc(1, sizeof *h);
+
+    if (h == NULL)
+        abort();
+    h->writer = w;
+    h->ids = ids;
+    h->server = server;
+    h->kind = *kind;
+    pthread_mutex_init(&h->lock, NULL);
+    return h;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------ */
+
+static struct history_batch *batch_new(struct history *h)
+{
+    struct arena *a = arena_new(CHUNK);
+    struct history_batch *b = ARENA_NEW(a, struct history_batch);
+
+    b->h = h;
+    b->a = a;
+    return b;
+}
+
+static void batch_add(struct history_batch *b, struct history_row *row)
+{
+    row->batch = b;
+    row->next = NULL;
+    if (b->last != NULL)
+        b->last->next = row;
+    else
+        b->first = row;
+    b->last = row;
+    b->n++;
+}
+
+/* With the lock. */
+static void count_in(struct history *h, const struct history_batch *b)
+{
+    h->stats.waiting += b->n;
+    h->stats.bytes += b->bytes;
+}
+
+static void count_out(struct history *h, const struct history_batch *b)
+{
+    h->stats.waiting -= b->n;
+    h->stats.bytes -= b->bytes;
+}
+
+static void push_back(struct history *h, struct history_batch *b)
+{
+    b->next = NULL;
+    if (h->last != NULL)
+        h->last->next = b;
+    else
+        h->first = b;
+    h->last = b;
+    count_in(h, b);
+}
+
+static void push_front(struct history *h, struct history_batch *b)
+{
+    b->next = h->first;
+    h->first = b;
+    if (h->last == NULL)
+        h->last = b;
+    count_in(h, b);
+}
+
+static struct history_batch *pop(struct history *h)
+{
+    struct history_batch *b = h->first;
+
+    if (b != NULL) {
+        h->first = b->next;
+        if (h->first == NULL)
+            h->last = NULL;
+        count_out(h, b);
+    }
+    return b;
+}
+
+/* ---- giving up ---------------------------------------------------------------------------------------- */
+
+static struct db_arg *copy_args(const struct history *h, const struct db_arg *from, struct arena *a)
+{
+    struct db_arg *to = arena_dup(a, from, h->kind.n_args * sizeof *from);
+
+    for (size_t i = 0; i < h->kind.n_args; i++) {
+        if (to[i].kind == DB_ARG_TEXT && to[i].s.p != NULL)
+            to[i].s = str_dup(a, to[i].s);
+    }
+    return to;
+}
+
+/* The same rows in less memory, without their detail. */
+static struct history_batch *thin_copy(struct history *h, struct history_batch *old)
+{
+    struct history_batch *b = batch_new(h);
+
+    for (struct history_row *row = old->first; row != NULL; row = row->next) {
+        struct history_row *copy = ARENA_NEW(b->a, struct history_row);
+
+        row->args[h->kind.detail_args[0]] = DB_C(h->kind.detail_instead);
+        row->args[h->kind.detail_args[1]] = DB_NULL;
+        copy->args = copy_args(h, row->args, b->a);
+        batch_add(b, copy);
+    }
+    b->thin = true;
+    b->has_ids = old->has_ids;
+    b->bytes = arena_used(b->a);
+    return b;
+}
+
+static void overload(struct history *h)
+{
+    if (h->overloaded)
+        return;
+    h->overloaded = true;
+    log_error("proxy.history_overload", "waiting=%zu bytes=%zu why=" LOG_Q, h->stats.waiting, h->stats.bytes,
+              "the database is slow or away; detail of the oldest calls is given up");
+}
+
+/* Replace the oldest batch that still has its detail; false when there is none. */
+static bool thin_oldest(struct history *h)
+{
+    struct history_batch *before = NULL, *b = h->first, *thin;
+
+    while (b != NULL && b->thin) {
+        before = b;
+        b = b->next;
+    }
+    if (b == NULL)
+        return false;
+    thin = thin_copy(h, b);
+    thin->next = b->next;
+    if (before != NULL)
+        before->next = thin;
+    else
+        h->first = thin;
+    if (h->last == b)
+        h->last = thin;
+    count_out(h, b);
+    count_in(h, thin);
+    h->stats.thinned += thin->n;
+    arena_free(b->a);
+    return true;
+}
+
+/* Keep within the bounds, with the lock. */
+static void bound(struct history *h)
+{
+    while (h->stats.bytes > THIN_AT) {
+        overload(h);
+        if (!thin_oldest(h))
+            break;
+    }
+    while (h->stats.bytes > DROP_AT && h->first != NULL) {
+        struct history_batch *b = pop(h);
+
+        h->stats.dropped += b->n;
+        arena_free(b->a);
+    }
+}
+
+struct alarm {
+    struct arena *a;
+    struct writer_item item;
+};
+
+static void alarm_stored(void *arg, const struct err *e)
+{
+    struct alarm *al = arg;
+
+    if (e != NULL)
+        log_err(LOG_WARN_LEVEL, "proxy.history_alarm", e);
+    arena_free(al->a);
+}
+
+/* Everything waiting is on its way again: say what is missing. */
+static void relieved(struct history *h)
+{
+    struct arena *a;
+    struct alarm *al;
+    uint64_t thinned = h->stats.thinned - h->thinned_before, dropped = h->stats.dropped - h->dropped_before;
+    struct str message, value;
+    struct err e;
+
+    if (!h->overloaded || h->first != NULL)
+        return;
+    h->overloaded = false;
+    h->thinned_before = h->stats.thinned;
+    h->dropped_before = h->stats.dropped;
+    log_info("proxy.history_back", "without_detail=%llu dropped=%llu", (unsigned long long)thinned, (unsigned long long)dropped);
+    a = arena_new(1024);
+    al = ARENA_NEW(a, struct alarm);
+    message = str_printf(a, "the database was slow or away: %llu calls are in the history without detail, %llu are missing",
+                         (unsigned long long)thinned, (unsigned long long)dropped);
+    value = str_printf(a, "%llu", (unsigned long long)(thinned + dropped));
+    al->a = a;
+    al->item.droppable = true;
+    al->item.done = alarm_stored;
+    al->item.arg = al;
+    writer_add(&al->item, &stmt_alarm, DB_ARGS(DB_C("proxy_history"), DB_C("history of proxied calls"), DB_STR(message), DB_STR(value)), a);
+    if (writer_submit(h->writer, &al->item, &e) != 0)
+        alarm_stored(al, &e);
+}
+
+/* ---- to the writer ---------------------------------------------------------------------------------------- */
+
+static void pump(struct history *h);
+
+/* The rows that must go out once more, in a batch of their own; NULL: none. */
+static struct history_batch *again(struct history *h, struct history_batch *done)
+{
+    struct history_batch *b = NULL;
+
+    for (struct history_row *row = done->first; row != NULL; row = row->next) {
+        struct history_row *copy;
+
+        if (!row->again)
+            continue;
+        if (b == NULL)
+            b = batch_new(h);
+        copy = ARENA_NEW(b->a, struct history_row);
+        copy->args = copy_args(h, row->args, b->a);
+        batch_add(b, copy);
+    }
+    if (b != NULL) {
+        b->thin = done->thin;
+        b->has_ids = true;
+        b->bytes = arena_used(b->a);
+    }
+    return b;
+}
+
+/* Every row of it is answered; with the lock. */
+static void batch_answered(struct history *h, struct history_batch *b)
+{
+    struct history_batch *rest = again(h, b);
+
+    h->with_writer--;
+    arena_free(b->a);
+    if (rest == NULL)
+        return;
+    if (h->stopped) {
+        h->stats.dropped += rest->n;
+        arena_free(rest->a);
+        return;
+    }
+    push_front(h, rest);
+    bound(h);
+}
+
+static void on_stored(void *arg, const struct err *e)
+{
+    struct history_row *row = arg;
+    struct history_batch *b = row->batch;
+    struct history *h = b->h;
+
+    pthread_mutex_lock(&h->lock);
+    if (e == NULL) {
+        h->stats.stored++;
+    } else if (e->code == ERR_DB || e->code == ERR_BUSY) {
+        row->again = true;
+    } else {
+        h->stats.refused++;
+        log_err(LOG_WARN_LEVEL, "proxy.history", e);
+    }
+    if (--b->left == 0) {
+        batch_answered(h, b);
+        pump(h);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+static bool give_ids(struct history *h, struct history_batch *b)
+{
+    int64_t ids[BATCH_ROWS];
+    size_t i = 0;
+
+    if (b->has_ids)
+        return true;
+    if (ids_try(h->ids, IDS_REQUEST, ids, b->n) == 0)
+        return false;
+    for (struct history_row *row = b->first; row != NULL; row = row->next)
+        row->args[h->kind.id_arg] = DB_INT(ids[i++]);
+    b->has_ids = true;
+    return true;
+}
+
+/* False: the writer takes nothing more for now. */
+static bool submit(struct history *h, struct history_batch *b)
+{
+    bool open = true;
+
+    h->with_writer++;
+    b->left = b->n + 1; /* one for this function */
+    for (struct history_row *row = b->first, *next; row != NULL; row = next) {
+        struct err e;
+
+        next = row->next;
+        row->item = (struct writer_item){.bytes = sizeof *row, .droppable = true, .done = on_stored, .arg = row};
+        writer_add(&row->item, h->kind.stmt, row->args, h->kind.n_args, b->a);
+        if (open && writer_submit(h->writer, &row->item, &e) == 0)
+            continue;
+        if (open && e.code == ERR_INVALID) {
+            h->stats.refused++;
+        } else {
+            open = false;
+            row->again = true;
+        }
+        b->left--;
+    }
+    if (--b->left == 0)
+        batch_answered(h, b);
+    return open;
+}
+
+/* With the lock. */
+static void pump(struct history *h)
+{
+    while (h->first != NULL && (h->with_writer < WITH_WRITER || h->stopped) && give_ids(h, h->first)) {
+        if (!submit(h, pop(h)))
+            break;
+    }
+    relieved(h);
+}
+
+static void enqueue(struct history *h, struct history_batch *b)
+{
+    b->bytes = arena_used(b->a);
+    pthread_mutex_lock(&h->lock);
+    push_back(h, b);
+    pump(h);
+    bound(h);
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* ---- a loop's side ---------------------------------------------------------------------------------------- */
+
+static void on_timer(void *arg)
+{
+    struct side *s = arg;
+    struct history *h = s->h;
+    bool waits;
+
+    s->timer = NULL;
+    if (s->open != NULL) {
+        enqueue(h, s->open);
+        s->open = NULL;
+    }
+    pthread_mutex_lock(&h->lock);
+    if (h->first != NULL)
+        pump(h);
+    waits = h->first != NULL;
+    pthread_mutex_unlock(&h->lock);
+    if (waits) /* nobody else would try again when no more calls come */
+        s->timer = loop_timer(s->loop, RETRY_MS, on_timer, s);
+}
+
+static struct side *side_of(struct history *h, struct loop *loop)
+{
+    struct side *s = loop_slot(loop, &side_key);
+
+    if (s != NULL)
+        return s;
+    s = calloc(1, sizeof *s);
+    if (s == NULL)
+        abort();
+    s->h = h;
+    s->loop = loop;
+    loop_slot_set(loop, &side_key, s, free);
+    return s;
+}
+
+struct history_row *history_begin(struct history *h, struct loop *loop, struct arena **a)
+{
+    struct history_batch **open = loop != NULL ? &side_of(h, loop)->open : NULL, *b;
+    struct history_row *row;
+
+    b = open != NULL && *open != NULL ? *open : batch_new(h);
+    if (open != NULL)
+        *open = b;
+    row = ARENA_NEW(b->a, struct history_row);
+    row->batch = b;
+    row->args = ARENA_ARRAY(b->a, struct db_arg, h->kind.n_args);
+    *a = b->a;
+    return row;
+}
+
+void history_put(struct history *h, struct loop *loop, struct history_row *row)
+{
+    struct history_batch *b = row->batch;
+    struct side *s;
+
+    batch_add(b, row);
+    if (loop == NULL) {
+        enqueue(h, b);
+        return;
+    }
+    s = side_of(h, loop);
+    if (b->n >= BATCH_ROWS || arena_used(b->a) >= BATCH_BYTES) {
+        s->open = NULL;
+        enqueue(h, b);
+    }
+    if (s->timer == NULL)
+        s->timer = loop_timer(loop, FLUSH_MS, on_timer, s);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------- */
+
+void history_stop(struct history *h)
+{
+    struct err e = {0};
+    int64_t id;
+
+    for (int i = 0; i < http_server_n_loops(h->server); i++) {
+        struct side *s = loop_slot(http_server_loop(h->server, i), &side_key);
+
+        if (s != NULL && s->open != NULL && s->open->n > 0)
+            enqueue(h, s->open);
+        else if (s != NULL && s->open != NULL)
+            arena_free(s->open->a);
+        if (s != NULL)
+            s->open = NULL;
+    }
+    pthread_mutex_lock(&h->lock);
+    h->stopped = true;
+    pump(h);
+    while (h->first != NULL) {
+        pthread_mutex_unlock(&h->lock);
+        if (ids_next(h->ids, IDS_REQUEST, &id, &e) != 0) /* waits for the next ids */
+            break;
+        pthread_mutex_lock(&h->lock);
+        pump(h);
+        e.code = ERR_NONE;
+    }
+    if (e.code != ERR_NONE)
+        pthread_mutex_lock(&h->lock);
+    if (h->stats.waiting > 0)
+        log_error("proxy.history_lost", "rows=%zu why=" LOG_Q, h->stats.waiting, e.msg);
+    for (struct history_batch *b; (b = pop(h)) != NULL;) {
+        h->stats.dropped += b->n;
+        arena_free(b->a);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+void history_free(struct history *h)
+{
+    if (h == NULL)
+        return;
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+}
+
+struct history_stats history_stats(struct history *h)
+{
+    struct history_stats s;
+
+    pthread_mutex_lock(&h->lock);
+    s = h->stats;
+    pthread_mutex_unlock(&h->lock);
+    return s;
+}
