@@ -178,6 +178,11 @@ struct route_match {
 MUST_CHECK int route_pattern_compile(struct route_pattern **out, struct str path, struct arena *a,
                                      struct err *e);
 
+/* Cut a route's path at its next variable: the text before it, its name, its expression (empty when
+ * it has none).  False: no more, the text is all that is left. */
+bool route_next_variable(struct str *rest, struct str *literal, struct str *name,
+                         struct str *regex);
+
 /*
  * Find the route for a canonical path (url_canonical_path).  proxy_prefix: "" in the core,
  * "/api/v01/p1" in a proxy, where non-public routes without absolute path answer below the prefix;

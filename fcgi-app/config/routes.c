@@ -144,6 +144,24 @@ static int add_variable(struct compiling *c, struct str inside, size_t at)
     return 0;
 }
 
+bool route_next_variable(struct str *rest, struct str *literal, struct str *name, struct str *regex)
+{
+    ptrdiff_t open = str_find_char(*rest, '{');
+    size_t close = open < 0 ? 0 : closing(*rest, (size_t)open);
+
+    *literal = *rest;
+    *name = *regex = STR("");
+    if (close == 0) {
+        *rest = STR("");
+        return false;
+    }
+    *literal = str_slice(*rest, 0, (size_t)open);
+    *regex = str_slice(*rest, (size_t)open + 1, close);
+    *name = str_cut(regex, ':');
+    *rest = str_slice(*rest, close + 1, rest->len);
+    return true;
+}
+
 int route_pattern_compile(struct route_pattern **out, struct str path, struct arena *a,
                           struct err *e)
 {
