@@ -288,6 +288,8 @@ static int build(struct boot *b, struct err *e)
     if (app->opts.metrics &&
         metrics_new(&app->metrics, app, app->opts.metrics_host, (int)app->opts.metrics_port, e) != 0)
         return -1;
+    if (app->opts.ws_port != 0 && live_new(&app->live, &app->api, app->opts.host, (int)app->opts.ws_port, e) != 0)
+        return -1;
     if (b->role->ready != NULL && b->role->ready(app, e) != 0)
         return -1;
     app->more_metrics = b->role->metrics;
@@ -319,6 +321,7 @@ static void teardown(struct app *app, const struct app_role *role)
     engine_stop(app->engine);
     if (role->stop != NULL)
         role->stop(app);
+    live_free(app->live);
     metrics_free(app->metrics);
     gw_health_free(app->health);
     maintenance_free(app->maintenance);

@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "engine/schedule.h"
 #include "gateway/logins.h"
+#include "live/live.h"
 #include "options.h"
 
 struct app {
@@ -33,6 +34,7 @@ struct app {
     struct maintenance *maintenance;
     struct gw_health *health;
     struct metrics *metrics;
+    struct live *live;
     int stop_status; /* exit status when something ended the process by itself, else 0 */
     void *extra; /* the proxy's own part */
     void (*more_metrics)(struct app *app, struct buf *out); /* of its role */

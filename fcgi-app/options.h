@@ -26,6 +26,7 @@ struct options {
     bool metrics;
     const char *metrics_host;
     int64_t metrics_port;
+    int64_t ws_port; /* 0 = no live views */
     int64_t threads;
     int64_t workers;
     int64_t drain_ms;

@@ -12,11 +12,12 @@
 #include "engine/schedule.h"
 #include "gateway/health.h"
 #include "gateway/logins.h"
+#include "live/live.h"
 #include "maintenance.h"
 #include "metrics.h"
 
 const struct db_stmts *const stores[] = {
-    &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
+    &live_stmts,           &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
     &metrics_stmts,        &api_help_stmts,      &api_health_stmts,        &api_activities_stmts,
     &api_versions_stmts,   &api_exchange_stmts,  &api_custom_routes_stmts, &api_templates_stmts,
     &api_requests_stmts,  &api_transactions_stmts,

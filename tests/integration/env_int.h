@@ -27,6 +27,7 @@ struct env {
     struct child children[CHILDREN_MAX];
     size_t n_children;
     int nginx_port;
+    int live_port; /* -wsPort behind nginx; 0 = none */
     struct http_client_pool *client;
 };
 

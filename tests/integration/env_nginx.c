@@ -66,12 +66,21 @@ static void copy_conf(struct env *env, int port, const char *core_socket, const 
     }
     globfree(&g);
     env_write_file(env, env_path(env, "nginx/conf.d/upstreams.conf"),
-                   arena_printf(env->a, "%s%s", upstream(env, "sluice_core", core_socket),
-                                upstream(env, "sluice_proxy_p1", proxy_socket)));
+                   arena_printf(env->a, "%s%supstream sluice_live { server 127.0.0.1:%d; }\n",
+                                upstream(env, "sluice_core", core_socket),
+                                upstream(env, "sluice_proxy_p1", proxy_socket),
+                                env->live_port != 0 ? env->live_port : 1));
     env_write_file(env, env_path(env, "nginx/mime.types"),
                    env_read_file(env, "/etc/nginx/mime.types"));
     env_write_file(env, env_path(env, "nginx/ui/index.html"),
                    env_read_file(env, arena_printf(env->a, "%s/ui/index.html", source)));
+}
+
+int env_live_port(struct env *env)
+{
+    if (env->live_port == 0)
+        env->live_port = env_free_port(env);
+    return env->live_port;
 }
 
 int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_socket)
