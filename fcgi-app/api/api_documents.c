@@ -13,7 +13,6 @@
 #include "engine/documents.h"
 #include "http/multipart.h"
 #include "http/multipart_stream.h"
-#include "http/url.h"
 
 enum {
     PIECE = 64 * 1024,
@@ -46,15 +45,6 @@ struct upload {
     struct doc_writer *w;
 };
 
-/* Browsers may send a path: the last part of it is the name. */
-static struct str base_name(struct str name)
-{
-    ptrdiff_t slash = str_rfind_char(name, '/'), back = str_rfind_char(name, '\\');
-    ptrdiff_t at = slash > back ? slash : back;
-
-    return str_slice(name, (size_t)(at + 1), name.len);
-}
-
 static int take_file(struct upload *u, struct multipart_stream *m, const struct http_part *part,
                      struct err *e)
 {
@@ -65,7 +55,7 @@ static int take_file(struct upload *u, struct multipart_stream *m, const struct 
         err_set(e, ERR_INVALID, "content is there twice");
         return -1;
     }
-    u->n.name = base_name(part->filename);
+    u->n.name = doc_base_name(part->filename);
     u->n.mime_type = part->mime;
     if (doc_create(engine_documents(u->c->api->engine), &u->n, &u->w, e) != 0)
         return -1;
@@ -121,7 +111,7 @@ static int take_raw(struct upload *u, struct err *e)
 
     u->n.name = http_req_param(r, "name");
     if (u->n.name.len == 0)
-        u->n.name = base_name(header_param(disposition, "filename", u->c->a));
+        u->n.name = doc_base_name(header_param(disposition, "filename", u->c->a));
     if (u->n.name.len == 0) {
         err_set(e, ERR_INVALID, "the name of the document is missing: send a form with the file "
                                 "\"content\", or ?name= with the bytes");
@@ -220,25 +210,10 @@ static void drain_init(struct drain *d)
     pthread_condattr_destroy(&monotonic);
 }
 
-/* "attachment", with the name in ASCII for old clients and in UTF-8 (RFC 6266). */
-static struct str disposition(struct str name, struct arena *a)
-{
-    struct str ascii = str_dup(a, name);
-    char *p = (char *)(uintptr_t)ascii.p;
-
-    for (size_t i = 0; i < ascii.len; i++)
-        if (p[i] == '"' || p[i] == '\\' || (unsigned char)p[i] < 0x20 || (unsigned char)p[i] > 0x7e)
-            p[i] = '_';
-    if (str_eq(ascii, name))
-        return str_printf(a, "attachment; filename=\"%.*s\"", STR_ARG(ascii));
-    return str_printf(a, "attachment; filename=\"%.*s\"; filename*=UTF-8''%.*s", STR_ARG(ascii),
-                      STR_ARG(url_encode(name, "", a)));
-}
-
 static void send_head(struct api_call *c, const struct document *doc)
 {
     http_reply_header(c->req, STR("Content-Type"), doc->mime_type);
-    http_reply_header(c->req, STR("Content-Disposition"), disposition(doc->name, c->a));
+    http_reply_header(c->req, STR("Content-Disposition"), doc_disposition(doc->name, c->a));
     http_reply_header(c->req, STR("X-Content-Type-Options"), STR("nosniff"));
     if (doc->size >= 0)
         http_reply_header(c->req, STR("Content-Length"),

@@ -166,9 +166,12 @@ void answer_make(struct run *r)
     case INSTANCE_CLOSED:
         break;
     }
-    if (!val_is_undef(in->doc_response))
-        answer_error(r, "unknown document");
-    else if (!val_is_undef(in->sync_response))
+    if (!val_is_undef(in->doc_response)) {
+        struct err e;
+
+        if (answer_document(r, &e) != 0)
+            answer_error(r, str_cstr(r->a, str_c(e.msg)));
+    } else if (!val_is_undef(in->sync_response))
         answer_value(r, in->sync_response);
     else if (!val_is_undef(in->response))
         answer_value(r, in->response);

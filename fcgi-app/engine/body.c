@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "engine/documents.h"
 #include "http/multipart.h"
 #include "http/url.h"
 
@@ -26,7 +27,7 @@ static int multipart_body(struct http_req *r, struct str raw, struct val *out, s
         return -1;
     *out = val_dict_new(a, n);
     for (size_t i = 0; i < n; i++) {
-        struct str value = parts[i].filename.p != NULL ? parts[i].filename : parts[i].value;
+        struct str value = parts[i].filename.p != NULL ? doc_base_name(parts[i].filename) : parts[i].value;
 
         val_dict_set_str(*out, utf8_repair(a, parts[i].name), val_str(utf8_repair(a, value)));
     }

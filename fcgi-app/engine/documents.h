@@ -112,6 +112,11 @@ MUST_CHECK int doc_list(struct documents *d, int64_t instance_id, struct documen
 /* ERR_NOT_FOUND "no such document" when the instance has none of that id. */
 MUST_CHECK int doc_delete(struct documents *d, int64_t instance_id, int64_t id, struct err *e);
 
+/* Browsers may send a path as file name: its last part, in `name`. */
+struct str doc_base_name(struct str name);
+/* Content-Disposition of a download: the name in ASCII for old clients and in UTF-8 (RFC 6266). */
+struct str doc_disposition(struct str name, struct arena *a);
+
 /* ---- for nodes ------------------------------------------------------------------------------ */
 
 /* A new document of the running instance; replaces one of that name.  mime empty: octet-stream. */

@@ -22,6 +22,11 @@ struct documents {
     DB_TS("d.created_on")
 void doc_row(const PGresult *res, int row, struct document *out, struct arena *a);
 
+struct instance;
+/* The nearest document of that name, as node_document_find(). */
+MUST_CHECK int instance_document(const struct instance *in, struct str name, struct document *out,
+                                 struct arena *a, struct err *e);
+
 extern const struct db_stmt doc_stmt_next, doc_stmt_forget, doc_stmt_insert, doc_stmt_large,
     doc_stmt_large_put, doc_stmt_insert_large, doc_stmt_large_drop, doc_stmt_open, doc_stmt_piece,
     doc_stmt_list, doc_stmt_find, doc_stmt_find_up, doc_stmt_delete;

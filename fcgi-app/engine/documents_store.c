@@ -157,25 +157,31 @@ int doc_delete(struct documents *d, int64_t instance_id, int64_t id, struct err 
 /* ---- for nodes ------------------------------------------------------------------------------ */
 
 /* Own instance, then those above it in this run, then the stored ones above them. */
-int node_document_find(struct node_run *r, struct str name, struct document *out, struct err *e)
+int instance_document(const struct instance *in, struct str name, struct document *out,
+                      struct arena *a, struct err *e)
 {
-    const struct instance *in = r->inst;
+    struct documents *d = in->env.documents;
     PGresult *res = NULL;
     struct buf ids;
 
-    buf_init(&ids, 4 * KIB, r->a);
+    buf_init(&ids, 4 * KIB, a);
     buf_addf(&ids, "{%lld", (long long)in->id);
     while (in->parent != NULL) {
         in = in->parent;
         buf_addf(&ids, ",%lld", (long long)in->id);
     }
     buf_putc(&ids, '}');
-    if (query(r->inst->env.documents, &doc_stmt_find_up,
+    if (query(d, &doc_stmt_find_up,
               DB_ARGS(DB_STR(name), DB_STR(buf_str(&ids)), DB_INT(in->parent_id),
                       in->parent_id > 0 ? DB_TIME(in->parent_us) : DB_NULL),
-              &res, r->a, e) != 0)
+              &res, a, e) != 0)
         return -1;
-    return first_row(res, name, out, r->a, e);
+    return first_row(res, name, out, a, e);
+}
+
+int node_document_find(struct node_run *r, struct str name, struct document *out, struct err *e)
+{
+    return instance_document(r->inst, name, out, r->a, e);
 }
 
 int node_document_open(struct node_run *r, struct str name, struct document *out,

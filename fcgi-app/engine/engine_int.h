@@ -152,6 +152,15 @@ void answer_id(struct run *r, int status, const char *error);
 void answer_send(struct run *r);
 void answer_fail(struct run *r, const struct err *e);
 
+/* ---- documents_request.c --------------------------------------------------------------------- */
+
+/* A form, whose files are stored: the call needs a worker. */
+bool request_has_files(struct http_req *r);
+/* Files of the form become documents of the new instance.  Workers only. */
+MUST_CHECK int request_documents(struct run *r, struct http_req *req, struct err *e);
+/* The document that *doc_response* names, as the answer.  Workers only. */
+MUST_CHECK int answer_document(struct run *r, struct err *e);
+
 /* ---- serve.c -------------------------------------------------------------------------------- */
 
 void watch_add(struct run *r);

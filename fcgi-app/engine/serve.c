@@ -168,7 +168,7 @@ static void sync_run(struct run *r, struct http_req *req)
         sync_on_worker(req, r);
         return;
     }
-    if (run_go(r, INSTANCE_SYNC) != INSTANCE_WORKER) {
+    if (run_go(r, INSTANCE_SYNC) != INSTANCE_WORKER && val_is_undef(r->in->doc_response)) {
         sync_finish(r);
         return;
     }
@@ -387,7 +387,7 @@ static void serve(struct engine *en, struct http_req *req, const struct cfg *cfg
     }
     if (!fits_schema(r, req, user, m->route, request))
         return;
-    if (launch(r, req, user, m, request, &e) != 0) {
+    if (launch(r, req, user, m, request, &e) != 0 || request_documents(r, req, &e) != 0) {
         http_reply_error(req, &e);
         run_free(r);
         return;
@@ -404,7 +404,7 @@ void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg 
 {
     struct serve *s;
 
-    if (!r->body_pending) {
+    if (!r->body_pending && (r->on_worker || !request_has_files(r))) {
         serve(en, r, cfg, user, m);
         return;
     }

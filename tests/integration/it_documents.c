@@ -282,12 +282,42 @@ static void broken_off(void **state)
     api(env, 200, "DELETE", printed("%s/%lld", base, (long long)id), NULL);
 }
 
+/* A file sent with a route is a document of its instance, and an instance answers with one. */
+static void through_a_route(void **state)
+{
+    const char *headers[] = {api_auth(env), "Content-Type: multipart/form-data; boundary=" BOUNDARY, NULL};
+    int64_t id = api_activity(
+        env, "echo file",
+        DEFINITION(CELL("pick", "context_setter", "\"key\":\"*doc_response*\",\"value\":\"{{ request.body.file }}\"", "\"ok\"") ",",
+                   LINE("start.ok", "pick") "," LINE("pick.ok", "end")));
+    struct env_answer a;
+
+    (void)state;
+    api_route(env, "post", "/echo", id, ",\"sync\":true");
+    for (int i = 0; i < 2; i++) {
+        const char *content = text_of(i == 0 ? 20 : 300000);
+        const char *body =
+            printed("--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"r.txt\"\r\n"
+                    "Content-Type: text/plain\r\n\r\n%s\r\n--" BOUNDARY "--\r\n", content);
+
+        ENV_WAIT(env, 5000, (a = env_http(env, "POST", "/api/v01/custom/echo", headers, body)).status != 404);
+        if (a.status != 200 || strcmp(a.body, content) != 0)
+            env_fail(env, "%d %.200s", a.status, a.body);
+        assert_string_equal(env_header(env, &a, "content-type"), "text/plain");
+        assert_string_equal(env_header(env, &a, "content-disposition"), "attachment; filename=\"r.txt\"");
+    }
+    a = env_http(env, "POST", "/api/v01/custom/echo", headers,
+                 "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nnope.txt\r\n--" BOUNDARY "--\r\n");
+    assert_int_equal(a.status, 500);
+    assert_string_equal(api_text(env, api_json(env, &a), "error"), "no document \"nope.txt\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(form_upload), API_TEST(raw_upload),       API_TEST(sizes),
         API_TEST(too_large),   API_TEST(bad_uploads),      API_TEST(of_somebody_else),
-        API_TEST(damage_is_noticed), API_TEST(broken_off),
+        API_TEST(damage_is_noticed), API_TEST(broken_off), API_TEST(through_a_route),
     };
     int64_t activity;
 
