@@ -175,6 +175,52 @@ $$;
 
 COMMENT ON FUNCTION public.id_to(of_kind text, of_id bigint) IS 'Creation time of the row with this id is before that.';
 
+CREATE FUNCTION public.instance_holder(of_id bigint, OUT id bigint, OUT created_on timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO '$user', 'public'
+    AS $$
+    WITH RECURSIVE up AS (
+        SELECT i.id, i.created_on, i.kind, i.parent_instance_id, i.parent_on FROM instances i
+        WHERE i.id = of_id AND i.created_on >= id_from('instance', of_id) AND i.created_on < id_to('instance', of_id)
+        UNION ALL
+        SELECT i.id, i.created_on, i.kind, i.parent_instance_id, i.parent_on FROM up
+        JOIN instances i ON i.id = up.parent_instance_id AND i.created_on = up.parent_on
+        WHERE up.kind <> 'child')
+    SELECT up.id, up.created_on FROM up WHERE up.parent_instance_id IS NULL OR up.kind = 'child'
+$$;
+
+COMMENT ON FUNCTION public.instance_holder(of_id bigint, OUT id bigint, OUT created_on timestamp with time zone) IS 'The instance under whose lease this one runs; nothing when it is gone.';
+
+CREATE FUNCTION public.signal_instance(of_id bigint, to_task bigint, of_kind text, content json) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO '$user', 'public'
+    AS $$
+DECLARE
+    holder record;
+BEGIN
+    SELECT h.id, h.created_on INTO holder FROM instance_holder(of_id) h;
+    IF holder.id IS NULL THEN
+        RETURN false;
+    END IF;
+    INSERT INTO instance_logs (instance_id, instance_on, source, message)
+    SELECT i.id, i.created_on, 'engine', format('signal "%s" came after the closing', of_kind) FROM instances i
+    WHERE i.id = holder.id AND i.created_on = holder.created_on AND i.status <> 'ACTIVE';
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    INSERT INTO instance_signals (instance_id, target_id, task_id, kind, payload)
+    VALUES (holder.id, of_id, to_task, of_kind, coalesce(content, 'null'::json));
+    -- The row of the job is what both sides lock: a holder that is giving it back sees the new count.
+    INSERT INTO jobs (id, kind, ref_id, ref_on, signals)
+    VALUES (nextval('ids_job'), 'instance', holder.id, holder.created_on, 1)
+    ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL
+    DO UPDATE SET signals = jobs.signals + 1, due_on = CASE WHEN jobs.state = 'ready' THEN least(jobs.due_on, now()) ELSE jobs.due_on END;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION public.signal_instance(of_id bigint, to_task bigint, of_kind text, content json) IS 'Leave a signal for a task (0: the instance itself) and have the instance run soon.';
+
 CREATE TABLE public.activities (
     id integer NOT NULL,
     name text NOT NULL,
@@ -744,6 +790,31 @@ CREATE TABLE public.instance_logs_default (
     created_on timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.instance_signals (
+    id bigint NOT NULL,
+    instance_id bigint NOT NULL,
+    target_id bigint NOT NULL,
+    task_id bigint DEFAULT 0 NOT NULL,
+    kind text NOT NULL,
+    payload json DEFAULT 'null'::json NOT NULL,
+    created_on timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE public.instance_signals IS 'Left for an instance by the outside; deleted in the transaction that stores what they brought about.';
+
+COMMENT ON COLUMN public.instance_signals.instance_id IS 'The instance that holds the lease: the top of the tree of target_id.';
+
+COMMENT ON COLUMN public.instance_signals.task_id IS 'The parked task of target_id; 0: the instance itself.';
+
+CREATE SEQUENCE public.instance_signals_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.instance_signals_id_seq OWNED BY public.instance_signals.id;
+
 CREATE TABLE public.instance_states (
     instance_id bigint NOT NULL,
     instance_on timestamp with time zone NOT NULL,
@@ -785,7 +856,7 @@ CREATE TABLE public.instances (
     end_task_in_error boolean DEFAULT false NOT NULL,
     roles text DEFAULT ''::text NOT NULL,
     CONSTRAINT instances_durability_check CHECK ((durability = ANY (ARRAY['step'::text, 'park'::text]))),
-    CONSTRAINT instances_kind_check CHECK ((kind = ANY (ARRAY['request'::text, 'run'::text, 'schedule'::text, 'bulk'::text, 'sub'::text, 'error_handler'::text, 'event'::text]))),
+    CONSTRAINT instances_kind_check CHECK ((kind = ANY (ARRAY['request'::text, 'run'::text, 'schedule'::text, 'bulk'::text, 'sub'::text, 'child'::text, 'error_handler'::text, 'event'::text]))),
     CONSTRAINT instances_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'CLOSED_IN_SUCCESS'::text, 'CLOSED_IN_ERROR'::text])))
 )
 PARTITION BY RANGE (created_on);
@@ -793,6 +864,8 @@ PARTITION BY RANGE (created_on);
 COMMENT ON TABLE public.instances IS 'Runs of workflows (transactions of the API). Lease and fence of a run stand in jobs, its parked state in instance_states.';
 
 COMMENT ON COLUMN public.instances.guid IS 'UUIDv7 whose time is created_on (to the millisecond).';
+
+COMMENT ON COLUMN public.instances.kind IS 'What started it. sub and error_handler live under the lease of their parent; child has a parent and a lease of its own.';
 
 COMMENT ON COLUMN public.instances.definition_id IS 'The frozen copy: definitions.id of its version, or of the text an operator gave this instance instead.';
 
@@ -838,7 +911,7 @@ CREATE TABLE public.instances_default (
     end_task_in_error boolean DEFAULT false NOT NULL,
     roles text DEFAULT ''::text NOT NULL,
     CONSTRAINT instances_durability_check CHECK ((durability = ANY (ARRAY['step'::text, 'park'::text]))),
-    CONSTRAINT instances_kind_check CHECK ((kind = ANY (ARRAY['request'::text, 'run'::text, 'schedule'::text, 'bulk'::text, 'sub'::text, 'error_handler'::text, 'event'::text]))),
+    CONSTRAINT instances_kind_check CHECK ((kind = ANY (ARRAY['request'::text, 'run'::text, 'schedule'::text, 'bulk'::text, 'sub'::text, 'child'::text, 'error_handler'::text, 'event'::text]))),
     CONSTRAINT instances_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'CLOSED_IN_SUCCESS'::text, 'CLOSED_IN_ERROR'::text])))
 );
 
@@ -857,6 +930,7 @@ CREATE TABLE public.jobs (
     last_error text,
     payload json,
     created_on timestamp with time zone DEFAULT now() NOT NULL,
+    signals bigint DEFAULT 0 NOT NULL,
     CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['ready'::text, 'leased'::text, 'failed'::text])))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
@@ -868,6 +942,8 @@ COMMENT ON COLUMN public.jobs.kind IS 'What ref_id is: instance, timer, bulk_row
 COMMENT ON COLUMN public.jobs.ref_on IS 'Creation time of the instance behind ref_id, naming its partition.';
 
 COMMENT ON COLUMN public.jobs.fence IS 'Counts claims. Every write for the job names the fence it was claimed under; an owner that lost its lease writes nothing.';
+
+COMMENT ON COLUMN public.jobs.signals IS 'Counts signals. Whoever holds the lease notes it with the signals it read; where it differs at the end, there are more.';
 
 CREATE TABLE public.keys (
     id integer NOT NULL,
@@ -1677,6 +1753,8 @@ ALTER TABLE ONLY public.instance_comments ALTER COLUMN id SET DEFAULT nextval('p
 
 ALTER TABLE ONLY public.instance_logs ALTER COLUMN id SET DEFAULT nextval('public.instance_logs_id'::regclass);
 
+ALTER TABLE ONLY public.instance_signals ALTER COLUMN id SET DEFAULT nextval('public.instance_signals_id_seq'::regclass);
+
 ALTER TABLE ONLY public.keys ALTER COLUMN id SET DEFAULT nextval('public.keys_id_seq'::regclass);
 
 ALTER TABLE ONLY public.login_attempts ALTER COLUMN id SET DEFAULT nextval('public.login_attempts_id_seq'::regclass);
@@ -1777,6 +1855,8 @@ ALTER TABLE ONLY public.instance_logs
     ADD CONSTRAINT instance_logs_pkey PRIMARY KEY (instance_id, id, instance_on);
 ALTER TABLE ONLY public.instance_logs_default
     ADD CONSTRAINT instance_logs_default_pkey PRIMARY KEY (instance_id, id, instance_on);
+ALTER TABLE ONLY public.instance_signals
+    ADD CONSTRAINT instance_signals_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance_states
     ADD CONSTRAINT instance_states_pkey PRIMARY KEY (instance_id);
 ALTER TABLE ONLY public.instances
@@ -1916,6 +1996,8 @@ CREATE INDEX gateway_logins_family ON public.gateway_logins USING btree (token_f
 CREATE INDEX gateway_logins_user ON public.gateway_logins USING btree (user_id);
 
 CREATE INDEX instance_comments_instance ON public.instance_comments USING btree (instance_id, id);
+
+CREATE INDEX instance_signals_instance ON public.instance_signals USING btree (instance_id, id);
 
 CREATE INDEX instances_active ON ONLY public.instances USING btree (created_on, id) WHERE (status = 'ACTIVE'::text);
 

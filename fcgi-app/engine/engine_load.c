@@ -12,141 +12,19 @@
 const struct db_stmt load_stmt_instance = {
     "load_instance",
     "SELECT i.guid::text, i.status, i.kind, i.activity_id, i.version_id, i.definition_id, "
-    "i.label, i.user_id, i.owner, "
-    "i.original_request_id, " DB_TS(
-        "i.request_on") ", coalesce(i.request, r.details), i.request_status, "
-                        "i.parent_instance_id, " DB_TS(
-                            "i.parent_on") ", i.callback_task_id, i.depth, i.proxy, "
-                                           "i.durability, i.sync, "
-                                           "d.definition, s.state, " DB_TS(
-                                               "i.closed_on") ", "
-                                                              "r.proxy_gateway_host,"
-                                                              " " DB_TS("i.updated_on") ", "
-                                                                                        "r."
-                                                                                        "ro"
-                                                                                        "ut"
-                                                                                        "e_"
-                                                                                        "id"
-                                                                                        " "
-                                                                                        "FR"
-                                                                                        "OM"
-                                                                                        " i"
-                                                                                        "ns"
-                                                                                        "ta"
-                                                                                        "nc"
-                                                                                        "es"
-                                                                                        " i"
-                                                                                        " J"
-                                                                                        "OI"
-                                                                                        "N "
-                                                                                        "de"
-                                                                                        "fi"
-                                                                                        "ni"
-                                                                                        "ti"
-                                                                                        "on"
-                                                                                        "s "
-                                                                                        "d "
-                                                                                        "ON"
-                                                                                        " d"
-                                                                                        ".i"
-                                                                                        "d "
-                                                                                        "= "
-                                                                                        "i."
-                                                                                        "de"
-                                                                                        "fi"
-                                                                                        "ni"
-                                                                                        "ti"
-                                                                                        "on"
-                                                                                        "_i"
-                                                                                        "d "
-                                                                                        "LE"
-                                                                                        "FT"
-                                                                                        " J"
-                                                                                        "OI"
-                                                                                        "N "
-                                                                                        "re"
-                                                                                        "qu"
-                                                                                        "es"
-                                                                                        "ts"
-                                                                                        " r"
-                                                                                        " O"
-                                                                                        "N "
-                                                                                        "r."
-                                                                                        "id"
-                                                                                        " ="
-                                                                                        " i"
-                                                                                        ".o"
-                                                                                        "ri"
-                                                                                        "gi"
-                                                                                        "na"
-                                                                                        "l_"
-                                                                                        "re"
-                                                                                        "qu"
-                                                                                        "es"
-                                                                                        "t_"
-                                                                                        "id"
-                                                                                        " A"
-                                                                                        "ND"
-                                                                                        " r"
-                                                                                        ".c"
-                                                                                        "re"
-                                                                                        "at"
-                                                                                        "ed"
-                                                                                        "_o"
-                                                                                        "n "
-                                                                                        "= "
-                                                                                        "i."
-                                                                                        "re"
-                                                                                        "qu"
-                                                                                        "es"
-                                                                                        "t_"
-                                                                                        "on"
-                                                                                        " "
-                                                                                        "LE"
-                                                                                        "FT"
-                                                                                        " J"
-                                                                                        "OI"
-                                                                                        "N "
-                                                                                        "in"
-                                                                                        "st"
-                                                                                        "an"
-                                                                                        "ce"
-                                                                                        "_s"
-                                                                                        "ta"
-                                                                                        "te"
-                                                                                        "s "
-                                                                                        "s "
-                                                                                        "ON"
-                                                                                        " s"
-                                                                                        ".i"
-                                                                                        "ns"
-                                                                                        "ta"
-                                                                                        "nc"
-                                                                                        "e_"
-                                                                                        "id"
-                                                                                        " ="
-                                                                                        " i"
-                                                                                        ".i"
-                                                                                        "d "
-                                                                                        "WH"
-                                                                                        "ER"
-                                                                                        "E "
-                                                                                        "i."
-                                                                                        "id"
-                                                                                        " ="
-                                                                                        " $"
-                                                                                        "1 "
-                                                                                        "AN"
-                                                                                        "D "
-                                                                                        "i."
-                                                                                        "cr"
-                                                                                        "ea"
-                                                                                        "te"
-                                                                                        "d_"
-                                                                                        "on"
-                                                                                        " ="
-                                                                                        " $"
-                                                                                        "2",
+    /* clang-format off: one column list */
+    "i.label, i.user_id, i.owner, i.original_request_id, " DB_TS("i.request_on") ", "
+    "coalesce(i.request, r.details), i.request_status, i.parent_instance_id, " DB_TS("i.parent_on") ", "
+    "i.callback_task_id, i.depth, i.proxy, i.durability, i.sync, d.definition, s.state, "
+    DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") ", r.route_id, "
+    /* clang-format on */
+    "j.signals, (SELECT json_agg(json_build_array(g.id, g.target_id, g.task_id, g.kind, g.payload) "
+    "ORDER BY g.id) FROM instance_signals g WHERE g.instance_id = i.id) "
+    "FROM instances i JOIN definitions d ON d.id = i.definition_id "
+    "LEFT JOIN requests r ON r.id = i.original_request_id AND r.created_on = i.request_on "
+    "LEFT JOIN instance_states s ON s.instance_id = i.id "
+    "LEFT JOIN jobs j ON j.kind = 'instance' AND j.ref_id = i.id "
+    "WHERE i.id = $1 AND i.created_on = $2",
     2};
 
 const struct db_stmt load_stmt_tasks = {
@@ -185,14 +63,7 @@ const struct db_stmt load_stmt_user = {
     1};
 
 const struct db_stmt load_stmt_top = {
-    "load_instance_top",
-    "WITH RECURSIVE up AS (SELECT id, created_on, parent_instance_id, parent_on FROM instances "
-    "WHERE id = $1 "
-    "AND created_on = $2 UNION ALL SELECT i.id, i.created_on, i.parent_instance_id, i.parent_on "
-    "FROM instances i "
-    "JOIN up ON i.id = up.parent_instance_id AND i.created_on = up.parent_on) "
-    "SELECT id, " DB_TS("created_on") " FROM up WHERE parent_instance_id IS NULL",
-    2};
+    "load_instance_top", "SELECT id, " DB_TS("created_on") " FROM instance_holder($1)", 1};
 
 const struct db_stmt load_stmt_when = {
     "load_instance_when",
@@ -272,6 +143,8 @@ static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t cre
     in->closed_us = db_time_us(res, 0, 22);
     in->updated_us = db_time_us(res, 0, 24);
     in->stored = true;
+    in->told = in->status != INSTANCE_ACTIVE;
+    in->signals_seen = db_int(res, 0, 26);
     return read_request(in, col(res, 0, 11, r->a), e);
 }
 
@@ -355,6 +228,26 @@ static int read_rows(struct instance *in, struct db_conn *c, struct err *e)
     return json_parse(user, &in->user, in->a, e);
 }
 
+/* A child sees the context of its parent, which is elsewhere. */
+static int read_parent(struct instance *in, struct db_conn *c, struct err *e)
+{
+    PGresult *res = NULL;
+    struct val v;
+
+    if (!instance_is_child(in))
+        return 0;
+    if (db_query_in(c, &load_stmt_contexts, DB_ARGS(DB_INT(in->parent_id), DB_TIME(in->parent_us)),
+                    &res, in->a, e) != 0)
+        return -1;
+    in->v_parent_context = val_dict_new(in->a, (size_t)PQntuples(res));
+    for (int row = 0; row < PQntuples(res); row++) {
+        if (json_lazy(col(res, row, 2, in->a), &v, in->a, e) != 0)
+            return -1;
+        val_dict_set_str(in->v_parent_context, col(res, row, 1, in->a), v);
+    }
+    return 0;
+}
+
 /* Acknowledged, but never run: its start is still to come. */
 static int queue_start(struct instance *in, struct err *e)
 {
@@ -379,7 +272,7 @@ static int load_subs(struct run *r, struct db_conn *c, struct instance *in, stru
         struct arena *scratch;
         struct instance *child;
 
-        if (t->sub == NULL)
+        if (t->sub == NULL || t->sub->closed)
             continue;
         scratch = arena_new(0);
         arena_defer(in->a, free_arena, scratch);
@@ -406,11 +299,12 @@ static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us
     }
     if (read_head(r, res, id, created_us, scratch, &in, &state, e) != 0)
         goto fail;
-    if (in->parent_id == 0) {
+    if (in->parent_id == 0 || instance_is_child(in)) {
         r->gateway_host = col(res, 0, 23, r->a);
         r->route_id = db_int(res, 0, 25);
     }
-    if (read_rows(in, c, e) != 0 || (state.p != NULL && instance_state_read(in, state, e) != 0))
+    if (signals_read(in, col(res, 0, 27, r->a), e) != 0 || read_parent(in, c, e) != 0 ||
+        read_rows(in, c, e) != 0 || (state.p != NULL && instance_state_read(in, state, e) != 0))
         goto fail;
     if (in->n_tasks == 0 && in->status == INSTANCE_ACTIVE && queue_start(in, e) != 0)
         goto fail;
@@ -431,6 +325,8 @@ int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e)
     if (rc == 0)
         rc = load(r, c, id, created_us, r->scratch, &r->in, e);
     db_put(r->en->o.db, c);
+    if (rc == 0 && r->job_id != 0)
+        signals_deliver(r->in);
     return rc;
 }
 
@@ -463,7 +359,7 @@ int instance_top_of(struct engine *en, int64_t *id, int64_t *created_us, struct 
     int rc = -1;
 
     if (db_get(en->o.db, &c, e) != 0 ||
-        db_query(c, &load_stmt_top, DB_ARGS(DB_INT(*id), DB_TIME(*created_us)), &res, e) != 0)
+        db_query(c, &load_stmt_top, DB_ARGS(DB_INT(*id)), &res, e) != 0)
         goto out;
     if (PQntuples(res) > 0) { /* else the parent is gone: it stands alone */
         *id = db_int(res, 0, 0);

@@ -9,17 +9,25 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "engine/signal.h"
 
 /* ---- statements ----------------------------------------------------------------------------- */
 
-/* Fails the item when the job is not ours any more: 1/0 where the fence differs or the row is gone.
+/*
+ * Fails the item when the job is not ours any more: 1/0 where the fence differs or the row is gone.
+ * Without a fence: the job of whoever holds that instance is only locked, since it will be
+ * signalled; all in one order, so that two writers never wait for each other.
  */
 static const struct writer_stmt w_job_fence = {
     "job_fence",
-    "SELECT u.fence / coalesce((SELECT (j.fence = u.fence)::int::bigint FROM jobs j WHERE j.id = "
-    "u.id FOR UPDATE), 0) "
-    "FROM unnest($1::bigint[], $2::bigint[]) AS u(id, fence)",
-    "ii", 0};
+    "SELECT CASE WHEN u.fence = 0 THEN (SELECT 1::bigint FROM jobs j WHERE j.kind = 'instance' AND "
+    "j.ref_id = u.ref FOR UPDATE) "
+    "ELSE u.fence / coalesce((SELECT (j.id = u.id AND j.fence = u.fence)::int::bigint FROM jobs j "
+    "WHERE j.kind = 'instance' AND j.ref_id = u.ref FOR UPDATE), 0) END "
+    "FROM (SELECT CASE WHEN x.fence = 0 THEN (SELECT h.id FROM instance_holder(x.ref) h) ELSE "
+    "x.ref END AS ref, x.id, x.fence "
+    "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS x(ref, id, fence) ORDER BY 1) u",
+    "iii", 0};
 
 static const struct writer_stmt w_request_insert = {
     "request_insert",
@@ -223,20 +231,47 @@ static const struct writer_stmt w_job_insert = {
     "EXCLUDED.due_on)",
     "iiztztii", 50};
 
-/* Given back: to be run again at a time. */
+/* Given back: to be run again at a time, or at once when there are signals nobody has read. */
 static const struct writer_stmt w_job_park = {
     "job_park",
-    "UPDATE jobs j SET state = 'ready', due_on = u.due_on, lease_owner = NULL, lease_until = NULL, "
-    "attempts = 0 "
-    "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS u(id, fence, due_on) "
+    "UPDATE jobs j SET state = 'ready', due_on = CASE WHEN j.signals = u.signals THEN u.due_on "
+    "ELSE least(u.due_on, now()) END, lease_owner = NULL, lease_until = NULL, attempts = 0 "
+    "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[]) AS u(id, fence, "
+    "due_on, signals) "
     "WHERE j.id = u.id AND j.fence = u.fence",
-    "iiz", 51};
+    "iizi", 51};
 
 static const struct writer_stmt w_job_delete = {
     "job_delete",
-    "DELETE FROM jobs j USING unnest($1::bigint[], $2::bigint[]) AS u(id, fence) WHERE j.id = u.id "
-    "AND j.fence = u.fence",
-    "ii", 52};
+    "DELETE FROM jobs j USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u(id, fence, "
+    "signals) WHERE j.id = u.id AND j.fence = u.fence AND j.signals = u.signals",
+    "iii", 52};
+
+/* It was not deleted, for there are signals nobody has read. */
+static const struct writer_stmt w_job_again = {
+    "job_again",
+    "UPDATE jobs j SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL, "
+    "attempts = 0 FROM unnest($1::bigint[], $2::bigint[]) AS u(id, fence) WHERE j.id = u.id AND "
+    "j.fence = u.fence",
+    "ii", 53};
+
+static const struct writer_stmt w_signal_delete = {
+    "signal_delete", "DELETE FROM instance_signals WHERE id = ANY ($1::bigint[])", "i", 42};
+
+static const struct writer_stmt w_signal = {
+    "signal_put",
+    "SELECT signal_instance(u.id, u.task, u.kind, u.payload) FROM (SELECT * FROM "
+    "unnest($1::bigint[], $2::bigint[], $3::text[], $4::json[]) AS x(id, task, kind, payload) "
+    "ORDER BY 1) u",
+    "iitj", 60};
+
+/* The children of instances that close. */
+static const struct writer_stmt w_children_close = {
+    "children_close",
+    "SELECT signal_instance(c.id, 0, 'close', NULL) FROM (SELECT i.id FROM unnest($1::bigint[]) AS "
+    "u(id) JOIN instances i ON i.parent_instance_id = u.id AND i.status = 'ACTIVE' AND i.kind = "
+    "'child' ORDER BY 1) c",
+    "i", 61};
 
 const struct writer_stmt *const engine_writer_stmts[] = {
     &w_job_fence,       &w_request_insert,  &w_request_update, &w_request_proxied,
@@ -244,7 +279,8 @@ const struct writer_stmt *const engine_writer_stmts[] = {
     &w_context_insert,  &w_context_update,  &w_context_delete, &w_error_insert,
     &w_trace_insert,    &w_log_insert,      &w_timer_insert,   &w_timer_update,
     &w_state_put,       &w_state_delete,    &w_job_insert,     &w_job_park,
-    &w_job_delete,
+    &w_job_delete,      &w_job_again,       &w_signal_delete,  &w_signal,
+    &w_children_close,
 };
 const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 
@@ -254,7 +290,7 @@ static const struct db_stmt *const all[] = {
     &load_stmt_timers, &load_stmt_user,     &load_stmt_when,   &job_stmt_owners,
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_replayed, &op_stmt_definition,
-    &op_stmt_timer,    &op_stmt_audit,
+    &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,
 };
 const struct db_stmts engine_stmts = {"engine", all, COUNT_OF(all)};
 
@@ -459,16 +495,77 @@ static int add_lease(struct run *r, enum lease_end lease, struct err *e)
     int64_t due = due_us(r->in);
 
     if (r->job_id != 0 && r->job_stored)
-        ADD(&w_job_fence, DB_INT(r->job_id), DB_INT(r->fence));
+        ADD(&w_job_fence, DB_INT(r->in->id), DB_INT(r->job_id), DB_INT(r->fence));
     if (lease == LEASE_KEEP) /* a run that began without a lease takes one with its first rows */
         return r->job_id == 0 ? add_new_job(r, r->in, true, r->in->created_us, e) : 0;
     if (r->job_id == 0)
         return due != 0 ? add_new_job(r, r->in, false, due, e) : 0;
-    if (due != 0)
-        ADD(&w_job_park, DB_INT(r->job_id), DB_INT(r->fence), DB_TIME(due));
-    else
-        ADD(&w_job_delete, DB_INT(r->job_id), DB_INT(r->fence));
+    if (due != 0) {
+        ADD(&w_job_park, DB_INT(r->job_id), DB_INT(r->fence), DB_TIME(due),
+            DB_INT(r->in->signals_seen));
+        return 0;
+    }
+    ADD(&w_job_delete, DB_INT(r->job_id), DB_INT(r->fence), DB_INT(r->in->signals_seen));
+    ADD(&w_job_again, DB_INT(r->job_id), DB_INT(r->fence));
     return 0;
+}
+
+/* Signals that were worked on go; those for a closed instance were never looked at. */
+static void add_signals(struct run *r)
+{
+    for (struct signal_row *s = r->in->signals; s != NULL; s = s->next) {
+        s->taken = s->taken || r->in->status != INSTANCE_ACTIVE;
+        if (s->taken)
+            ADD(&w_signal_delete, DB_INT(s->id));
+    }
+}
+
+static void tell_parent(struct run *r, const struct instance *in, int64_t task, const char *kind,
+                        struct val payload)
+{
+    ADD(&w_job_fence, DB_INT(in->parent_id), DB_INT(0), DB_INT(0));
+    ADD(&w_signal, DB_INT(in->parent_id), DB_INT(task), DB_C(kind),
+        DB_STR(json_text(payload, r->a)));
+}
+
+/* A child tells its parent how it ended, and that it is blocked. */
+static void add_child(struct run *r)
+{
+    const struct instance *in = r->in;
+    struct val v;
+
+    if (!instance_is_child(in))
+        return;
+    if (in->n_errors > in->errors_told)
+        tell_parent(r, in, 0, "blocked", val_str(in->last_error));
+    if (in->told || in->status == INSTANCE_ACTIVE)
+        return;
+    v = val_dict_new(r->a, 4);
+    val_dict_set_c(v, "instance_id", val_int(in->id));
+    val_dict_set_c(v, "status", val_str_c(instance_status_name(in->status)));
+    val_dict_set_c(v, "end", val_str(in->end_name));
+    val_dict_set_c(v, "answer", val_is_undef(in->cb_response) ? val_null() : in->cb_response);
+    tell_parent(r, in, in->callback_task_id, "child", v);
+}
+
+static void add_launched(struct run *r, const struct instance *in)
+{
+    for (const struct child_row *x = in->children; x != NULL; x = x->next) {
+        ADD(&w_instance_insert, DB_INT(x->id), DB_TIME(x->created_us), DB_TIME(x->created_us),
+            DB_NULL, DB_C(x->guid), DB_C("ACTIVE"), DB_C("child"), DB_INT_OR_NULL(x->activity_id),
+            DB_INT_OR_NULL(x->version_id), DB_INT(x->definition_id), DB_STR_OR_NULL(x->label),
+            DB_INT_OR_NULL(in->user_id), DB_STR_OR_NULL(in->owner), DB_NULL, DB_NULL,
+            DB_STR(x->request), DB_NULL, DB_INT(in->id), DB_TIME(in->created_us),
+            DB_INT(x->task_id), DB_INT(in->depth + 1),
+            in->proxy_name.len > 0 ? DB_STR(in->proxy_name) : DB_NULL, DB_C("step"), DB_BOOL(false),
+            DB_INT(0), DB_BOOL(false));
+        ADD(&w_job_insert, DB_INT(x->job_id), DB_INT(x->id), DB_TIME(x->created_us), DB_C("ready"),
+            DB_TIME(x->created_us), DB_NULL, DB_NULL, DB_INT(0));
+    }
+    if (in->launched && in->status != INSTANCE_ACTIVE && !in->told)
+        ADD(&w_children_close, DB_INT(in->id));
+    for (const struct extra_row *x = in->extras; x != NULL; x = x->next)
+        writer_add(&r->item, x->stmt, x->args, x->n, r->a);
 }
 
 /* A sub-instance that runs with its parent is stored with it. */
@@ -478,6 +575,7 @@ static int add_tree(struct run *r, struct instance *in, struct err *e)
     add_tasks(r, in);
     add_context(r, in);
     add_told(r, in);
+    add_launched(r, in);
     if (in->status == INSTANCE_ACTIVE || in->state_stored)
         add_state(r, in);
     for (uint32_t i = 0; i < in->n_tasks; i++)
@@ -497,6 +595,8 @@ int store_collect(struct run *r, enum lease_end lease, struct err *e)
     if (add_lease(r, lease, e) != 0)
         return -1;
     add_request(r);
+    add_signals(r);
+    add_child(r);
     return add_tree(r, r->in, e);
 }
 
@@ -540,12 +640,24 @@ static void committed(struct instance *in)
     in->traces_tail = &in->traces;
     in->logs = NULL;
     in->logs_tail = &in->logs;
+    in->extras = NULL;
+    in->extras_tail = &in->extras;
+    in->children = NULL;
+    in->children_tail = &in->children;
+    in->told = in->status != INSTANCE_ACTIVE;
+    in->errors_told = in->n_errors;
 }
 
 void store_committed(struct run *r)
 {
+    bool others = r->in->children != NULL ||
+                  (instance_is_child(r->in) && r->in->status != INSTANCE_ACTIVE);
+
     committed(r->in);
+    signals_forget(r->in);
     r->job_stored = r->job_id != 0;
+    if (others)
+        engine_wake(r->en);
 }
 
 /* ---- requests without instance -------------------------------------------------------------- */

@@ -37,6 +37,8 @@ struct instance *instance_empty(struct workflow *wf, const struct instance_env *
     in->traces_tail = &in->traces;
     in->errors_tail = &in->errors;
     in->logs_tail = &in->logs;
+    in->extras_tail = &in->extras;
+    in->children_tail = &in->children;
     in->user = val_null();
     in->attempt = 1;
     map_init(&in->ctx_index, a);
@@ -199,6 +201,7 @@ struct task *task_find(const struct instance *in, int64_t id)
 void task_touch(struct instance *in, struct task *t, enum task_status s)
 {
     t->status = s;
+    t->waits_signal = t->waits_signal && s == TASK_WAIT;
     t->dirty = true;
     t->updated_us = in->now_us;
 }
@@ -282,6 +285,15 @@ void instance_trace_add(struct instance *in, const struct task *t, const struct 
     row->t.url = keep(in, tr->url);
     *in->traces_tail = row;
     in->traces_tail = &row->next;
+}
+
+void instance_timers_cancel(struct instance *in, const struct task *t)
+{
+    for (struct timer_row *row = in->timers; row != NULL; row = row->next)
+        if (row->task_id == t->id && row->status == TIMER_WAIT) {
+            row->status = TIMER_CANCEL;
+            row->dirty = true;
+        }
 }
 
 struct timer_row *instance_timer_add(struct instance *in, const struct task *t)

@@ -36,6 +36,10 @@ struct task {
     struct str wait_output; /* parked: what fires when it wakes up */
     int tries;              /* how often it was parked before */
     struct sub *sub;        /* parked for a sub-instance */
+    struct val kept;        /* what its node remembers while it is parked */
+    bool waits_signal;      /* parked until somebody signals it */
+    bool woken;             /* queued to wake up */
+    int64_t signal_id;      /* what it wakes up by; 0: its time is over, or its sub-instance */
 };
 
 /* A sub-instance: it lives, runs and is stored with its parent, under one lease. */
@@ -85,6 +89,34 @@ struct log_row {
     int64_t created_us;
 };
 
+/* Left by the outside (signal.h); the list hangs on the top instance. */
+struct signal_row {
+    struct signal_row *next;
+    int64_t id, target_id, task_id;
+    struct str kind;
+    struct val payload;
+    bool given; /* a task was woken by it */
+    bool taken; /* goes with the next store */
+};
+
+/* A row that a node stores with its task. */
+struct extra_row {
+    struct extra_row *next;
+    const struct writer_stmt *stmt;
+    const struct db_arg *args;
+    size_t n;
+};
+
+/* An instance of its own to be stored with the task that launched it. */
+struct child_row {
+    struct child_row *next;
+    int64_t id, created_us, job_id, task_id;
+    int64_t activity_id, version_id, definition_id;
+    char guid[37];
+    struct str label;
+    struct str request; /* JSON text */
+};
+
 enum timer_status { TIMER_WAIT, TIMER_STOP, TIMER_CANCEL };
 
 struct timer_row {
@@ -96,6 +128,9 @@ struct timer_row {
     int64_t at_us, created_us;
     bool stored, dirty;
 };
+
+struct writer_stmt;
+struct db_arg;
 
 struct instance {
     struct instance_env env;
@@ -137,6 +172,7 @@ struct instance {
     uint32_t n_ends, cap_ends;
     uint32_t n_waiting;  /* parked tasks other than joins */
     uint32_t n_joins;    /* waiting joins */
+    uint32_t n_running;  /* tasks being executed here and in sub-instances */
     bool full;           /* LIMIT_TASKS was reached */
     struct str end_name; /* the end that closed it */
 
@@ -153,6 +189,13 @@ struct instance {
     struct error_row *errors, **errors_tail;
     struct log_row *logs, **logs_tail;
     struct timer_row *timers; /* all of them */
+    struct extra_row *extras, **extras_tail;
+    struct child_row *children, **children_tail;
+    bool launched;              /* has had children: they are closed with it */
+    bool told;                  /* the parent knows that this child is closed */
+    uint32_t n_errors, errors_told; /* ... and of that many errors */
+    int64_t signals_seen;       /* how many there were when it was read */
+    struct signal_row *signals; /* top instance: not stored away yet, oldest first */
     struct str last_error;    /* of the latest blocking error, for the answer */
     uint32_t new_errors;      /* blocking errors since the driver last looked */
 
@@ -187,6 +230,7 @@ void instance_error_add(struct instance *in, const struct task *t, struct str sh
 void instance_log(struct instance *in, const char *source, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void instance_trace_add(struct instance *in, const struct task *t, const struct node_trace *tr);
 struct timer_row *instance_timer_add(struct instance *in, const struct task *t);
+void instance_timers_cancel(struct instance *in, const struct task *t); /* those of a task */
 
 /* ---- context.c ------------------------------------------------------------------------------ */
 
@@ -215,7 +259,7 @@ void instance_blocked(struct instance *in, struct str text);
 void task_fire(struct instance *in, struct task *t, struct str output);
 /* A failure: output "error" when linked, else ERROR. */
 void task_fail(struct instance *in, struct task *t, const struct err *e);
-/* A parked task wakes up; `output` empty: what it was parked with. */
+/* A parked task wakes up: it is queued for the `wake` of its node, or fires what it was parked with. */
 void task_wake(struct instance *in, struct task *t);
 /* Pending things end: timers, other ends, sub-instances.  Not yet the status. */
 void instance_cancel_pending(struct instance *in);
@@ -244,6 +288,29 @@ MUST_CHECK int handler_start(struct instance *top, struct workflow *wf, int64_t 
 struct instance *handler_of(const struct instance *top);
 /* Its answer keys move to the top instance once it has closed in success; false when it has not. */
 bool handler_answered(struct instance *top);
+
+/* Stored rows point at no other: they have a lease of their own. */
+bool instance_is_child(const struct instance *in);
+
+/* ---- signals.c ------------------------------------------------------------------------------ */
+
+/* The signals of a loaded top instance, as the rows [id, target, task, kind, payload]. */
+MUST_CHECK int signals_read(struct instance *top, struct str json, struct err *e);
+/* Give each to whom it is for; true when that made something runnable. */
+bool signals_deliver(struct instance *top);
+/* The signal a task woke up by has been worked on. */
+void signal_done(struct instance *in, struct task *t);
+/* After the commit. */
+void signals_forget(struct instance *top);
+
+/* ---- entity.c ------------------------------------------------------------------------------- */
+
+/*
+ * An event of an entity (4.10): its task, the context key of its name, and what follows.
+ *
+ * event  {"entity", "event", "value", "username"}.
+ */
+void instance_entity_event(struct instance *in, struct val event);
 
 /* ---- state.c -------------------------------------------------------------------------------- */
 

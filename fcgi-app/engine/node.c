@@ -2,6 +2,7 @@
  * What a running node is offered: leaving, waiting, reading and telling.  Writing to the context:
  * context.c.
  */
+#include "db/db.h"
 #include "engine/instance_int.h"
 
 bool node_storable(struct str s)
@@ -71,6 +72,43 @@ enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type
     }
     r->task->wait_output = str_c(output);
     return NODE_WAIT;
+}
+
+void node_store(struct node_run *r, const struct writer_stmt *s, const struct db_arg *args,
+                size_t n)
+{
+    struct instance *in = r->inst;
+    struct extra_row *row = ARENA_NEW(in->a, struct extra_row);
+    struct db_arg *copy = arena_dup(in->a, args, n * sizeof *args);
+
+    for (size_t i = 0; i < n; i++)
+        if (copy[i].s.p != NULL)
+            copy[i].s = str_dup(in->a, copy[i].s);
+    row->stmt = s;
+    row->args = copy;
+    row->n = n;
+    *in->extras_tail = row;
+    in->extras_tail = &row->next;
+}
+
+int64_t node_instance_id(const struct node_run *r)
+{
+    return r->inst->id;
+}
+
+int64_t node_instance_on_us(const struct node_run *r)
+{
+    return r->inst->created_us;
+}
+
+struct str node_instance_guid(const struct node_run *r)
+{
+    return str_c(r->inst->guid);
+}
+
+int64_t node_task_id(const struct node_run *r)
+{
+    return r->task->id;
 }
 
 size_t node_timers_stop(struct node_run *r, struct str cell, struct str key, const char *output)

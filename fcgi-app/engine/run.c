@@ -201,7 +201,7 @@ enum instance_stop run_go(struct run *r, unsigned flags)
 
         if (stop != INSTANCE_DONE)
             return stop;
-        if (!handle_error(r))
+        if (!handle_error(r) && !signals_deliver(r->in))
             break;
     }
     r->handled = instance_where(r->in) == INSTANCE_BLOCKED && handler_answered(r->in);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 
 struct db_conn;
+struct db_stmt;
 
 /*
  * Leave a signal, inside the transaction of the caller, and have the instance run soon.
@@ -31,5 +32,7 @@ struct db_conn;
  */
 MUST_CHECK int engine_signal(struct db_conn *c, int64_t instance_id, int64_t task_id,
                              const char *kind, struct str payload, struct err *e);
+
+extern const struct db_stmt signal_stmt; /* listed in engine_store.c */
 
 #endif

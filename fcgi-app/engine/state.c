@@ -27,6 +27,59 @@ static struct val ids_of(const struct instance *in, const uint32_t *list, uint32
     return out;
 }
 
+/* What runs right now would have to run again. */
+static struct val queue_of(const struct instance *in, struct arena *a)
+{
+    struct val out = val_list_new(a, in->q_tail - in->q_head);
+
+    for (uint32_t i = 0; i < in->n_tasks && in->n_running > 0; i++)
+        if (in->tasks[i]->status == TASK_RUN)
+            val_list_add(out, val_int(in->tasks[i]->id));
+    for (uint32_t i = in->q_head; i < in->q_tail; i++)
+        val_list_add(out, val_int(in->tasks[in->queue[i]]->id));
+    return out;
+}
+
+static struct val result_of(const struct node_sub_result *r, struct arena *a)
+{
+    struct val out = val_dict_new(a, 4);
+
+    val_dict_set_c(out, "id", val_int(r->instance_id));
+    val_dict_set_c(out, "success", val_bool(r->success));
+    val_dict_set_c(out, "end", val_str(r->end));
+    if (!val_is_undef(r->answer))
+        val_dict_set_c(out, "answer", r->answer);
+    return out;
+}
+
+/* Tasks that are to wake up, or are at it: by what. */
+static void add_woken(const struct instance *in, struct val state, struct arena *a)
+{
+    struct val out = val_undef(NULL);
+
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        const struct task *t = in->tasks[i];
+        struct val wake;
+
+        if (!t->woken)
+            continue;
+        if (val_is_undef(out))
+            out = val_list_new(a, 2);
+        wake = val_dict_new(a, 4);
+        val_dict_set_c(wake, "task", val_int(t->id));
+        val_dict_set_c(wake, "tries", val_int(t->tries));
+        if (t->signal_id != 0)
+            val_dict_set_c(wake, "signal", val_int(t->signal_id));
+        if (!val_is_undef(t->kept))
+            val_dict_set_c(wake, "kept", t->kept);
+        if (t->sub != NULL && t->sub->closed)
+            val_dict_set_c(wake, "sub", result_of(&t->sub->result, a));
+        val_list_add(out, wake);
+    }
+    if (!val_is_undef(out))
+        val_dict_set_c(state, "woken", out);
+}
+
 static struct val joins_of(const struct instance *in, struct arena *a)
 {
     struct val out = val_list_new(a, 2);
@@ -63,6 +116,10 @@ static struct val waits_of(const struct instance *in, struct arena *a)
         val_dict_set_c(wait, "output", val_str(t->wait_output));
         if (t->tries > 0)
             val_dict_set_c(wait, "tries", val_int(t->tries));
+        if (!val_is_undef(t->kept))
+            val_dict_set_c(wait, "kept", t->kept);
+        if (t->waits_signal)
+            val_dict_set_c(wait, "signal", val_bool(true));
         val_list_add(out, wait);
     }
     return out;
@@ -110,13 +167,16 @@ bool instance_state_write(const struct instance *in, struct str *json, struct ar
 
     if (in->status != INSTANCE_ACTIVE)
         return false;
-    state = val_dict_new(a, 5);
-    val_dict_set_c(state, "queue", ids_of(in, in->queue + in->q_head, in->q_tail - in->q_head, a));
+    state = val_dict_new(a, 8);
+    val_dict_set_c(state, "queue", queue_of(in, a));
     val_dict_set_c(state, "ends", ids_of(in, in->ends, in->n_ends, a));
     val_dict_set_c(state, "joins", joins_of(in, a));
     val_dict_set_c(state, "waits", waits_of(in, a));
+    add_woken(in, state, a);
     if (in->n_live_subs > 0)
         val_dict_set_c(state, "subs", subs_of(in, a));
+    if (in->launched)
+        val_dict_set_c(state, "launched", val_bool(true));
     if (has_or(in->wf))
         val_dict_set_c(state, "parents", parents_of(in, a));
     *json = json_text(state, a);
@@ -168,7 +228,35 @@ static void read_waits(struct instance *in, struct val waits)
             continue;
         t->wait_output = str_dup(in->a, val_get_text(wait, "output", STR("ok")));
         t->tries = (int)val_get_int(wait, "tries", 0);
+        t->kept = val_get(wait, "kept");
+        t->waits_signal = val_truth(val_get(wait, "signal"));
         in->n_waiting++;
+    }
+}
+
+static void read_woken(struct instance *in, struct val woken)
+{
+    for (size_t i = 0; i < val_count(woken); i++) {
+        struct val wake = val_at(woken, i), sub = val_get(wake, "sub");
+        struct task *t = task_find(in, val_get_int(wake, "task", 0));
+
+        if (t == NULL || t->status != TASK_QUEUED)
+            continue;
+        t->woken = true;
+        t->tries = (int)val_get_int(wake, "tries", 0);
+        t->signal_id = val_get_int(wake, "signal", 0);
+        t->kept = val_get(wake, "kept");
+        if (!val_is(sub, VAL_DICT))
+            continue;
+        t->sub = ARENA_NEW(in->a, struct sub);
+        t->sub->closed = true;
+        t->sub->instance_id = val_get_int(sub, "id", 0);
+        t->sub->result = (struct node_sub_result){
+            .success = val_truth(val_get(sub, "success")),
+            .end = val_get_text(sub, "end", STR("")),
+            .answer = val_get(sub, "answer"),
+            .instance_id = t->sub->instance_id,
+        };
     }
 }
 
@@ -213,6 +301,8 @@ int instance_state_read(struct instance *in, struct str json, struct err *e)
     }
     read_joins(in, val_get(state, "joins"));
     read_waits(in, val_get(state, "waits"));
+    read_woken(in, val_get(state, "woken"));
+    in->launched = val_truth(val_get(state, "launched"));
     read_subs(in, val_get(state, "subs"));
     read_parents(in, val_get(state, "parents"));
     read_queue(in, val_get(state, "queue"));

@@ -116,6 +116,7 @@ void instance_blocked(struct instance *in, struct str text)
     for (; in != NULL && strcmp(in->kind, "error_handler") != 0; in = in->parent) {
         in->last_error = text;
         in->new_errors++;
+        in->n_errors++;
     }
 }
 
@@ -391,10 +392,20 @@ static void run_node(struct instance *in, struct task *t, bool woken, unsigned f
     }
 }
 
+/* What it woke up by is over; a timer it did not wait for to the end too. */
+static void wake_done(struct instance *in, struct task *t)
+{
+    signal_done(in, t);
+    t->woken = false;
+    if (t->status != TASK_WAIT)
+        instance_timers_cancel(in, t);
+}
+
 static void run_task(struct instance *in, struct task *t, unsigned flags)
 {
     const struct wf_cell *c = t->cell != WF_NO_CELL ? &in->wf->cells[t->cell] : NULL;
     int64_t start_us = in->now_us;
+    bool woken = t->woken;
     struct err e;
 
     task_touch(in, t, TASK_RUN);
@@ -408,7 +419,7 @@ static void run_task(struct instance *in, struct task *t, unsigned flags)
         err_set(&e, ERR_INVALID, "unknown node type \"%.*s\"", STR_ARG(c->type_name));
         task_fail(in, t, &e);
     } else if (c->role == ROLE_WORK) {
-        run_node(in, t, false, flags);
+        run_node(in, t, woken, flags);
     } else if (c->role == ROLE_GOTO) {
         /* only as a replay of one that had no target */
         t->output = STR("ok");
@@ -419,6 +430,8 @@ static void run_task(struct instance *in, struct task *t, unsigned flags)
     }
     if (in->now_us > start_us) /* the wall clock may be set back */
         t->spent_us += in->now_us - start_us;
+    if (woken)
+        wake_done(in, t);
     arena_reset(in->scratch);
 }
 
@@ -431,10 +444,13 @@ void task_wake(struct instance *in, struct task *t)
     instance_tick(in);
     in->n_waiting--;
     if (c != NULL && c->type != NULL && c->type->wake != NULL) {
-        run_node(in, t, true, 0);
-        arena_reset(in->scratch);
+        t->woken = true;
+        task_touch(in, t, TASK_QUEUED);
+        queue_push(in, t);
     } else {
         task_fire(in, t, t->wait_output);
+        signal_done(in, t);
+        instance_timers_cancel(in, t);
     }
 }
 
