@@ -16,6 +16,8 @@
 
 struct clock;
 struct documents;
+struct db;
+struct proxy_maps;
 struct instance;
 
 /* What surrounds a run; borrowed. */
@@ -25,6 +27,8 @@ struct instance_env {
     struct gw_http *http;  /* may be NULL */
     struct documents *documents; /* may be NULL in tests: no node asks for one */
     const struct cfg *cfg; /* may be NULL: no settings, no stored templates */
+    struct db *db;         /* may be NULL: nodes that read rows fail */
+    const struct proxy_maps *proxies; /* of this process; may be NULL */
     /* Row ids; kind is an enum ids_kind.  0, or -1 when the database is away. */
     int (*next_id)(void *ctx, int kind, int64_t *out, struct err *e);
     /* The active version of a workflow by name, for sub-instances: a reference and its ids. */
@@ -45,6 +49,7 @@ enum instance_run_flags {
     INSTANCE_MAY_BLOCK = 1, /* on a worker */
     INSTANCE_STEPS = 2,     /* durability "step": return INSTANCE_STORE */
     INSTANCE_SYNC = 4,      /* somebody waits for the answer */
+    INSTANCE_CAREFUL = 8,   /* with INSTANCE_STEPS: after nodes without effect too */
 };
 
 /* Where an instance stands when nothing is runnable. */

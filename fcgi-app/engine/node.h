@@ -13,7 +13,9 @@
 #include "base/value.h"
 
 struct cfg;
+struct cfg_gateway;
 struct db_arg;
+struct db_conn;
 struct gw_http;
 struct instance;
 struct task;
@@ -51,6 +53,7 @@ enum param_kind {
     PARAM_TIMER,    /* timer                            -> struct str */
     PARAM_ROLE,     /* user_role                        -> struct str */
     PARAM_FORM,     /* jsonschema_form_fields: JSON text -> struct str */
+    PARAM_XML,      /* xml: rendered                    -> struct str */
     PARAM_KINDS
 };
 
@@ -152,6 +155,7 @@ enum node_role {
 enum node_flags {
     NODE_BLOCKING = 1, /* may block: runs on a worker */
     NODE_PURE = 2,     /* no effect outside the instance: simply run again after a crash */
+    NODE_REMEMBERS = 4, /* wakes up without its parameters rendered: it kept what it needs */
 };
 
 struct node_run;
@@ -303,6 +307,13 @@ void node_store(struct node_run *r, const struct writer_stmt *s, const struct db
  */
 enum node_rc node_wait_signal(struct node_run *r, int64_t until_us);
 
+/*
+ * What a node needs to remember while its task is parked; small, copied, stored with the task.
+ * Undefined when nothing was kept.
+ */
+void node_keep(struct node_run *r, struct val v);
+struct val node_kept(const struct node_run *r);
+
 /* In `wake`: what the task was signalled with; false when its time is over. */
 bool node_signalled(const struct node_run *r, struct str *kind, struct val *payload);
 
@@ -326,6 +337,16 @@ struct val node_user(const struct node_run *r);
 /* What a node may call: configuration snapshot of this stretch, HTTP with named gateways. */
 const struct cfg *node_cfg(const struct node_run *r);
 struct gw_http *node_http(const struct node_run *r);
+/* The database, for nodes that read rows of ours; workers only.  ERR_DB when there is none. */
+MUST_CHECK int node_db(const struct node_run *r, struct db_conn **out, struct err *e);
+void node_db_put(const struct node_run *r, struct db_conn *c);
+/* The gateway behind the proxy that this instance runs on, as this process maps it; NULL without. */
+const struct cfg_gateway *node_proxy_gateway(const struct node_run *r);
+/* The instance's owner, 0 = nobody. */
+int64_t node_user_id(const struct node_run *r);
+/* Surroundings for templates a node renders by itself, with the instance's variables. */
+struct tmpl_run;
+void node_tmpl_run(const struct node_run *r, struct tmpl_run *out);
 /* The same for every execution of this turn of the cell, across crashes: "<guid>-<hash of the
  * cell>-<turn>". */
 struct str node_idempotency_key(const struct node_run *r);

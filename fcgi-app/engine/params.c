@@ -39,6 +39,7 @@ static const struct param_kind_info kinds[PARAM_KINDS] = {
     [PARAM_TIMER] = {"timer", NULL, sizeof(struct str)},
     [PARAM_ROLE] = {"user_role", NULL, sizeof(struct str)},
     [PARAM_FORM] = {"jsonschema_form_fields", NULL, sizeof(struct str)},
+    [PARAM_XML] = {"xml", NULL, sizeof(struct str)},
 };
 
 const struct param_kind_info *param_kind_info(enum param_kind k)
@@ -96,7 +97,7 @@ int node_text_compile(struct node_text *t, struct val raw, struct tmpl_cache *te
     }
     text = param_raw_text(raw, a);
     if (tmpl_is_plain(text)) {
-        t->text = tmpl_plain_text(text);
+        t->text = env.dialect == TMPL_JINJA ? tmpl_plain_text(text) : text;
         return 0;
     }
     return tmpl_cache_get(templates, text, STR(""), &env, &t->tmpl, e);
@@ -200,7 +201,7 @@ int node_expr_run(const struct node_expr *x, const struct tmpl_run *run, bool *o
 /* Bodies and values keep their blanks; names, numbers and URLs do not. */
 static bool as_written(enum param_kind k)
 {
-    return k == PARAM_JINJA || k == PARAM_JSON || k == PARAM_DATA;
+    return k == PARAM_JINJA || k == PARAM_JSON || k == PARAM_DATA || k == PARAM_XML;
 }
 
 int param_convert(const struct param *p, struct str text, struct clock *clock, void *dst,

@@ -362,6 +362,7 @@ static read_fn *const readers[PARAM_KINDS] = {
     [PARAM_STRINGS] = read_strings, [PARAM_RETRY] = read_retry,  [PARAM_SESSION] = read_text,
     [PARAM_ACTIVITY] = read_text,   [PARAM_TASK] = read_plain,   [PARAM_JSON] = read_text,
     [PARAM_TIMER] = read_plain,     [PARAM_ROLE] = read_plain,   [PARAM_FORM] = read_plain,
+    [PARAM_XML] = read_text,
 };
 
 int param_compile(const struct param *p, struct val params, struct tmpl_cache *templates,

@@ -120,6 +120,8 @@ struct instance_env run_env(struct run *r)
         .http = r->en->http,
         .documents = r->en->documents,
         .cfg = r->cfg,
+        .db = r->en->o.db,
+        .proxies = r->en->o.proxies,
         .next_id = next_id,
         .workflow_named = workflow_named,
         .ctx = r,
