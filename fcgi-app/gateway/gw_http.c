@@ -14,6 +14,8 @@ enum { PLAIN_CONNECT_MS = 10000, PLAIN_TOTAL_MS = 60000, MAX_URLS = 8 };
 struct gw_http {
     struct http_client_pool *clients;
     struct gw_sessions *sessions;
+    struct gw_cache *cache;
+    struct gw_logins *logins; /* NULL: the platform's sessions only */
 };
 
 struct gw_http *gw_http_new(struct http_client_pool *clients, struct gw_sessions *sessions)
@@ -24,12 +26,27 @@ struct gw_http *gw_http_new(struct http_client_pool *clients, struct gw_sessions
         abort();
     h->clients = clients;
     h->sessions = sessions;
+    h->cache = gw_cache_new(GW_CACHE_BYTES, &clock_system);
     return h;
 }
 
 void gw_http_free(struct gw_http *h)
 {
+    if (h == NULL)
+        return;
+    gw_cache_free(h->cache);
+    gw_logins_free(h->logins);
     free(h);
+}
+
+struct gw_cache *gw_http_cache(struct gw_http *h)
+{
+    return h->cache;
+}
+
+void gw_http_users(struct gw_http *h, struct db *db, struct clock *clock)
+{
+    h->logins = gw_logins_new(db, clock);
 }
 
 struct gw_sessions *gw_http_sessions(struct gw_http *h)
@@ -213,6 +230,20 @@ static bool idempotent(struct str method)
     return str_eq_c(method, "GET") || str_eq_c(method, "HEAD");
 }
 
+/* "/api/v1/..." counts from the origin, everything else from the API root; one slash between. */
+static struct str gateway_path(const struct cfg_gateway *g, struct str base, struct str path,
+                               struct arena *a)
+{
+    struct str head = str_slice(path, 0, 6), digits = str_slice(path, 6, path.len);
+    struct url u;
+    struct err ignored;
+
+    if (str_eq_c(head, "/api/v") && digits.len > 0 && digits.p[0] >= '0' && digits.p[0] <= '9' &&
+        url_parse(base, &u, a, &ignored) == 0)
+        return gw_url_join(url_origin(&u, a), path, a);
+    return gw_url_join(gw_url_join(base, g->api_root, a), path, a);
+}
+
 /*
  * Below the gateway's URL in use.  A connection that could not be made goes on to the next URL
  * within the call, for nothing can have happened twice; everything else leaves that to later calls.
@@ -224,7 +255,10 @@ static int call_gateway(struct plan *p, struct str path, struct gw_answer *out, 
         int rc;
 
         out->res = (struct http_result){0};
-        rc = call_session(p, base, gw_url_join(base, path, p->a), out, e);
+        rc = call_session(p, base,
+                          p->c->gateway != NULL ? gateway_path(p->g, base, path, p->a)
+                                                : gw_url_join(base, path, p->a),
+                          out, e);
         if (rc == 0 || !p->network)
             return rc;
         gw_url_failed(p->h->sessions, p->g, base);
@@ -234,6 +268,42 @@ static int call_gateway(struct plan *p, struct str path, struct gw_answer *out, 
     }
 }
 
+/* ---- the gateway of a proxy ------------------------------------------------------------------- */
+
+static int call_as_user(struct plan *p, const struct cfg *cfg, bool *none, struct gw_answer *out,
+                        struct err *e)
+{
+    struct gw_session session;
+    struct str family, base;
+
+    *none = false;
+    if (p->h->logins == NULL || p->c->user_id == 0 ||
+        gw_logins_of_user(p->h->logins, p->c->user_id, p->g, &family, p->a, e) != 0) {
+        *none = p->h->logins == NULL || p->c->user_id == 0 || e->code == ERR_NOT_FOUND;
+        if (*none)
+            err_set(e, ERR_UNAUTHORIZED, "the user has no session on gateway \"%.*s\"",
+                    STR_ARG(p->g->name));
+        return -1;
+    }
+    if (gw_logins_get(p->h->logins, cfg, family, p->g, &base, &session, p->a, e) != 0)
+        return -1;
+    return call_once(p, gateway_path(p->g, base, p->c->url, p->a), &session, out, e);
+}
+
+static int call_proxied(struct plan *p, const struct cfg *cfg, bool as_user, struct gw_answer *out,
+                        struct err *e)
+{
+    bool none;
+
+    if (as_user) {
+        int rc = call_as_user(p, cfg, &none, out, e);
+
+        if (rc == 0 || !none || p->c->user_or_fail)
+            return rc;
+    }
+    return call_gateway(p, p->c->url, out, e);
+}
+
 int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c,
                struct gw_answer *out, struct arena *a, struct err *e)
 {
@@ -241,6 +311,11 @@ int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c
     const struct gw_session none = {0};
 
     *out = (struct gw_answer){.url = c->url};
+    if (c->gateway != NULL) {
+        p.g = c->gateway;
+        headers_of(p.g, c, &p.headers, a);
+        return call_proxied(&p, cfg, c->user_id != 0 || c->user_or_fail, out, e);
+    }
     if (c->holder.len > 0) {
         p.g = cfg != NULL ? cfg_session_holder(cfg, c->holder) : NULL;
         if (p.g == NULL) {

@@ -7,7 +7,8 @@
 #ifndef SLUICE_GATEWAY_GW_HTTP_H
 #define SLUICE_GATEWAY_GW_HTTP_H
 
-#include "gateway/session.h"
+#include "gateway/cache.h"
+#include "gateway/logins.h"
 
 struct gw_http;
 
@@ -17,6 +18,10 @@ struct gw_http *gw_http_new(struct http_client_pool *clients, struct gw_sessions
 void gw_http_free(struct gw_http *h);
 /* The sessions it was made with. */
 struct gw_sessions *gw_http_sessions(struct gw_http *h);
+/* Answers kept by nodes of this process. */
+struct gw_cache *gw_http_cache(struct gw_http *h);
+/* From now on calls may go out under users' own logins, kept in `db`; before the first call. */
+void gw_http_users(struct gw_http *h, struct db *db, struct clock *clock);
 
 struct gw_call {
     struct str holder; /* session_holder, empty = none */
@@ -28,6 +33,10 @@ struct gw_call {
     struct str body; /* .p NULL: none */
     const struct http_part *parts;
     size_t n_parts;
+    const struct cfg_gateway *gateway; /* instead of holder: the gateway itself, url resolved as a
+                                          path of it (gateway-proxy.md 2.1) */
+    int64_t user_id;   /* with gateway: under this user's own login when he has one; 0 = system */
+    bool user_or_fail; /* ... and not at all when he has none */
 };
 
 struct gw_answer {
@@ -44,7 +53,8 @@ struct gw_answer {
  *
  * out   living in `a`; url, host and sent are set on failure too, as far as known.
  * Fails with ERR_INVALID (relative URL without holder, bad URL), ERR_NOT_FOUND (unknown holder),
- * ERR_UPSTREAM, ERR_TIMEOUT, ERR_BUSY (no session).  A status >= 400 is no failure.
+ * ERR_UPSTREAM, ERR_TIMEOUT, ERR_BUSY (no session), ERR_UNAUTHORIZED (no login of the user).  A
+ * status >= 400 is no failure.
  */
 MUST_CHECK int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c,
                           struct gw_answer *out, struct arena *a, struct err *e);

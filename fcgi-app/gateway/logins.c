@@ -328,3 +328,15 @@ int gw_logins_get(struct gw_logins *l, const struct cfg *cfg, struct str family,
     remember(l, family, &row);
     return to_session(&row, g, url, out, a, e) > 0 ? 0 : -1;
 }
+
+int gw_logins_of_user(struct gw_logins *l, int64_t user_id, const struct cfg_gateway *g, struct str *family, struct arena *a,
+                      struct err *e)
+{
+    struct db_conn *c = NULL;
+    int rc = db_get(l->db, &c, e);
+
+    if (rc == 0)
+        rc = gw_store_family(c, user_id, g->name, clock_wall_us(l->clock), family, a, e);
+    db_put(l->db, c);
+    return rc;
+}

@@ -71,6 +71,9 @@ MUST_CHECK int gw_logins_try(struct gw_logins *l, struct str family, const struc
 /* Likewise, reading the table (and noting the use, at most once a minute).  Workers only. */
 MUST_CHECK int gw_logins_get(struct gw_logins *l, const struct cfg *cfg, struct str family, const struct cfg_gateway *g,
                              struct str *url, struct gw_session *out, struct arena *a, struct err *e);
+/* The log-in (family) under which a user used the gateway last; ERR_NOT_FOUND when none of his is good there.  Workers only. */
+MUST_CHECK int gw_logins_of_user(struct gw_logins *l, int64_t user_id, const struct cfg_gateway *g, struct str *family,
+                                 struct arena *a, struct err *e);
 /* The gateway does not accept it any more. */
 void gw_logins_forget(struct gw_logins *l, struct str family);
 /* The error of a session that is over. */
@@ -89,6 +92,10 @@ struct gw_login_row {
 /* Read the login of a family and note its use; ERR_NOT_FOUND when it is over. */
 MUST_CHECK int gw_store_use(struct db_conn *c, const struct cfg *cfg, struct str family, int64_t now_us,
                             struct gw_login_row *out, struct arena *a, struct err *e);
+
+/* Likewise by user: the family of the login used last on a gateway; ERR_NOT_FOUND. */
+MUST_CHECK int gw_store_family(struct db_conn *c, int64_t user_id, struct str gateway, int64_t now_us, struct str *family,
+                               struct arena *a, struct err *e);
 
 extern const struct db_stmts gateway_logins_stmts;
 

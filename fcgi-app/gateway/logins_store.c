@@ -26,6 +26,12 @@ static const struct db_stmt stmt_use = {
     "gateway_login_use",
     "UPDATE gateway_logins SET last_used_on = $2 WHERE identity = $1 AND " LIVE " RETURNING gateway, url, cookies", 2};
 
+static const struct db_stmt stmt_family = {
+    "gateway_login_family",
+    "SELECT identity FROM gateway_logins WHERE user_id = $1 AND " LIVE " AND gateway = $3 AND token_family IS NOT NULL "
+    "ORDER BY last_used_on DESC LIMIT 1",
+    3};
+
 static const struct db_stmt stmt_system = {
     "gateway_login_system", "SELECT cookies FROM gateway_logins WHERE identity = $1 AND gateway = $2 AND url = $3", 3};
 
@@ -39,7 +45,7 @@ static const struct db_stmt stmt_clean = {
     "(CASE WHEN expires_on IS NULL THEN last_used_on + interval '30 minutes' ELSE expires_on END) <= $1",
     1};
 
-static const struct db_stmt *const all[] = {&stmt_keep, &stmt_use, &stmt_system, &stmt_drop, &stmt_clean};
+static const struct db_stmt *const all[] = {&stmt_keep, &stmt_use, &stmt_family, &stmt_system, &stmt_drop, &stmt_clean};
 const struct db_stmts gateway_logins_stmts = {"gateway_logins", all, COUNT_OF(all)};
 
 static struct str item_of(struct str identity, struct str gateway, struct arena *a)
@@ -111,6 +117,12 @@ int gw_store_use(struct db_conn *c, const struct cfg *cfg, struct str family, in
     out->gateway = db_str(res, 0, 0);
     out->url = db_str(res, 0, 1);
     return open_sealed(cfg, family, out->gateway, db_str(res, 0, 2), &out->cookies, a, e);
+}
+
+int gw_store_family(struct db_conn *c, int64_t user_id, struct str gateway, int64_t now_us, struct str *family,
+                    struct arena *a, struct err *e)
+{
+    return db_text(c, &stmt_family, DB_ARGS(DB_INT(user_id), DB_TIME(now_us), DB_STR(gateway)), family, a, e);
 }
 
 /* ---- the platform's refresh tokens ------------------------------------------------------------------ */
