@@ -1,16 +1,16 @@
 /*
- * HTTP calls of nodes.
+ * HTTP calls of nodes: the call with its retries and its cache, the result, the choice of the output.
  */
-#include "nodes/http_node.h"
+#include "nodes/http_node_int.h"
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/utf8.h"
-#include "gateway/gw_http.h"
+#include "format/xml.h"
 #include "gateway/mask.h"
 #include "http/multipart.h"
-#include "http/url.h"
 #include "template/literal.h"
 
 enum { RETRY_DEFAULT_MAX = 3 };
@@ -18,6 +18,9 @@ enum { RETRY_DEFAULT_MAX = 3 };
 const char *const http_node_methods[] = {"get",   "post", "put",     "delete",
                                          "patch", "head", "options", NULL};
 const char *const http_node_outputs[] = {"success", "error", "skip", "rollback", NULL};
+const char *const http_node_retries[] = {"network", "timeout", "429", "4*",  "5*",
+                                         "500",     "502",     "503", "504", NULL};
+const char *const http_node_retry_names[] = {"retry_policy", "retry", NULL};
 
 /* ---- status patterns ------------------------------------------------------------------------ */
 
@@ -61,201 +64,122 @@ struct str http_node_match(const struct node_strs *patterns, int status)
     return best;
 }
 
-/* ---- what is sent --------------------------------------------------------------------------- */
-
-struct outgoing {
-    struct gw_call call;
-    struct http_header *headers;
-    struct str shown; /* the body for the trace */
-    struct str content_type;
-};
-
-static struct str header_value(const struct node_pairs *headers, const char *name)
-{
-    for (size_t i = 0; i < headers->n; i++)
-        if (str_ieq(headers->items[i].name, str_c(name)))
-            return headers->items[i].value;
-    return STR_NONE;
-}
-
-static struct str form_text(const struct node_pairs *fields, struct arena *a)
-{
-    struct buf b;
-
-    buf_init(&b, LIMIT_BODY, a);
-    for (size_t i = 0; i < fields->n; i++) {
-        if (i > 0)
-            buf_putc(&b, '&');
-        buf_add_str(&b, url_encode(fields->items[i].name, "", a));
-        buf_putc(&b, '=');
-        buf_add_str(&b, url_encode(fields->items[i].value, "", a));
-    }
-    return buf_str(&b);
-}
-
-static int multipart_parts(const struct node_pairs *fields, struct outgoing *o, struct arena *a,
-                           struct err *e)
-{
-    struct http_part *parts = ARENA_ARRAY(a, struct http_part, fields->n + 1);
-    struct val shown = val_dict_new(a, fields->n);
-
-    for (size_t i = 0; i < fields->n; i++) {
-        struct str value = str_trim(fields->items[i].value);
-
-        if (value.len > 0 && value.p[0] == '#' &&
-            str_starts(str_trim(str_slice(value, 1, value.len)), STR("documents."))) {
-            err_set(e, ERR_NOT_FOUND, "unknown document in \"%.*s\"", STR_ARG(value));
-            return -1;
-        }
-        parts[i] =
-            (struct http_part){.name = fields->items[i].name, .value = fields->items[i].value};
-        val_dict_set_str(shown, fields->items[i].name, val_str(fields->items[i].value));
-    }
-    o->call.parts = parts;
-    o->call.n_parts = fields->n;
-    o->shown = json_text(mask_value(shown, a), a);
-    return 0;
-}
-
-static bool is_json(struct str text, struct arena *a)
-{
-    struct err ignored;
-    struct val v;
-
-    return json_lazy(str_trim(text), &v, a, &ignored) == 0;
-}
-
-static int body_out(struct node_run *r, const struct http_node *c, struct outgoing *o,
-                    struct err *e)
-{
-    struct str given = header_value(&c->headers, "content-type");
-    struct str text = c->text.p != NULL ? c->text : c->body.text;
-
-    switch (c->body.form) {
-    case NODE_BODY_MULTIPART:
-        return multipart_parts(&c->body.fields, o, r->a, e);
-    case NODE_BODY_FORM:
-        o->call.body = form_text(&c->body.fields, r->a);
-        o->content_type = STR("application/x-www-form-urlencoded");
-        break;
-    case NODE_BODY_DEFAULT:
-        if (text.len == 0 && (str_ieq(c->method, STR("get")) || str_ieq(c->method, STR("head"))))
-            return 0;
-        o->call.body = text.p != NULL ? text : STR("");
-        if (text.len > 0)
-            o->content_type = c->json || is_json(text, r->a) ? STR("application/json")
-                                                             : STR("text/plain; charset=utf-8");
-        break;
-    }
-    if (given.p != NULL)
-        o->content_type = STR_NONE;
-    if (o->content_type.p != NULL)
-        o->headers[o->call.n_headers++] =
-            (struct http_header){STR("Content-Type"), o->content_type};
-    o->shown =
-        mask_body(given.p != NULL ? given : o->content_type, o->call.body, LIMIT_TRACE_BODY, r->a);
-    return 0;
-}
-
-static int outgoing_make(struct node_run *r, const struct http_node *c, struct outgoing *o,
-                         struct err *e)
-{
-    struct buf method;
-
-    *o = (struct outgoing){.call = {.holder = c->session_holder, .url = c->url}};
-    buf_init(&method, 32, r->a);
-    for (size_t i = 0; i < c->method.len; i++)
-        buf_putc(&method,
-                 (char)(c->method.p[i] >= 'a' && c->method.p[i] <= 'z' ? c->method.p[i] - 32
-                                                                       : c->method.p[i]));
-    o->call.method = buf_str(&method);
-    if (c->url.len == 0) {
-        err_set(e, ERR_INVALID, "parameter \"url\" is empty");
-        return -1;
-    }
-    o->headers = ARENA_ARRAY(r->a, struct http_header, c->headers.n + 3);
-    for (size_t i = 0; i < c->headers.n; i++)
-        if (c->headers.items[i].name.len > 0)
-            o->headers[o->call.n_headers++] =
-                (struct http_header){c->headers.items[i].name, c->headers.items[i].value};
-    /* the same after a crash and for every retry, so that a careful server does the thing once */
-    if (!str_eq_c(o->call.method, "GET") && !str_eq_c(o->call.method, "HEAD") &&
-        !str_eq_c(o->call.method, "OPTIONS") &&
-        header_value(&c->headers, "idempotency-key").p == NULL)
-        o->headers[o->call.n_headers++] =
-            (struct http_header){STR("Idempotency-Key"), node_idempotency_key(r)};
-    if (body_out(r, c, o, e) != 0)
-        return -1;
-    o->call.headers = o->headers;
-    return 0;
-}
-
 /* ---- what came back ------------------------------------------------------------------------- */
 
-static struct val answer_body(const struct http_result *res, struct arena *a)
+static struct val answer_text(struct str text, struct arena *a)
+{
+    return utf8_check(text) == text.len ? val_str(text) : val_str(crypto_b64(a, text));
+}
+
+static struct val answer_body(const struct http_node *c, const struct http_result *res,
+                              struct arena *a)
 {
     struct str type = header_media_type(http_result_header(res, "content-type"), a),
                text = res->body;
+    struct str start = str_slice(str_trim(text), 0, 1);
     struct err ignored;
     struct val v;
 
+    if (c->text_answer)
+        return answer_text(text, a);
     if (text.len == 0)
         return val_null();
-    if (utf8_check(text) != text.len)
-        return val_str(crypto_b64(a, text));
-    if ((str_ends(type, STR("json")) ||
-         (str_trim(text).len > 0 && (str_trim(text).p[0] == '{' || str_trim(text).p[0] == '['))) &&
+    if (c->xml && xml_parse(text, &v, a, &ignored) == 0)
+        return v;
+    if (c->xml || utf8_check(text) != text.len)
+        return answer_text(text, a);
+    if ((str_ends(type, STR("json")) || str_eq_c(start, "{") || str_eq_c(start, "[")) &&
         json_parse(text, &v, a, &ignored) == 0)
         return v;
     return val_str(text);
 }
 
-static struct val shown_headers(const struct http_header *headers, size_t n, struct arena *a)
-{
-    struct val out = val_dict_new(a, n);
+/* ---- the cache ------------------------------------------------------------------------------ */
 
-    for (size_t i = 0; i < n; i++)
-        val_dict_set_str(out, utf8_repair(a, headers[i].name),
-                         mask_header(headers[i].name) || mask_key(headers[i].name)
-                             ? VAL_STR_LIT(MASK_SHOWN)
-                             : val_str(utf8_repair(a, headers[i].value)));
-    return out;
+/*
+ * "GET and status < 400 -> stored and reused; other methods invalidate"; several keys: looked up by
+ * the first, stored under all.  A cache that is away costs a call and a line in the log, no more.
+ */
+static struct str cache_store(const struct node_run *r)
+{
+    const struct cfg *cfg = node_cfg(r);
+
+    return cfg != NULL ? cfg_text(cfg, "cache.store") : STR("");
 }
 
-static void trace(struct node_run *r, const struct http_node *c, const struct outgoing *o,
-                  const struct gw_answer *ans, const struct err *failed, int64_t started_us,
-                  struct str external_id)
+static void cache_trouble(const struct err *e)
 {
-    struct val in = val_dict_new(r->a, 4), out = val_dict_new(r->a, 3);
-    struct str url = mask_url(utf8_repair(r->a, ans->url), r->a);
-    struct node_trace t = {
-        .status = failed != NULL ? 0 : ans->res.status,
-        .session_holder = c->session_holder,
-        .host = ans->host,
-        .method = o->call.method,
-        .url = url,
-        .external_id = external_id,
-        .started_us = started_us,
-        .ended_us = clock_wall_us(&clock_system),
-    };
+    log_err(LOG_WARN_LEVEL, "cache", e);
+}
 
-    val_dict_set_c(in, "method", val_str(o->call.method));
-    val_dict_set_c(in, "url", val_str(url));
-    val_dict_set_c(in, "headers", shown_headers(ans->sent, ans->n_sent, r->a));
-    val_dict_set_c(in, "body",
-                   o->shown.p != NULL ? val_str(utf8_repair(r->a, o->shown)) : val_null());
-    if (failed != NULL) {
-        val_dict_set_c(out, "error", val_str_c(failed->msg));
-    } else {
-        val_dict_set_c(out, "status", val_int(ans->res.status));
-        val_dict_set_c(out, "headers", shown_headers(ans->res.headers, ans->res.n_headers, r->a));
-        val_dict_set_c(out, "body",
-                       val_str(mask_body(http_result_header(&ans->res, "content-type"),
-                                         ans->res.body, LIMIT_TRACE_BODY, r->a)));
+static struct str next_key(struct str *keys)
+{
+    struct str key = STR("");
+
+    while (keys->len > 0 && key.len == 0)
+        key = str_trim(str_cut(keys, ','));
+    return key;
+}
+
+/* A kept answer: its trace is written; false when there is none. */
+static bool cache_read(struct node_run *r, const struct http_node *c, const struct http_outgoing *o,
+                       int *status, struct val *body)
+{
+    struct str keys = c->cache_key, key = next_key(&keys), text;
+    struct node_trace t = {.session_holder = c->session_holder,
+                           .method = o->call.method,
+                           .cache_hit = true,
+                           .started_us = clock_wall_us(&clock_system)};
+    struct val kept, in;
+    struct err e;
+
+    if (key.len == 0 || !str_eq_c(o->call.method, "GET"))
+        return false;
+    if (gw_cache_get(gw_http_cache(node_http(r)), cache_store(r), key, &text, r->a, &e) != 0) {
+        cache_trouble(&e);
+        return false;
     }
+    if (text.p == NULL || json_parse(text, &kept, r->a, &e) != 0)
+        return false;
+    *status = (int)val_get_int(kept, "status", 200);
+    *body = val_get(kept, "body");
+    in = val_dict_new(r->a, 3);
+    val_dict_set_c(in, "method", val_str(o->call.method));
+    val_dict_set_c(in, "url", val_str(mask_url(utf8_repair(r->a, o->call.url), r->a)));
+    val_dict_set_c(in, "cache_key", val_str(key));
+    t.status = *status;
+    t.url = val_text(val_get(in, "url"));
     t.input = json_text(in, r->a);
-    t.output = json_text(out, r->a);
+    t.output = json_text(mask_value(kept, r->a), r->a);
+    t.output = str_slice(t.output, 0, LIMIT_TRACE_BODY);
+    t.output = str_slice(t.output, 0, utf8_check(t.output));
+    t.ended_us = clock_wall_us(&clock_system);
     node_trace(r, &t);
+    return true;
+}
+
+/* After the request has gone out, answered or not. */
+static void cache_write(struct node_run *r, const struct http_node *c, const struct http_outgoing *o,
+                        bool failed, int status, struct val body)
+{
+    struct str keys = c->cache_key, key, text;
+    bool get = str_eq_c(o->call.method, "GET");
+    struct val kept;
+    struct err e;
+
+    if (keys.len == 0 || (get && (failed || status >= 400)))
+        return;
+    kept = val_dict_new(r->a, 2);
+    val_dict_set_c(kept, "status", val_int(status));
+    val_dict_set_c(kept, "body", body);
+    text = get ? json_text(kept, r->a) : STR("");
+    while ((key = next_key(&keys)).len > 0)
+        if ((get ? gw_cache_put(gw_http_cache(node_http(r)), cache_store(r), key, text,
+                                c->cache_ttl_s, &e)
+                 : gw_cache_drop(gw_http_cache(node_http(r)), cache_store(r), key, &e)) != 0) {
+            cache_trouble(&e);
+            return;
+        }
 }
 
 /* ---- retries -------------------------------------------------------------------------------- */
@@ -331,40 +255,61 @@ static int write_result(struct node_run *r, const struct http_node *c, int statu
     return node_set(r, &c->output, result, e);
 }
 
+/* An answer, fresh or kept: written, then the output chosen by the node or its caller. */
+static enum node_rc answered(struct node_run *r, const struct http_node *c, int status,
+                             struct val body, struct err *e)
+{
+    if (write_result(r, c, status, body, NULL, e) != 0)
+        return NODE_FAIL;
+    if (c->answer == NULL)
+        return leave(r, c, status, e);
+    *c->answer = (struct http_node_answer){status, body};
+    return NODE_OK;
+}
+
 enum node_rc http_node_run(struct node_run *r, const struct http_node *c, struct err *e)
 {
-    struct outgoing o;
+    struct http_outgoing o;
     struct policy policy;
+    struct val body = val_null();
+    int status;
 
-    if (policy_read(c->retry, &policy, r->a, e) != 0 || outgoing_make(r, c, &o, e) != 0)
+    if (policy_read(c->retry, &policy, r->a, e) != 0 || http_outgoing_make(r, c, &o, e) != 0)
         return NODE_FAIL;
+    if (c->cache_ttl_s < 0) {
+        err_set(e, ERR_INVALID, "parameter \"cache_ttl\" is negative");
+        return NODE_FAIL;
+    }
+    if (cache_read(r, c, &o, &status, &body))
+        return answered(r, c, status, body, e);
     for (int turn = r->tries + 1;; turn++) {
         int64_t started_us = clock_wall_us(&clock_system);
         struct str external_id = STR_NONE;
-        struct val body = val_null();
         struct gw_answer ans;
         struct err why;
         bool failed = gw_http_do(node_http(r), node_cfg(r), &o.call, &ans, r->a, &why) != 0;
-
-        if (!failed) {
-            body = answer_body(&ans.res, r->a);
-            if (c->audit_id)
-                external_id = val_get_text(body, "_record_internal_id",
-                                           val_get_text(body, "_internal_record_id", STR_NONE));
-        }
         /* nothing was sent when the request itself was wrong */
-        if (!failed || (why.code != ERR_INVALID && why.code != ERR_NOT_FOUND))
-            trace(r, c, &o, &ans, failed ? &why : NULL, started_us, external_id);
+        bool sent = !failed || (why.code != ERR_INVALID && why.code != ERR_NOT_FOUND &&
+                                why.code != ERR_UNAUTHORIZED);
+
+        body = failed ? val_null() : answer_body(c, &ans.res, r->a);
+        if (!failed && c->audit_id)
+            external_id = val_get_text(body, "_record_internal_id",
+                                       val_get_text(body, "_internal_record_id", STR_NONE));
+        if (sent) {
+            http_trace(r, c, &o, &ans, failed ? &why : NULL, started_us, external_id);
+            cache_write(r, c, &o, failed, ans.res.status, body);
+        }
         if (turn < policy.max && wants_retry(&policy, ans.res.status, failed ? &why : NULL)) {
             if (policy.delay_ms > 0)
                 return node_wait_until(r, clock_wall_us(&clock_system) + policy.delay_ms * 1000,
                                        "retry", STR_NONE, "success");
             continue;
         }
-        if (write_result(r, c, failed ? 0 : ans.res.status, body, failed ? &why : NULL, e) != 0)
-            return NODE_FAIL;
         if (!failed)
-            return leave(r, c, ans.res.status, e);
+            return answered(r, c, ans.res.status, body, e);
+        if (write_result(r, c, 0, body, &why, e) != 0)
+            return NODE_FAIL;
         *e = why;
         return NODE_FAIL;
     }
