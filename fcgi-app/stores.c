@@ -3,6 +3,7 @@
  */
 #include "stores.h"
 
+#include "alarm/alarm.h"
 #include "api/api.h"
 #include "api/login_gateway.h"
 #include "api/user_view.h"
@@ -17,7 +18,7 @@
 #include "metrics.h"
 
 const struct db_stmts *const stores[] = {
-    &live_stmts,           &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
+    &alarm_stmts, &api_alarms_stmts, &live_stmts, &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
     &metrics_stmts,        &api_help_stmts,      &api_health_stmts,        &api_activities_stmts,
     &api_versions_stmts,   &api_exchange_stmts,  &api_custom_routes_stmts, &api_templates_stmts,
     &api_requests_stmts,  &api_transactions_stmts,

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "alarm/alarm.h"
 #include "base/log.h"
 
 #if defined(SLUICE_TEST_BUILD)
@@ -55,15 +56,6 @@ struct history {
     bool stopped;
     struct history_stats stats;
     uint64_t thinned_before, dropped_before; /* when that began */
-};
-
-static const struct writer_stmt stmt_alarm = {
-    .name = "proxy_history_alarm",
-    .sql = "INSERT INTO alarms (key, subject, message, level, value) SELECT k, s, m, 'major', v FROM unnest($1::text[], "
-           "$2::text[], $3::text[], $4::text[]) AS x(k, s, m, v) ON CONFLICT (key, subject) WHERE active DO UPDATE SET "
-           "message = excluded.message, value = excluded.value, last_occurrence = now()",
-    .types = "tttt",
-    .rank = 20,
 };
 
 static const char side_key;
@@ -235,14 +227,14 @@ static void bound(struct history *h)
     }
 }
 
-struct alarm {
+struct told {
     struct arena *a;
     struct writer_item item;
 };
 
 static void alarm_stored(void *arg, const struct err *e)
 {
-    struct alarm *al = arg;
+    struct told *al = arg;
 
     if (e != NULL)
         log_err(LOG_WARN_LEVEL, "proxy.history_alarm", e);
@@ -253,9 +245,9 @@ static void alarm_stored(void *arg, const struct err *e)
 static void relieved(struct history *h)
 {
     struct arena *a;
-    struct alarm *al;
+    struct told *al;
     uint64_t thinned = h->stats.thinned - h->thinned_before, dropped = h->stats.dropped - h->dropped_before;
-    struct str message, value;
+    struct alarm x = {.key = "proxy_history", .subject = STR("history of proxied calls"), .level = ALARM_MAJOR};
     struct err e;
 
     if (!h->overloaded || h->first != NULL)
@@ -265,15 +257,15 @@ static void relieved(struct history *h)
     h->dropped_before = h->stats.dropped;
     log_info("proxy.history_back", "without_detail=%llu dropped=%llu", (unsigned long long)thinned, (unsigned long long)dropped);
     a = arena_new(1024);
-    al = ARENA_NEW(a, struct alarm);
-    message = str_printf(a, "the database was slow or away: %llu calls are in the history without detail, %llu are missing",
+    al = ARENA_NEW(a, struct told);
+    x.message = str_printf(a, "the database was slow or away: %llu calls are in the history without detail, %llu are missing",
                          (unsigned long long)thinned, (unsigned long long)dropped);
-    value = str_printf(a, "%llu", (unsigned long long)(thinned + dropped));
+    x.value = str_printf(a, "%llu", (unsigned long long)(thinned + dropped));
     al->a = a;
     al->item.droppable = true;
     al->item.done = alarm_stored;
     al->item.arg = al;
-    writer_add(&al->item, &stmt_alarm, DB_ARGS(DB_C("proxy_history"), DB_C("history of proxied calls"), DB_STR(message), DB_STR(value)), a);
+    alarm_add(&al->item, &x, a);
     if (writer_submit(h->writer, &al->item, &e) != 0)
         alarm_stored(al, &e);
 }

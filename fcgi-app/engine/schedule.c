@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "alarm/alarm.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "template/zone.h"
@@ -63,27 +64,13 @@ static const struct db_stmt stmt_move = {
     3,
 };
 
-static const struct db_stmt stmt_alarm = {
-    "schedule_alarm",
-    "INSERT INTO alarms (key, subject, message, level) VALUES ('scheduled_job', $1, $2, 'major') "
-    "ON CONFLICT (key, subject) WHERE active DO UPDATE SET message = excluded.message, last_occurrence = now()",
-    2,
-};
-
-static const struct db_stmt stmt_clear = {
-    "schedule_clear",
-    "UPDATE alarms SET active = false, cleared_by = 'system' WHERE key = 'scheduled_job' AND subject = $1 AND active",
-    1,
-};
-
 static const struct db_stmt stmt_job = {
     "schedule_job",
     "SELECT job_id, activity_id, request_body FROM timers_cron WHERE id = $1",
     1,
 };
 
-static const struct db_stmt *const all[] = {&stmt_jobs,  &stmt_plan,  &stmt_turn,  &stmt_due, &stmt_wait,
-                                            &stmt_move,  &stmt_alarm, &stmt_clear, &stmt_job};
+static const struct db_stmt *const all[] = {&stmt_jobs, &stmt_plan, &stmt_turn, &stmt_due, &stmt_wait, &stmt_move, &stmt_job};
 const struct db_stmts schedule_stmts = {"schedule", all, COUNT_OF(all)};
 
 /* Beside the instance of a run: 1/0 fails the whole when another process took the run, or the job was changed. */
@@ -181,6 +168,15 @@ static bool is_planned(const struct cron *cron, const struct zone *z, bool has_n
     return cron_next(cron, z, at_s - 1, &again) && again == at_s;
 }
 
+static const char alarm_key[] = "scheduled_job";
+
+static int job_alarm(struct db_conn *c, struct str job, const char *why, struct err *e)
+{
+    const struct alarm x = {.key = alarm_key, .subject = job, .level = ALARM_MAJOR, .message = str_c(why)};
+
+    return alarm_raise(c, &x, e);
+}
+
 /* A job whose fields nobody can read never fires, until they are changed. */
 static int plan_row(struct db_conn *c, const struct zone *z, const PGresult *res, int row, struct err *e)
 {
@@ -190,7 +186,7 @@ static int plan_row(struct db_conn *c, const struct zone *z, const PGresult *res
     struct cron cron;
 
     if (read_fields(&cron, res, row, 2, e) != 0) {
-        if (db_exec(c, &stmt_alarm, DB_ARGS(DB_STR(db_str(res, row, 1)), DB_C(e->msg)), NULL, e) != 0)
+        if (job_alarm(c, db_str(res, row, 1), e->msg, e) != 0)
             return -1;
         if (!has_next)
             return 0;
@@ -277,7 +273,7 @@ static bool for_a_while(const struct err *e)
 static int give_up(struct db_conn *c, const struct job *j, struct err *e)
 {
     log_warn("schedule.failed", "job=\"%.*s\" why=" LOG_Q, STR_ARG(j->name), j->broken);
-    if (db_exec(c, &stmt_alarm, DB_ARGS(DB_STR(j->name), DB_C(j->broken)), NULL, e) != 0)
+    if (job_alarm(c, j->name, j->broken, e) != 0)
         return -1;
     return db_exec(c, &stmt_move,
                    DB_ARGS(DB_INT(j->id), DB_TIME(j->due_us), time_or_null(j->has_next, j->next_us)), NULL, e);
@@ -304,7 +300,7 @@ static int start_job(struct schedule *s, const struct cfg *cfg, struct db_conn *
         return give_up(c, j, e);
     }
     if (launch(s, &start, &id, guid, e) == 0)
-        return db_exec(c, &stmt_clear, DB_ARGS(DB_STR(j->name)), NULL, e);
+        return alarm_over(c, alarm_key, j->name, e);
     if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL) {
         log_debug("schedule.taken", "job=\"%.*s\" by another process, or changed", STR_ARG(j->name));
         return 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alarm/alarm.h"
 #include "base/log.h"
 #include "db/ids.h"
 #include "db/migrate.h"
@@ -88,6 +89,7 @@ static void writer_statements(void **state)
     (void)state;
     prepare_all(engine_writer_stmts, engine_writer_stmts_n);
     prepare_all(schedule_writer_stmts, schedule_writer_stmts_n);
+    prepare_all(alarm_writer_stmts.stmts, alarm_writer_stmts.n);
 }
 
 int main(void)
