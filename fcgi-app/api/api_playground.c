@@ -107,6 +107,10 @@ static int read_environment(struct api_call *c, struct tmpl_env *env, struct err
     *env = tmpl_env_platform;
     if (str_eq(lang, STR("jinja2")) || str_eq(lang, STR("jinja")) || lang.len == 0)
         return 0;
+    if (str_eq(lang, STR("pongo2"))) {
+        env->dialect = TMPL_PONGO2;
+        return 0;
+    }
     err_set(e, ERR_INVALID, "unknown template engine \"%.*s\"", STR_ARG(lang));
     return -1;
 }

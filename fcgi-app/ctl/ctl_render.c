@@ -82,6 +82,18 @@ static int set_extensions(struct val list, struct tmpl_env *env, struct err *e)
     return 0;
 }
 
+/* The language of templates, by the names workflows use. */
+static int set_dialect(struct str name, struct tmpl_env *env, struct err *e)
+{
+    if (str_eq_c(name, "pongo2")) {
+        env->dialect = TMPL_PONGO2;
+    } else if (!str_eq_c(name, "jinja2")) {
+        err_set(e, ERR_INVALID, "unknown template engine \"%.*s\"", STR_ARG(name));
+        return -1;
+    }
+    return 0;
+}
+
 static int set_options(struct val options, struct tmpl_env *env, struct err *e)
 {
     struct val undefined = val_get(options, "undefined");
@@ -109,6 +121,8 @@ static int set_options(struct val options, struct tmpl_env *env, struct err *e)
         }
         env->undefined = undefined_kinds[i].kind;
     }
+    if (set_dialect(val_get_text(options, "dialect", STR("jinja2")), env, e) != 0)
+        return -1;
     return set_extensions(val_get(options, "extensions"), env, e);
 }
 

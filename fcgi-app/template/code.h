@@ -127,6 +127,7 @@ struct code {
     size_t n_params;
     bool takes_caller;
     bool explicit_caller; /* a parameter is called so */
+    bool exported;        /* pongo2: other templates may import it */
     bool catch_kwargs;
     bool catch_varargs;
     uint16_t caller_slot;

@@ -236,8 +236,8 @@ void fn_end(struct compiler *c, struct fn *f)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static void comp_begin(struct compiler *c, struct tmpl *t, struct lexer *lx, struct arena *scratch,
-                       struct err *e)
+void comp_begin(struct compiler *c, struct tmpl *t, struct lexer *lx, struct arena *scratch,
+                struct err *e)
 {
     memset(c, 0, sizeof(*c));
     c->t = t;
@@ -249,7 +249,7 @@ static void comp_begin(struct compiler *c, struct tmpl *t, struct lexer *lx, str
     map_init(c->name_index, scratch);
 }
 
-static int comp_end(struct compiler *c)
+int comp_end(struct compiler *c)
 {
     struct tmpl *t = c->t;
 

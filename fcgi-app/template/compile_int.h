@@ -112,6 +112,10 @@ struct compiler {
 };
 
 /* compile.c */
+/* Begin and end a template; comp_end fills `t`, or returns -1 when something has failed. */
+void comp_begin(struct compiler *c, struct tmpl *t, struct lexer *lx, struct arena *scratch,
+                struct err *e);
+MUST_CHECK int comp_end(struct compiler *c);
 void comp_fail(struct compiler *c, const struct node *at, enum tmpl_exc exc, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 size_t emit(struct compiler *c, enum opcode op, int32_t a, uint16_t b);

@@ -128,17 +128,8 @@ static void mark_first_byte(struct lexer *lx, struct str start)
         lx->first_bytes[(unsigned char)start.p[0]] = true;
 }
 
-int lex_init(struct lexer *lx, struct str source, bool bare, const struct tmpl_env *env,
-             struct arena *keep, struct arena *scratch, struct err *e)
+int lex_check(struct str source, struct err *e)
 {
-    memset(lx, 0, sizeof(*lx));
-    lx->env = env;
-    lx->keep = keep;
-    lx->scratch = scratch;
-    lx->e = e;
-    lx->line = 1;
-    lx->line_starting = true;
-    lx->state = bare ? LEX_EXPRESSION : LEX_ROOT;
     if (source.len > LIMIT_TMPL_SOURCE) {
         err_set(e, ERR_LIMIT, "the template is larger than %zu bytes", (size_t)LIMIT_TMPL_SOURCE);
         e->app_code = TMPL_EXC_LIMIT;
@@ -154,6 +145,22 @@ int lex_init(struct lexer *lx, struct str source, bool bare, const struct tmpl_e
         e->column = 1;
         return -1;
     }
+    return 0;
+}
+
+int lex_init(struct lexer *lx, struct str source, bool bare, const struct tmpl_env *env,
+             struct arena *keep, struct arena *scratch, struct err *e)
+{
+    memset(lx, 0, sizeof(*lx));
+    lx->env = env;
+    lx->keep = keep;
+    lx->scratch = scratch;
+    lx->e = e;
+    lx->line = 1;
+    lx->line_starting = true;
+    lx->state = bare ? LEX_EXPRESSION : LEX_ROOT;
+    if (lex_check(source, e) != 0)
+        return -1;
     lx->source = normalised(source, bare || env->keep_trailing_newline, keep);
     mark_first_byte(lx, env->block_start_string);
     mark_first_byte(lx, env->variable_start_string);

@@ -77,6 +77,9 @@ struct lexer {
     struct err *e;
 };
 
+/* Is `source` small enough and well-formed UTF-8?  Fails with ERR_LIMIT or ERR_INVALID, at its
+ * beginning. */
+MUST_CHECK int lex_check(struct str source, struct err *e);
 /*
  * Begin with `source`, which must be well-formed UTF-8 and is copied into `keep`; token values live
  * there.

@@ -375,7 +375,7 @@ bool lib_platform(const struct call *c)
 {
     const struct tmpl_env *env = vm_env(c->vm);
 
-    return env->ext_do && env->ext_loopcontrols;
+    return env->dialect == TMPL_PONGO2 || (env->ext_do && env->ext_loopcontrols);
 }
 
 int lib_pass_error(struct call *c)

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "template/compile.h"
 #include "template/parse.h"
+#include "template/pongo2/pg.h"
 #include "template/vm.h"
 
 #define JINJA_DELIMITERS                                                                           \
@@ -110,12 +111,9 @@ int tmpl_compile(struct tmpl **out, struct str source, struct str name, const st
     int rc;
 
     err_clear(e);
-    if (env->dialect != TMPL_JINJA) {
-        err_set(e, ERR_INVALID, "templates of this dialect cannot be compiled");
-        e->app_code = TMPL_EXC_SYNTAX;
-        e->line = 1;
-        e->column = 1;
-        return finish(t, -1, scratch, out);
+    if (env->dialect == TMPL_PONGO2) {
+        rc = pg_compile(t, source, scratch, e);
+        return finish(t, rc, scratch, out);
     }
     rc = parse_template(&p, source, &t->env, &body, t->a, scratch, e);
     if (rc == 0)

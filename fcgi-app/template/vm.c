@@ -5,6 +5,7 @@
  * are spent on the way back of loops and on calls, which bounds everything: code without either is
  * as long as its source at most.
  */
+#include "template/pongo2/pg.h"
 #include "template/vm_fast.h"
 #include "template/vm_int.h"
 
@@ -718,6 +719,97 @@ L_UNDEFINED:
     NEXT_INSN();
 L_RAISE:
     TRY(call_raise(&vm->call, (enum tmpl_exc)ip->b, "%.*s", STR_ARG(val_text(t->consts[ip->a]))));
+    NEXT_INSN();
+
+L_PG_LOAD:
+    TRY(pg_load(vm, f, &t->names[ip->a], ip->b != 0, sp));
+    sp++;
+    NEXT_INSN();
+L_PG_STORE:
+    pg_store(vm, f, &t->names[ip->a], *--sp);
+    NEXT_INSN();
+L_PG_SCOPE:
+    pg_scope(vm, f);
+    NEXT_INSN();
+L_PG_WITH:
+    pg_scope(vm, f);
+    f->ctx->vars = *--sp;
+    NEXT_INSN();
+L_PG_SCOPE_END:
+    f->ctx = f->ctx->up;
+    NEXT_INSN();
+L_PG_ATTR:
+    TRY(pg_attr(vm, sp[-1], &t->names[ip->a], ip->b != 0, &v));
+    sp[-1] = v;
+    NEXT_INSN();
+L_PG_ITEM:
+    sp--;
+    TRY(pg_item(vm, sp[-1], *sp, (unsigned)ip->a, &v));
+    sp[-1] = v;
+    NEXT_INSN();
+L_PG_CALL:
+    sp -= ip->a;
+    SPEND(1);
+    TRY(pg_call(vm, sp[-1], sp, (size_t)ip->a, &v));
+    sp[-1] = v;
+    NEXT_INSN();
+L_PG_BINARY:
+    sp--;
+    TRY(pg_binary(vm, (enum pg_binary)ip->a, sp[-1], *sp, &v));
+    sp[-1] = v;
+    NEXT_INSN();
+L_PG_UNARY:
+    TRY(pg_unary(vm, (enum pg_unary)ip->a, sp[-1], &v));
+    sp[-1] = v;
+    NEXT_INSN();
+L_PG_PRINT:
+    if (UNLIKELY(vm->run->trace != NULL))
+        traced(vm, f, (size_t)(ip - code->ins), sp[-1]);
+    TRY(pg_print(vm, f, *--sp, (enum pg_print_mode)ip->a));
+    NEXT_INSN();
+L_PG_FOR:
+    TRY(pg_for(vm, f, (uint16_t)ip->a, *--sp, ip->b));
+    NEXT_INSN();
+L_PG_NEXT:
+    if (pg_next_item(slots[ip->b], sp))
+        sp += 2;
+    else
+        pc = code->ins + ip->a;
+    NEXT_INSN();
+L_PG_ELSE:
+    if (!pg_loop_was_empty(slots[ip->b]))
+        pc = code->ins + ip->a;
+    NEXT_INSN();
+L_PG_CYCLE:
+    sp -= ip->a;
+    TRY(pg_cycle(vm, ip, sp, (size_t)ip->a, ip->b != 0, &v));
+    *sp++ = v;
+    NEXT_INSN();
+L_PG_CHANGED:
+    sp -= ip->a;
+    *sp = val_bool(pg_changed(vm, ip, sp, (size_t)ip->a));
+    sp++;
+    NEXT_INSN();
+L_PG_MACRO:
+    *sp++ = pg_macro_new(vm, t->codes[ip->a], f);
+    NEXT_INSN();
+L_PG_INCLUDE:
+    sp -= 2;
+    TRY(pg_include(vm, f, sp[0], sp[1], (unsigned)ip->a));
+    NEXT_INSN();
+L_PG_IMPORT:
+    TRY(pg_import(vm, f, sp[-1], &t->names[ip->a], &v));
+    sp[-1] = v;
+    NEXT_INSN();
+L_PG_BLOCK:
+    TRY(pg_block(vm, f, &t->names[ip->a]));
+    NEXT_INSN();
+L_PG_AUTOESCAPE:
+    slots[ip->b] = val_bool(f->ctx->autoescape);
+    f->ctx->autoescape = ip->a != 0;
+    NEXT_INSN();
+L_PG_AUTOESCAPE_END:
+    f->ctx->autoescape = slots[ip->a].u.b;
     NEXT_INSN();
 
 failed:

@@ -118,8 +118,12 @@ static int load(struct vm *vm, struct val name, bool lists, const struct tmpl **
     return rc;
 }
 
-/* One more template inside the others. */
-static int enter(struct vm *vm)
+int vm_load(struct vm *vm, struct val name, const struct tmpl **out)
+{
+    return load(vm, name, false, out);
+}
+
+int vm_enter(struct vm *vm)
 {
     if (vm->includes >= LIMIT_TMPL_INCLUDE)
         return vm_raise(vm, TMPL_EXC_LIMIT, "templates include each other deeper than %d",
@@ -194,7 +198,7 @@ int vm_include(struct vm *vm, struct frame *f, struct val name, struct val local
         err_clear(vm->e);
         return 0;
     }
-    if (rc != 0 || enter(vm) != 0)
+    if (rc != 0 || vm_enter(vm) != 0)
         return -1;
     if ((flags & INCLUDE_CONTEXT) != 0) {
         rc = vm_run_code(vm, t->root, context_for(vm, f, t, locals, flags), NULL, NULL, 0, 0);
@@ -213,7 +217,7 @@ int vm_import(struct vm *vm, struct frame *f, struct val name, struct val locals
     const struct tmpl *t = NULL;
     int rc;
 
-    if (load(vm, name, false, &t) != 0 || enter(vm) != 0)
+    if (load(vm, name, false, &t) != 0 || vm_enter(vm) != 0)
         return -1;
     rc = (flags & INCLUDE_CONTEXT) != 0 ? make_module(vm, f, t, locals, flags, out)
                                         : shared_module(vm, f, t, out);
@@ -305,7 +309,7 @@ int vm_render_parent(struct vm *vm, struct frame *f)
 
     if (f->parent == NULL)
         return 0;
-    if (enter(vm) != 0)
+    if (vm_enter(vm) != 0)
         return -1;
     rc = vm_run_code(vm, f->parent->root, f->ctx, NULL, NULL, 0, 0);
     vm->includes--;

@@ -29,6 +29,7 @@ struct ctx {
     struct val exported; /* dictionary of those that importers see; null until there is one */
     struct val locals;   /* dictionary handed in by include, import or a scoped block; null */
     bool globals_only;   /* imported without context: the variables of the run are not seen */
+    bool autoescape;     /* pongo2: is this state a matter of the scope */
 };
 
 /* One call of a function.  In the arena when something may outlive it, else on the VM's stack. */
@@ -103,6 +104,7 @@ struct vm {
     size_t output_max;
     struct map templates; /* loaded in this rendering: name -> const struct tmpl */
     struct map modules;   /* imported without context: name -> struct val */
+    struct map tag_states; /* pongo2: what cycle and ifchanged remember */
     uint64_t random[2];
     bool random_ready;
     struct val result;
@@ -180,6 +182,10 @@ struct val self_new(struct vm *vm, struct ctx *ctx);
 struct val super_new(struct vm *vm, struct frame *f, const struct name *name);
 
 /* vm_include.c */
+/* A template by its name.  1: there is none (raised as TemplateNotFound), -1 raised. */
+MUST_CHECK int vm_load(struct vm *vm, struct val name, const struct tmpl **out);
+/* One more template inside the others; whoever entered counts vm->includes down. */
+MUST_CHECK int vm_enter(struct vm *vm);
 MUST_CHECK int vm_include(struct vm *vm, struct frame *f, struct val name, struct val locals,
                           unsigned flags);
 MUST_CHECK int vm_import(struct vm *vm, struct frame *f, struct val name, struct val locals,

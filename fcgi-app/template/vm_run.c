@@ -245,7 +245,7 @@ static void vm_init(struct vm *vm, const struct tmpl *t, const struct tmpl_run *
     vm->a = a;
     vm->e = e;
     vm->call = (struct call){.vm = vm, .a = a, .e = e, .name = ""};
-    vm->undefined = t->env.undefined;
+    vm->undefined = t->env.dialect == TMPL_PONGO2 ? TMPL_UNDEF_LENIENT : t->env.undefined;
     vm->max_depth = b->depth > 0 ? b->depth : LIMIT_TMPL_DEPTH;
     vm->fuel = FUEL;
     vm->steps_left = b->steps > 0 ? b->steps : DEFAULT_STEPS;
@@ -258,6 +258,7 @@ static void vm_init(struct vm *vm, const struct tmpl *t, const struct tmpl_run *
     vm->output_max = b->output > 0 ? b->output : LIMIT_TMPL_OUTPUT;
     map_init(&vm->templates, a);
     map_init(&vm->modules, a);
+    map_init(&vm->tag_states, a);
 }
 
 /* What the last rendering printed and a little more, within reason. */

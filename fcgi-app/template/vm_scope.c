@@ -36,6 +36,7 @@ struct ctx *ctx_new(struct vm *vm, struct ctx *up, struct unit *unit)
     c->vars = val_null();
     c->exported = val_null();
     c->locals = val_null();
+    c->autoescape = up != NULL ? up->autoescape : unit->t->env.autoescape;
     return c;
 }
 

@@ -8,8 +8,9 @@
  *     ---
  *     what is printed, or "! TypeError"
  *
- * Files called *_plain.case run as Jinja2's own defaults, the others as the platform does.  The
- * clock stands at 2021-02-19 21:20:04.389189 UTC.
+ * Files called *_plain.case run as Jinja2's own defaults, pongo2*.case in that dialect, the others as
+ * the platform does.  A member "templates" of the context holds stored templates.  The clock stands at
+ * 2021-02-19 21:20:04.389189 UTC.
  */
 #include "support/cases.h"
 
@@ -25,7 +26,7 @@ struct text_case {
     struct str template;
     struct str context;
     struct str want;
-    bool plain;
+    struct tmpl_env env;
 };
 
 static int64_t fixed_now(struct clock *c)
@@ -76,7 +77,30 @@ static struct str until(struct str *rest, const char *mark, bool whole)
     return str_make(from, len);
 }
 
-static size_t read_cases(struct str text, const char *file, bool plain, struct text_case **out,
+static struct tmpl_env env_of(const char *file)
+{
+    struct tmpl_env env = strstr(file, "_plain.case") != NULL ? tmpl_env_plain : tmpl_env_platform;
+
+    if (strncmp(file, "pongo2", 6) == 0)
+        env.dialect = TMPL_PONGO2;
+    return env;
+}
+
+static int load(void *ctx, struct str name, struct str *source, struct arena *a, struct err *e)
+{
+    const struct val *vars = ctx;
+    struct val found = val_get_str(val_get(*vars, "templates"), name);
+
+    (void)a;
+    if (!val_is(found, VAL_STR)) {
+        err_set(e, ERR_NOT_FOUND, "no template \"%.*s\"", STR_ARG(name));
+        return -1;
+    }
+    *source = val_text(found);
+    return 0;
+}
+
+static size_t read_cases(struct str text, const char *file, struct text_case **out,
                          struct arena *a)
 {
     struct text_case *cases = NULL;
@@ -95,7 +119,7 @@ static size_t read_cases(struct str text, const char *file, bool plain, struct t
         c->want = until(&text, "=== ", false);
         while (c->want.len > 0 && c->want.p[c->want.len - 1] == '\n')
             c->want.len--;
-        c->plain = plain;
+        c->env = env_of(file);
     }
     *out = cases;
     return n;
@@ -105,7 +129,7 @@ static void run_case(const struct text_case *c)
 {
     struct arena *a = arena_new(0);
     struct clock clock = {fixed_now, mono_now, 1613769604389189};
-    struct tmpl_run run = {.clock = &clock, .random_seed = 7};
+    struct tmpl_run run = {.clock = &clock, .random_seed = 7, .loader = load};
     struct tmpl *t = NULL;
     struct buf out;
     struct buf want;
@@ -113,9 +137,9 @@ static void run_case(const struct text_case *c)
     struct str got;
 
     assert_int_equal(json_parse(c->context, &run.vars, a, &e), 0);
+    run.loader_ctx = &run.vars;
     buf_init(&out, MIB, a);
-    if (tmpl_compile(&t, c->template, STR("case"), c->plain ? &tmpl_env_plain : &tmpl_env_platform,
-                     &e) != 0 ||
+    if (tmpl_compile(&t, c->template, STR("case"), &c->env, &e) != 0 ||
         tmpl_render(t, &run, &out, a, &e) != 0) {
         got = str_printf(a, "! %s", tmpl_exc_name((enum tmpl_exc)e.app_code));
         if (!str_eq(got, c->want))
@@ -145,8 +169,7 @@ int main(void)
         const char *path = files.gl_pathv[i];
         const char *file = strrchr(path, '/') + 1;
         struct text_case *cases;
-        size_t n =
-            read_cases(read_file(path, a), file, strstr(file, "_plain.case") != NULL, &cases, a);
+        size_t n = read_cases(read_file(path, a), file, &cases, a);
 
         failed += cases_run(file, cases, n, sizeof *cases, (cases_fn)run_case);
         ran += n;
