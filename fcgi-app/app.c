@@ -283,7 +283,8 @@ static int build(struct boot *b, struct err *e)
     if (app->opts.workflows)
         app->schedule = schedule_new(app->db, app->cfg, app->engine);
     app->listener = listener_new(app->db, CONFIG_POLL_MS, on_change, app);
-    app->maintenance = maintenance_new(app->db, app->cfg, app->opts.cleanup);
+    app->usage = usage_new(&clock_system);
+    app->maintenance = maintenance_new(app->db, app->cfg, app->usage, app->opts.cleanup);
     app->health = gw_health_new(app->db, app->cfg, app->clients, engine_sessions(app->engine));
     if (app->opts.metrics &&
         metrics_new(&app->metrics, app, app->opts.metrics_host, (int)app->opts.metrics_port, e) != 0)
@@ -315,6 +316,15 @@ static void *boot_main(void *arg)
     return NULL;
 }
 
+static void flush_usage(struct app *app)
+{
+    struct err e;
+
+    if (app->usage != NULL && usage_flush(app->usage, app->db, &e) != 0)
+        log_err(LOG_WARN_LEVEL, "usage.lost", &e);
+    usage_free(app->usage);
+}
+
 /* In reverse order of build(); what was not built yet is NULL, which all of these take. */
 static void teardown(struct app *app, const struct app_role *role)
 {
@@ -325,6 +335,7 @@ static void teardown(struct app *app, const struct app_role *role)
     metrics_free(app->metrics);
     gw_health_free(app->health);
     maintenance_free(app->maintenance);
+    flush_usage(app);
     listener_free(app->listener);
     schedule_free(app->schedule);
     writer_free(app->writer);

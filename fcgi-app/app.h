@@ -13,6 +13,7 @@
 #include "gateway/logins.h"
 #include "live/live.h"
 #include "options.h"
+#include "usage.h"
 
 struct app {
     enum program program;
@@ -31,6 +32,7 @@ struct app {
     struct gw_store *gw_store;
     struct api api;
     struct schedule *schedule; /* with -workflows */
+    struct usage *usage;
     struct maintenance *maintenance;
     struct gw_health *health;
     struct metrics *metrics;

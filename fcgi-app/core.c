@@ -52,10 +52,12 @@ static void serve_private(struct http_req *r, struct pending *p, const struct cf
     case AUTH_OK:
         break;
     }
-    if (check_rules(user, r->method, p->path, &e) != 0)
+    if (check_rules(user, r->method, p->path, &e) != 0) {
         http_reply_error(r, &e);
-    else
-        engine_serve_route(p->app->engine, r, cfg, user, m);
+        return;
+    }
+    usage_note(p->app->usage, user->username, r->method_name, p->path);
+    engine_serve_route(p->app->engine, r, cfg, user, m);
 }
 
 /* Custom routes first when the path can be one; false: none matches and nothing was answered. */

@@ -78,6 +78,7 @@ enum {
 struct maintenance {
     struct db *db;
     struct cfg_store *cfg;
+    struct usage *usage;
     bool cleanup;
     bool stop;
     int64_t done_day; /* local date of the last clean-up */
@@ -188,6 +189,8 @@ static void work(struct maintenance *m, unsigned round)
         log_err(LOG_WARN_LEVEL, "config.rejected", &e);
     if ((night || round % PREPARE_EVERY == 0) && maintenance_run(m->db, cfg, night, &e) != 0)
         log_err(LOG_WARN_LEVEL, "maintenance.failed", &e);
+    if (usage_flush(m->usage, m->db, &e) != 0)
+        log_err(LOG_DEBUG_LEVEL, "usage.later", &e);
     cfg_put(cfg);
 }
 
@@ -210,7 +213,7 @@ static void *maintenance_main(void *arg)
     return NULL;
 }
 
-struct maintenance *maintenance_new(struct db *db, struct cfg_store *cfg, bool cleanup)
+struct maintenance *maintenance_new(struct db *db, struct cfg_store *cfg, struct usage *usage, bool cleanup)
 {
     struct maintenance *m = calloc(1, sizeof *m);
 
@@ -218,6 +221,7 @@ struct maintenance *maintenance_new(struct db *db, struct cfg_store *cfg, bool c
         abort();
     m->db = db;
     m->cfg = cfg;
+    m->usage = usage;
     m->cleanup = cleanup;
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->wake, NULL);

@@ -16,6 +16,7 @@
 #include "live/live.h"
 #include "maintenance.h"
 #include "metrics.h"
+#include "usage.h"
 
 const struct db_stmts *const stores[] = {
     &alarm_stmts, &api_alarms_stmts, &live_stmts, &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
@@ -25,6 +26,6 @@ const struct db_stmts *const stores[] = {
     &user_view_stmts,      &api_me_stmts,        &api_users_stmts,         &api_roles_stmts,
     &api_profiles_stmts,   &api_configuration_stmts, &api_weak_passwords_stmts, &api_audit_stmts,
     &api_user_callbacks_stmts, &gw_health_stmts, &gateway_logins_stmts, &login_gateway_stmts,
-    &password_gateway_stmts, &schedule_stmts, &api_cron_stmts, &api_timers_stmts, &api_startup_events_stmts, &api_openapi_stmts,
+    &password_gateway_stmts, &schedule_stmts, &api_cron_stmts, &api_timers_stmts, &api_startup_events_stmts, &api_openapi_stmts, &usage_stmts, &api_filters_stmts, &api_reset_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

@@ -280,6 +280,7 @@ static void authorised(struct call *c)
     }
     cfg_route_find(c->cfg, c->r->method, c->path, c->mount->map->prefix, c->mount->map->name, &m, c->r->a);
     if (m.route != NULL && !m.route->is_public) {
+        usage_note(c->proxy->app->usage, c->user.username, c->r->method_name, c->path);
         engine_serve_route(c->proxy->app->engine, c->r, c->cfg, &c->user, &m);
         call_release(c);
         return;
@@ -294,6 +295,7 @@ static void authorised(struct call *c)
         refuse(c, &e);
         return;
     }
+    usage_note(c->proxy->app->usage, c->user.username, c->r->method_name, c->path);
     trace_start(&c->trace, http_req_header(c->r, "traceparent"), c->r->id);
     if (loop_is_current(c->r->loop))
         enter(c);

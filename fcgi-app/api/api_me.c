@@ -2,6 +2,7 @@
  * The signed-in user himself (http-api.md 5.3).
  */
 #include "api/login_gateway.h"
+#include "api/platform_workflow.h"
 #include "api/user_view.h"
 #include "base/json.h"
 
@@ -109,6 +110,8 @@ int me_put(struct api_call *c, struct err *e)
         return -1;
     }
     user_told(c);
+    platform_password_changed(c, "gui.change_password_workflow", c->user->username,
+                              val_get_text(c->body, "password", STR("")));
     c->result = val_dict_new(c->a, 0);
     return 0;
 }

@@ -5,8 +5,20 @@
  * token and email.  Without one nothing can be sent, so nothing is begun; the answer is the same in
  * all cases, so that nobody learns which users exist.
  */
+#include "api/platform_workflow.h"
 #include "api/user_view.h"
 #include "base/log.h"
+
+/* Whose link it is; read before the token is used up. */
+static const struct db_stmt stmt_username = {
+    "api_reset_username",
+    "SELECT u.username FROM one_time_tokens t JOIN users u ON u.id = t.user_id "
+    "WHERE t.digest = sha256(convert_to($1, 'UTF8'))",
+    1,
+};
+
+static const struct db_stmt *const all[] = {&stmt_username};
+const struct db_stmts api_reset_stmts = {"api_reset", all, COUNT_OF(all)};
 
 /* Hand the link to the workflow; only its own failure is one. */
 static int notify(struct api_call *c, const struct auth_reset *r, int64_t activity_id,
@@ -62,9 +74,12 @@ int reset_password_post(struct api_call *c, struct err *e)
 
 int reset_password_put(struct api_call *c, struct err *e)
 {
-    struct str password;
+    struct str password, username = STR("");
 
     if (api_body_need(c, "password", 200, &password, e) != 0 || db_begin(c->conn, e) != 0)
+        return -1;
+    if (db_text(c->conn, &stmt_username, DB_ARGS(DB_STR(c->params[0])), &username, c->a, e) != 0 &&
+        e->code != ERR_NOT_FOUND)
         return -1;
     if (auth_reset_finish(c->api->auth, c->cfg, c->conn, c->params[0], password, e) != 0 ||
         db_commit(c->conn, e) != 0) {
@@ -74,6 +89,7 @@ int reset_password_put(struct api_call *c, struct err *e)
         return -1;
     }
     user_told(c);
+    platform_password_changed(c, "gui.reset_password_workflow", username, password);
     c->result = val_dict_new(c->a, 0);
     return 0;
 }

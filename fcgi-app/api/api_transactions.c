@@ -343,7 +343,11 @@ int transaction_template_context(struct api_call *c, struct err *e)
 {
     struct found f;
 
-    return find(c, &f, e) != 0 ? -1 : engine_template_context(c->api->engine, f.id, &c->result, c->a, e);
+    if (find(c, &f, e) != 0 || engine_template_context(c->api->engine, f.id, &c->result, c->a, e) != 0)
+        return -1;
+    /* platform workflows get passwords and one-time tokens as their request (5.6) */
+    val_dict_set_c(c->result, "request", mask_value(val_get(c->result, "request"), c->a));
+    return 0;
 }
 
 /* ---- lists of one instance --------------------------------------------------------------------------- */

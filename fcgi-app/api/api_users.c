@@ -5,6 +5,7 @@
  * manage accounts is not the right to become anybody.
  */
 #include "api/search.h"
+#include "api/platform_workflow.h"
 #include "api/user_view.h"
 #include "base/json.h"
 
@@ -252,6 +253,8 @@ int user_put(struct api_call *c, struct err *e)
         return -1;
     }
     done(c, "update", t.username);
+    platform_password_changed(c, "gui.change_password_workflow",
+                              val_get_text(c->body, "username", t.username), password);
     c->result = val_dict_new(c->a, 0);
     return 0;
 }

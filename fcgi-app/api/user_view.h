@@ -40,6 +40,6 @@ void user_told(struct api_call *c);
 
 extern const struct db_stmts user_view_stmts, api_me_stmts, api_users_stmts, api_roles_stmts,
     api_profiles_stmts, api_configuration_stmts, api_weak_passwords_stmts, api_audit_stmts,
-    api_user_callbacks_stmts;
+    api_user_callbacks_stmts, api_reset_stmts;
 
 #endif
