@@ -259,6 +259,18 @@ static void build_api(struct app *app)
     };
 }
 
+static int open_config(struct app *app, struct err *e)
+{
+    struct kek kek;
+    bool given;
+    int rc = -1;
+
+    if (app_kek(app->opts.kek, &kek, &given, e) == 0)
+        rc = cfg_store_new_kek(&app->cfg, app->db, given ? &kek : NULL, e);
+    kek_wipe(&kek);
+    return rc;
+}
+
 static int build(struct boot *b, struct err *e)
 {
     struct app *app = b->app;
@@ -267,7 +279,7 @@ static int build(struct boot *b, struct err *e)
     if (migrate(app, b->uri, b->shown, &b->starting, e) != 0)
         return -1;
     open_database(app, b->uri, b->shown);
-    if (cfg_store_new(&app->cfg, app->db, e) != 0)
+    if (open_config(app, e) != 0)
         return -1;
     if (resolve_proxies(app, e) != 0)
         return -1;

@@ -65,6 +65,12 @@ int app_main(const struct app_role *role, int argc, char **argv);
  * uri, shown  as db_address_parse().  Fails with ERR_USAGE.  Warnings go to the log.
  */
 MUST_CHECK int app_environment(struct str *uri, struct str *shown, struct arena *a, struct err *e);
+/*
+ * The key outside the database: file named by option -kek, else by KEK of the environment.
+ *
+ * given  false when neither is there.  ERR_CONFIG as kek_read().
+ */
+MUST_CHECK int app_kek(const char *option, struct kek *out, bool *given, struct err *e);
 int app_exit_status(const struct err *e);
 
 /* The core's handler: custom routes, then the API; also used by the proxy for what it serves itself. */

@@ -62,6 +62,15 @@ static int check_zone(struct arena *a, struct err *e)
     return -1;
 }
 
+int app_kek(const char *option, struct kek *out, bool *given, struct err *e)
+{
+    const char *path = option != NULL && option[0] != '\0' ? option : getenv("KEK");
+
+    memset(out, 0, sizeof *out);
+    *given = path != NULL && path[0] != '\0';
+    return *given ? kek_read(path, out, e) : 0;
+}
+
 int app_environment(struct str *uri, struct str *shown, struct arena *a, struct err *e)
 {
     struct str text;

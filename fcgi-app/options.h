@@ -23,6 +23,7 @@ struct options {
     bool run_migration;
     int64_t migration_wait_ms;
     const char *new_superuser; /* NULL = not asked for */
+    const char *kek; /* file, "" = not given */
     bool metrics;
     const char *metrics_host;
     int64_t metrics_port;

@@ -11,6 +11,7 @@
 #define SLUICE_CONFIG_CONFIG_H
 
 #include "crypto/crypto.h"
+#include "crypto/key_wrap.h"
 #include "db/db.h"
 #include "format/jsonschema.h"
 #include "http/request.h"
@@ -134,6 +135,9 @@ struct cfg_store;
 /* Reads the first snapshot (creating the default document and missing keys when the database has
  * none). */
 MUST_CHECK int cfg_store_new(struct cfg_store **out, struct db *db, struct err *e);
+/* The same with the key outside the database (migration.md 7.6), NULL: none; copied. */
+MUST_CHECK int cfg_store_new_kek(struct cfg_store **out, struct db *db, const struct kek *kek,
+                                 struct err *e);
 void cfg_store_free(struct cfg_store *s);
 /* Read again and swap; called by the listener.  On failure the last good one stays. */
 MUST_CHECK int cfg_store_reload(struct cfg_store *s, struct err *e);
@@ -207,6 +211,16 @@ int64_t cfg_int(const struct cfg *c, const char *path);
 bool cfg_bool(const struct cfg *c, const char *path);
 struct str cfg_text(const struct cfg *c, const char *path);
 
+/* ---- keys (config_store.c): inside a transaction of the caller ------------------------------ */
+
+/* Nobody else makes or changes keys until the transaction ends. */
+MUST_CHECK int cfg_keys_lock(struct db_conn *c, struct err *e);
+/* A new writing key of a label; those before it only open from now on. */
+MUST_CHECK int cfg_key_new(struct db_conn *c, struct str label, struct str algorithm,
+                           const struct kek *kek, int64_t *id, struct arena *a, struct err *e);
+/* Processes look at the keys at once, not at their next poll. */
+MUST_CHECK int cfg_keys_tell(struct db_conn *c, struct err *e);
+
 /* ---- the document (document.c)
  * ---------------------------------------------------------------------- */
 
@@ -229,6 +243,10 @@ struct val cfg_document_masked(struct val stored, struct arena *a);
 /* A stored document with its secrets opened, for callers who may see them. */
 MUST_CHECK int cfg_document_open(const struct cfg *c, struct val stored, struct val *out,
                                  struct arena *a, struct err *e);
+/* A stored document with every secret under the key that writes now, opened again and compared;
+ * *changed false: all were. */
+MUST_CHECK int cfg_document_reseal(const struct cfg *c, struct val stored, struct val *out,
+                                   bool *changed, struct arena *a, struct err *e);
 /* JSON Schema of the document, for GET /system/configuration/validate. */
 struct val cfg_document_schema(struct arena *a);
 

@@ -27,6 +27,8 @@ struct cfg_box {
     atomic_int refs;
     struct map activities_by_name;
     struct map templates_by_key;
+    const struct kek *kek;  /* the store's, NULL: none */
+    bool worn_keys;         /* a writing key is too old */
     struct str mark;        /* state of the keys and profiles it was read from */
     struct def_text **defs; /* texts its activities point into */
     size_t n_defs;
@@ -55,7 +57,7 @@ static inline const struct cfg_box *cfg_box_of(const struct cfg *c)
 MUST_CHECK int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out,
                         bool *complete, struct err *e);
 /* Make the default document and the keys that are missing, once over all processes. */
-MUST_CHECK int cfg_prepare(struct db_conn *c, struct err *e);
+MUST_CHECK int cfg_prepare(struct db_conn *c, const struct kek *kek, struct err *e);
 /* A text that differs when any key or profile was added, removed or changed. */
 MUST_CHECK int cfg_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e);
 

@@ -12,8 +12,13 @@
 static const struct db_stmt stmt_read_only = {
     "config_read_only", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0};
 
+/* A key seals for 90 days, then a new one does (migration.md 7.4). */
+#define KEY_WORN                                                                                   \
+    "(state = 'active' AND algorithm = 'aes-256-gcm' AND created_on < now() - interval '90 days')"
+
 static const struct db_stmt stmt_keys = {"config_keys",
-                                         "SELECT id, label, algorithm, material, wrapped_by, state "
+                                         "SELECT id, label, algorithm, material, wrapped_by, state, "
+                                         KEY_WORN " "
                                          "FROM keys WHERE state <> 'retired' ORDER BY id",
                                          0};
 
@@ -22,8 +27,8 @@ static const struct db_stmt stmt_keys = {"config_keys",
 static const struct db_stmt stmt_mark = {
     "config_mark",
     "SELECT concat_ws('/', "
-    "(SELECT md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label), ',' ORDER BY "
-    "id)) FROM keys), "
+    "(SELECT md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label, " KEY_WORN
+    "), ',' ORDER BY id)) FROM keys), "
     "(SELECT md5(string_agg(concat_ws(' ', id, name, accesses, api_rules), ',' ORDER BY id)) FROM "
     "user_profiles))",
     0};
@@ -63,11 +68,28 @@ static const struct db_stmt stmt_lock = {
 
 static const struct db_stmt stmt_key_missing = {"config_key_missing",
                                                 "SELECT NOT EXISTS (SELECT 1 FROM keys WHERE label "
-                                                "= $1 AND state = 'active' AND algorithm = $2)",
+                                                "= $1 AND state = 'active' AND algorithm = $2 "
+                                                "AND NOT " KEY_WORN ")",
                                                 2};
 
 static const struct db_stmt stmt_key_insert = {
-    "config_key_insert", "INSERT INTO keys (label, algorithm, material) VALUES ($1, $2, $3)", 3};
+    "config_key_insert",
+    "INSERT INTO keys (id, label, algorithm, material, wrapped_by) VALUES ($1, $2, $3, $4, $5)", 5};
+
+static const struct db_stmt stmt_key_next = {"config_key_next", "SELECT nextval('keys_id_seq')", 0};
+
+/* Those that wrote until now only open from now on. */
+static const struct db_stmt stmt_key_former = {
+    "config_key_former",
+    "UPDATE keys SET state = 'decrypt', changed_on = now() WHERE label = $1 AND algorithm = $2 "
+    "AND state = 'active' AND id < $3",
+    3};
+
+/* New keys are wrapped when the others are, or when there are none yet. */
+static const struct db_stmt stmt_wraps = {
+    "config_wraps",
+    "SELECT NOT EXISTS (SELECT 1 FROM keys) OR EXISTS (SELECT 1 FROM keys WHERE wrapped_by = $1)",
+    1};
 
 static const struct db_stmt stmt_document_first = {
     "config_document_first",
@@ -85,7 +107,8 @@ static const struct db_stmt stmt_tell = {
 static const struct db_stmt *const all[] = {
     &stmt_tell, &stmt_read_only,   &stmt_keys,        &stmt_mark,           &stmt_document,  &stmt_profiles,
     &stmt_activities,  &stmt_definitions, &stmt_routes,         &stmt_templates, &stmt_lock,
-    &stmt_key_missing, &stmt_key_insert,  &stmt_document_first,
+    &stmt_key_missing, &stmt_key_insert,  &stmt_document_first, &stmt_key_next,
+    &stmt_key_former,  &stmt_wraps,
 };
 const struct db_stmts config_stmts = {"config", all, COUNT_OF(all)};
 
@@ -105,7 +128,37 @@ static const struct label {
 /* ---- keys ---------------------------------------------------------------------------------------
  */
 
-static int read_key(const PGresult *res, int row, struct cfg_key *k, struct arena *a, struct err *e)
+static int damaged(const struct cfg_key *k, struct err *e)
+{
+    err_set(e, ERR_CONFIG, "key %u (%.*s) is damaged; restore table keys from a backup", k->id,
+            STR_ARG(k->label));
+    return -1;
+}
+
+/* Out of what the key outside the database sealed. */
+static int unwrap(const struct cfg_key *k, const struct kek *kek, struct str by,
+                  struct str *material, struct arena *a, struct err *e)
+{
+    struct secret plain;
+
+    if (kek == NULL) {
+        err_set(e, ERR_CONFIG, "key %u (%.*s) is wrapped by %.*s; give that key with -kek=FILE",
+                k->id, STR_ARG(k->label), STR_ARG(by));
+        return -1;
+    }
+    if (!str_eq_c(by, kek->fingerprint)) {
+        err_set(e, ERR_CONFIG, "-kek: the file holds key %s, key %u needs %.*s", kek->fingerprint,
+                k->id, STR_ARG(by));
+        return -1;
+    }
+    if (key_unwrap(kek, k->id, *material, &plain, a, e) != 0)
+        return damaged(k, e);
+    *material = secret_text(plain);
+    return 0;
+}
+
+static int read_key(const PGresult *res, int row, struct cfg_key *k, const struct kek *kek,
+                    bool *worn, struct arena *a, struct err *e)
 {
     struct str material = db_bytes(res, row, 3, a);
 
@@ -113,18 +166,12 @@ static int read_key(const PGresult *res, int row, struct cfg_key *k, struct aren
     k->label = str_dup(a, db_str(res, row, 1));
     k->algorithm = str_dup(a, db_str(res, row, 2));
     k->state = str_dup(a, db_str(res, row, 5));
-    if (!db_is_null(res, row, 4)) {
-        struct str by = db_str(res, row, 4);
-
-        err_set(e, ERR_CONFIG, "key %u (%.*s) is wrapped by %.*s; give that key with -kek=FILE",
-                k->id, STR_ARG(k->label), STR_ARG(by));
+    *worn = *worn || db_bool(res, row, 6);
+    if (!db_is_null(res, row, 4) &&
+        unwrap(k, kek, str_dup(a, db_str(res, row, 4)), &material, a, e) != 0)
         return -1;
-    }
-    if (str_eq_c(k->algorithm, GCM) && material.len != 32) {
-        err_set(e, ERR_CONFIG, "key %u (%.*s) is damaged; restore table keys from a backup", k->id,
-                STR_ARG(k->label));
-        return -1;
-    }
+    if (str_eq_c(k->algorithm, GCM) && material.len != 32)
+        return damaged(k, e);
     k->material = secret_new(a, material.p, material.len);
     crypto_wipe((void *)(uintptr_t)material.p, material.len);
     return 0;
@@ -140,7 +187,7 @@ static int read_keys(struct db_conn *c, struct cfg_box *b, struct err *e)
         goto out;
     keys = ARENA_ARRAY(b->c.a, struct cfg_key, (size_t)PQntuples(res) + 1);
     for (int i = 0; i < PQntuples(res); i++)
-        if (read_key(res, i, &keys[i], b->c.a, e) != 0)
+        if (read_key(res, i, &keys[i], b->kek, &b->worn_keys, b->c.a, e) != 0)
             goto out;
     b->c.keys = keys;
     b->c.n_keys = (size_t)PQntuples(res);
@@ -166,24 +213,59 @@ static bool keys_complete(const struct cfg *c)
     return true;
 }
 
-static int make_key(struct db_conn *c, const struct label *l, struct arena *a, struct err *e)
+static int wraps(struct db_conn *c, const struct kek *kek, bool *out, struct arena *a,
+                 struct err *e)
+{
+    struct str yes = STR_NONE;
+
+    if (kek != NULL && db_text(c, &stmt_wraps, DB_ARGS(DB_C(kek->fingerprint)), &yes, a, e) != 0)
+        return -1;
+    *out = str_eq_c(yes, "t");
+    return 0;
+}
+
+int cfg_key_new(struct db_conn *c, struct str label, struct str algorithm, const struct kek *kek,
+                int64_t *id, struct arena *a, struct err *e)
 {
     unsigned char raw[32];
     struct str material = str_make((const char *)raw, sizeof raw);
-    struct str public_pem;
+    struct str public_pem, text;
+    bool wrap;
     int rc = -1;
 
     crypto_random(raw, sizeof raw);
-    if (strcmp(l->algorithm, RS256) != 0 || jwt_keygen(&material, &public_pem, a, e) == 0)
-        rc = db_exec(c, &stmt_key_insert,
-                     DB_ARGS(DB_C(l->name), DB_C(l->algorithm), DB_BYTES(material)), NULL, e);
+    if ((str_eq_c(algorithm, RS256) && jwt_keygen(&material, &public_pem, a, e) != 0) ||
+        wraps(c, kek, &wrap, a, e) != 0 ||
+        db_text(c, &stmt_key_next, DB_NO_ARGS, &text, a, e) != 0 || !str_to_int(text, id))
+        goto out;
+    if (wrap)
+        material = key_wrap(kek, (uint32_t)*id, material, a);
+    if (db_exec(c, &stmt_key_insert,
+                DB_ARGS(DB_INT(*id), DB_STR(label), DB_STR(algorithm), DB_BYTES(material),
+                        wrap ? DB_C(kek->fingerprint) : DB_NULL),
+                NULL, e) != 0 ||
+        db_exec(c, &stmt_key_former, DB_ARGS(DB_STR(label), DB_STR(algorithm), DB_INT(*id)), NULL,
+                e) != 0)
+        goto out;
+    log_info("config.key", "id=%lld label=%.*s algorithm=%.*s made", (long long)*id, STR_ARG(label),
+             STR_ARG(algorithm));
+    rc = 0;
+out:
     crypto_wipe(raw, sizeof raw);
-    if (rc == 0)
-        log_info("config.key", "label=%s algorithm=%s made", l->name, l->algorithm);
     return rc;
 }
 
-int cfg_prepare(struct db_conn *c, struct err *e)
+int cfg_keys_lock(struct db_conn *c, struct err *e)
+{
+    return db_exec(c, &stmt_lock, DB_NO_ARGS, NULL, e);
+}
+
+int cfg_keys_tell(struct db_conn *c, struct err *e)
+{
+    return db_exec(c, &stmt_tell, DB_NO_ARGS, NULL, e);
+}
+
+int cfg_prepare(struct db_conn *c, const struct kek *kek, struct err *e)
 {
     struct arena *a = arena_new(0);
     int rc = -1;
@@ -194,11 +276,13 @@ int cfg_prepare(struct db_conn *c, struct err *e)
         goto out;
     for (size_t i = 0; i < COUNT_OF(labels); i++) {
         struct str missing;
+        int64_t id;
 
         if (db_text(c, &stmt_key_missing, DB_ARGS(DB_C(labels[i].name), DB_C(labels[i].algorithm)),
                     &missing, a, e) != 0)
             goto out;
-        if (str_eq_c(missing, "t") && (make_key(c, &labels[i], a, e) != 0 ||
+        if (str_eq_c(missing, "t") && (cfg_key_new(c, str_c(labels[i].name), str_c(labels[i].algorithm),
+                                                   kek, &id, a, e) != 0 ||
                                        db_exec(c, &stmt_tell, DB_NO_ARGS, NULL, e) != 0))
             goto out;
     }
@@ -505,7 +589,7 @@ int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cfg_box *out,
         read_activities(c, last, out, e) != 0 || read_routes(c, last, out, e) != 0 ||
         read_templates(c, out, e) != 0)
         goto out;
-    *complete = document && keys_complete(&out->c);
+    *complete = document && !out->worn_keys && keys_complete(&out->c);
     rc = db_commit(c, e);
 out:
     if (rc != 0)

@@ -22,6 +22,7 @@ struct walk {
     const struct cfg *c;
     struct arena *a;
     struct err *e;
+    bool changed; /* by reseal() */
 };
 
 static int walk_value(struct walk *w, const struct place *p, struct val v, struct val old,
@@ -405,6 +406,41 @@ static int seal(struct walk *w, const struct place *p, struct str s, struct str 
     }
     *out = crypto_seal_text(
         crypto_seal(k->id, k->material.p, s, SEAL_PURPOSE, place_pointer(p, w->a), w->a), w->a);
+    return 0;
+}
+
+/* Under the writing key, whatever it was sealed with; what it was comes back out of it. */
+static int reseal(struct walk *w, const struct place *p, struct str s, struct str old, bool in_dsn,
+                  struct str *out)
+{
+    const struct cfg_key *k = cfg_key_active(w->c, "secrets");
+    struct str sealed, plain, again;
+    uint32_t id;
+
+    *out = str_dup(w->a, s);
+    if (k != NULL && crypto_seal_from_text(s, &sealed, w->a) &&
+        crypto_seal_key_id(sealed, &id, w->e) == 0 && id == k->id)
+        return 0;
+    if (open_secret(w, p, s, old, in_dsn, &plain) != 0 ||
+        seal(w, p, plain, old, in_dsn, out) != 0 ||
+        open_secret(w, p, *out, old, in_dsn, &again) != 0)
+        return -1;
+    if (!str_eq(plain, again)) {
+        err_set(w->e, ERR_INTERNAL, "a secret did not come back out of its seal");
+        return -1;
+    }
+    w->changed = true;
+    return 0;
+}
+
+int cfg_document_reseal(const struct cfg *c, struct val stored, struct val *out, bool *changed,
+                        struct arena *a, struct err *e)
+{
+    struct walk w = {.fn = reseal, .c = c, .a = a, .e = e};
+
+    if (walk_value(&w, NULL, stored, val_undef(NULL), out) != 0)
+        return -1;
+    *changed = w.changed;
     return 0;
 }
 

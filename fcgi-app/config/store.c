@@ -17,6 +17,8 @@ struct cfg_store {
     pthread_mutex_t reload; /* one reading at a time */
     struct cfg_box *current;
     uint64_t generation;
+    struct kek kek; /* all zero without one */
+    bool has_kek;
     void (*on_change)(void *arg, const struct cfg *now);
     void *on_change_arg;
 };
@@ -87,9 +89,10 @@ static struct cfg_box *read_box(struct cfg_store *s, const struct cfg_box *last,
     for (int round = 0; round < 2 && !complete; round++) {
         cfg_box_free(b);
         b = cfg_box_new();
+        b->kek = s->has_kek ? &s->kek : NULL;
         if (cfg_read(c, last, b, &complete, e) != 0)
             goto out;
-        if (!complete && cfg_prepare(c, e) != 0)
+        if (!complete && cfg_prepare(c, b->kek, e) != 0)
             goto out;
     }
     if (!complete) {
@@ -108,11 +111,19 @@ out:
 
 int cfg_store_new(struct cfg_store **out, struct db *db, struct err *e)
 {
+    return cfg_store_new_kek(out, db, NULL, e);
+}
+
+int cfg_store_new_kek(struct cfg_store **out, struct db *db, const struct kek *kek, struct err *e)
+{
     struct cfg_store *s = calloc(1, sizeof *s);
 
     if (s == NULL)
         abort();
     s->db = db;
+    s->has_kek = kek != NULL;
+    if (kek != NULL)
+        s->kek = *kek;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->reload, NULL);
     s->current = read_box(s, NULL, e);
@@ -133,6 +144,7 @@ void cfg_store_free(struct cfg_store *s)
         cfg_put(&s->current->c);
     pthread_mutex_destroy(&s->reload);
     pthread_mutex_destroy(&s->lock);
+    kek_wipe(&s->kek);
     free(s);
 }
 

@@ -27,7 +27,9 @@ enum {
 static const char state_sql[] = "SELECT topic, n::text FROM generations UNION ALL "
                                 "SELECT 'keys', coalesce(md5(string_agg(concat_ws(' ', id, label, "
                                 "algorithm, wrapped_by, state, "
-                                "extract(epoch FROM changed_on)), ',' ORDER BY id)), '') FROM keys";
+                                "extract(epoch FROM changed_on), "
+                                "created_on < now() - interval '90 days'), ',' ORDER BY id)), '') "
+                                "FROM keys";
 
 struct topic {
     char name[TOPIC_LEN];
