@@ -118,9 +118,9 @@ static int check_path(struct api_call *c, const struct row *row, struct err *e)
 }
 
 /* A JSON object that may also come as text; null and "" clear it. */
-static int read_object(struct api_call *c, const char *name, struct str *out, struct err *e)
+static int read_object(struct api_call *c, struct val from, const char *name, struct str *out, struct err *e)
 {
-    struct val v = val_get(c->body, name);
+    struct val v = val_get(from, name);
 
     if (val_is_undef(v))
         return 0;
@@ -183,8 +183,8 @@ static int read_row(struct api_call *c, struct row *row, struct err *e)
     if (api_body_only(c, members, e) != 0 || api_body_text(c, "method", 10, &row->method, e) != 0 ||
         api_body_text(c, "route", 1000, &row->route, e) != 0 || read_activity(c, "activity_id", &row->activity_id, e) != 0 ||
         read_activity(c, "err_activity_id", &row->err_activity_id, e) != 0 ||
-        read_object(c, "schema", &row->schema, e) != 0 || read_object(c, "output_schema", &row->output_schema, e) != 0 ||
-        read_object(c, "bulk_options", &row->bulk_options, e) != 0 || api_body_bool(c, "sync", &row->sync, e) != 0 ||
+        read_object(c, c->body, "schema", &row->schema, e) != 0 || read_object(c, c->body, "output_schema", &row->output_schema, e) != 0 ||
+        read_object(c, c->body, "bulk_options", &row->bulk_options, e) != 0 || api_body_bool(c, "sync", &row->sync, e) != 0 ||
         api_body_bool(c, "enabled", &row->enabled, e) != 0 || api_body_bool(c, "public", &row->is_public, e) != 0 ||
         api_body_bool(c, "support_bulk", &row->support_bulk, e) != 0 || read_group(c, row, e) != 0)
         return -1;
@@ -229,20 +229,12 @@ static int update(struct api_call *c, int64_t id, const struct row *row, struct 
     return 0;
 }
 
-static struct str object_text(struct val v, struct arena *a)
-{
-    return val_is_none(v) ? STR_NONE : json_text(v, a);
-}
-
 /* A stored or exported route object as a row. */
-static void row_from(struct val v, struct row *row, struct arena *a)
+static int row_from(struct api_call *c, struct val v, struct row *row, struct err *e)
 {
     *row = (struct row){
         .method = val_get_text(v, "method", STR("get")),
         .route = val_get_text(v, "route", STR("")),
-        .schema = object_text(val_get(v, "schema"), a),
-        .output_schema = object_text(val_get(v, "output_schema"), a),
-        .bulk_options = object_text(val_get(v, "bulk_options"), a),
         .group = val_get_text(v, "group", STR_NONE),
         .activity_id = val_get_int(v, "activity_id", 0),
         .err_activity_id = val_get_int(v, "err_activity_id", 0),
@@ -251,6 +243,11 @@ static void row_from(struct val v, struct row *row, struct arena *a)
         .is_public = val_get_bool(v, "public", false),
         .support_bulk = val_get_bool(v, "support_bulk", false),
     };
+    if (row->group.len == 0)
+        row->group = STR_NONE;
+    if (read_object(c, v, "schema", &row->schema, e) != 0 || read_object(c, v, "output_schema", &row->output_schema, e) != 0)
+        return -1;
+    return read_object(c, v, "bulk_options", &row->bulk_options, e);
 }
 
 int custom_routes_list(struct api_call *c, struct err *e)
@@ -287,8 +284,7 @@ int custom_route_put(struct api_call *c, struct err *e)
     }
     if (json_parse(text, &stored, c->a, e) != 0)
         return -1;
-    row_from(stored, &row, c->a);
-    if (read_row(c, &row, e) != 0 || update(c, id, &row, e) != 0 || db_commit(c->conn, e) != 0)
+    if (row_from(c, stored, &row, e) != 0 || read_row(c, &row, e) != 0 || update(c, id, &row, e) != 0 || db_commit(c->conn, e) != 0)
         return -1;
     api_audit(c, "update", "custom_routes", row.route);
     api_answer_id(c, "route_id", id);
@@ -402,7 +398,8 @@ static int import_route(struct api_call *c, struct val route, const struct excha
     PGresult *res = NULL;
     struct row row;
 
-    row_from(route, &row, c->a);
+    if (row_from(c, route, &row, e) != 0)
+        return -1;
     row.activity_id = row.err_activity_id = 0;
     if (check_method(c, &row, e) != 0 || check_path(c, &row, e) != 0 || check_schema(c, &row, e) != 0 ||
         import_activity(c, route, "activity", o, &row.activity_id, e) != 0 ||
@@ -435,10 +432,10 @@ int custom_routes_import(struct api_call *c, struct err *e)
             return -1;
         }
         val_list_add(ids, val_int(id));
+        api_audit(c, "import", "custom_routes", val_get_text(val_at(routes, i), "route", STR("")));
     }
     if (db_commit(c->conn, e) != 0)
         return -1;
-    c->status = 200;
     api_answer_id(c, "route_id", id);
     val_dict_set_c(c->result, "route_ids", ids);
     return 0;
