@@ -77,6 +77,28 @@ static struct val item(const struct api_call *c, const struct cfg_gateway *g,
     return v;
 }
 
+/* What the caller may provision: the entries his profile names, all of them for administrators. */
+int provisioning_gateways(struct api_call *c, struct err *e)
+{
+    struct val entries = val_path(c->cfg->doc, "provisioning.gateways"), list = val_list_new(c->a, 2);
+
+    (void)e;
+    for (size_t i = 0; val_is(entries, VAL_LIST) && i < val_count(entries); i++) {
+        struct val entry = val_at(entries, i), shown = val_dict_new(c->a, 2);
+        struct str name = val_get_text(entry, "name", STR(""));
+        const char *access = arena_printf(c->a, "provisioning.%.*s", STR_ARG(name));
+
+        if (name.len == 0 || !(c->user->is_system || cfg_has_access(c->user->profile, access)))
+            continue;
+        val_dict_set_c(shown, "name", val_str(name));
+        val_dict_set_c(shown, "prefix", val_str(val_get_text(entry, "prefix", STR(""))));
+        val_list_add(list, shown);
+    }
+    c->result = val_dict_new(c->a, 1);
+    val_dict_set_c(c->result, "gateways", list);
+    return 0;
+}
+
 int gateways_list(struct api_call *c, struct err *e)
 {
     struct val list = val_list_new(c->a, c->cfg->n_gateways);

@@ -3,6 +3,7 @@
  */
 #include "api/api.h"
 #include "api/search.h"
+#include "api/trace_view.h"
 #include "base/arena.h"
 #include "base/json.h"
 
@@ -95,7 +96,16 @@ static const struct db_stmt stmt_put = {
     2,
 };
 
-static const struct db_stmt *const all[] = {&stmt_get, &stmt_put};
+/* Those of its instance too; they stand in the partition of the instance, which is made a moment later. */
+static const struct db_stmt stmt_traces = {
+    "api_request_traces",
+    "SELECT json_build_object('traces', coalesce(json_agg(" TRACE_OBJECT " ORDER BY t.id), '[]'))::text FROM traces t "
+    "WHERE t.request_id = $1 AND t.instance_on >= id_from('request', $1) "
+    "AND t.instance_on < id_to('request', $1) + interval '1 hour'",
+    1,
+};
+
+static const struct db_stmt *const all[] = {&stmt_get, &stmt_put, &stmt_traces};
 const struct db_stmts api_requests_stmts = {"api_requests", all, COUNT_OF(all)};
 
 enum { MASS_MAX = 10000 };
@@ -185,6 +195,16 @@ int request_get(struct api_call *c, struct err *e)
     return 0;
 }
 
+int request_traces(struct api_call *c, struct err *e)
+{
+    struct val request;
+    int64_t id;
+
+    if (find(c, &id, &request, e) != 0)
+        return -1;
+    return api_answer_query(c, &stmt_traces, DB_ARGS(DB_INT(id)), "request", e);
+}
+
 /* A new status; close=1 also ends the instance. */
 static int set_status(struct api_call *c, int64_t id, struct str status, bool close, struct err *e)
 {
@@ -271,6 +291,7 @@ static const struct search_field custom_fields[] = {
     {"instances", "updated_on", "i.updated_on", 'z', NULL},
     {"instances", "activity_id", "i.activity_id", 'i', NULL},
     {"instances", "label", "i.label", 't', NULL},
+    {"instances", "kind", "i.kind", 't', NULL},
     {"instances", "user", "i.owner", 't', NULL},
     {"instances", "owner", "i.owner", 't', NULL},
     {"tasks", "status", "t.status", 't',

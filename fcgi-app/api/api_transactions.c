@@ -2,6 +2,7 @@
  * Transactions (instances of workflows): reading them, and what people do with them (http-api.md 5.15).
  */
 #include "api/api.h"
+#include "api/trace_view.h"
 #include "base/arena.h"
 #include "base/json.h"
 #include "gateway/mask.h"
@@ -49,13 +50,6 @@ static const struct db_stmt stmt_chain = {
     "SELECT coalesce(json_agg(json_build_object('id', id, 'status', status) ORDER BY n), '[]')::text FROM up",
     2,
 };
-
-#define TRACE_OBJECT                                                                               \
-    "json_build_object('id', t.id, 'processing_trace_id', t.id, 'task_id', t.task_id, 'label', t.label, 'status', t.status, " \
-    "'session_holder', t.session_holder, 'host', t.host, 'http_method', t.http_method, 'http_url', t.http_url, "  \
-    "'input', coalesce(t.input, ''), 'output', coalesce(t.output, ''), 'external_id', t.external_id, 'request_id', "   \
-    "t.request_id, 'cache_hit', coalesce(t.cache_hit, false), 'created_on', " DB_ISO("t.created_on")                  \
-    ", 'updated_on', " DB_ISO("coalesce(t.updated_on, t.created_on)") ")"
 
 static const struct db_stmt stmt_traces = {
     "api_transaction_traces",
