@@ -197,10 +197,16 @@ void node_context_undo(struct node_run *r, size_t mark)
     while (in->n_undo > mark) {
         const struct ctx_undo *u = &in->undo[--in->n_undo];
         int64_t id = in->ctx[u->entry].id;
+        bool stored;
 
         in->ctx_bytes -= size_of(&in->ctx[u->entry]);
+        stored = in->ctx[u->entry].stored;
         in->ctx[u->entry] = u->before;
         in->ctx[u->entry].id = id;
+        if (stored) { /* meanwhile: the row has to follow */
+            in->ctx[u->entry].stored = true;
+            in->ctx[u->entry].dirty = true;
+        }
         in->ctx_bytes += size_of(&in->ctx[u->entry]);
     }
 }

@@ -84,6 +84,8 @@ struct instance_env run_env(struct run *r);
 /* The workflow of an activity's active version, ids set; ERR_NOT_FOUND. */
 MUST_CHECK int run_workflow(struct engine *en, const struct cfg_activity *act,
                             struct workflow **out, struct err *e);
+/* The calling worker takes the turn of the instance until run_go() is through, or run_free(). */
+void run_team(struct run *r);
 /* Go on until nothing more can be done: INSTANCE_DONE after the error handler of the route, if
  * there is one, has run too. */
 enum instance_stop run_go(struct run *r, unsigned flags);
@@ -129,6 +131,8 @@ MUST_CHECK int run_store(struct run *r, enum lease_end lease, struct err *e);
 /* The row goes back to the table; then this process forgets the lease. */
 void lease_return(struct run *r, int64_t after_ms);
 void lease_drop(struct run *r);
+/* Its lease is prolonged from now on. */
+void lease_list(struct run *r);
 /* The lease of a stored instance for an operation: waits a little, then ERR_BUSY. */
 MUST_CHECK int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e);
 /* Whether this process runs stored instances. */

@@ -650,7 +650,8 @@ static void committed(struct instance *in)
 
 void store_committed(struct run *r)
 {
-    bool others = r->in->children != NULL ||
+    /* somebody was signalled, or there may be signals by now that nobody has read */
+    bool others = r->in->launched || r->in->signals_seen > 0 ||
                   (instance_is_child(r->in) && r->in->status != INSTANCE_ACTIVE);
 
     committed(r->in);

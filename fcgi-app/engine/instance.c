@@ -28,7 +28,7 @@ struct instance *instance_empty(struct workflow *wf, const struct instance_env *
     if (in->env.clock == NULL)
         in->env.clock = &clock_system;
     in->a = a;
-    in->scratch = scratch;
+    in->scratch = in->base = scratch;
     in->wf = wf_ref(wf);
     in->kind = "request";
     in->latest = arena_alloc(a, (wf->n_cells + 1) * sizeof *in->latest);

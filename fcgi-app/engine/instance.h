@@ -5,7 +5,7 @@
  * whoever drives it stores them.  It never blocks by itself: instance_run() returns when the next
  * node needs a worker.
  *
- * An instance is used by one thread at a time.
+ * An instance is used by one thread at a time; several may take turns (team.h).
  *
  * Rules: workflow-engine.md 4.
  */
@@ -50,6 +50,7 @@ enum instance_run_flags {
     INSTANCE_STEPS = 2,     /* durability "step": return INSTANCE_STORE */
     INSTANCE_SYNC = 4,      /* somebody waits for the answer */
     INSTANCE_CAREFUL = 8,   /* with INSTANCE_STEPS: after nodes without effect too */
+    INSTANCE_HELPS = 16,    /* a second worker (team.h): does not wait for the others */
 };
 
 /* Where an instance stands when nothing is runnable. */

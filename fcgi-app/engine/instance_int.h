@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "db/ids.h"
 #include "engine/instance.h"
+#include "engine/team.h"
 #include "engine/workflow_int.h"
 #include "template/tmpl.h"
 
@@ -134,7 +135,11 @@ struct db_arg;
 
 struct instance {
     struct instance_env env;
-    struct arena *a, *scratch;
+    struct arena *a;
+    struct arena *scratch; /* of the task being executed by whoever has the turn */
+    struct arena *base;    /* the first of them; others are made while it is in use */
+    struct arena *spare;   /* between tasks while others use theirs */
+    bool base_used;
     struct workflow *wf;
 
     /* the row */
@@ -160,6 +165,7 @@ struct instance {
     bool state_stored; /* has a row in instance_states */
     int attempt;
     struct instance *parent; /* for sub-instances */
+    struct team *team;       /* top instance: its workers; NULL: the calling thread alone */
     uint32_t n_live_subs;    /* sub-instances that are not closed */
 
     /* tasks */
@@ -259,6 +265,8 @@ void instance_blocked(struct instance *in, struct str text);
 void task_fire(struct instance *in, struct task *t, struct str output);
 /* A failure: output "error" when linked, else ERROR. */
 void task_fail(struct instance *in, struct task *t, const struct err *e);
+/* Scratch for what happens to an instance while its tasks use theirs. */
+struct arena *instance_spare(struct instance *in);
 /* A parked task wakes up: it is queued for the `wake` of its node, or fires what it was parked with. */
 void task_wake(struct instance *in, struct task *t);
 /* Pending things end: timers, other ends, sub-instances.  Not yet the status. */

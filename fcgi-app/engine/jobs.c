@@ -92,7 +92,7 @@ bool jobs_room(struct engine *en)
     return room && jobs_here(en);
 }
 
-static void lease_list(struct run *r)
+void lease_list(struct run *r)
 {
     struct engine *en = r->en;
 

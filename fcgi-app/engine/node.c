@@ -5,6 +5,35 @@
 #include "db/db.h"
 #include "engine/instance_int.h"
 
+void node_blocks(struct node_run *r)
+{
+    struct instance *in = r->inst;
+    struct team *team = instance_top(in)->team;
+
+    if (team == NULL)
+        return;
+    r->away = (struct node_away){in->undo, in->n_undo, in->cap_undo};
+    in->undo = NULL;
+    in->n_undo = in->cap_undo = 0;
+    if (team_shared(team))
+        in->scratch = instance_spare(in);
+    team_leave(team);
+}
+
+void node_goes_on(struct node_run *r)
+{
+    struct instance *in = r->inst;
+    struct team *team = instance_top(in)->team;
+
+    if (team == NULL)
+        return;
+    team_enter(team);
+    in->scratch = r->a;
+    in->undo = r->away.undo;
+    in->n_undo = r->away.n_undo;
+    in->cap_undo = r->away.cap_undo;
+}
+
 bool node_storable(struct str s)
 {
     return s.len == 0 || memchr(s.p, '\0', s.len) == NULL;

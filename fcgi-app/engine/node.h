@@ -201,7 +201,19 @@ struct node_run {
     int tries;       /* how often this task was parked before */
     struct instance *inst;
     struct task *task;
+    struct node_away { /* the engine's, while the node blocks */
+        void *undo;
+        uint32_t n_undo, cap_undo;
+    } away;
 };
+
+/*
+ * Around what only waits for the outside (a call, a sleep): other branches of the instance go on
+ * meanwhile.  Between the two nothing of the run may be used but `a`, `cfg` and what was got from
+ * it before; no other function of this header may be called.
+ */
+void node_blocks(struct node_run *r);
+void node_goes_on(struct node_run *r);
 
 /* Which output to leave by; alias ok = success (workflow-engine.md 2.9) is the engine's.  Returns
  * NODE_OK. */

@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include "base/log.h"
+
 enum {
     ARENA_CHUNK = 16 * 1024,
     ID_RETRY_MS = 500, /* the database is away: try again after */
@@ -54,6 +56,8 @@ void run_free(struct run *r)
     struct arena *a = r->a, *scratch = r->scratch;
 
     watch_remove(r);
+    if (r->in != NULL && r->in->team != NULL)
+        team_end(r->in);
     lease_drop(r);
     instance_release(r->in);
     cfg_put(r->cfg);
@@ -196,8 +200,36 @@ static bool handle_error(struct run *r)
     return rc == 0;
 }
 
+/* ---- workers -------------------------------------------------------------------------------- */
+
+static int team_work(void *ctx, void (*fn)(void *arg), void *arg)
+{
+    struct run *r = ctx;
+
+    return r->en->o.server != NULL ? http_server_work(r->en->o.server, fn, arg) : -1;
+}
+
+static int team_store(void *ctx)
+{
+    struct run *r = ctx;
+    struct err e;
+
+    if (run_store(r, LEASE_KEEP, &e) == 0)
+        return 0;
+    log_err(LOG_WARN_LEVEL, "run.lost", &e);
+    return -1;
+}
+
+void run_team(struct run *r)
+{
+    if (r->in->team == NULL)
+        team_begin(r->in, &(struct team_opts){.work = team_work, .store = team_store, .ctx = r});
+}
+
 enum instance_stop run_go(struct run *r, unsigned flags)
 {
+    if ((flags & INSTANCE_MAY_BLOCK) != 0)
+        run_team(r);
     for (;;) {
         enum instance_stop stop = instance_run(r->in, flags);
 
@@ -206,6 +238,8 @@ enum instance_stop run_go(struct run *r, unsigned flags)
         if (!handle_error(r) && !signals_deliver(r->in))
             break;
     }
+    watch_remove(r);
+    team_end(r->in);
     r->handled = instance_where(r->in) == INSTANCE_BLOCKED && handler_answered(r->in);
     return INSTANCE_DONE;
 }

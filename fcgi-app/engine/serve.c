@@ -16,6 +16,9 @@
 #include "base/utf8.h"
 #include "http/url.h"
 
+/* How long a run may keep its turn when its caller must be answered. */
+enum { DETACH_MS = 1000 };
+
 /* What is left to do with a request on another thread; lives in its arena. */
 struct serve {
     struct engine *en;
@@ -60,6 +63,12 @@ void watch_remove(struct run *r)
     pthread_mutex_unlock(&en->watch_lock);
 }
 
+/* The caller of a run that goes on; lives in the run's arena. */
+struct late {
+    struct run *run;
+    struct http_req *req;
+};
+
 static void reply_late(const struct run *r, struct http_req *req)
 {
     struct val o = val_dict_new(req->a, 3);
@@ -71,21 +80,69 @@ static void reply_late(const struct run *r, struct http_req *req)
     http_reply_json(req, 504, o);
 }
 
+/* At the commit, on the writer's thread: the worker has the turn again after this. */
+static void late_stored(void *arg, const struct err *e)
+{
+    struct late *l = arg;
+    struct run *r = l->run;
+
+    if (e != NULL) {
+        http_reply_error(l->req, e);
+    } else {
+        store_committed(r);
+        if (!r->listed)
+            lease_list(r);
+        reply_late(r, l->req);
+    }
+    team_leave(r->in->team);
+}
+
+/* Holding the turn: what there is so far is stored with a lease, then the caller hears that it goes on. */
+static void detach(struct run *r)
+{
+    struct late *l = ARENA_NEW(r->a, struct late);
+    struct err e;
+
+    *l = (struct late){r, atomic_exchange(&r->req, NULL)};
+    if (l->req == NULL) {
+        team_leave(r->in->team);
+        return;
+    }
+    atomic_store(&r->in->detached, true);
+    r->in->step_durable = true;
+    if (store_collect(r, LEASE_KEEP, &e) == 0) {
+        r->item.done = late_stored;
+        r->item.arg = l;
+        if (writer_submit(r->en->o.writer, &r->item, &e) == 0)
+            return;
+    }
+    http_reply_error(l->req, &e);
+    team_leave(r->in->team);
+}
+
+/* A node that does not give its turn away: the run is stored when it is through. */
+static void detach_later(struct run *r)
+{
+    struct http_req *req = atomic_exchange(&r->req, NULL);
+
+    if (req == NULL)
+        return;
+    atomic_store(&r->in->detached, true);
+    reply_late(r, req);
+}
+
 void watch_expire(struct engine *en)
 {
     int64_t now = clock_mono_ms(en->clock);
 
     pthread_mutex_lock(&en->watch_lock);
     for (struct run *r = en->watched; r != NULL; r = r->w_next) {
-        struct http_req *req;
-
-        if (r->answer_until_ms > now)
+        if (r->answer_until_ms > now || atomic_load(&r->req) == NULL)
             continue;
-        req = atomic_exchange(&r->req, NULL);
-        if (req != NULL) {
-            atomic_store(&r->in->detached, true);
-            reply_late(r, req);
-        }
+        if (team_try(r->in->team))
+            detach(r);
+        else if (r->answer_until_ms + DETACH_MS < now)
+            detach_later(r);
     }
     pthread_mutex_unlock(&en->watch_lock);
 }
@@ -128,6 +185,8 @@ static void sync_finish(struct run *r)
     struct err e;
 
     answer_make(r);
+    if (r->in->status == INSTANCE_ACTIVE)
+        r->in->step_durable = true; /* from here on it is like any stored one */
     if (atomic_load(&r->in->detached)) /* what the caller was told */
         r->answer = (struct answer){.status = 504};
     count(r->en, r->in);
@@ -152,6 +211,7 @@ static void sync_on_worker(struct http_req *req, void *arg)
     struct err e;
 
     (void)req;
+    run_team(r);
     watch_add(r); /* not before: while it waits for a worker the request must stay */
     while (run_go(r, INSTANCE_MAY_BLOCK | INSTANCE_SYNC) == INSTANCE_STORE)
         if (run_store(r, LEASE_KEEP, &e) != 0) {

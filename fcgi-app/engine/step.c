@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/fault.h"
 #include "base/limits.h"
 
 /* A stretch on a loop thread must not keep other requests waiting. */
@@ -344,7 +345,7 @@ static int prepare(struct instance *in, const struct wf_cell *c, struct node_run
         *e = *c->flaw;
         return -1;
     }
-    if (c->n_dyn > 0) {
+    if (c->n_dyn > 0 && !(r->woken && (c->type->flags & NODE_REMEMBERS) != 0)) {
         run = instance_tmpl_run(in);
         cfg = arena_dup(in->scratch, c->image, c->type->cfg_size);
         for (uint32_t i = 0; i < c->n_dyn; i++)
@@ -374,6 +375,7 @@ static void run_node(struct instance *in, struct task *t, bool woken, unsigned f
 
     err_clear(&e);
     in->n_undo = 0;
+    FAULT_DIE("node", t->cell_name);
     if (prepare(in, c, &r, &e) == 0)
         rc = woken ? c->type->wake(&r, &e) : c->type->run(&r, &e);
     instance_tick(in);
@@ -401,8 +403,71 @@ static void wake_done(struct instance *in, struct task *t)
         instance_timers_cancel(in, t);
 }
 
+/* ---- several tasks at a time (team.h) ------------------------------------------------------- */
+
+static void free_arena(void *a)
+{
+    arena_free(a);
+}
+
+struct arena *instance_spare(struct instance *in)
+{
+    if (in->spare == NULL) {
+        in->spare = arena_new(0);
+        arena_defer(in->a, free_arena, in->spare);
+    }
+    return in->spare;
+}
+
+/* A scratch arena of its own for each task being executed. */
+static struct arena *scratch_take(struct instance *in)
+{
+    in->scratch = in->base_used ? arena_new(0) : in->base;
+    in->base_used = true;
+    for (struct instance *up = in; up != NULL; up = up->parent)
+        up->n_running++;
+    return in->scratch;
+}
+
+static void scratch_give(struct instance *in, struct arena *mine)
+{
+    for (struct instance *up = in; up != NULL; up = up->parent)
+        up->n_running--;
+    if (mine == in->base) {
+        arena_reset(mine);
+        in->base_used = false;
+    } else {
+        arena_free(mine);
+    }
+    in->scratch = in->base_used ? instance_spare(in) : in->base;
+}
+
+static bool work_waits(const struct instance *in)
+{
+    if (in->status == INSTANCE_ACTIVE && in->q_head < in->q_tail)
+        return true;
+    for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++) {
+        const struct sub *sub = in->tasks[i]->sub;
+
+        if (sub != NULL && !sub->closed && sub->inst != NULL && work_waits(sub->inst))
+            return true;
+    }
+    return false;
+}
+
+/* The next task may wait for the outside: somebody else goes on with what else there is. */
+static void call_help(struct instance *in, const struct wf_cell *c, unsigned flags)
+{
+    struct instance *top = instance_top(in);
+
+    if (top->team != NULL && c != NULL && c->type != NULL &&
+        (c->type->flags & NODE_BLOCKING) != 0 && work_waits(top))
+        team_call(top->team, flags & ~(unsigned)INSTANCE_HELPS);
+}
+
 static void run_task(struct instance *in, struct task *t, unsigned flags)
 {
+    struct arena *mine = scratch_take(in);
     const struct wf_cell *c = t->cell != WF_NO_CELL ? &in->wf->cells[t->cell] : NULL;
     int64_t start_us = in->now_us;
     bool woken = t->woken;
@@ -432,7 +497,7 @@ static void run_task(struct instance *in, struct task *t, unsigned flags)
         t->spent_us += in->now_us - start_us;
     if (woken)
         wake_done(in, t);
-    arena_reset(in->scratch);
+    scratch_give(in, mine);
 }
 
 void task_wake(struct instance *in, struct task *t)
@@ -473,6 +538,13 @@ static bool stores(struct instance *in, unsigned flags)
            ((flags & INSTANCE_SYNC) != 0 && atomic_load(&instance_top(in)->detached));
 }
 
+static bool over(struct instance *in)
+{
+    const struct team *team = instance_top(in)->team;
+
+    return team != NULL && team_over(team);
+}
+
 enum instance_stop instance_run(struct instance *in, unsigned flags)
 {
     int64_t until_us;
@@ -481,7 +553,7 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
     instance_tick(in);
     until_us = in->now_us + (int64_t)LOOP_MS * 1000;
     in->dirty = true;
-    while (in->status == INSTANCE_ACTIVE) {
+    while (in->status == INSTANCE_ACTIVE && !over(in)) {
         const struct task *next;
         const struct wf_cell *c;
         struct task *t;
@@ -493,6 +565,14 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
                 return stop;
         }
         next = next_task(in);
+        if (in->n_running > 0 && in->q_head == in->q_tail) {
+            /* ends and settling are for when no task runs any more */
+            if (in->parent != NULL || (flags & INSTANCE_HELPS) != 0)
+                break;
+            team_wait(in->team);
+            instance_tick(in);
+            continue;
+        }
         if (next == NULL) {
             uint32_t subs = in->n_live_subs;
 
@@ -514,9 +594,10 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
                 in->ends[i - 1] = in->ends[i];
             in->n_ends--;
         }
+        call_help(in, c, flags);
         run_task(in, t, flags);
         if (stores(in, flags) && c != NULL && c->role == ROLE_WORK && c->type != NULL &&
-            (c->type->flags & NODE_PURE) == 0 && in->status == INSTANCE_ACTIVE)
+            ((c->type->flags & NODE_PURE) == 0 || (flags & INSTANCE_CAREFUL) != 0) && in->status == INSTANCE_ACTIVE)
             return INSTANCE_STORE;
     }
     in->updated_us = in->now_us;

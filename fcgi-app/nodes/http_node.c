@@ -267,6 +267,19 @@ static enum node_rc answered(struct node_run *r, const struct http_node *c, int 
     return NODE_OK;
 }
 
+/* Other branches go on while this one waits for its answer. */
+static int exchange(struct node_run *r, const struct http_outgoing *o, struct gw_answer *ans, struct err *e)
+{
+    struct gw_http *http = node_http(r);
+    const struct cfg *cfg = node_cfg(r);
+    int rc;
+
+    node_blocks(r);
+    rc = gw_http_do(http, cfg, &o->call, ans, r->a, e);
+    node_goes_on(r);
+    return rc;
+}
+
 enum node_rc http_node_run(struct node_run *r, const struct http_node *c, struct err *e)
 {
     struct http_outgoing o;
@@ -287,7 +300,7 @@ enum node_rc http_node_run(struct node_run *r, const struct http_node *c, struct
         struct str external_id = STR_NONE;
         struct gw_answer ans;
         struct err why;
-        bool failed = gw_http_do(node_http(r), node_cfg(r), &o.call, &ans, r->a, &why) != 0;
+        bool failed = exchange(r, &o, &ans, &why) != 0;
         /* nothing was sent when the request itself was wrong */
         bool sent = !failed || (why.code != ERR_INVALID && why.code != ERR_NOT_FOUND &&
                                 why.code != ERR_UNAUTHORIZED);

@@ -232,12 +232,16 @@ int mail_send(struct node_run *r, struct gw_mail *m, struct err *e)
 {
     struct val out = val_dict_new(r->a, 2);
     struct gw_mail_answer ans;
+    const struct cfg *cfg;
     struct node_trace t = {.method = STR("SMTP"), .started_us = clock_wall_us(&clock_system)};
     int rc;
 
     if (m->message_id.len == 0)
         m->message_id = node_idempotency_key(r);
-    rc = gw_smtp_send(node_cfg(r), m, &ans, r->a, e);
+    cfg = node_cfg(r);
+    node_blocks(r);
+    rc = gw_smtp_send(cfg, m, &ans, r->a, e);
+    node_goes_on(r);
     if (rc != 0 && (e->code == ERR_CONFIG || e->code == ERR_INVALID))
         return -1; /* nobody was asked */
     val_dict_set_c(out, "status", val_int(ans.status));

@@ -81,8 +81,11 @@ static enum node_rc context_timer_run(struct node_run *r, struct err *e)
         node_timers_stop(r, STR(""), c->key, "cancelled");
     if (wait_us >= (r->sync ? SLEPT_SYNC_US : SLEPT_ASYNC_US))
         return node_wait_until(r, at_us, "context_timer", c->key, "ok");
-    if (wait_us > 0)
+    if (wait_us > 0) {
+        node_blocks(r);
         usleep((useconds_t)wait_us);
+        node_goes_on(r);
+    }
     return node_fire(r, "ok");
 }
 

@@ -42,7 +42,9 @@ static enum node_rc timer_run(struct node_run *r, struct err *e)
     }
     if (c->timeout_ms >= (r->sync ? SLEPT_SYNC_MS : SLEPT_ASYNC_MS) || c->discard_idle_limit)
         return node_wait_until(r, r->now_us + c->timeout_ms * 1000, "timer", STR_NONE, "ok");
+    node_blocks(r);
     usleep((useconds_t)(c->timeout_ms * 1000));
+    node_goes_on(r);
     return node_fire(r, "ok");
 }
 
