@@ -1,9 +1,22 @@
 /*
  * Events of entities: what an outside system tells an instance goes on at the cell of that name.
  *
+ * The event's row learns what came of it in the transaction that stores the run, and its signal
+ * goes there too: an event is worked on once.
+ *
  * Rules: workflow-engine.md 3.47, 4.10.
  */
+#include "engine/entity_int.h"
 #include "engine/instance_int.h"
+
+static void done(struct instance *in, struct val event, const char *status, const char *result)
+{
+    struct node_run r = {.inst = in};
+    int64_t id = val_get_int(event, "event_id", 0);
+
+    if (id != 0)
+        node_store(&r, &entity_w_done, DB_ARGS(DB_INT(id), DB_C(status), DB_C(result)));
+}
 
 void instance_entity_event(struct instance *in, struct val event)
 {
@@ -14,14 +27,18 @@ void instance_entity_event(struct instance *in, struct val event)
     struct task *t;
     struct err e;
 
+    /* the definition may have been replaced since the event was taken */
     if (c == NULL || c->role != ROLE_ENTITY || wf_out_find(c, key) == NULL) {
         instance_log(in, "engine", "unknown event \"%.*s\" of entity \"%.*s\"", STR_ARG(key),
                      STR_ARG(name));
+        done(in, event, "rejected", "unknown event");
         return;
     }
     t = task_new(in, (int32_t)(c - in->wf->cells), c->name, NULL);
-    if (t == NULL)
+    if (t == NULL) {
+        done(in, event, "rejected", "too many tasks");
         return;
+    }
     val_dict_set_c(kept, "event", val_str(key));
     val_dict_set_c(kept, "value", val_get(event, "value"));
     val_dict_set_c(kept, "username", val_get(event, "username"));
@@ -29,4 +46,5 @@ void instance_entity_event(struct instance *in, struct val event)
         instance_log(in, "engine", "event \"%.*s\": %s", STR_ARG(key), e.msg);
     in->v_event = val_copy(kept, in->a);
     task_fire(in, t, key);
+    done(in, event, "processed", "ok");
 }
