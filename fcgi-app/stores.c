@@ -6,10 +6,13 @@
 #include "alarm/alarm.h"
 #include "api/api.h"
 #include "api/login_gateway.h"
+#include "api/transaction.h"
 #include "api/user_view.h"
 #include "auth/auth.h"
 #include "engine/documents.h"
+#include "engine/callbacks.h"
 #include "engine/engine.h"
+#include "engine/manual.h"
 #include "engine/schedule.h"
 #include "gateway/health.h"
 #include "gateway/logins.h"
@@ -27,5 +30,7 @@ const struct db_stmts *const stores[] = {
     &api_profiles_stmts,   &api_configuration_stmts, &api_weak_passwords_stmts, &api_audit_stmts,
     &api_user_callbacks_stmts, &gw_health_stmts, &gateway_logins_stmts, &login_gateway_stmts,
     &password_gateway_stmts, &schedule_stmts, &api_cron_stmts, &api_timers_stmts, &api_startup_events_stmts, &api_openapi_stmts, &usage_stmts, &api_filters_stmts, &api_reset_stmts,
+    &manual_stmts, &callback_stmts, &api_transaction_stmts, &api_manual_actions_stmts, &api_callbacks_stmts,
+    &api_events_stmts, &api_comments_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

@@ -1,22 +1,11 @@
 /*
  * Transactions (instances of workflows): reading them, and what people do with them (http-api.md 5.15).
  */
-#include "api/api.h"
+#include "api/transaction.h"
 #include "api/trace_view.h"
 #include "base/arena.h"
 #include "base/json.h"
 #include "gateway/mask.h"
-
-/* The row of an instance by id ($1, 0 = none) or guid ($2), in the one partition it can stand in. */
-#define FIND_INSTANCE                                                                              \
-    "FROM instances i WHERE ($1::bigint > 0 AND i.id = $1 AND i.created_on >= id_from('instance', $1) " \
-    "AND i.created_on < id_to('instance', $1)) OR ($1::bigint = 0 AND i.guid = $2::uuid)"
-
-static const struct db_stmt stmt_find = {
-    "api_transaction_find",
-    "SELECT i.id, i.owner, i.user_id, i.created_on::text " FIND_INSTANCE,
-    2,
-};
 
 /* Everything of one instance in one round trip; each part a JSON text. */
 static const struct db_stmt stmt_get = {
@@ -74,49 +63,6 @@ static const struct db_stmt stmt_timers = {
     2,
 };
 
-static const struct db_stmt stmt_manual_actions = {
-    "api_transaction_actions",
-    "SELECT json_build_object('manual_actions', coalesce(json_agg(json_build_object('id', id, 'guid', guid, 'role_id', role_id, "
-    "'user_id', user_id, 'description', description, 'possible_outputs', possible_outputs, 'input_form', input_form, "
-    "'form_values', form_values, 'priority', priority, 'created_by_task_id', created_by_task_id, 'handled_by_user_id', "
-    "handled_by_user_id, 'handled_by_username', handled_by_username, 'output', output, 'created_on', " DB_ISO("created_on")
-    ", 'updated_on', " DB_ISO("updated_on") ") ORDER BY id), '[]'))::text FROM manual_actions "
-    "WHERE instance_id = $1 AND instance_on = $2::timestamptz",
-    2,
-};
-
-static const struct db_stmt stmt_callbacks = {
-    "api_transaction_callbacks",
-    "SELECT json_build_object('callbacks', coalesce(json_agg(json_build_object('callback_id', id, 'entity', entity, "
-    "'external_id', external_id, 'origin_task_id', origin_task_id, 'status', status) ORDER BY id), '[]'))::text "
-    "FROM external_callbacks WHERE instance_id = $1 AND instance_on = $2::timestamptz",
-    2,
-};
-
-static const struct db_stmt stmt_events = {
-    "api_transaction_events",
-    "SELECT json_build_object('events', coalesce(json_agg(json_build_object('event_id', id, 'source_entity', source_entity, "
-    "'username', username, 'key', key, 'content', content, 'extra', extra, 'status', status, 'processing_result', "
-    "processing_result, 'created_on', " DB_ISO("created_on") ") ORDER BY id), '[]'))::text FROM entity_events "
-    "WHERE instance_id = $1 AND instance_on = $2::timestamptz",
-    2,
-};
-
-static const struct db_stmt stmt_comments = {
-    "api_transaction_comments",
-    "SELECT json_build_object('comments', coalesce(json_agg(json_build_object('id', id, 'content', content, 'created_on', "
-    DB_ISO("created_on") ", 'user', json_build_object('id', user_id, 'username', username)) ORDER BY id), '[]'))::text "
-    "FROM instance_comments WHERE instance_id = $1 AND instance_on = $2::timestamptz",
-    2,
-};
-
-static const struct db_stmt stmt_comment = {
-    "api_transaction_comment",
-    "INSERT INTO instance_comments (instance_id, instance_on, user_id, username, content) "
-    "VALUES ($1, $2::timestamptz, $3, $4, $5) RETURNING id",
-    5,
-};
-
 static const struct db_stmt stmt_documents = {
     "api_transaction_documents",
     "SELECT json_build_object('documents', coalesce(json_agg(json_build_object('id', id, 'name', name, 'description', "
@@ -156,61 +102,9 @@ static const struct db_stmt stmt_sub_count = {
 };
 
 static const struct db_stmt *const all[] = {
-    &stmt_find,   &stmt_get,      &stmt_chain,  &stmt_traces,   &stmt_logs,    &stmt_timers,    &stmt_manual_actions, &stmt_callbacks,
-    &stmt_events, &stmt_comments, &stmt_comment, &stmt_documents, &stmt_subs, &stmt_sub_requests, &stmt_sub_count};
+    &stmt_get,  &stmt_chain,        &stmt_traces,    &stmt_logs, &stmt_timers, &stmt_documents,
+    &stmt_subs, &stmt_sub_requests, &stmt_sub_count};
 const struct db_stmts api_transactions_stmts = {"api_transactions", all, COUNT_OF(all)};
-
-/* The instance of {id}, which may be a number or a guid, and whether the caller may see it. */
-struct found {
-    int64_t id;
-    struct str on; /* created_on as text: the partition */
-};
-
-static bool is_guid(struct str s)
-{
-    if (s.len != 36)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        char c = s.p[i];
-
-        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
-            return false;
-    }
-    return true;
-}
-
-static bool may_see(const struct api_call *c, const PGresult *res)
-{
-    if (c->user->is_system || cfg_has_access(c->user->profile, "requests.others_requests"))
-        return true;
-    return !db_is_null(res, 0, 2) && db_int(res, 0, 2) == c->user->id;
-}
-
-static int find(struct api_call *c, struct found *f, struct err *e)
-{
-    struct str key = c->params[0];
-    PGresult *res = NULL;
-    int64_t id = 0;
-
-    if (!is_guid(key) && (!str_to_int(key, &id) || id <= 0)) {
-        err_set(e, ERR_NOT_FOUND, "no such transaction");
-        return -1;
-    }
-    if (db_query_in(c->conn, &stmt_find, DB_ARGS(DB_INT(id), id == 0 ? DB_STR(key) : DB_NULL), &res, c->a, e) != 0)
-        return -1;
-    if (PQntuples(res) == 0) {
-        err_set(e, ERR_NOT_FOUND, "no such transaction");
-        return -1;
-    }
-    if (!may_see(c, res)) {
-        err_set(e, ERR_FORBIDDEN, "this transaction belongs to somebody else");
-        return -1;
-    }
-    f->id = db_int(res, 0, 0);
-    f->on = db_str(res, 0, 3);
-    return 0;
-}
 
 /* Context values as text, what is secret as asterisks (workflow-engine.md 4.7). */
 static struct val shown_context(struct api_call *c, struct val rows)
@@ -234,9 +128,9 @@ int transaction_get(struct api_call *c, struct err *e)
     struct val context, chain;
     PGresult *res = NULL;
     struct str chain_text;
-    struct found f;
+    struct transaction f;
 
-    if (find(c, &f, e) != 0 || db_query_in(c->conn, &stmt_get, DB_ARGS(DB_INT(f.id), DB_STR(f.on)), &res, c->a, e) != 0)
+    if (transaction_open(c, &f, e) != 0 || db_query_in(c->conn, &stmt_get, DB_ARGS(DB_INT(f.id), DB_STR(f.on)), &res, c->a, e) != 0)
         return -1;
     if (PQntuples(res) == 0) {
         err_set(e, ERR_NOT_FOUND, "no such transaction");
@@ -258,9 +152,9 @@ int transaction_put(struct api_call *c, struct err *e)
 {
     struct val definition = val_get(c->body, "definition");
     struct str status = STR_NONE;
-    struct found f;
+    struct transaction f;
 
-    if (find(c, &f, e) != 0 || api_body_text(c, "status", 40, &status, e) != 0)
+    if (transaction_open(c, &f, e) != 0 || api_body_text(c, "status", 40, &status, e) != 0)
         return -1;
     if (status.len == 0 && val_is_none(definition)) {
         err_set(e, ERR_INVALID, "status or definition is required");
@@ -306,10 +200,10 @@ static int read_act(struct api_call *c, enum engine_act *act, struct err *e)
 int transaction_task_put(struct api_call *c, struct err *e)
 {
     enum engine_act act;
-    struct found f;
+    struct transaction f;
     int64_t task;
 
-    if (find(c, &f, e) != 0 || api_id(c, 1, "task", &task, e) != 0 || read_act(c, &act, e) != 0 ||
+    if (transaction_open(c, &f, e) != 0 || api_id(c, 1, "task", &task, e) != 0 || read_act(c, &act, e) != 0 ||
         engine_task_act(c->api->engine, f.id, task, act, c->user, e) != 0)
         return -1;
     api_answer_id(c, "id", task);
@@ -319,10 +213,10 @@ int transaction_task_put(struct api_call *c, struct err *e)
 int transaction_context_put(struct api_call *c, struct err *e)
 {
     struct val value = val_get(c->body, "value");
-    struct found f;
+    struct transaction f;
     struct str key;
 
-    if (find(c, &f, e) != 0 || api_body_need(c, "key", LIMIT_CONTEXT_KEY, &key, e) != 0)
+    if (transaction_open(c, &f, e) != 0 || api_body_need(c, "key", LIMIT_CONTEXT_KEY, &key, e) != 0)
         return -1;
     if (val_is_undef(value)) {
         err_set(e, ERR_INVALID, "value is required");
@@ -335,9 +229,9 @@ int transaction_context_put(struct api_call *c, struct err *e)
 
 int transaction_template_context(struct api_call *c, struct err *e)
 {
-    struct found f;
+    struct transaction f;
 
-    if (find(c, &f, e) != 0 || engine_template_context(c->api->engine, f.id, &c->result, c->a, e) != 0)
+    if (transaction_open(c, &f, e) != 0 || engine_template_context(c->api->engine, f.id, &c->result, c->a, e) != 0)
         return -1;
     /* platform workflows get passwords and one-time tokens as their request (5.6) */
     val_dict_set_c(c->result, "request", mask_value(val_get(c->result, "request"), c->a));
@@ -346,71 +240,27 @@ int transaction_template_context(struct api_call *c, struct err *e)
 
 /* ---- lists of one instance --------------------------------------------------------------------------- */
 
-static int answer_list(struct api_call *c, const struct db_stmt *s, struct err *e)
-{
-    struct found f;
-
-    if (find(c, &f, e) != 0)
-        return -1;
-    return api_answer_query(c, s, DB_ARGS(DB_INT(f.id), DB_STR(f.on)), "transaction", e);
-}
-
 int transaction_logs(struct api_call *c, struct err *e)
 {
-    return answer_list(c, &stmt_logs, e);
+    return transaction_answer(c, &stmt_logs, e);
 }
 
 int transaction_timers(struct api_call *c, struct err *e)
 {
-    return answer_list(c, &stmt_timers, e);
-}
-
-int transaction_manual_actions(struct api_call *c, struct err *e)
-{
-    return answer_list(c, &stmt_manual_actions, e);
-}
-
-int transaction_callbacks(struct api_call *c, struct err *e)
-{
-    return answer_list(c, &stmt_callbacks, e);
-}
-
-int transaction_events(struct api_call *c, struct err *e)
-{
-    return answer_list(c, &stmt_events, e);
+    return transaction_answer(c, &stmt_timers, e);
 }
 
 int transaction_documents(struct api_call *c, struct err *e)
 {
-    return answer_list(c, &stmt_documents, e);
-}
-
-int transaction_comments(struct api_call *c, struct err *e)
-{
-    return answer_list(c, &stmt_comments, e);
-}
-
-int transaction_comment(struct api_call *c, struct err *e)
-{
-    PGresult *res = NULL;
-    struct found f;
-    struct str text;
-
-    if (find(c, &f, e) != 0 || api_body_need(c, "comment", 10000, &text, e) != 0 ||
-        db_query_in(c->conn, &stmt_comment,
-                    DB_ARGS(DB_INT(f.id), DB_STR(f.on), DB_INT(c->user->id), DB_STR(c->user->username), DB_STR(text)), &res,
-                    c->a, e) != 0)
-        return -1;
-    api_answer_id(c, "id", db_int(res, 0, 0));
-    return 0;
+    return transaction_answer(c, &stmt_documents, e);
 }
 
 int transaction_traces(struct api_call *c, struct err *e)
 {
-    struct found f;
+    struct transaction f;
     int64_t task = 0;
 
-    if (find(c, &f, e) != 0 || (c->params[1].p != NULL && api_id(c, 1, "task", &task, e) != 0))
+    if (transaction_open(c, &f, e) != 0 || (c->params[1].p != NULL && api_id(c, 1, "task", &task, e) != 0))
         return -1;
     return api_answer_query(c, &stmt_traces, DB_ARGS(DB_INT(f.id), DB_STR(f.on), DB_INT(task)), "transaction", e);
 }
@@ -432,10 +282,10 @@ static int answer_subs(struct api_call *c, const struct db_stmt *s, const char *
 {
     struct str paging = http_req_param(c->req, "paging"), filter, rows, count_text;
     int64_t page = 1, size = LIMIT_PAGE_SIZE, count, pages;
-    struct found f;
+    struct transaction f;
     struct val v;
 
-    if (find(c, &f, e) != 0 || read_filter(c, &filter, e) != 0)
+    if (transaction_open(c, &f, e) != 0 || read_filter(c, &filter, e) != 0)
         return -1;
     if (paging.len > 0) {
         if (json_parse(paging, &v, c->a, e) != 0) {

@@ -9,6 +9,9 @@
 #include "base/log.h"
 #include "db/ids.h"
 #include "db/migrate.h"
+#include "engine/callbacks.h"
+#include "engine/entity_int.h"
+#include "engine/manual.h"
 #include "engine/schedule.h"
 #include "integration/env.h"
 #include "stores.h"
@@ -88,6 +91,9 @@ static void writer_statements(void **state)
 {
     (void)state;
     prepare_all(engine_writer_stmts, engine_writer_stmts_n);
+    prepare_all(manual_writer_stmts, manual_writer_stmts_n);
+    prepare_all(callback_writer_stmts, callback_writer_stmts_n);
+    prepare_all(entity_writer_stmts, entity_writer_stmts_n);
     prepare_all(schedule_writer_stmts, schedule_writer_stmts_n);
     prepare_all(alarm_writer_stmts.stmts, alarm_writer_stmts.n);
 }
