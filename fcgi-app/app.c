@@ -150,7 +150,7 @@ static void on_change(void *arg, const char *topic)
     struct err e = {0};
 
     if (strcmp(topic, "jobs") == 0) {
-        engine_wake(app->engine);
+        engine_heard(app->engine);
         return;
     }
     if (strcmp(topic, "schema") == 0) {

@@ -191,6 +191,16 @@ $$;
 
 COMMENT ON FUNCTION public.instance_holder(of_id bigint, OUT id bigint, OUT created_on timestamp with time zone) IS 'The instance under whose lease this one runs; nothing when it is gone.';
 
+CREATE FUNCTION public.job_lane() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO '$user', 'public'
+    AS $$
+BEGIN
+    NEW.lane := coalesce((SELECT i.activity_id FROM instances i WHERE i.id = NEW.ref_id AND i.created_on = NEW.ref_on), 0);
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION public.signal_instance(of_id bigint, to_task bigint, of_kind text, content json) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO '$user', 'public'
@@ -931,6 +941,7 @@ CREATE TABLE public.jobs (
     payload json,
     created_on timestamp with time zone DEFAULT now() NOT NULL,
     signals bigint DEFAULT 0 NOT NULL,
+    lane bigint DEFAULT 0 NOT NULL,
     CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['ready'::text, 'leased'::text, 'failed'::text])))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
@@ -944,6 +955,8 @@ COMMENT ON COLUMN public.jobs.ref_on IS 'Creation time of the instance behind re
 COMMENT ON COLUMN public.jobs.fence IS 'Counts claims. Every write for the job names the fence it was claimed under; an owner that lost its lease writes nothing.';
 
 COMMENT ON COLUMN public.jobs.signals IS 'Counts signals. Whoever holds the lease notes it with the signals it read; where it differs at the end, there are more.';
+
+COMMENT ON COLUMN public.jobs.lane IS 'Who shares a turn: activity_id of an instance. When more is due than can be run, claims go round the lanes, so that no workflow waits for all instances of another one.';
 
 CREATE TABLE public.keys (
     id integer NOT NULL,
@@ -1026,6 +1039,45 @@ CREATE SEQUENCE public.manual_actions_id_seq
     NO MAXVALUE
     CACHE 1;
 ALTER SEQUENCE public.manual_actions_id_seq OWNED BY public.manual_actions.id;
+
+CREATE TABLE public.mass_items (
+    operation_id bigint NOT NULL,
+    instance_id bigint NOT NULL,
+    status text DEFAULT 'WAIT'::text NOT NULL,
+    message text,
+    updated_on timestamp with time zone,
+    CONSTRAINT mass_items_status_check CHECK ((status = ANY (ARRAY['WAIT'::text, 'OK'::text, 'ERROR'::text])))
+);
+
+COMMENT ON TABLE public.mass_items IS 'An instance of a mass operation, and what came of it.';
+
+CREATE TABLE public.mass_operations (
+    id bigint NOT NULL,
+    act text NOT NULL,
+    params json DEFAULT '{}'::json NOT NULL,
+    per_second integer NOT NULL,
+    status text DEFAULT 'ACTIVE'::text NOT NULL,
+    total integer DEFAULT 0 NOT NULL,
+    user_id integer,
+    username text DEFAULT ''::text NOT NULL,
+    created_on timestamp with time zone DEFAULT now() NOT NULL,
+    closed_on timestamp with time zone,
+    CONSTRAINT mass_operations_act_check CHECK ((act = ANY (ARRAY['replay'::text, 'skip'::text, 'rollback'::text, 'close'::text, 'reopen'::text, 'context'::text]))),
+    CONSTRAINT mass_operations_per_second_check CHECK ((per_second > 0)),
+    CONSTRAINT mass_operations_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DONE'::text, 'CANCELLED'::text])))
+);
+
+COMMENT ON TABLE public.mass_operations IS 'What a person does with many instances at once. Its job (kind mass) is claimed like any other, so it goes on in another process.';
+
+COMMENT ON COLUMN public.mass_operations.per_second IS 'Instances handled a second at most.';
+
+CREATE SEQUENCE public.mass_operations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.mass_operations_id_seq OWNED BY public.mass_operations.id;
 
 CREATE TABLE public.one_time_tokens (
     id bigint NOT NULL,
@@ -1761,6 +1813,8 @@ ALTER TABLE ONLY public.login_attempts ALTER COLUMN id SET DEFAULT nextval('publ
 
 ALTER TABLE ONLY public.manual_actions ALTER COLUMN id SET DEFAULT nextval('public.manual_actions_id_seq'::regclass);
 
+ALTER TABLE ONLY public.mass_operations ALTER COLUMN id SET DEFAULT nextval('public.mass_operations_id_seq'::regclass);
+
 ALTER TABLE ONLY public.one_time_tokens ALTER COLUMN id SET DEFAULT nextval('public.one_time_tokens_id_seq'::regclass);
 
 ALTER TABLE ONLY public.passkeys ALTER COLUMN id SET DEFAULT nextval('public.passkeys_id_seq'::regclass);
@@ -1873,6 +1927,10 @@ ALTER TABLE ONLY public.manual_actions
     ADD CONSTRAINT manual_actions_guid_key UNIQUE (guid);
 ALTER TABLE ONLY public.manual_actions
     ADD CONSTRAINT manual_actions_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.mass_items
+    ADD CONSTRAINT mass_items_pkey PRIMARY KEY (operation_id, instance_id);
+ALTER TABLE ONLY public.mass_operations
+    ADD CONSTRAINT mass_operations_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.one_time_tokens
     ADD CONSTRAINT one_time_tokens_digest_key UNIQUE (digest);
 ALTER TABLE ONLY public.one_time_tokens
@@ -2031,7 +2089,9 @@ CREATE INDEX instances_parent ON ONLY public.instances USING btree (parent_insta
 
 CREATE INDEX instances_default_parent_instance_id_idx ON public.instances_default USING btree (parent_instance_id) WHERE (parent_instance_id IS NOT NULL);
 
-CREATE INDEX jobs_due ON public.jobs USING btree (priority DESC, due_on, id) WHERE (state = 'ready'::text);
+CREATE INDEX jobs_due ON public.jobs USING btree (kind, due_on, id) WHERE (state = 'ready'::text);
+
+CREATE INDEX jobs_lane ON public.jobs USING btree (kind, lane, due_on, id) WHERE (state = 'ready'::text);
 
 CREATE INDEX jobs_leases ON public.jobs USING btree (lease_until) WHERE (state = 'leased'::text);
 
@@ -2048,6 +2108,10 @@ CREATE INDEX manual_actions_instance ON public.manual_actions USING btree (insta
 CREATE INDEX manual_actions_role ON public.manual_actions USING btree (role_id) WHERE (output IS NULL);
 
 CREATE INDEX manual_actions_user ON public.manual_actions USING btree (user_id) WHERE (output IS NULL);
+
+CREATE INDEX mass_items_waiting ON public.mass_items USING btree (operation_id, instance_id) WHERE (status = 'WAIT'::text);
+
+CREATE INDEX mass_operations_created ON public.mass_operations USING btree (created_on, id);
 
 CREATE INDEX one_time_tokens_expires ON public.one_time_tokens USING btree (expires_on);
 
@@ -2215,6 +2279,8 @@ CREATE TRIGGER configuration_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCAT
 
 CREATE TRIGGER custom_routes_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.custom_routes FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('config');
 
+CREATE TRIGGER jobs_lane BEFORE INSERT ON public.jobs FOR EACH ROW WHEN (((new.lane = 0) AND (new.kind = 'instance'::text) AND (new.ref_id IS NOT NULL))) EXECUTE FUNCTION public.job_lane();
+
 CREATE TRIGGER revoked_tokens_added AFTER INSERT ON public.revoked_tokens FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('users');
 
 CREATE TRIGGER roles_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.roles FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('users');
@@ -2271,6 +2337,8 @@ ALTER TABLE ONLY public.manual_actions
     ADD CONSTRAINT manual_actions_role_id_fkey FOREIGN KEY (role_id) REFERENCES public.roles(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.manual_actions
     ADD CONSTRAINT manual_actions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.mass_items
+    ADD CONSTRAINT mass_items_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES public.mass_operations(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.one_time_tokens
     ADD CONSTRAINT one_time_tokens_action_id_fkey FOREIGN KEY (action_id) REFERENCES public.manual_actions(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.one_time_tokens

@@ -15,7 +15,7 @@ enum { WORKFLOWS_MAX = 512 };
 static void set_defaults(struct engine_opts *o)
 {
     if (o->max_runs <= 0)
-        o->max_runs = 8;
+        o->max_runs = 12;
     if (o->lease_ms <= 0)
         o->lease_ms = 30000;
     if (o->poll_ms <= 0)
@@ -27,6 +27,7 @@ static void set_defaults(struct engine_opts *o)
 struct engine *engine_new(const struct engine_opts *o)
 {
     struct engine *en = calloc(1, sizeof *en);
+    pthread_condattr_t monotonic;
 
     if (en == NULL)
         abort();
@@ -42,7 +43,12 @@ struct engine *engine_new(const struct engine_opts *o)
     pthread_mutex_init(&en->pool_lock, NULL);
     pthread_mutex_init(&en->watch_lock, NULL);
     pthread_mutex_init(&en->jobs_lock, NULL);
-    pthread_cond_init(&en->jobs_wake, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&en->jobs_wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    en->next_due_us = INT64_MAX;
+    en->lanes_arena = arena_new(0);
     return en;
 }
 
@@ -71,6 +77,7 @@ void engine_free(struct engine *en)
     pthread_mutex_destroy(&en->watch_lock);
     pthread_mutex_destroy(&en->jobs_lock);
     pthread_cond_destroy(&en->jobs_wake);
+    arena_free(en->lanes_arena);
     free(en);
 }
 
@@ -134,9 +141,12 @@ int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, 
     rc = 0;
 out:
     wf_unref(wf);
-    if (rc == 0 && r->job_id != 0)
+    if (rc == 0 && r->job_id != 0) {
         lease_run(r);
-    else
+    } else {
+        if (rc == 0)
+            jobs_due(en, r->in->created_us);
         run_free(r);
+    }
     return rc;
 }

@@ -40,7 +40,7 @@ struct engine_opts {
     size_t n_nodes;
     const struct proxy_maps *proxies; /* may be NULL */
     bool run_jobs;                    /* -workflows: claim and run stored instances */
-    int max_runs;                     /* claimed instances at a time, 0 = 8 */
+    int max_runs;                     /* stored instances running at a time, 0 = 12 */
     int64_t lease_ms;                 /* 0 = 30 s */
     int64_t poll_ms;                  /* 0 = 500 */
     int64_t sync_ms;                  /* bound of a synchronous answer, 0 = 120 s */
@@ -54,8 +54,10 @@ void engine_start(struct engine *en);
 /* No new claims; waits for what runs, at most 10 s, then gives leases back.  Takes NULL. */
 void engine_stop(struct engine *en);
 void engine_free(struct engine *en);
-/* Work arrived (listener topic "jobs"): look now. */
+/* Work was stored by this process: look now, and tell other processes when this one cannot do it. */
 void engine_wake(struct engine *en);
+/* Another process said so (listener topic "jobs"): look now. */
+void engine_heard(struct engine *en);
 
 struct engine_stats {
     uint64_t runs, blocked, parked, closed, claimed, taken_over;
@@ -131,6 +133,9 @@ enum engine_act { ENGINE_REPLAY, ENGINE_SKIP, ENGINE_ROLLBACK };
  */
 MUST_CHECK int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id,
                                enum engine_act act, const struct principal *who, struct err *e);
+/* The same for every task that is in ERROR and the latest of its cell; ERR_CONFLICT without one. */
+MUST_CHECK int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act act,
+                                 const struct principal *who, struct err *e);
 /* Force close (any spelling of CLOSED_IN_ERROR) or reopen (ACTIVE). */
 MUST_CHECK int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
                                  const struct principal *who, struct err *e);
@@ -146,6 +151,25 @@ MUST_CHECK int engine_template_context(struct engine *en, int64_t instance_id, s
 /* Move (at_us > 0) or cancel (0) a pending timer; ERR_CONFLICT when it is not WAIT. */
 MUST_CHECK int engine_timer_put(struct engine *en, int64_t timer_id, int64_t at_us,
                                 const struct principal *who, struct err *e);
+
+/* ---- the same for many (mass.c) -------------------------------------------------------------- */
+
+struct engine_mass {
+    struct str act;         /* replay, skip, rollback, close, reopen, context */
+    struct val params;      /* context: {"key", "value"}; else undefined */
+    int per_second;         /* instances handled a second at most, 0 = 20, at most 1000 */
+    const struct principal *who;
+};
+
+/*
+ * Begin a mass operation inside the caller's transaction; the caller adds its rows of mass_items,
+ * then calls engine_mass_start in the same transaction and engine_wake after the commit.
+ *
+ * ERR_INVALID for an unknown act or parameters that do not fit it.
+ */
+MUST_CHECK int engine_mass_new(struct db_conn *c, const struct engine_mass *m, int64_t *id,
+                               struct err *e);
+MUST_CHECK int engine_mass_start(struct engine *en, struct db_conn *c, int64_t id, struct err *e);
 
 /* A context value as the API shows it: text, secrets as "********" (4.7). */
 struct str engine_context_shown(struct val v, bool sensitive, struct arena *a);

@@ -43,6 +43,16 @@ struct run {
     bool job_stored;
     struct run *l_prev, *l_next; /* leased runs of this process */
     bool listed;
+    int64_t due_us; /* when the job last stored is due, 0: it waits for nothing */
+
+    /* in line for a runner (jobs.c, dispatch.c) */
+    struct run *q_next;
+    int64_t lane;                   /* its workflow */
+    bool mass;                      /* no instance: a mass operation */
+    int64_t claimed_id, claimed_us; /* claimed from the table, not read yet; 0: in memory */
+    int64_t claimed_due_us;         /* what it was claimed for, by PostgreSQL's clock */
+    int attempts;                   /* claims without progress, this one included */
+    bool progress;                  /* stored something since */
 
     struct writer_item item;
 };
@@ -64,14 +74,22 @@ struct engine {
     pthread_mutex_t watch_lock; /* runs whose caller must be answered in time */
     struct run *watched;
 
-    pthread_mutex_t jobs_lock;
-    pthread_cond_t jobs_wake;
+    pthread_mutex_t jobs_lock; /* this block, save what is atomic */
+    pthread_cond_t jobs_wake;  /* by the monotonic clock */
     pthread_t jobs_thread;
     bool jobs_running, jobs_asked;
     atomic_bool jobs_stop;
     struct run *leased; /* runs whose lease must be prolonged */
-    int n_leased;
-    bool backlog; /* more was due than there was room for */
+    int n_leased, n_suspects;
+    bool backlog;        /* more was due than there was room for */
+    bool tell_others;    /* a job was stored that somebody else may have to run */
+    int64_t next_due_us; /* monotonic: the earliest due job known of, INT64_MAX: none */
+    struct lane *lanes;  /* of runs that are in line or run */
+    struct lane *lanes_free;
+    struct arena *lanes_arena;
+    int n_running, n_waiting;
+    int n_finished, lead; /* runs finished in this tick; how many may be held beyond those that run */
+    uint64_t n_turns;
 
     atomic_uint_fast64_t n_runs, n_blocked, n_parked, n_closed, n_claimed, n_taken_over, n_active;
 };
@@ -123,6 +141,10 @@ void jobs_start(struct engine *en);
 void jobs_stop(struct engine *en);
 /* Run an instance whose lease we hold on a worker of this process; takes the run over. */
 void lease_run(struct run *r);
+/* A job was stored that is due at a time (wall clock), free for anybody.  Any thread. */
+void jobs_due(struct engine *en, int64_t due_us);
+/* Run one run to its next park and give it up; on a worker. */
+void run_one(struct run *r);
 /* Run to the next park, storing on the way, and give the lease back.  On failure the lease is left
  * to expire. */
 MUST_CHECK int run_drive(struct run *r, struct err *e);
@@ -131,14 +153,60 @@ MUST_CHECK int run_store(struct run *r, enum lease_end lease, struct err *e);
 /* The row goes back to the table; then this process forgets the lease. */
 void lease_return(struct run *r, int64_t after_ms);
 void lease_drop(struct run *r);
-/* Its lease is prolonged from now on. */
-void lease_list(struct run *r);
 /* The lease of a stored instance for an operation: waits a little, then ERR_BUSY. */
 MUST_CHECK int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e);
+/* Put a lease into the list of those to be prolonged. */
+void lease_list(struct run *r);
+/* Leave an instance alone that cannot be run: its job is failed, its errors say why. */
+void lease_fail(struct run *r, const struct err *why);
+/* Statement outside of any transaction whose failure is only logged. */
+void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n);
+/* Leases of this process live longer. */
+void leases_prolong(struct engine *en);
+/* Leases that ran out, and those of processes that died on this host, are free; true: some were. */
+bool leases_free(struct engine *en);
 /* Whether this process runs stored instances. */
 bool jobs_here(const struct engine *en);
 /* ... and has room for one more now. */
 bool jobs_room(struct engine *en);
+
+/* ---- dispatch.c -------------------------------------------------------------------------------- */
+
+/* Runs of one workflow in line for a runner. */
+struct lane {
+    struct lane *next;
+    int64_t id;
+    struct run *first, *last;
+    int n_waiting, n_running;
+    uint64_t served; /* turn at which it was served last */
+};
+
+/* Put a run whose lease is listed in line, and start what there are runners for. */
+void dispatch_add(struct run *r);
+/* Start what waits while there are runners; for those that found no worker. */
+void dispatch_more(struct engine *en);
+/* How many more leases this process may hold; jobs_lock is held. */
+int dispatch_room(const struct engine *en);
+/* Once in a while: what was finished decides how many runs may be held ahead.  jobs_lock is held. */
+void dispatch_tick(struct engine *en);
+/* Lanes that hold as much as one may, as "{1,2}"; jobs_lock is held. */
+struct str dispatch_full_lanes(const struct engine *en, struct arena *a);
+
+/* ---- poison.c ---------------------------------------------------------------------------------- */
+
+enum {
+    ATTEMPTS_MAX = 5,     /* owners that died in a row before an instance is left alone */
+    ATTEMPTS_SUSPECT = 3, /* from here on it runs alone with others of its kind waiting */
+};
+
+/* Tasks that would run, or wake up because they are due, are in ERROR instead: whoever ran them
+ * died too often.  Returns how many there are. */
+uint32_t poison_block(struct instance *in, int attempts, int64_t now_us);
+
+/* ---- mass.c ------------------------------------------------------------------------------------ */
+
+/* Work on a mass operation whose job was claimed, until it is done, cancelled or not ours. */
+void mass_run(struct run *r);
 
 /* ---- body.c --------------------------------------------------------------------------------- */
 
@@ -176,7 +244,9 @@ void watch_expire(struct engine *en);
 
 extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts,
     load_stmt_timers, load_stmt_user, load_stmt_when, job_stmt_owners, job_stmt_orphan,
-    job_stmt_claim, job_stmt_prolong, job_stmt_take, job_stmt_return, job_stmt_fail,
-    op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit;
+    job_stmt_expire, job_stmt_claim, job_stmt_claim_fair, job_stmt_prolong, job_stmt_take,
+    job_stmt_return, job_stmt_unclaim, job_stmt_fail, job_stmt_notify,
+    op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,
+    mass_stmt_result, mass_stmt_end;
 
 #endif

@@ -221,15 +221,24 @@ static const struct writer_stmt w_state_delete = {
 
 static const struct writer_stmt w_job_insert = {
     "job_insert",
-    "INSERT INTO jobs (id, kind, ref_id, ref_on, state, due_on, lease_owner, lease_until, fence) "
+    "INSERT INTO jobs (id, kind, ref_id, ref_on, state, due_on, lease_owner, lease_until, fence, "
+    "lane) "
     "SELECT u.id, 'instance', u.ref_id, u.ref_on, u.state, u.due_on, u.owner, now() + u.lease * "
-    "interval '1 ms', u.fence "
+    "interval '1 ms', u.fence, u.lane "
     "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::timestamptz[], "
     "$6::text[], $7::bigint[], "
-    "$8::bigint[]) AS u(id, ref_id, ref_on, state, due_on, owner, lease, fence) "
+    "$8::bigint[], $9::bigint[]) AS u(id, ref_id, ref_on, state, due_on, owner, lease, fence, "
+    "lane) "
     "ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL DO UPDATE SET due_on = least(jobs.due_on, "
     "EXCLUDED.due_on)",
-    "iiztztii", 50};
+    "iiztztiii", 50};
+
+/* Something was stored: the count of owners that died begins again. */
+static const struct writer_stmt w_job_progress = {
+    "job_progress",
+    "UPDATE jobs j SET attempts = 0 FROM unnest($1::bigint[], $2::bigint[]) AS u(id, fence) "
+    "WHERE j.id = u.id AND j.fence = u.fence",
+    "ii", 50};
 
 /* Given back: to be run again at a time, or at once when there are signals nobody has read. */
 static const struct writer_stmt w_job_park = {
@@ -279,7 +288,7 @@ const struct writer_stmt *const engine_writer_stmts[] = {
     &w_context_insert,  &w_context_update,  &w_context_delete, &w_error_insert,
     &w_trace_insert,    &w_log_insert,      &w_timer_insert,   &w_timer_update,
     &w_state_put,       &w_state_delete,    &w_job_insert,     &w_job_park,
-    &w_job_delete,      &w_job_again,       &w_signal_delete,  &w_signal,
+    &w_job_delete,      &w_job_progress,      &w_job_again,       &w_signal_delete,  &w_signal,
     &w_children_close,
 };
 const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
@@ -291,6 +300,9 @@ static const struct db_stmt *const all[] = {
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_replayed, &op_stmt_definition,
     &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,
+    &job_stmt_expire,  &job_stmt_claim_fair, &job_stmt_unclaim, &job_stmt_notify,
+    &mass_stmt_insert, &mass_stmt_job,      &mass_stmt_head,   &mass_stmt_items,
+    &mass_stmt_result, &mass_stmt_end,
 };
 const struct db_stmts engine_stmts = {"engine", all, COUNT_OF(all)};
 
@@ -482,7 +494,8 @@ static int add_new_job(struct run *r, const struct instance *in, bool leased, in
         return -1;
     ADD(&w_job_insert, DB_INT(id), DB_INT(in->id), DB_TIME(in->created_us),
         DB_C(leased ? "leased" : "ready"), DB_TIME(due), leased ? DB_C(r->en->owner) : DB_NULL,
-        leased ? DB_INT(r->en->o.lease_ms) : DB_NULL, DB_INT(leased ? 1 : 0));
+        leased ? DB_INT(r->en->o.lease_ms) : DB_NULL, DB_INT(leased ? 1 : 0),
+        DB_INT(in->activity_id));
     if (leased) {
         r->job_id = id;
         r->fence = 1;
@@ -496,6 +509,9 @@ static int add_lease(struct run *r, enum lease_end lease, struct err *e)
 
     if (r->job_id != 0 && r->job_stored)
         ADD(&w_job_fence, DB_INT(r->in->id), DB_INT(r->job_id), DB_INT(r->fence));
+    r->due_us = due;
+    if (lease == LEASE_KEEP && r->attempts > 1 && !r->progress)
+        ADD(&w_job_progress, DB_INT(r->job_id), DB_INT(r->fence));
     if (lease == LEASE_KEEP) /* a run that began without a lease takes one with its first rows */
         return r->job_id == 0 ? add_new_job(r, r->in, true, r->in->created_us, e) : 0;
     if (r->job_id == 0)
@@ -560,7 +576,7 @@ static void add_launched(struct run *r, const struct instance *in)
             in->proxy_name.len > 0 ? DB_STR(in->proxy_name) : DB_NULL, DB_C("step"), DB_BOOL(false),
             DB_INT(0), DB_BOOL(false));
         ADD(&w_job_insert, DB_INT(x->job_id), DB_INT(x->id), DB_TIME(x->created_us), DB_C("ready"),
-            DB_TIME(x->created_us), DB_NULL, DB_NULL, DB_INT(0));
+            DB_TIME(x->created_us), DB_NULL, DB_NULL, DB_INT(0), DB_INT(x->activity_id));
     }
     if (in->launched && in->status != INSTANCE_ACTIVE && !in->told)
         ADD(&w_children_close, DB_INT(in->id));

@@ -1,10 +1,15 @@
 /*
- * Stored instances: claiming them under leases, keeping the leases alive, running them, giving them
- * back.
+ * Stored instances: claiming what is due, running it, giving it back.
  *
- * Every process with -workflows does this; the rows of `jobs` decide who works on what.  A lease
- * that is not prolonged is taken over; the fence then refuses whatever the former owner still tries
- * to store.
+ * Every process with -workflows does this; the rows of `jobs` decide who works on what.  The
+ * claiming thread sleeps until the earliest due job it knows of: each claim tells what is due next,
+ * and whoever parks a run here says so.  What other processes store is seen by the next look, or at
+ * once when they had no room for it themselves: then they NOTIFY, in a transaction of its own and
+ * seldom, never in the one that stores.
+ *
+ * Of several processes that wake up for the same job one gets it.  Who comes too late lets the
+ * others go first from then on, by up to LAG_MAX_MS, until it wins again: one of them does the work,
+ * and the next one is there when that one is full or gone.
  *
  * Rules: DESIGN 3 and 4; workflow-engine.md 4.3, 4.16.
  */
@@ -14,173 +19,123 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "crypto/crypto.h"
 
 enum {
-    TICK_MS = 250,        /* how often callers who wait are looked at */
-    ORPHANS_MS = 5000,    /* how often leases of dead neighbours are looked for */
+    TICK_MS = 100,        /* how often callers who wait are looked at */
+    GAP_US = 1000,        /* between two claims */
+    LAG_MAX_MS = 50,      /* how much later than others a process looks */
+    FREE_MS = 400,        /* how often leases of dead processes are looked for */
+    TELL_MS = 25,         /* between two NOTIFYs */
     STORE_RETRY_MS = 500, /* the database is away: try again after */
-    TAKE_MS = 5000,       /* how long an operation waits for the lease of an instance */
-    ATTEMPTS_MAX = 5,     /* claims without progress before an instance is left alone */
+    BACKOFF_FIRST_MS = 200,
+    BACKOFF_MAX_MS = 5000,
+    RETURN_MAX_MS = 60000,
+    SUSPECT_MS = 500, /* another suspect is looked at after that */
 };
 
 /* ---- statements ----------------------------------------------------------------------------- */
 
+#define CLAIM_UPDATE                                                                               \
+    "got AS (UPDATE jobs j SET state = 'leased', lease_owner = $2, "                               \
+    "lease_until = now() + $3::bigint * interval '1 ms', fence = j.fence + 1, "                    \
+    "attempts = j.attempts + 1 FROM due WHERE j.id = due.id "                                      \
+    "RETURNING j.id, j.ref_id, j.ref_on, j.fence, j.attempts, j.lane, j.kind, due.due_on) "
+/* The last row holds no job: how long until the next one is due, null when none is. */
+#define CLAIM_SELECT                                                                               \
+    "SELECT id, ref_id, " DB_TS("ref_on") ", fence, attempts, lane, kind, " DB_TS(                 \
+        "due_on") ", NULL::bigint FROM got UNION ALL "                                             \
+                  "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "                        \
+                  "(SELECT ceil(extract(epoch FROM n.due_on - now()) * 1000000)::bigint "          \
+                  "FROM jobs n WHERE n.kind = 'instance' AND n.state = 'ready' AND "               \
+                  "n.due_on > now() ORDER BY n.due_on LIMIT 1)"
+#define CLAIM_MASS                                                                                 \
+    "SELECT m.id, m.due_on FROM (SELECT id, due_on FROM jobs WHERE kind = 'mass' AND "             \
+    "state = 'ready' AND due_on <= now() ORDER BY due_on LIMIT 1 FOR UPDATE SKIP LOCKED) m"
+
 const struct db_stmt job_stmt_claim = {
     "job_claim",
-    "WITH due AS (SELECT id FROM jobs WHERE kind = 'instance' AND "
-    "((state = 'ready' AND due_on <= now()) OR (state = 'leased' AND lease_until < now())) "
-    "ORDER BY priority DESC, due_on, id LIMIT $1 FOR UPDATE SKIP LOCKED) "
-    "UPDATE jobs j SET state = 'leased', lease_owner = $2, lease_until = now() + $3::bigint * "
-    "interval '1 ms', "
-    "fence = j.fence + 1, attempts = j.attempts + 1 FROM due WHERE j.id = due.id "
-    "RETURNING j.id, j.ref_id, " DB_TS("j.ref_on") ", j.fence, j.attempts",
+    "WITH due AS MATERIALIZED (" CLAIM_MASS " UNION ALL "
+    "SELECT r.id, r.due_on FROM (SELECT id, due_on FROM jobs WHERE kind = 'instance' AND "
+    "state = 'ready' AND due_on <= now() ORDER BY due_on, id LIMIT $1 FOR UPDATE SKIP LOCKED) r), "
+    CLAIM_UPDATE CLAIM_SELECT,
     3};
 
-const struct db_stmt job_stmt_owners = {
-    "job_owners",
-    "SELECT DISTINCT lease_owner FROM jobs WHERE state = 'leased' AND lease_owner <> $1", 1};
-
-const struct db_stmt job_stmt_orphan = {"job_orphan",
-                                        "UPDATE jobs SET lease_until = now() WHERE state = "
-                                        "'leased' AND lease_owner = $1 AND lease_until > now()",
-                                        1};
-
-const struct db_stmt job_stmt_prolong = {
-    "job_prolong",
-    "UPDATE jobs SET lease_until = now() + $3::bigint * interval '1 ms' "
-    "WHERE id = ANY ($1::bigint[]) AND lease_owner = $2 AND state = 'leased'",
-    3};
-
-const struct db_stmt job_stmt_take = {
-    "job_take",
-    "INSERT INTO jobs (id, kind, ref_id, ref_on, state, lease_owner, lease_until, fence) "
-    "VALUES ($1, 'instance', $2, $3, 'leased', $4, now() + $5::bigint * interval '1 ms', 1) "
-    "ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL DO UPDATE SET state = 'leased', "
-    "lease_owner = $4, "
-    "lease_until = now() + $5::bigint * interval '1 ms', fence = jobs.fence + 1, attempts = 0 "
-    "WHERE jobs.state <> 'leased' OR jobs.lease_until < now() RETURNING id, fence",
+/* The same when more is due than there is room for: lanes in turn, beginning behind the one served
+ * last ($4); full ones ($5) come when they have room again. */
+const struct db_stmt job_stmt_claim_fair = {
+    "job_claim_fair",
+    "WITH RECURSIVE lanes AS ("
+    "(SELECT lane, due_on FROM jobs WHERE kind = 'instance' AND state = 'ready' "
+    "ORDER BY lane, due_on LIMIT 1) UNION ALL "
+    "SELECT n.lane, n.due_on FROM lanes l CROSS JOIN LATERAL (SELECT lane, due_on FROM jobs "
+    "WHERE kind = 'instance' AND state = 'ready' AND lane > l.lane ORDER BY lane, due_on LIMIT 1) "
+    "n), "
+    "open AS MATERIALIZED (SELECT lane, count(*) OVER () AS n FROM lanes "
+    "WHERE due_on <= now() AND NOT lane = ANY ($5::bigint[]) "
+    "ORDER BY lane <= $4, lane LIMIT $1), "
+    "due AS MATERIALIZED (" CLAIM_MASS " UNION ALL "
+    "SELECT g.id, g.due_on FROM (SELECT f.id, f.due_on FROM open o CROSS JOIN LATERAL (SELECT id, due_on FROM jobs "
+    "WHERE kind = 'instance' AND state = 'ready' AND lane = o.lane AND due_on <= now() "
+    "ORDER BY due_on, id LIMIT greatest(1, $1 / o.n) FOR UPDATE SKIP LOCKED) f "
+    "LIMIT $1) g), " CLAIM_UPDATE CLAIM_SELECT,
     5};
 
-const struct db_stmt job_stmt_return = {
-    "job_return",
-    "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL, due_on = now() + "
-    "$3::bigint * interval '1 ms' "
-    "WHERE id = $1 AND fence = $2",
-    3};
+const struct db_stmt job_stmt_notify = {"job_notify", "SELECT pg_notify('sluice', 'jobs')", 0};
 
-const struct db_stmt job_stmt_fail = {
-    "job_fail",
-    "UPDATE jobs SET state = 'failed', lease_owner = NULL, lease_until = NULL, last_error = $3 "
-    "WHERE id = $1 AND fence = $2",
-    3};
-
-/* ---- leases of this process ----------------------------------------------------------------- */
+/* ---- what is due ---------------------------------------------------------------------------- */
 
 bool jobs_here(const struct engine *en)
 {
     return en->o.run_jobs && en->o.server != NULL && !en->jobs_stop;
 }
 
+/* A quarter of the places is left to what comes from the table, so that a flood of starts does not
+ * keep out what other processes left and what is due by its timer. */
 bool jobs_room(struct engine *en)
 {
     bool room;
 
     pthread_mutex_lock(&en->jobs_lock);
-    room = en->n_leased < en->o.max_runs;
+    room = dispatch_room(en) > en->o.max_runs / 4;
     en->backlog = en->backlog || !room;
     pthread_mutex_unlock(&en->jobs_lock);
     return room && jobs_here(en);
 }
 
-void lease_list(struct run *r)
+void jobs_due(struct engine *en, int64_t due_us)
 {
-    struct engine *en = r->en;
+    int64_t in_us = due_us - clock_wall_us(en->clock);
+    int64_t at_us = clock_mono_us(en->clock) + (in_us > 0 ? in_us : 0);
 
     pthread_mutex_lock(&en->jobs_lock);
-    r->l_prev = NULL;
-    r->l_next = en->leased;
-    if (en->leased != NULL)
-        en->leased->l_prev = r;
-    en->leased = r;
-    en->n_leased++;
-    r->listed = true;
-    pthread_mutex_unlock(&en->jobs_lock);
-}
-
-void lease_drop(struct run *r)
-{
-    struct engine *en = r->en;
-
-    if (!r->listed)
-        return;
-    pthread_mutex_lock(&en->jobs_lock);
-    if (r->l_prev != NULL)
-        r->l_prev->l_next = r->l_next;
-    else
-        en->leased = r->l_next;
-    if (r->l_next != NULL)
-        r->l_next->l_prev = r->l_prev;
-    r->listed = false;
-    en->n_leased--;
-    if (en->backlog && en->n_leased <= en->o.max_runs / 2) {
-        en->jobs_asked = true; /* more waits: claim several at once, not one for each that ends */
+    if (!jobs_here(en) || en->backlog)
+        en->tell_others = en->tell_others || in_us < (en->o.poll_ms + TICK_MS) * 1000;
+    if (at_us < en->next_due_us) {
+        en->next_due_us = at_us;
         pthread_cond_broadcast(&en->jobs_wake);
     }
     pthread_mutex_unlock(&en->jobs_lock);
 }
 
-static void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg *args,
-                        size_t n)
+static void look(struct engine *en, bool told)
 {
-    struct db_conn *c = NULL;
-    struct err e;
-
-    if (db_get(en->o.db, &c, &e) != 0 || db_exec(c, s, args, n, NULL, &e) != 0)
-        log_err(LOG_WARN_LEVEL, s->name, &e); /* the lease expires by itself */
-    db_put(en->o.db, c);
+    pthread_mutex_lock(&en->jobs_lock);
+    en->jobs_asked = true;
+    if (!told && (!jobs_here(en) || en->backlog))
+        en->tell_others = true;
+    pthread_cond_broadcast(&en->jobs_wake);
+    pthread_mutex_unlock(&en->jobs_lock);
 }
 
-/* Somebody else may have it, after a while. */
-void lease_return(struct run *r, int64_t after_ms)
+void engine_wake(struct engine *en)
 {
-    exec_logged(r->en, &job_stmt_return,
-                DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(after_ms)));
+    look(en, false);
 }
 
-int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e)
+void engine_heard(struct engine *en)
 {
-    struct engine *en = r->en;
-    int64_t until = clock_mono_ms(en->clock) + TAKE_MS, id;
-    PGresult *res = NULL;
-
-    if (ids_next(en->o.ids, IDS_JOB, &id, e) != 0)
-        return -1;
-    for (;;) {
-        struct db_conn *c = NULL;
-        int rc;
-
-        rc = db_get(en->o.db, &c, e);
-        if (rc == 0)
-            rc = db_query_in(c, &job_stmt_take,
-                             DB_ARGS(DB_INT(id), DB_INT(instance_id), DB_TIME(created_us),
-                                     DB_C(en->owner), DB_INT(en->o.lease_ms)),
-                             &res, r->a, e);
-        db_put(en->o.db, c);
-        if (rc != 0)
-            return -1;
-        if (PQntuples(res) > 0)
-            break;
-        if (clock_mono_ms(en->clock) >= until) {
-            err_set(e, ERR_BUSY, "transaction %lld is being worked on", (long long)instance_id);
-            return -1;
-        }
-        usleep(50 * 1000);
-    }
-    r->job_id = db_int(res, 0, 0);
-    r->fence = db_int(res, 0, 1);
-    r->job_stored = true;
-    lease_list(r);
-    return 0;
+    look(en, true);
 }
 
 /* ---- running -------------------------------------------------------------------------------- */
@@ -192,8 +147,11 @@ int run_store(struct run *r, enum lease_end lease, struct err *e)
     for (;;) {
         if (store_collect(r, lease, e) == 0 && writer_store(r->en->o.writer, &r->item, e) == 0) {
             store_committed(r);
+            r->progress = true;
             if (lease == LEASE_KEEP && !r->listed)
                 lease_list(r);
+            else if (lease == LEASE_RELEASE && r->due_us != 0)
+                jobs_due(r->en, r->due_us);
             return 0;
         }
         if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL)
@@ -207,16 +165,15 @@ int run_store(struct run *r, enum lease_end lease, struct err *e)
     }
 }
 
-static void fire_due_timers(struct instance *in)
+/* Due is what was due by PostgreSQL's clock when the run was claimed, or is by ours. */
+static void fire_due_timers(struct instance *in, int64_t now_us)
 {
-    int64_t now = clock_wall_us(in->env.clock);
-
     if (in->status != INSTANCE_ACTIVE)
         return;
     for (struct timer_row *t = in->timers; t != NULL; t = t->next) {
         struct task *task;
 
-        if (t->status != TIMER_WAIT || t->at_us > now)
+        if (t->status != TIMER_WAIT || t->at_us > now_us)
             continue;
         t->status = TIMER_STOP;
         t->dirty = true;
@@ -226,7 +183,14 @@ static void fire_due_timers(struct instance *in)
     }
     for (uint32_t i = 0; i < in->n_tasks; i++)
         if (in->tasks[i]->sub != NULL && in->tasks[i]->sub->inst != NULL)
-            fire_due_timers(in->tasks[i]->sub->inst);
+            fire_due_timers(in->tasks[i]->sub->inst, now_us);
+}
+
+static int64_t due_until(const struct run *r)
+{
+    int64_t now_us = clock_wall_us(r->en->clock);
+
+    return now_us > r->claimed_due_us ? now_us : r->claimed_due_us;
 }
 
 int run_drive(struct run *r, struct err *e)
@@ -234,7 +198,10 @@ int run_drive(struct run *r, struct err *e)
     struct instance *in = r->in;
     unsigned flags = INSTANCE_MAY_BLOCK | (in->step_durable ? INSTANCE_STEPS : 0);
 
-    fire_due_timers(in);
+    if (r->attempts >= ATTEMPTS_SUSPECT) /* so that it is known where it dies */
+        flags |= INSTANCE_STEPS | INSTANCE_CAREFUL;
+
+    fire_due_timers(in, due_until(r));
     while (run_go(r, flags) == INSTANCE_STORE)
         if (run_store(r, LEASE_KEEP, e) != 0)
             return -1;
@@ -242,13 +209,65 @@ int run_drive(struct run *r, struct err *e)
     return run_store(r, LEASE_RELEASE, e);
 }
 
-static void drive(void *arg)
+/* Some time between half and the whole of it, so that processes do not come back in step. */
+static int64_t jittered(int64_t ms)
 {
-    struct run *r = arg;
+    unsigned char r[2];
+
+    crypto_random(r, sizeof r);
+    return ms / 2 + ms * (r[0] << 8 | r[1]) / (2 * 65536);
+}
+
+static int64_t return_after(int attempts)
+{
+    int64_t ms = 500;
+
+    for (int i = 0; i < attempts && ms < RETURN_MAX_MS; i++)
+        ms *= 2;
+    return jittered(ms < RETURN_MAX_MS ? ms : RETURN_MAX_MS);
+}
+
+/* Claimed once too often: its tasks are blocked, and whoever looks at it sees why. */
+static int block_poison(struct run *r, struct err *e)
+{
+    if (poison_block(r->in, r->attempts - 1, due_until(r)) == 0) {
+        err_set(e, ERR_INTERNAL, "the process running this transaction died %d times in a row",
+                r->attempts - 1);
+        lease_fail(r, e);
+        return -1;
+    }
+    log_warn("run.poison", "instance=%lld attempts=%d left alone until a person replays it",
+             (long long)r->in->id, r->attempts - 1);
+    return run_store(r, LEASE_RELEASE, e);
+}
+
+static void run_claimed(struct run *r)
+{
+    struct err e;
+
+    if (run_load(r, r->claimed_id, r->claimed_us, &e) != 0) {
+        log_err(LOG_WARN_LEVEL, "run.not_loaded", &e);
+        if (e.code == ERR_DB || (e.code == ERR_BUSY && r->attempts < ATTEMPTS_MAX))
+            lease_return(r, return_after(r->attempts));
+        else
+            lease_fail(r, &e);
+        return;
+    }
+    r->in->attempt = r->attempts;
+    if ((r->attempts > ATTEMPTS_MAX ? block_poison(r, &e) : run_drive(r, &e)) != 0)
+        log_err(LOG_WARN_LEVEL, "run.lost", &e);
+}
+
+void run_one(struct run *r)
+{
     struct err e;
 
     if (r->en->jobs_stop)
         lease_return(r, 0);
+    else if (r->mass)
+        mass_run(r);
+    else if (r->claimed_id != 0)
+        run_claimed(r);
     else if (run_drive(r, &e) != 0)
         log_err(LOG_WARN_LEVEL, "run.lost", &e);
     lease_drop(r);
@@ -257,192 +276,253 @@ static void drive(void *arg)
 
 void lease_run(struct run *r)
 {
+    r->lane = r->in->activity_id;
     lease_list(r);
-    if (http_server_work(r->en->o.server, drive, r) == 0)
-        return;
-    /* no worker free: whoever has one takes it from the table */
-    lease_drop(r);
-    lease_return(r, 0);
-    run_free(r);
+    dispatch_add(r);
 }
 
 /* ---- claiming ------------------------------------------------------------------------------- */
 
-struct claim {
-    struct run *run;
-    int64_t instance_id, created_us;
-    int attempts;
-};
-
-static void run_claimed(void *arg)
+/* One suspect at a time: whether this one has to wait. */
+static bool too_many_suspects(struct engine *en, int attempts)
 {
-    struct claim *cl = arg;
-    struct run *r = cl->run;
-    struct err e;
+    bool yes;
 
-    if (r->en->jobs_stop) {
-        lease_return(r, 0);
-    } else if (run_load(r, cl->instance_id, cl->created_us, &e) != 0) {
-        log_err(LOG_WARN_LEVEL, "run.not_loaded", &e);
-        if (e.code == ERR_DB || (e.code == ERR_BUSY && cl->attempts < ATTEMPTS_MAX))
-            lease_return(r, 1000);
-        else
-            exec_logged(r->en, &job_stmt_fail,
-                        DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_C(e.msg)));
-    } else {
-        r->in->attempt = cl->attempts;
-        if (run_drive(r, &e) != 0)
-            log_err(LOG_WARN_LEVEL, "run.lost", &e);
-    }
-    lease_drop(r);
-    run_free(r);
+    pthread_mutex_lock(&en->jobs_lock);
+    yes = attempts >= ATTEMPTS_SUSPECT && en->n_suspects > 0;
+    pthread_mutex_unlock(&en->jobs_lock);
+    return yes;
 }
 
 static void start_claimed(struct engine *en, const struct cfg *cfg, const PGresult *res, int row)
 {
     struct run *r = run_new(en, cfg);
-    struct claim *cl = ARENA_NEW(r->a, struct claim);
 
     r->job_id = db_int(res, row, 0);
+    r->claimed_id = db_int(res, row, 1);
+    r->claimed_us = db_time_us(res, row, 2);
     r->fence = db_int(res, row, 3);
+    r->attempts = (int)db_int(res, row, 4);
+    r->lane = db_int(res, row, 5);
+    r->mass = str_eq_c(db_str(res, row, 6), "mass");
+    r->claimed_due_us = db_time_us(res, row, 7);
     r->job_stored = true;
-    *cl = (struct claim){
-        .run = r,
-        .instance_id = db_int(res, row, 1),
-        .created_us = db_time_us(res, row, 2),
-        .attempts = (int)db_int(res, row, 4),
-    };
+    if (too_many_suspects(en, r->attempts)) {
+        exec_logged(en, &job_stmt_unclaim,
+                    DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(jittered(SUSPECT_MS))));
+        run_free(r);
+        return;
+    }
     atomic_fetch_add_explicit(&en->n_claimed, 1, memory_order_relaxed);
-    if (cl->attempts > 1)
+    if (r->attempts > 1)
         atomic_fetch_add_explicit(&en->n_taken_over, 1, memory_order_relaxed);
     lease_list(r);
-    if (http_server_work(en->o.server, run_claimed, cl) == 0)
-        return;
-    lease_drop(r);
-    lease_return(r, 1000);
-    run_free(r);
+    dispatch_add(r);
 }
 
-/* Take what is due, as much as there is room for.  A database that is away is reported by the pool.
- */
-static void claim(struct engine *en)
-{
-    struct db_conn *c = NULL;
-    PGresult *res = NULL;
-    const struct cfg *cfg;
-    int room, n = 0;
-    struct err e;
+/* How the claiming thread sees the world. */
+struct claimer {
+    struct engine *en;
+    struct arena *a;
+    int64_t claimed_us, freed_ms, prolonged_ms, told_ms; /* monotonic: when that was done last */
+    int64_t lag_us;
+    int64_t backoff_ms, not_before_us; /* after a failure */
+    int64_t lane;                      /* served last */
+    bool full;                         /* the last claim left something behind */
+};
 
+static int claim_query(struct claimer *cl, int room, PGresult **res)
+{
+    struct engine *en = cl->en;
+    struct db_conn *c = NULL;
+    struct str full;
+    struct err e;
+    int rc;
+
+    arena_reset(cl->a);
     pthread_mutex_lock(&en->jobs_lock);
-    room = en->o.max_runs - en->n_leased;
+    full = dispatch_full_lanes(en, cl->a);
+    pthread_mutex_unlock(&en->jobs_lock);
+    rc = db_get(en->o.db, &c, &e);
+    if (rc == 0 && (cl->full || full.len > 2))
+        rc = db_query(c, &job_stmt_claim_fair,
+                      DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms),
+                              DB_INT(cl->lane), DB_STR(full)),
+                      res, &e);
+    else if (rc == 0)
+        rc = db_query(c, &job_stmt_claim,
+                      DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)), res, &e);
+    db_put(en->o.db, c);
+    if (rc != 0) /* a database that is away is reported by the pool */
+        log_debug("jobs.claim", "error=" LOG_Q, e.msg);
+    return rc;
+}
+
+static void claim_failed(struct claimer *cl)
+{
+    cl->backoff_ms = cl->backoff_ms == 0                    ? BACKOFF_FIRST_MS
+                     : cl->backoff_ms * 2 < BACKOFF_MAX_MS ? cl->backoff_ms * 2
+                                                            : BACKOFF_MAX_MS;
+    cl->not_before_us = clock_mono_us(cl->en->clock) + jittered(cl->backoff_ms) * 1000;
+}
+
+/* Start what was claimed; the last row says when to look again. */
+static int claim_take(struct claimer *cl, const PGresult *res)
+{
+    struct engine *en = cl->en;
+    const struct cfg *cfg = cfg_get(en->o.cfg);
+    int n = PQntuples(res) - 1, runs = 0;
+
+    for (int row = 0; row < n; row++) {
+        runs++;
+        start_claimed(en, cfg, res, row);
+        cl->lane = db_int(res, row, 5);
+    }
+    cfg_put(cfg);
+    if (n >= 0 && !db_is_null(res, n, 8)) {
+        int64_t at_us = clock_mono_us(en->clock) + db_int(res, n, 8);
+
+        pthread_mutex_lock(&en->jobs_lock);
+        en->next_due_us = at_us < en->next_due_us ? at_us : en->next_due_us;
+        pthread_mutex_unlock(&en->jobs_lock);
+    }
+    return runs;
+}
+
+/* Take what is due, as much as there is room for. */
+static void claim(struct claimer *cl, bool asked)
+{
+    struct engine *en = cl->en;
+    PGresult *res = NULL;
+    int room, n;
+
+    cl->claimed_us = clock_mono_us(en->clock);
+    pthread_mutex_lock(&en->jobs_lock);
+    room = dispatch_room(en);
     en->backlog = room <= 0;
+    en->next_due_us = INT64_MAX; /* what is parked from here on says so again */
     pthread_mutex_unlock(&en->jobs_lock);
     if (room <= 0)
         return;
-    if (db_get(en->o.db, &c, &e) == 0 &&
-        db_query(c, &job_stmt_claim, DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)),
-                 &res, &e) == 0) {
-        db_put(en->o.db, c);
-        c = NULL;
-        n = PQntuples(res);
+    if (claim_query(cl, room, &res) != 0) {
+        claim_failed(cl);
+        PQclear(res);
+        return;
+    }
+    cl->backoff_ms = cl->not_before_us = 0;
+    n = claim_take(cl, res);
+    PQclear(res);
+    cl->full = n > 0 && n >= room;
+    if (n > 0)
+        cl->lag_us = 0;
+    else if (!asked)
+        cl->lag_us = cl->lag_us * 2 + 2000 < LAG_MAX_MS * 1000 ? cl->lag_us * 2 + 2000
+                                                               : LAG_MAX_MS * 1000;
+    if (cl->full) { /* there may be more: as soon as there is room again */
         pthread_mutex_lock(&en->jobs_lock);
-        en->backlog = en->backlog || n == room;
+        en->backlog = true;
+        en->jobs_asked = en->jobs_asked || dispatch_room(en) > 0;
         pthread_mutex_unlock(&en->jobs_lock);
-        cfg = cfg_get(en->o.cfg);
-        for (int row = 0; row < n; row++)
-            start_claimed(en, cfg, res, row);
-        cfg_put(cfg);
-    } else {
-        log_debug("jobs.claim", "error=" LOG_Q, e.msg);
     }
-    PQclear(res);
-    db_put(en->o.db, c);
 }
 
-/* Leases of processes that died on this host need not run out. */
-static void free_orphans(struct engine *en)
+/* ---- the thread ----------------------------------------------------------------------------- */
+
+/* Until somebody asks, a job is due, or the next tick; whether to look for jobs now. */
+static bool sleep_until_due(struct claimer *cl, bool *asked)
 {
-    struct db_conn *c = NULL;
-    PGresult *res = NULL;
-    struct err e;
+    struct engine *en = cl->en;
+    int64_t tick_us = clock_mono_us(en->clock) + TICK_MS * 1000, now_us;
+    bool due = false;
 
-    if (db_get(en->o.db, &c, &e) == 0 &&
-        db_query(c, &job_stmt_owners, DB_ARGS(DB_C(en->owner)), &res, &e) == 0)
-        for (int row = 0; row < PQntuples(res); row++) {
-            struct str owner = db_str(res, row, 0);
+    pthread_mutex_lock(&en->jobs_lock);
+    while (!en->jobs_stop) {
+        int64_t first_us = cl->claimed_us + GAP_US, at_us = tick_us;
+        struct timespec until;
 
-            if (!owner_gone(owner))
-                continue;
-            log_info("jobs.orphans", "owner=%.*s its instances are taken over", STR_ARG(owner));
-            if (db_exec(c, &job_stmt_orphan, DB_ARGS(DB_STR(owner)), NULL, &e) != 0)
-                break;
+        now_us = clock_mono_us(en->clock);
+        if (cl->not_before_us > first_us)
+            first_us = cl->not_before_us;
+        if (jobs_here(en) && en->jobs_asked)
+            at_us = first_us;
+        else if (jobs_here(en) && en->next_due_us < INT64_MAX) {
+            at_us = en->next_due_us + cl->lag_us;
+            at_us = at_us > first_us ? at_us : first_us;
         }
-    PQclear(res);
-    db_put(en->o.db, c);
-}
-
-static void prolong(struct engine *en)
-{
-    struct arena *a = arena_new(0);
-    struct buf ids;
-
-    buf_init(&ids, 1 * MIB, a);
-    buf_putc(&ids, '{');
-    pthread_mutex_lock(&en->jobs_lock);
-    for (const struct run *r = en->leased; r != NULL; r = r->l_next)
-        buf_addf(&ids, "%s%lld", ids.len > 1 ? "," : "", (long long)r->job_id);
-    pthread_mutex_unlock(&en->jobs_lock);
-    buf_putc(&ids, '}');
-    if (ids.len > 2)
-        exec_logged(en, &job_stmt_prolong,
-                    DB_ARGS(DB_STR(buf_str(&ids)), DB_C(en->owner), DB_INT(en->o.lease_ms)));
-    arena_free(a);
-}
-
-/* Sleep until the next tick, or until somebody asks. */
-static bool sleep_tick(struct engine *en)
-{
-    struct timespec until;
-    bool asked;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += TICK_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    pthread_mutex_lock(&en->jobs_lock);
-    if (!en->jobs_asked && !en->jobs_stop)
+        due = now_us >= at_us && at_us != tick_us;
+        if (due || now_us >= tick_us)
+            break;
+        at_us = at_us < tick_us ? at_us : tick_us;
+        until.tv_sec = at_us / 1000000;
+        until.tv_nsec = at_us % 1000000 * 1000;
         pthread_cond_timedwait(&en->jobs_wake, &en->jobs_lock, &until);
-    asked = en->jobs_asked;
-    en->jobs_asked = false;
+    }
+    *asked = en->jobs_asked && due;
+    if (due)
+        en->jobs_asked = false;
     pthread_mutex_unlock(&en->jobs_lock);
-    return asked;
+    return due;
+}
+
+/* Others may have room for what was stored here and cannot be run here. */
+static void tell_others(struct claimer *cl, int64_t now_ms)
+{
+    bool tell;
+
+    if (now_ms - cl->told_ms < TELL_MS)
+        return;
+    pthread_mutex_lock(&cl->en->jobs_lock);
+    tell = cl->en->tell_others;
+    cl->en->tell_others = false;
+    pthread_mutex_unlock(&cl->en->jobs_lock);
+    if (!tell)
+        return;
+    cl->told_ms = now_ms;
+    exec_logged(cl->en, &job_stmt_notify, DB_NO_ARGS);
+}
+
+static void tick(struct claimer *cl, int64_t now_ms)
+{
+    struct engine *en = cl->en;
+
+    watch_expire(en);
+    if (now_ms - cl->prolonged_ms >= en->o.lease_ms / 4) {
+        leases_prolong(en);
+        cl->prolonged_ms = now_ms;
+    }
+    if (!jobs_here(en))
+        return;
+    pthread_mutex_lock(&en->jobs_lock);
+    dispatch_tick(en);
+    pthread_mutex_unlock(&en->jobs_lock);
+    dispatch_more(en);
+    if (now_ms - cl->freed_ms >= FREE_MS && cl->backoff_ms == 0) {
+        cl->freed_ms = now_ms;
+        if (leases_free(en))
+            engine_heard(en);
+    }
 }
 
 static void *jobs_main(void *arg)
 {
     struct engine *en = arg;
-    int64_t claimed_ms = 0, orphans_ms = 0, prolonged_ms = clock_mono_ms(en->clock);
+    struct claimer cl = {.en = en, .a = arena_new(0), .prolonged_ms = clock_mono_ms(en->clock)};
+    int64_t ticked_ms = 0;
 
     while (!en->jobs_stop) {
-        bool asked = sleep_tick(en);
-        int64_t now = clock_mono_ms(en->clock);
+        bool asked = false, due = sleep_until_due(&cl, &asked);
+        int64_t now_us = clock_mono_us(en->clock);
 
-        watch_expire(en);
-        if (now - prolonged_ms >= en->o.lease_ms / 4) {
-            prolong(en);
-            prolonged_ms = now;
+        if (now_us / 1000 - ticked_ms >= TICK_MS) {
+            ticked_ms = now_us / 1000;
+            tick(&cl, ticked_ms);
         }
-        if (jobs_here(en) && now - orphans_ms >= ORPHANS_MS) {
-            orphans_ms = now;
-            free_orphans(en);
-        }
-        if (jobs_here(en) && (asked || now - claimed_ms >= en->o.poll_ms)) {
-            claimed_ms = now;
-            claim(en);
-        }
+        if (jobs_here(en) && now_us >= cl.not_before_us &&
+            (due || now_us - cl.claimed_us >= en->o.poll_ms * 1000))
+            claim(&cl, asked || !due);
+        tell_others(&cl, now_us / 1000);
     }
+    arena_free(cl.a);
     return NULL;
 }
 
@@ -475,12 +555,4 @@ void jobs_stop(struct engine *en)
     } while (left > 0 && clock_mono_ms(en->clock) < until);
     if (left > 0)
         log_warn("jobs.stop", "running=%d their leases expire by themselves", left);
-}
-
-void engine_wake(struct engine *en)
-{
-    pthread_mutex_lock(&en->jobs_lock);
-    en->jobs_asked = true;
-    pthread_cond_broadcast(&en->jobs_wake);
-    pthread_mutex_unlock(&en->jobs_lock);
 }

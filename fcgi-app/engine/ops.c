@@ -176,10 +176,71 @@ static int end_task(struct instance *in, struct task *t, const char *output, str
     return 0;
 }
 
+static const char *const act_names[] = {"replayed", "skipped", "rolled back"};
+
+/* One task of a held instance; *changed tells whether memory differs from what is stored. */
+static int act_on(struct run *r, struct instance *in, struct task *t, enum engine_act act,
+                  const struct principal *who, bool *changed, struct err *e)
+{
+    if (act != ENGINE_REPLAY && end_task(in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
+        return -1;
+    *changed = true;
+    if (act == ENGINE_REPLAY) {
+        t->output = STR_NONE;
+        t->tries = 0;
+        task_touch(in, t, TASK_QUEUED);
+        queue_push(in, t);
+    }
+    if (exec(r->en, &op_stmt_replayed,
+             DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_INT(t->id)), e) != 0)
+        return -1;
+    op_note(r, in, who,
+            arena_printf(r->a, "task \"%.*s\" %s", STR_ARG(t->cell_name), act_names[act]));
+    return 0;
+}
+
+/* What was begun and not stored: the lease goes back, and memory is forgotten. */
+static int op_give_up(struct run *r)
+{
+    lease_return(r, 0);
+    op_end(r);
+    return -1;
+}
+
+int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act act,
+                      const struct principal *who, struct err *e)
+{
+    struct instance *in;
+    struct run *r;
+    uint32_t n = 0, n_tasks;
+    bool changed = false;
+
+    if (op_begin(en, instance_id, &r, &in, e) != 0)
+        return -1;
+    n_tasks = in->n_tasks;
+    for (uint32_t i = 0; i < n_tasks; i++) {
+        struct task *t = in->tasks[i];
+
+        if (t->status != TASK_ERROR || check_task(in, t, act, e) != 0)
+            continue;
+        if (act_on(r, in, t, act, who, &changed, e) != 0)
+            return changed ? op_give_up(r) : op_refuse(r);
+        n++;
+    }
+    if (n == 0) {
+        if (in->status != INSTANCE_ACTIVE)
+            err_set(e, ERR_CONFLICT, "the transaction is closed");
+        else
+            err_set(e, ERR_CONFLICT, "no task is in error");
+        return op_refuse(r);
+    }
+    return op_finish(r, true, e);
+}
+
 int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enum engine_act act,
                     const struct principal *who, struct err *e)
 {
-    static const char *const names[] = {"replayed", "skipped", "rolled back"};
+    bool changed = false;
     struct instance *in;
     struct run *r;
     struct task *t;
@@ -189,20 +250,8 @@ int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enu
     t = task_find(in, task_id);
     if (check_task(in, t, act, e) != 0)
         return op_refuse(r);
-    if (act != ENGINE_REPLAY && end_task(in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
-        return op_refuse(r);
-    if (act == ENGINE_REPLAY) {
-        t->output = STR_NONE;
-        t->tries = 0;
-        task_touch(in, t, TASK_QUEUED);
-        queue_push(in, t);
-    }
-    if (exec(en, &op_stmt_replayed,
-             DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_INT(task_id)), e) != 0) {
-        op_end(r); /* the lease expires by itself: what we hold is not what is stored */
-        return -1;
-    }
-    op_note(r, in, who, arena_printf(r->a, "task \"%.*s\" %s", STR_ARG(t->cell_name), names[act]));
+    if (act_on(r, in, t, act, who, &changed, e) != 0)
+        return changed ? op_give_up(r) : op_refuse(r);
     return op_finish(r, true, e);
 }
 

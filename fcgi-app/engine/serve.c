@@ -176,6 +176,8 @@ static void sync_stored(void *arg, const struct err *e)
         answer_fail(r, e);
     } else {
         answer_send(r);
+        if (r->due_us != 0)
+            jobs_due(r->en, r->due_us);
     }
     run_free(r);
 }
@@ -253,10 +255,12 @@ static void async_stored(void *arg, const struct err *e)
     }
     store_new_committed(r);
     answer_send(r);
-    if (r->job_id == 0)
+    if (r->job_id == 0) {
+        jobs_due(r->en, r->in->created_us);
         run_free(r);
-    else
+    } else {
         lease_run(r);
+    }
 }
 
 /* Store the instance with its job, acknowledge, and run it here if this process does that. */

@@ -597,7 +597,8 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
         call_help(in, c, flags);
         run_task(in, t, flags);
         if (stores(in, flags) && c != NULL && c->role == ROLE_WORK && c->type != NULL &&
-            ((c->type->flags & NODE_PURE) == 0 || (flags & INSTANCE_CAREFUL) != 0) && in->status == INSTANCE_ACTIVE)
+            ((c->type->flags & NODE_PURE) == 0 || (flags & INSTANCE_CAREFUL) != 0) &&
+            in->status == INSTANCE_ACTIVE)
             return INSTANCE_STORE;
     }
     in->updated_us = in->now_us;

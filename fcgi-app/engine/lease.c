@@ -1,0 +1,235 @@
+/*
+ * Leases: which instances this process may run, and for how long.
+ *
+ * A lease that is not prolonged is taken over; the fence then refuses whatever the former owner
+ * still tries to store.
+ *
+ * Rules: DESIGN 3 and 4; workflow-engine.md 4.15.
+ */
+#include "engine/engine_int.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum {
+    TAKE_MS = 5000,  /* how long an operation waits for the lease of an instance */
+    TAKE_PAUSE_MS = 20,
+};
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+const struct db_stmt job_stmt_owners = {
+    "job_owners",
+    "SELECT DISTINCT lease_owner FROM jobs WHERE state = 'leased' AND lease_owner <> $1", 1};
+
+const struct db_stmt job_stmt_orphan = {
+    "job_orphan",
+    "UPDATE jobs SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL "
+    "WHERE state = 'leased' AND lease_owner = $1",
+    1};
+
+/* The fence stays: until somebody else claims the job, its owner may still come back to it. */
+const struct db_stmt job_stmt_expire = {
+    "job_expire",
+    "UPDATE jobs SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL "
+    "WHERE state = 'leased' AND lease_until < now()",
+    0};
+
+const struct db_stmt job_stmt_prolong = {
+    "job_prolong",
+    "UPDATE jobs SET lease_until = now() + $3::bigint * interval '1 ms' "
+    "WHERE id = ANY ($1::bigint[]) AND lease_owner = $2 AND state = 'leased'",
+    3};
+
+const struct db_stmt job_stmt_take = {
+    "job_take",
+    "INSERT INTO jobs (id, kind, ref_id, ref_on, state, lease_owner, lease_until, fence, lane) "
+    "VALUES ($1, 'instance', $2, $3, 'leased', $4, now() + $5::bigint * interval '1 ms', 1, "
+    "coalesce((SELECT activity_id FROM instances WHERE id = $2 AND created_on = $3), 0)) "
+    "ON CONFLICT (kind, ref_id) WHERE ref_id IS NOT NULL DO UPDATE SET state = 'leased', "
+    "lease_owner = $4, "
+    "lease_until = now() + $5::bigint * interval '1 ms', fence = jobs.fence + 1, attempts = 0, "
+    "last_error = NULL "
+    "WHERE jobs.state <> 'leased' OR jobs.lease_until < now() RETURNING id, fence",
+    5};
+
+const struct db_stmt job_stmt_return = {
+    "job_return",
+    "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL, due_on = now() + "
+    "$3::bigint * interval '1 ms' "
+    "WHERE id = $1 AND fence = $2",
+    3};
+
+const struct db_stmt job_stmt_unclaim = {
+    "job_unclaim",
+    "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL, "
+    "attempts = greatest(attempts - 1, 0), due_on = now() + $3::bigint * interval '1 ms' "
+    "WHERE id = $1 AND fence = $2",
+    3};
+
+const struct db_stmt job_stmt_fail = {
+    "job_fail",
+    "WITH j AS (UPDATE jobs SET state = 'failed', lease_owner = NULL, lease_until = NULL, "
+    "last_error = $3 WHERE id = $1 AND fence = $2 AND kind = 'instance' RETURNING ref_id, ref_on), "
+    "i AS (UPDATE instances SET cnt_tasks_in_error = greatest(cnt_tasks_in_error, 1), "
+    "updated_on = now() FROM j WHERE instances.id = j.ref_id AND instances.created_on = j.ref_on) "
+    "INSERT INTO errors (id, instance_id, instance_on, cell_id, output, description, created_on) "
+    "SELECT $4, ref_id, ref_on, '', 'cannot be run', $3, now() FROM j",
+    4};
+
+/* ---- those of this process ------------------------------------------------------------------ */
+
+void lease_list(struct run *r)
+{
+    struct engine *en = r->en;
+
+    pthread_mutex_lock(&en->jobs_lock);
+    r->l_prev = NULL;
+    r->l_next = en->leased;
+    if (en->leased != NULL)
+        en->leased->l_prev = r;
+    en->leased = r;
+    en->n_leased++;
+    en->n_suspects += r->attempts >= ATTEMPTS_SUSPECT;
+    r->listed = true;
+    pthread_mutex_unlock(&en->jobs_lock);
+}
+
+void lease_drop(struct run *r)
+{
+    struct engine *en = r->en;
+
+    if (!r->listed)
+        return;
+    pthread_mutex_lock(&en->jobs_lock);
+    if (r->l_prev != NULL)
+        r->l_prev->l_next = r->l_next;
+    else
+        en->leased = r->l_next;
+    if (r->l_next != NULL)
+        r->l_next->l_prev = r->l_prev;
+    r->listed = false;
+    en->n_leased--;
+    en->n_suspects -= r->attempts >= ATTEMPTS_SUSPECT;
+    if (en->backlog && dispatch_room(en) >= (en->o.max_runs + en->lead) / 2) {
+        en->jobs_asked = true; /* more waits: claim several at once, not one for each that ends */
+        pthread_cond_broadcast(&en->jobs_wake);
+    }
+    pthread_mutex_unlock(&en->jobs_lock);
+}
+
+void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n)
+{
+    struct db_conn *c = NULL;
+    struct err e;
+
+    if (db_get(en->o.db, &c, &e) != 0 || db_exec(c, s, args, n, NULL, &e) != 0)
+        log_err(LOG_WARN_LEVEL, s->name, &e); /* the lease expires by itself */
+    db_put(en->o.db, c);
+}
+
+void lease_return(struct run *r, int64_t after_ms)
+{
+    exec_logged(r->en, &job_stmt_return,
+                DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(after_ms)));
+}
+
+void lease_fail(struct run *r, const struct err *why)
+{
+    struct err e;
+    int64_t id;
+
+    if (ids_next(r->en->o.ids, IDS_ERROR, &id, &e) != 0) {
+        lease_return(r, 1000);
+        return;
+    }
+    exec_logged(r->en, &job_stmt_fail,
+                DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_C(why->msg), DB_INT(id)));
+}
+
+int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct err *e)
+{
+    struct engine *en = r->en;
+    int64_t until = clock_mono_ms(en->clock) + TAKE_MS, id;
+    PGresult *res = NULL;
+
+    if (ids_next(en->o.ids, IDS_JOB, &id, e) != 0)
+        return -1;
+    for (;;) {
+        struct db_conn *c = NULL;
+        int rc;
+
+        rc = db_get(en->o.db, &c, e);
+        if (rc == 0)
+            rc = db_query_in(c, &job_stmt_take,
+                             DB_ARGS(DB_INT(id), DB_INT(instance_id), DB_TIME(created_us),
+                                     DB_C(en->owner), DB_INT(en->o.lease_ms)),
+                             &res, r->a, e);
+        db_put(en->o.db, c);
+        if (rc != 0)
+            return -1;
+        if (PQntuples(res) > 0)
+            break;
+        if (clock_mono_ms(en->clock) >= until) {
+            err_set(e, ERR_BUSY, "transaction %lld is being worked on", (long long)instance_id);
+            return -1;
+        }
+        usleep(TAKE_PAUSE_MS * 1000);
+    }
+    r->job_id = db_int(res, 0, 0);
+    r->fence = db_int(res, 0, 1);
+    r->job_stored = true;
+    lease_list(r);
+    return 0;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+void leases_prolong(struct engine *en)
+{
+    struct arena *a = arena_new(0);
+    struct buf ids;
+
+    buf_init(&ids, 1 * MIB, a);
+    buf_putc(&ids, '{');
+    pthread_mutex_lock(&en->jobs_lock);
+    for (const struct run *r = en->leased; r != NULL; r = r->l_next)
+        buf_addf(&ids, "%s%lld", ids.len > 1 ? "," : "", (long long)r->job_id);
+    pthread_mutex_unlock(&en->jobs_lock);
+    buf_putc(&ids, '}');
+    if (ids.len > 2)
+        exec_logged(en, &job_stmt_prolong,
+                    DB_ARGS(DB_STR(buf_str(&ids)), DB_C(en->owner), DB_INT(en->o.lease_ms)));
+    arena_free(a);
+}
+
+bool leases_free(struct engine *en)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    int64_t n = 0;
+    bool freed = false;
+    struct err e;
+
+    if (db_get(en->o.db, &c, &e) != 0)
+        return false;
+    if (db_query(c, &job_stmt_owners, DB_ARGS(DB_C(en->owner)), &res, &e) == 0)
+        for (int row = 0; row < PQntuples(res); row++) {
+            struct str owner = db_str(res, row, 0);
+
+            if (!owner_gone(owner))
+                continue;
+            log_info("jobs.orphans", "owner=%.*s its instances are taken over", STR_ARG(owner));
+            if (db_exec(c, &job_stmt_orphan, DB_ARGS(DB_STR(owner)), NULL, &e) != 0)
+                break;
+            freed = true;
+        }
+    PQclear(res);
+    if (db_exec(c, &job_stmt_expire, DB_NO_ARGS, &n, &e) == 0 && n > 0) {
+        log_info("jobs.expired", "leases=%lld", (long long)n);
+        freed = true;
+    }
+    db_put(en->o.db, c);
+    return freed;
+}
