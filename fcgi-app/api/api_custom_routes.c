@@ -320,6 +320,7 @@ int custom_route_group_put(struct api_call *c, struct err *e)
         err_set(e, ERR_NOT_FOUND, "no such group");
         return -1;
     }
+    api_audit(c, "rename", "custom_routes", str_printf(c->a, "group %.*s", STR_ARG(name)));
     return 0;
 }
 

@@ -22,6 +22,7 @@ static const struct row {
      "a: \"yes\"\nb: \"2001-01-01\"\nc: \"0x10\"\nd: \"- x\"\ne: \"#\"\n"},
     {"line ends and quotes", "{\"a\":\"x\\n\\\"y\\\"\\\\\"}", "a: \"x\\n\\\"y\\\"\\\\\"\n"},
     {"beyond ASCII", "{\"caf\xc3\xa9\":\"\xf0\x9f\x98\x80\"}", "\"caf\xc3\xa9\": \"\xf0\x9f\x98\x80\"\n"},
+    {"what older readers take for line ends", "{\"a\":\"\\u0085\\u2028\\u007f\\ufeff\"}", "a: \"\\u0085\\u2028\\u007F\\uFEFF\"\n"},
     {"numbers", "{\"a\":-1.5,\"b\":true,\"c\":12345678901234567890}", "a: -1.5\nb: true\nc: 12345678901234567890\n"},
 };
 
