@@ -117,6 +117,14 @@ struct str doc_base_name(struct str name);
 /* Content-Disposition of a download: the name in ASCII for old clients and in UTF-8 (RFC 6266). */
 struct str doc_disposition(struct str name, struct arena *a);
 
+/*
+ * A token of the former product becomes one of ours under the same id (sluicectl keys reseal): its
+ * content is verified, opened and sealed anew in pieces, and replaced in one transaction.
+ *
+ * Fails as doc_read(), then nothing changed; ERR_NOT_FOUND when it is gone or is one of ours already.
+ */
+MUST_CHECK int doc_reseal_token(struct documents *d, int64_t id, struct err *e);
+
 /* ---- for nodes ------------------------------------------------------------------------------ */
 
 /* A new document of the running instance; replaces one of that name.  mime empty: octet-stream. */

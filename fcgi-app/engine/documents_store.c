@@ -16,9 +16,10 @@ const struct db_stmt doc_stmt_forget = {
     "SELECT $1::bigint, $2::bigint, $3::timestamptz, $4, $5, $6, $7::bigint, $8, k.id, $10::bytea, "
 /* The row of the key is held, so that it cannot be retired behind our back; a key that is not the
  * writing one any more inserts nothing. */
-#define INSERT_KEY                                                                                 \
-    " FROM (SELECT id FROM keys WHERE id = $9 AND label = '" DOCUMENT_LABEL "' AND state = "       \
-    "'active' FOR KEY SHARE) k"
+#define INSERT_KEY_AS(parameter)                                                                   \
+    " FROM (SELECT id FROM keys WHERE id = " parameter " AND label = '" DOCUMENT_LABEL             \
+    "' AND state = 'active' FOR KEY SHARE) k"
+#define INSERT_KEY INSERT_KEY_AS("$9")
 
 const struct db_stmt doc_stmt_insert = {"doc_insert", INSERT_COLUMNS "$11::bytea" INSERT_KEY, 11};
 
@@ -30,6 +31,13 @@ const struct db_stmt doc_stmt_insert_large = {
     "doc_insert_large", INSERT_COLUMNS "lo_get($11::bigint::oid)" INSERT_KEY, 11};
 const struct db_stmt doc_stmt_large_drop = {"doc_large_drop", "SELECT lo_unlink($1::bigint::oid)",
                                             1};
+
+/* A token becomes one of ours. */
+#define TURN(content)                                                                              \
+    "UPDATE documents SET key_id = k.id, head = $3::bytea, size_in_bytes = $4::bigint, "           \
+    "content = " content INSERT_KEY_AS("$2") " WHERE documents.id = $1 AND documents.head IS NULL"
+const struct db_stmt doc_stmt_turn = {"doc_turn", TURN("$5::bytea"), 5};
+const struct db_stmt doc_stmt_turn_large = {"doc_turn_large", TURN("lo_get($5::bigint::oid)"), 5};
 
 /* The content comes along when it is small: $2 is how much that is. */
 const struct db_stmt doc_stmt_open = {
@@ -74,6 +82,7 @@ const struct db_stmt doc_stmt_delete = {
 static const struct db_stmt *const all[] = {
     &doc_stmt_next,      &doc_stmt_forget,       &doc_stmt_insert,     &doc_stmt_large,
     &doc_stmt_large_put, &doc_stmt_insert_large, &doc_stmt_large_drop, &doc_stmt_open,
+    &doc_stmt_turn,      &doc_stmt_turn_large,
     &doc_stmt_piece,     &doc_stmt_list,         &doc_stmt_find,       &doc_stmt_find_up,
     &doc_stmt_delete,
 };

@@ -300,6 +300,75 @@ static int insert(struct doc_writer *w, struct db_conn *c, int64_t id, uint32_t 
     return db_exec(c, &doc_stmt_large_drop, DB_ARGS(DB_INT(oid)), NULL, e);
 }
 
+/* The same content in the row of a token: `id` stays. */
+static int turn(struct doc_writer *w, struct db_conn *c, int64_t id, uint32_t key_id,
+                struct str head, int64_t *stored, struct err *e)
+{
+    struct db_arg args[5] = {DB_INT(id), DB_INT(key_id), DB_BYTES(head), DB_INT(w->size)};
+    int64_t oid = 0;
+
+    if (w->fd < 0) {
+        args[4] = DB_BYTES(str_make((const char *)w->sealed, w->n_sealed));
+        return db_exec(c, &doc_stmt_turn, args, 5, stored, e);
+    }
+    if (gather(w, c, &oid, e) != 0)
+        return -1;
+    args[4] = DB_INT(oid);
+    if (db_exec(c, &doc_stmt_turn_large, args, 5, stored, e) != 0)
+        return -1;
+    return db_exec(c, &doc_stmt_large_drop, DB_ARGS(DB_INT(oid)), NULL, e);
+}
+
+static int turn_token(struct doc_writer *w, int64_t id, struct err *e)
+{
+    unsigned char key[32], head[DOCUMENT_HEAD];
+    struct db_conn *c = NULL;
+    uint32_t key_id = 0;
+    int64_t stored = 0;
+    int rc = -1;
+
+    if (seal_chunk(w, true, e) != 0 || writing_key(w->d, true, &key_id, key, e) != 0)
+        return -1;
+    document_head_seal(key_id, key, w->content_key, id, head);
+    crypto_wipe(key, sizeof key);
+    if (db_get(w->d->db, &c, e) != 0 || db_begin(c, e) != 0 ||
+        turn(w, c, id, key_id, str_make((const char *)head, sizeof head), &stored, e) != 0)
+        goto out;
+    if (stored == 0) {
+        err_set(e, ERR_NOT_FOUND, "no such token");
+        goto out;
+    }
+    rc = db_commit(c, e);
+out:
+    db_put(w->d->db, c);
+    return rc;
+}
+
+int doc_reseal_token(struct documents *d, int64_t id, struct err *e)
+{
+    struct arena *a = arena_new(0);
+    struct doc_reader *reader = NULL;
+    struct doc_writer *w = NULL;
+    struct doc_new n = {.name = STR("token")};
+    struct document doc;
+    char piece[16 * KIB];
+    ptrdiff_t got = -1;
+    int rc = -1;
+
+    if (doc_open(d, id, &doc, &reader, a, e) != 0 || doc_create(d, &n, &w, e) != 0)
+        goto out;
+    while ((got = doc_read(reader, piece, sizeof piece, e)) > 0)
+        if (doc_write(w, piece, (size_t)got, e) != 0)
+            goto out;
+    rc = got == 0 ? turn_token(w, id, e) : -1;
+out:
+    crypto_wipe(piece, sizeof piece);
+    doc_abort(w);
+    doc_close(reader);
+    arena_free(a);
+    return rc;
+}
+
 enum stored { STORED, STORE_AGAIN, STORE_KEY, STORE_FAILED };
 
 /* One transaction: the old one of this name goes, the new one comes. */

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "http/client.h"
 
-enum { CHILDREN_MAX = 64 };
+enum { CHILDREN_MAX = 256 };
 
 struct child {
     pid_t pid;
