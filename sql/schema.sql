@@ -191,6 +191,21 @@ $$;
 
 COMMENT ON FUNCTION public.instance_holder(of_id bigint, OUT id bigint, OUT created_on timestamp with time zone) IS 'The instance under whose lease this one runs; nothing when it is gone.';
 
+CREATE FUNCTION public.instance_released() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO '$user', 'public'
+    AS $$
+BEGIN
+    UPDATE manual_actions SET output = '*cancelled*', updated_on = now()
+    WHERE instance_id = NEW.id AND output IS NULL;
+    UPDATE external_callbacks SET status = 'CONSUMED', updated_on = now()
+    WHERE instance_id = NEW.id AND status IN ('WAIT', 'LOCKED');
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION public.instance_released() IS 'Trigger: an instance was closed.';
+
 CREATE FUNCTION public.job_lane() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO '$user', 'public'
@@ -200,6 +215,21 @@ BEGIN
     RETURN NEW;
 END
 $$;
+
+CREATE FUNCTION public.manual_actions_roles() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO '$user', 'public'
+    AS $$
+BEGIN
+    UPDATE instances SET roles = coalesce((
+        SELECT '.' || string_agg(DISTINCT m.role_id::text, '.') || '.' FROM manual_actions m
+        WHERE m.instance_id = NEW.instance_id AND m.output IS NULL AND m.role_id IS NOT NULL), '')
+    WHERE id = NEW.instance_id AND created_on = NEW.instance_on;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION public.manual_actions_roles() IS 'Trigger: who is asked has changed.';
 
 CREATE FUNCTION public.signal_instance(of_id bigint, to_task bigint, of_kind text, content json) RETURNS boolean
     LANGUAGE plpgsql
@@ -230,6 +260,21 @@ END
 $$;
 
 COMMENT ON FUNCTION public.signal_instance(of_id bigint, to_task bigint, of_kind text, content json) IS 'Leave a signal for a task (0: the instance itself) and have the instance run soon.';
+
+CREATE FUNCTION public.task_released() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO '$user', 'public'
+    AS $$
+BEGIN
+    UPDATE manual_actions SET output = '*cancelled*', updated_on = now()
+    WHERE created_by_task_id = NEW.id AND output IS NULL;
+    UPDATE external_callbacks SET status = 'CONSUMED', updated_on = now()
+    WHERE origin_task_id = NEW.id AND status IN ('WAIT', 'LOCKED');
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION public.task_released() IS 'Trigger: a task has stopped waiting.';
 
 CREATE TABLE public.activities (
     id integer NOT NULL,
@@ -605,10 +650,13 @@ CREATE TABLE public.external_callbacks (
     expires_on timestamp with time zone,
     created_on timestamp with time zone DEFAULT now() NOT NULL,
     updated_on timestamp with time zone,
+    current boolean DEFAULT true NOT NULL,
     CONSTRAINT external_callbacks_status_check CHECK ((status = ANY (ARRAY['WAIT'::text, 'READY'::text, 'LOCKED'::text, 'CONSUMED'::text])))
 );
 
 COMMENT ON TABLE public.external_callbacks IS 'Asynchronous answers: WAIT awaited, READY came before its task, LOCKED being handled, CONSUMED done.';
+
+COMMENT ON COLUMN public.external_callbacks.current IS 'Holds its external id; false once the id was awaited again, or nobody fetched the answer in time.';
 
 CREATE SEQUENCE public.external_callbacks_id_seq
     START WITH 1
@@ -1027,10 +1075,13 @@ CREATE TABLE public.manual_actions (
     output text,
     created_on timestamp with time zone DEFAULT now() NOT NULL,
     updated_on timestamp with time zone,
+    anyone boolean DEFAULT false NOT NULL,
     CONSTRAINT manual_actions_kind_check CHECK ((kind = ANY (ARRAY['action'::text, 'approval'::text])))
 );
 
 COMMENT ON TABLE public.manual_actions IS 'Questions to people; answered when output is not null.';
+
+COMMENT ON COLUMN public.manual_actions.anyone IS 'Asked without role and user: whoever may work on requests answers. A role or user that is deleted leaves both empty and this false.';
 
 CREATE SEQUENCE public.manual_actions_id_seq
     START WITH 1
@@ -2043,11 +2094,17 @@ CREATE INDEX documents_key ON public.documents USING btree (key_id);
 
 CREATE INDEX entity_events_instance ON public.entity_events USING btree (instance_id, id);
 
+CREATE UNIQUE INDEX external_callbacks_current ON public.external_callbacks USING btree (external_id) WHERE current;
+
+CREATE INDEX external_callbacks_expires ON public.external_callbacks USING btree (expires_on) WHERE (status = 'READY'::text);
+
 CREATE INDEX external_callbacks_external ON public.external_callbacks USING btree (external_id);
 
 CREATE INDEX external_callbacks_instance ON public.external_callbacks USING btree (instance_id);
 
 CREATE INDEX external_callbacks_open ON public.external_callbacks USING btree (external_id, id) WHERE (status <> 'CONSUMED'::text);
+
+CREATE INDEX external_callbacks_task ON public.external_callbacks USING btree (origin_task_id) WHERE (status = ANY (ARRAY['WAIT'::text, 'LOCKED'::text]));
 
 CREATE INDEX gateway_logins_family ON public.gateway_logins USING btree (token_family) WHERE (token_family IS NOT NULL);
 
@@ -2106,6 +2163,8 @@ CREATE INDEX login_attempts_user ON public.login_attempts USING btree (user_id, 
 CREATE INDEX manual_actions_instance ON public.manual_actions USING btree (instance_id);
 
 CREATE INDEX manual_actions_role ON public.manual_actions USING btree (role_id) WHERE (output IS NULL);
+
+CREATE INDEX manual_actions_task ON public.manual_actions USING btree (created_by_task_id) WHERE (output IS NULL);
 
 CREATE INDEX manual_actions_user ON public.manual_actions USING btree (user_id) WHERE (output IS NULL);
 
@@ -2279,13 +2338,21 @@ CREATE TRIGGER configuration_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCAT
 
 CREATE TRIGGER custom_routes_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.custom_routes FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('config');
 
+CREATE TRIGGER instances_released AFTER UPDATE OF status ON public.instances FOR EACH ROW WHEN (((old.status = 'ACTIVE'::text) AND (new.status <> 'ACTIVE'::text))) EXECUTE FUNCTION public.instance_released();
+
 CREATE TRIGGER jobs_lane BEFORE INSERT ON public.jobs FOR EACH ROW WHEN (((new.lane = 0) AND (new.kind = 'instance'::text) AND (new.ref_id IS NOT NULL))) EXECUTE FUNCTION public.job_lane();
+
+CREATE TRIGGER manual_actions_answered AFTER UPDATE OF output, role_id ON public.manual_actions FOR EACH ROW WHEN (((old.role_id IS NOT NULL) AND ((old.output IS DISTINCT FROM new.output) OR (old.role_id IS DISTINCT FROM new.role_id)))) EXECUTE FUNCTION public.manual_actions_roles();
+
+CREATE TRIGGER manual_actions_asked AFTER INSERT ON public.manual_actions FOR EACH ROW WHEN (((new.role_id IS NOT NULL) AND (new.output IS NULL))) EXECUTE FUNCTION public.manual_actions_roles();
 
 CREATE TRIGGER revoked_tokens_added AFTER INSERT ON public.revoked_tokens FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('users');
 
 CREATE TRIGGER roles_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.roles FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('users');
 
 CREATE TRIGGER startup_events_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.startup_events FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('config');
+
+CREATE TRIGGER tasks_released AFTER UPDATE OF status ON public.tasks FOR EACH ROW WHEN (((old.status = ANY (ARRAY['WAIT'::text, 'QUEUED'::text])) AND (new.status = ANY (ARRAY['OK'::text, 'ERROR'::text])))) EXECUTE FUNCTION public.task_released();
 
 CREATE TRIGGER templates_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.templates FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('config');
 

@@ -16,7 +16,8 @@ const struct writer_stmt callback_w_free = {
     "(c.status = 'READY' AND c.expires_on <= now()))",
     "t", 60};
 
-/* Await; what has come already is handed over at once. */
+/* Await; what has come already is handed over at once.  A batch whose commit got no answer may come
+ * again: the row of the task itself is none of another. */
 const struct writer_stmt callback_w_await = {
     "callback_await",
     "WITH u AS (SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::text[], "
@@ -30,8 +31,10 @@ const struct writer_stmt callback_w_await = {
     "u ORDER BY external_id, task_id "
     "ON CONFLICT (external_id) WHERE current DO UPDATE SET instance_id = EXCLUDED.instance_id, "
     "instance_on = EXCLUDED.instance_on, origin_task_id = EXCLUDED.origin_task_id, entity = "
-    "EXCLUDED.entity, status = 'LOCKED', expires_on = NULL, updated_on = now() "
-    "WHERE c.status = 'READY' RETURNING c.id, c.origin_task_id, c.status, c.body) "
+    "EXCLUDED.entity, status = CASE c.status WHEN 'READY' THEN 'LOCKED' ELSE c.status END, "
+    "expires_on = NULL, updated_on = now() "
+    "WHERE c.status = 'READY' OR (c.status = 'WAIT' AND c.origin_task_id = "
+    "EXCLUDED.origin_task_id) RETURNING c.id, c.origin_task_id, c.status, c.body) "
     "SELECT signal_instance(x.instance_id, x.task_id, x.kind, x.payload) FROM ("
     "SELECT u.instance_id, u.task_id, 'callback' AS kind, json_build_object('callback_id', put.id, "
     "'external_id', u.external_id, 'body', put.body::json) AS payload FROM u JOIN put ON put.origin_task_id = u.task_id WHERE "

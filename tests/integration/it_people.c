@@ -200,6 +200,25 @@ static void unknown_role_is_replayed(void **state)
     api(env, 409, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
 }
 
+/* A question of a sub-instance: answered there, and the parent goes on. */
+static void asked_below(void **state)
+{
+    int64_t id, action, child;
+
+    (void)state;
+    api_activity(env, "asks below", ASKING("approvers", ""));
+    id = run(DEFINITION(CELL("sub", "macro", "\"workflow\":\"asks below\",\"input\":\"{'who':'ann'}\"", "\"ok\"") ",",
+                        LINE("start.ok", "sub") "," LINE("sub.ok", "end")), "{}");
+    ENV_WAIT(env, 10000, sql("SELECT 1 FROM manual_actions m JOIN instances i ON i.id = m.instance_id WHERE i.parent_instance_id = %lld", (long long)id)[0] == '1');
+    child = strtoll(sql("SELECT id FROM instances WHERE parent_instance_id = %lld", (long long)id), NULL, 10);
+    action = asked(child);
+    api_as(alice);
+    api(env, 404, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
+    api(env, 200, "POST", answer_path(child, action), "{\"output\":\"yes\"}");
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+    assert_string_equal(context(child, "said"), "\"yes\"");
+}
+
 /* ---- taking back ---------------------------------------------------------------------------- */
 
 static void takes_back(void **state)
@@ -509,6 +528,29 @@ static void survives_a_kill(void **state)
     assert_string_equal(context(id, "said"), "\"yes\"");
     assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = %lld AND cell_id = 'yes'", (long long)id), "1");
     api(env, 409, "POST", answer_path(id, action), "{\"output\":\"no\"}");
+    (void)env_kill(env, core, SIGTERM);
+}
+
+/* An answer given in time counts, however late anybody gets to it. */
+static void in_time_is_in_time(void **state)
+{
+    pid_t core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    int64_t id, action;
+
+    (void)state;
+    ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
+    id = run(APPROVAL(",\"timeout\":\"4 s\""), "{}");
+    action = asked(id);
+    (void)env_kill(env, core, SIGKILL);
+    core = env_app_start(env, "sluice-core", "core.sock", NULL);
+    ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
+    api(env, 200, "POST", answer_path(id, action), "{\"output\":\"approved\"}");
+    (void)env_kill(env, core, SIGKILL);
+    ENV_WAIT(env, 10000, strcmp(sql("SELECT at < now() FROM timers WHERE instance_id = %lld", (long long)id), "t") == 0);
+    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+    assert_string_equal(context(id, "said"), "\"approved\"");
+    (void)env_kill(env, core, SIGTERM);
 }
 
 /* ---- start ---------------------------------------------------------------------------------- */
@@ -540,13 +582,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(answered_by_a_role),   API_TEST(without_role_anybody_on_requests),
-        API_TEST(unknown_role_is_replayed), API_TEST(takes_back),
+        API_TEST(unknown_role_is_replayed), API_TEST(asked_below), API_TEST(takes_back),
         API_TEST(closes_at_once),       API_TEST(answered_by_link),
         API_TEST(refuses_wrong_tokens), API_TEST(tokens_for_passwords),
         API_TEST(approved_by_owner),    API_TEST(approval_in_time),
         API_TEST(told_by_mail),   API_TEST(tokens_are_not_tried_in_bulk),
     };
-    const struct CMUnitTest last[] = {API_TEST(survives_a_kill)};
+    const struct CMUnitTest last[] = {API_TEST(survives_a_kill), API_TEST(in_time_is_in_time)};
     int failed;
     pid_t core;
 
