@@ -25,7 +25,7 @@ const struct db_stmts *const stores[] = {
     &alarm_stmts, &api_alarms_stmts, &live_stmts, &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
     &metrics_stmts,        &api_help_stmts,      &api_health_stmts,        &api_activities_stmts,
     &api_versions_stmts,   &api_exchange_stmts,  &api_custom_routes_stmts, &api_templates_stmts,
-    &api_requests_stmts,  &api_transactions_stmts,
+    &api_requests_stmts,  &api_transactions_stmts, &api_mass_stmts,
     &user_view_stmts,      &api_me_stmts,        &api_users_stmts,         &api_roles_stmts,
     &api_profiles_stmts,   &api_configuration_stmts, &api_weak_passwords_stmts, &api_audit_stmts,
     &api_user_callbacks_stmts, &gw_health_stmts, &gateway_logins_stmts, &login_gateway_stmts,

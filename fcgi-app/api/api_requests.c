@@ -2,6 +2,7 @@
  * Requests: what came in over HTTP (http-api.md 5.14).
  */
 #include "api/api.h"
+#include "api/mass.h"
 #include "api/search.h"
 #include "api/trace_view.h"
 #include "base/arena.h"
@@ -108,7 +109,7 @@ static const struct db_stmt stmt_traces = {
 static const struct db_stmt *const all[] = {&stmt_get, &stmt_put, &stmt_traces};
 const struct db_stmts api_requests_stmts = {"api_requests", all, COUNT_OF(all)};
 
-enum { MASS_MAX = 10000 };
+enum { MASS_MAX = 10000, CLOSE_PER_SECOND = 1000, CLOSE_WAIT_MS = 10000 };
 
 /* Who may not see what others asked for is shown his own. */
 static const struct db_arg *own_only(struct api_call *c, struct db_arg *arg)
@@ -119,7 +120,7 @@ static const struct db_arg *own_only(struct api_call *c, struct db_arg *arg)
     return arg;
 }
 
-static int read_search(struct api_call *c, struct search *s, struct err *e)
+int requests_search_read(struct api_call *c, struct search *s, struct err *e)
 {
     struct db_arg *arg = ARENA_NEW(c->a, struct db_arg);
     const struct db_arg *own = own_only(c, arg);
@@ -131,7 +132,7 @@ int requests_search(struct api_call *c, struct err *e)
 {
     struct search s;
 
-    if (read_search(c, &s, e) != 0)
+    if (requests_search_read(c, &s, e) != 0)
         return -1;
     if (str_eq(http_req_param(c->req, "as"), STR("csv")))
         return search_csv(c, &s, "requests.csv",
@@ -146,7 +147,7 @@ int requests_count(struct api_call *c, struct err *e)
     struct search s;
     int64_t n;
 
-    if (read_search(c, &s, e) != 0 || search_count(c, &s, &n, e) != 0)
+    if (requests_search_read(c, &s, e) != 0 || search_count(c, &s, &n, e) != 0)
         return -1;
     api_answer_id(c, "total_count", n);
     return 0;
@@ -239,36 +240,76 @@ int request_put(struct api_call *c, struct err *e)
     return 0;
 }
 
+static int must_filter(const struct search *s, struct err *e)
+{
+    if (s->filtered)
+        return 0;
+    err_set(e, ERR_INVALID, "filter: needed, so that not everything is changed by mistake");
+    return -1;
+}
+
+/* Requests that have no instance, or one that is closed already: only their own status. */
+static int close_alone(struct api_call *c, struct search *s, int64_t *n, struct err *e)
+{
+    PGresult *res = NULL;
+
+    if (db_query_sql(c->conn,
+                     arena_printf(c->a,
+                                  "WITH u AS (UPDATE requests SET status = 'ERROR', updated_on = now() FROM (SELECT r.id, "
+                                  "r.created_on FROM requests r WHERE %s AND r.instance_status IS DISTINCT FROM 'ACTIVE' "
+                                  "LIMIT %d) f WHERE requests.id = f.id AND requests.created_on = f.created_on RETURNING 1) "
+                                  "SELECT count(*) FROM u",
+                                  buf_cstr(&s->where), MASS_MAX),
+                     s->args, s->n_args, &res, c->a, e) != 0)
+        return -1;
+    *n = db_int(res, 0, 0);
+    return 0;
+}
+
 /* The same status for every request the filter finds. */
-static int set_many(struct api_call *c, struct str status, bool close, struct err *e)
+static int set_many(struct api_call *c, struct str status, struct err *e)
 {
     struct search s;
     struct val rows;
     int64_t done = 0;
 
-    if (read_search(c, &s, e) != 0)
+    if (requests_search_read(c, &s, e) != 0 || must_filter(&s, e) != 0)
         return -1;
-    if (!s.filtered) {
-        err_set(e, ERR_INVALID, "filter: needed, so that not everything is changed by mistake");
-        return -1;
-    }
-    if (close)
-        buf_add_c(&s.where, " AND (r.status = 'ACTIVE' OR r.instance_status = 'ACTIVE')");
     if (search_rows(c, &s, MASS_MAX, &rows, e) != 0)
         return -1;
     for (size_t i = 0; i < val_count(rows); i++) {
-        if (set_status(c, val_get_int(val_at(rows, i), "request_id", 0), status, close, e) != 0)
+        if (set_status(c, val_get_int(val_at(rows, i), "request_id", 0), status, false, e) != 0)
             return -1;
         done++;
     }
-    api_audit(c, close ? "close" : "update", "requests", str_printf(c->a, "%lld requests", (long long)done));
+    api_audit(c, "update", "requests", str_printf(c->a, "%lld requests", (long long)done));
     api_answer_id(c, "updated", done);
     return 0;
 }
 
+/* The interface loads its list again afterwards: what takes longer than a moment goes on behind the answer. */
 int requests_close(struct api_call *c, struct err *e)
 {
-    return set_many(c, STR("ERROR"), true, e);
+    struct mass_made made;
+    struct search s;
+    int64_t alone;
+
+    if (requests_search_read(c, &s, e) != 0 || must_filter(&s, e) != 0)
+        return -1;
+    buf_add_c(&s.where, " AND (r.status = 'ACTIVE' OR r.instance_status = 'ACTIVE')");
+    if (close_alone(c, &s, &alone, e) != 0)
+        return -1;
+    buf_add_c(&s.where, " AND r.instance_status = 'ACTIVE'");
+    if (mass_of_search(c, &(struct engine_mass){.act = STR("close"), .per_second = CLOSE_PER_SECOND, .who = c->user}, &s,
+                       &made, e) != 0 ||
+        mass_wait(c, &made, CLOSE_WAIT_MS, e) != 0)
+        return -1;
+    api_audit(c, "close", "requests", str_printf(c->a, "%lld requests", (long long)(made.total + alone)));
+    api_answer_id(c, "updated", made.done + alone);
+    if (made.total > 0)
+        val_dict_set_c(c->result, "operation_id", val_int(made.id));
+    val_dict_set_c(c->result, "failed", val_int(made.failed));
+    return 0;
 }
 
 int requests_put(struct api_call *c, struct err *e)
@@ -277,7 +318,7 @@ int requests_put(struct api_call *c, struct err *e)
 
     if (api_body_need(c, "status", 100, &status, e) != 0)
         return -1;
-    return set_many(c, status, false, e);
+    return set_many(c, status, e);
 }
 
 /* ---- instances without request (scheduled jobs, bulk) ------------------------------------------------- */

@@ -131,7 +131,8 @@ struct mass {
     int64_t id;
     struct str act;
     struct val params;
-    int64_t pause_us, next_us; /* monotonic */
+    int64_t per_second;
+    int64_t next_us; /* monotonic */
     struct principal who;
 };
 
@@ -146,7 +147,7 @@ static int read_head(struct mass *m, struct db_conn *c, bool *open, struct err *
     if (!*open)
         return 0;
     m->act = db_str(res, 0, 0);
-    m->pause_us = 1000000 / db_int(res, 0, 2);
+    m->per_second = db_int(res, 0, 2);
     m->who.id = db_int(res, 0, 3);
     m->who.username = db_str(res, 0, 4);
     return json_parse(db_str(res, 0, 1), &m->params, a, e);
@@ -182,7 +183,7 @@ static bool throttle(struct mass *m)
         usleep((useconds_t)(left_ms < SLEEP_MAX_MS ? left_ms : SLEEP_MAX_MS) * 1000);
         now_us = clock_mono_us(en->clock);
     }
-    m->next_us = now_us + m->pause_us;
+    m->next_us = now_us + 1000000 / m->per_second;
     return !en->jobs_stop;
 }
 
@@ -204,7 +205,8 @@ static int store_result(const struct mass *m, int64_t instance_id, const struct 
     return rc;
 }
 
-/* The next instances; *n = 0: nothing is left to do. */
+/* The next instances, those of a second at most, so that a cancellation is seen; *n = 0: nothing is
+ * left to do. */
 static int chunk(const struct mass *m, int64_t *ids, int *n, struct err *e)
 {
     struct db_conn *c = NULL;
@@ -212,7 +214,8 @@ static int chunk(const struct mass *m, int64_t *ids, int *n, struct err *e)
     int rc = db_get(m->r->en->o.db, &c, e);
 
     if (rc == 0)
-        rc = db_query(c, &mass_stmt_items, DB_ARGS(DB_INT(m->id), DB_INT(CHUNK)), &res, e);
+        rc = db_query(c, &mass_stmt_items, DB_ARGS(DB_INT(m->id), DB_INT(m->per_second < CHUNK ? m->per_second : CHUNK)),
+                      &res, e);
     *n = 0;
     for (; rc == 0 && *n < PQntuples(res); (*n)++)
         ids[*n] = db_int(res, *n, 0);
