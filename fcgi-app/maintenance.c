@@ -64,8 +64,22 @@ static const struct db_stmt stmt_remove_tokens = {
     0,
 };
 
+static const struct db_stmt stmt_remove_links = {
+    "maintenance_remove_links",
+    "DELETE FROM one_time_tokens WHERE expires_on < now() - interval '7 days'",
+    0,
+};
+
+/* Call-backs nobody fetched. */
+static const struct db_stmt stmt_remove_callbacks = {
+    "maintenance_remove_callbacks",
+    "DELETE FROM external_callbacks WHERE instance_id IS NULL AND expires_on < now() - interval '7 days'",
+    0,
+};
+
 static const struct db_stmt *const all[] = {&stmt_prepare, &stmt_lock,        &stmt_local_hour,       &stmt_months,
-                                            &stmt_remove,  &stmt_remove_gets, &stmt_remove_scheduled, &stmt_remove_tokens};
+                                            &stmt_remove,  &stmt_remove_gets, &stmt_remove_scheduled, &stmt_remove_tokens,
+                                            &stmt_remove_links, &stmt_remove_callbacks};
 const struct db_stmts maintenance_stmts = {"maintenance", all, COUNT_OF(all)};
 
 enum {
@@ -138,7 +152,9 @@ static int clean(struct db_conn *c, const struct cfg *cfg, struct arena *a, stru
     if (remove_months(c, cfg, months(cfg), a, e) != 0 ||
         remove_batches(c, &stmt_remove_gets, cfg_int(cfg, "retention.get_requests"), e) != 0 ||
         remove_batches(c, &stmt_remove_scheduled, cfg_int(cfg, "retention.scheduled_jobs"), e) != 0 ||
-        db_exec(c, &stmt_remove_tokens, DB_NO_ARGS, NULL, e) != 0)
+        db_exec(c, &stmt_remove_tokens, DB_NO_ARGS, NULL, e) != 0 ||
+        db_exec(c, &stmt_remove_links, DB_NO_ARGS, NULL, e) != 0 ||
+        db_exec(c, &stmt_remove_callbacks, DB_NO_ARGS, NULL, e) != 0)
         return -1;
     return db_commit(c, e);
 }

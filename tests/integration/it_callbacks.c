@@ -8,10 +8,12 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "integration/env_api.h"
+#include "integration/env_int.h"
 #include "support/peer.h"
 
 static struct env *env;
 static struct peer *peer;
+static int port; /* of nginx */
 static const char *crm, *erp, *stranger; /* users of entities; somebody without rights */
 
 #define LINE(from, to) "[\"" from "\",\"" to "\"]"
@@ -271,6 +273,34 @@ static void taken_once(void **state)
     assert_string_equal(context(id, "async"), "0");
 }
 
+/* The same at the same moment, by many at once and while the task begins to wait. */
+static void many_at_the_same_moment(void **state)
+{
+    const char *script = env_path(env, "many.sh"), *codes;
+    int ok = 0, refused = 0;
+    int64_t id;
+    pid_t pid;
+
+    (void)state;
+    answers("{\"job\":{\"id\":\"many\"}}", 200);
+    env_write_file(env, script,
+                   fmt("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do\n  curl -s -o /dev/null -w '%%{http_code}\\n' -X POST -H '%s' -d $i "
+                       "http://127.0.0.1:%d/api/v01/transactions/callbacks/many &\ndone\nwait\n",
+                       api_auth(env), port));
+    pid = env_spawn(env, "many", (const char *const[]){"/bin/bash", script, NULL}, NULL);
+    id = run(call_of("", ""));
+    assert_int_equal(env_wait_exit(env, pid, 20000), 0);
+    codes = env_log(env, "many");
+    for (const char *at = codes; (at = strstr(at, "20")) != NULL; at += 2)
+        ok++;
+    for (const char *at = codes; (at = strstr(at, "409")) != NULL; at += 3)
+        refused++;
+    if (ok != 1 || refused != 11)
+        env_fail(env, "%s", codes);
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+    assert_string_equal(row("many"), "CONSUMED");
+}
+
 /* ---- events --------------------------------------------------------------------------------- */
 
 #define ENTITIES                                                                                   \
@@ -371,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(in_time),          API_TEST(early),      API_TEST(late),
         API_TEST(two_for_one_id),   API_TEST(immediate_errors), API_TEST(taken_once),
+        API_TEST(many_at_the_same_moment),
         API_TEST(events_of_entities), API_TEST(comments),
     };
     const struct peer_step step = {.kind = PEER_ANSWER, .status = 200, .body = "{}"};
@@ -379,7 +410,7 @@ int main(void)
     env = env_start();
     peer = peer_new(&step, 1);
     env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
-    env_nginx_start(env, "core.sock", NULL);
+    port = env_nginx_start(env, "core.sock", NULL);
     api_admin(env);
     crm = user("crm-user", ",\"entity\":\"CRM\"");
     erp = user("erp-user", ",\"entity\":\"ERP\"");

@@ -460,6 +460,39 @@ static void approval_in_time(void **state)
     ENV_WAIT(env, 5000, sql("SELECT 1 FROM errors WHERE description LIKE 'nobody can approve%%'")[0] == '1');
 }
 
+/* What an author gets wrong is an error of the task, in words. */
+static void authors_mistakes(void **state)
+{
+    static const struct {
+        const char *type, *params, *error;
+    } rows[] = {
+        {"user_approval", "\"timeout\":\"soon\"", "timeout"},
+        {"user_approval", "\"timeout\":\"-5 s\"", "timeout"},
+        {"user_approval", "\"approbation_role\":\"nobody\"", "unknown role \"nobody\""},
+        {"trigger_manual_action", "\"role\":\"nobody\"", "unknown role \"nobody\""},
+        {"trigger_manual_action", "\"form_input\":\"{\\\"type\\\":\\\"objekt\\\"}\"", "parameter \"form_input\""},
+        {"trigger_manual_action", "\"form_input\":\"{\"", "parameter \"form_input\""},
+        {"trigger_manual_action", "\"link_ott_context_key\":\"nothing\"", "context key \"nothing\" holds no token"},
+        {"trigger_manual_action", "\"description\":\"{{ 1 / 0 }}\"", "description"},
+        {"generate_ott", "\"scope\":\"Anything\"", "\"Anything\" is not among its values"},
+        {"generate_ott", "\"output_context_key\":\"k\"", "\"scope\""},
+        {"generate_ott", "\"scope\":\"ManualAction\",\"details\":\"[1]\"", "parameter \"details\" is not an object"},
+        {"generate_ott", "\"scope\":\"ManualAction\",\"expiry_date\":\"0\"", "in the past"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t id = run(fmt("{\"cells\":{" START ",\"bad\":{\"original_name\":\"%s\",\"params\":{%s},\"outputs\":[\"ok\"]}," END
+                             "},\"entities\":[],\"transitions\":[" LINE("start.ok", "bad") "]}", rows[i].type, rows[i].params), "{}");
+        const char *error;
+
+        until_task(id, "bad", "ERROR");
+        error = sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id);
+        if (strstr(error, rows[i].error) == NULL)
+            env_fail(env, "row %zu: %s", i, error);
+    }
+}
+
 /* ---- mails ---------------------------------------------------------------------------------- */
 
 /* Told once the question is stored; what goes wrong with a mail fails nothing. */
@@ -586,7 +619,7 @@ int main(void)
         API_TEST(closes_at_once),       API_TEST(answered_by_link),
         API_TEST(refuses_wrong_tokens), API_TEST(tokens_for_passwords),
         API_TEST(approved_by_owner),    API_TEST(approval_in_time),
-        API_TEST(told_by_mail),   API_TEST(tokens_are_not_tried_in_bulk),
+        API_TEST(authors_mistakes), API_TEST(told_by_mail),   API_TEST(tokens_are_not_tried_in_bulk),
     };
     const struct CMUnitTest last[] = {API_TEST(survives_a_kill), API_TEST(in_time_is_in_time)};
     int failed;
