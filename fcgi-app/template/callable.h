@@ -91,6 +91,8 @@ struct tmpl_class {
     bool reiterable;                       /* next() works on a copy made by iter(); else o itself is consumed */
     struct val_obj *(*iter)(struct val_obj *o, struct arena *a);
     int64_t (*len)(struct val_obj *o);     /* -1: has no len() */
+    /* o[start:stop:step], the bounds fitted to len() as Python fits them */
+    struct val (*slice)(struct val_obj *o, int64_t start, int64_t stop, int64_t step, struct arena *a);
     bool (*contains)(struct val_obj *o, struct val v);
     /* arithmetic: op is '+', '-', '*', '/'; reflected when o stands on the right */
     int (*arith)(struct val_obj *o, char op, struct val other, bool reflected, struct call *c, struct val *out);

@@ -57,8 +57,14 @@ static struct val gen_copy(const struct val_obj *o, struct arena *a)
     return list;
 }
 
+/* Each is itself only. */
+static uint64_t gen_hash(const struct val_obj *o)
+{
+    return (uint64_t)(uintptr_t)o | 1;
+}
+
 static const struct tmpl_class gen_class = {
-    .base = {.name = "generator", .str = gen_str, .copy = gen_copy},
+    .base = {.name = "generator", .str = gen_str, .hash = gen_hash, .copy = gen_copy},
     .next = gen_next,
     .contains = gen_contains,
 };

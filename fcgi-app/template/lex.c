@@ -444,6 +444,8 @@ static int skip_comment(struct lexer *lx, int line, size_t at)
     struct str end = lx->env->comment_end_string;
     size_t p;
 
+    if (lx->pos == lx->source.len) /* Jinja2 looks no further when nothing follows */
+        return 0;
     for (p = lx->pos; p < lx->source.len; p++) {
         size_t n = lex_block_end(lx, p, end, true);
 
@@ -462,6 +464,8 @@ static int raw_text(struct lexer *lx, int line, size_t at, struct token *out)
     size_t from = lx->pos;
     size_t p;
 
+    if (from == lx->source.len) /* as for comments */
+        return 0;
     for (p = from; p < lx->source.len; p++) {
         struct begin b;
         size_t q;

@@ -27,10 +27,10 @@ static int less(struct call *c, struct val x, struct val y)
     int order;
     bool below;
 
+    if (x.type == VAL_LIST && y.type == VAL_LIST) /* an undefined item may have to raise */
+        return less_list(c, x, y);
     if (LIKELY(val_cmp(x, y, &order) == 0) && x.type != VAL_UNDEF && y.type != VAL_UNDEF)
         return order < 0;
-    if (x.type == VAL_LIST && y.type == VAL_LIST)
-        return less_list(c, x, y);
     if (op_less(c, x, y, &below) != 0)
         return -1;
     return below;

@@ -259,8 +259,10 @@ static int add_texts(struct call *c, struct val x, struct val y, struct val *out
     if (too_large(c, (uint64_t)a.len + b.len, 1) != 0)
         return -1;
     p = arena_alloc(c->a, a.len + b.len + 1);
-    memcpy(p, a.p, a.len);
-    memcpy(p + a.len, b.p, b.len);
+    if (a.len > 0)
+        memcpy(p, a.p, a.len);
+    if (b.len > 0)
+        memcpy(p + a.len, b.p, b.len);
     p[a.len + b.len] = '\0';
     *out = val_str(str_make(p, a.len + b.len));
     out->flags = x.flags & y.flags & VAL_F_ASCII;
@@ -308,9 +310,8 @@ static int repeat(struct call *c, struct val seq, struct val times, struct val *
 
     times = plain_int(times);
     if (times.type == VAL_BIGINT)
-        n = bigint_sign(times.u.big) < 0 ? 0 : UINT64_MAX;
-    else
-        n = times.u.i < 0 ? 0 : (uint64_t)times.u.i;
+        return call_raise(c, TMPL_EXC_OVERFLOW, "cannot fit 'int' into an index-sized integer");
+    n = times.u.i < 0 ? 0 : (uint64_t)times.u.i;
     if (seq.type == VAL_STR || seq.type == VAL_BYTES) {
         char *p;
         uint8_t flags = seq.flags;
@@ -392,6 +393,10 @@ static int percent(struct call *c, struct val x, struct val y, struct val *out)
 {
     if (!is_markup(x))
         return py_percent(c, val_text(x), y, out);
+    if (y.type == VAL_LIST && memchr(x.u.s, '%', x.len) == NULL) { /* a list counts as mapping */
+        *out = x;
+        return 0;
+    }
     if (py_percent(c, val_text(x), escaped_arg(c, y), out) != 0)
         return -1;
     out->flags |= VAL_F_MARKUP;

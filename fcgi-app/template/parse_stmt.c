@@ -110,12 +110,12 @@ static struct node *parse_set(struct parser *p)
 
 static struct node *parse_for(struct parser *p)
 {
-    struct tuple_rules rules = {.no_condition = true, .end_name = "recursive"};
+    struct tuple_rules rules = {.no_condition = true};
     struct node *n = node_new(p, N_FOR, &p->cur);
 
     if (!next(p))
         return NULL;
-    n->a = parse_target(p, "in", false);
+    n->a = parse_target(p, NULL, false); /* Jinja2 takes "x, in" for two names */
     if (n->a == NULL || !expect_name(p, "in"))
         return NULL;
     n->b = parse_tuple(p, rules);

@@ -43,7 +43,7 @@ static int mapped(struct percent *p, struct val *out)
 
     if (val_is(p->args, VAL_UNDEF))
         return vm_fail_undefined(p->c, p->args);
-    if (!val_is(p->args, VAL_DICT))
+    if (!val_is(p->args, VAL_DICT) && !val_is(p->args, VAL_LIST))
         return call_raise(p->c, TMPL_EXC_TYPE, "format requires a mapping");
     while (p->i < p->fmt.len && depth > 0) {
         depth += p->fmt.p[p->i] == '(';
@@ -52,6 +52,8 @@ static int mapped(struct percent *p, struct val *out)
     }
     if (depth > 0)
         return call_raise(p->c, TMPL_EXC_VALUE, "incomplete format key");
+    if (val_is(p->args, VAL_LIST))
+        return call_raise(p->c, TMPL_EXC_TYPE, "list indices must be integers or slices, not str");
     key = val_str(str_slice(p->fmt, from, p->i - 1));
     *out = val_get_val(p->args, key);
     if (val_is_undef(*out))

@@ -45,6 +45,8 @@ const char *tmpl_exc_name(enum tmpl_exc exc)
         [TMPL_EXC_ZERO_DIV] = "ZeroDivisionError",
         [TMPL_EXC_OVERFLOW] = "OverflowError",
         [TMPL_EXC_FILTER] = "FilterArgumentError",
+        [TMPL_EXC_PY_ASSERT] = "AssertionError",
+        [TMPL_EXC_PY_RUNTIME] = "RuntimeError",
         [TMPL_EXC_LIMIT] = "LimitError",
     };
 

@@ -104,6 +104,8 @@ enum tmpl_exc {
     TMPL_EXC_ZERO_DIV,  /* ZeroDivisionError */
     TMPL_EXC_OVERFLOW,  /* OverflowError */
     TMPL_EXC_FILTER,    /* FilterArgumentError */
+    TMPL_EXC_PY_ASSERT, /* AssertionError */
+    TMPL_EXC_PY_RUNTIME,/* RuntimeError */
     TMPL_EXC_LIMIT,     /* a budget ended it; the message names the budget */
 };
 

@@ -61,9 +61,13 @@ int undef_fail(struct call *c, struct val v)
         return call_raise(c, TMPL_EXC_UNDEFINED, "%s", name);
     case UNDEF_SECURITY:
         return call_raise(c, TMPL_EXC_SECURITY, "%s", name);
-    case UNDEF_ELEMENT:
-        return call_raise(c, TMPL_EXC_UNDEFINED, "%s has no element %s", name,
-                          name + strlen(name) + 1);
+    case UNDEF_ELEMENT: {
+        const char *key = name + strlen(name) + 1;
+
+        if (key[0] == '\'' || key[0] == '"') /* the name of an attribute */
+            return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute %s", name, key);
+        return call_raise(c, TMPL_EXC_UNDEFINED, "%s has no element %s", name, key);
+    }
     case UNDEF_ATTR:
         return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute '%s'", type_words(v.len),
                           name);
@@ -82,13 +86,23 @@ int undef_look(struct call *c, struct val v)
     return policy(c) == TMPL_UNDEF_STRICT && v.reserved != UNDEF_LENIENT ? undef_fail(c, v) : 0;
 }
 
+static struct val no_element(struct vm *vm, struct val obj, struct val key)
+{
+    struct buf b;
+
+    buf_init(&b, ERR_TEXT_MAX, vm->a);
+    buf_add_c(&b, object_words(obj, vm->a));
+    buf_putc(&b, '\0');
+    val_to_repr(key, &b);
+    return undef_make(UNDEF_ELEMENT, buf_cstr(&b));
+}
+
 struct val undef_attr(struct vm *vm, struct val obj, struct str name)
 {
     struct val v;
 
     if (obj.type == VAL_OBJ || (obj.type == VAL_STR && (obj.flags & VAL_F_MARKUP) != 0))
-        return undef_make(UNDEF_MESSAGE, arena_printf(vm->a, "'%s' has no attribute '%.*s'",
-                                                      object_words(obj, vm->a), STR_ARG(name)));
+        return no_element(vm, obj, val_str(name));
     v = undef_make(UNDEF_ATTR, str_cstr(vm->a, name));
     v.len = obj.type;
     return v;
@@ -96,15 +110,7 @@ struct val undef_attr(struct vm *vm, struct val obj, struct str name)
 
 struct val undef_element(struct vm *vm, struct val obj, struct val key)
 {
-    struct buf b;
-
-    if (key.type == VAL_STR)
-        return undef_attr(vm, obj, val_text(key));
-    buf_init(&b, ERR_TEXT_MAX, vm->a);
-    buf_add_c(&b, object_words(obj, vm->a));
-    buf_putc(&b, '\0');
-    val_to_repr(key, &b);
-    return undef_make(UNDEF_ELEMENT, buf_cstr(&b));
+    return key.type == VAL_STR ? undef_attr(vm, obj, val_text(key)) : no_element(vm, obj, key);
 }
 
 int undef_print(struct vm *vm, struct val v)

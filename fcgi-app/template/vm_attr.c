@@ -20,6 +20,20 @@ static struct val refused(struct vm *vm, struct val obj, struct str name)
 
 /* Attribute only, no item: methods and members of objects.  Undefined without a reason when there
  * is none. */
+/* real, imag, numerator, denominator of numbers. */
+static struct val number_attr(struct val v, struct str name)
+{
+    bool whole = v.type != VAL_FLOAT;
+
+    if (v.type == VAL_BOOL)
+        v = val_int(v.u.b);
+    if (str_eq_c(name, "real") || (whole && str_eq_c(name, "numerator")))
+        return v;
+    if (str_eq_c(name, "imag"))
+        return whole ? val_int(0) : val_float(0);
+    return whole && str_eq_c(name, "denominator") ? val_int(1) : val_undef(NULL);
+}
+
 static struct val own_attr(struct vm *vm, struct val obj, struct str name)
 {
     const struct tmpl_class *cls = tmpl_class_of(obj);
@@ -34,7 +48,7 @@ static struct val own_attr(struct vm *vm, struct val obj, struct str name)
     }
     if (method_find(obj, name, &fn, &qualified))
         return bound_new(vm->a, obj, fn, qualified);
-    return val_undef(NULL);
+    return obj.type >= VAL_BOOL && obj.type <= VAL_FLOAT ? number_attr(obj, name) : val_undef(NULL);
 }
 
 static bool absent(struct val v)
@@ -225,6 +239,7 @@ static int64_t clamp(int64_t i, int64_t n, int64_t low, int64_t high)
 
 struct slice {
     int64_t start;
+    int64_t stop;
     int64_t step;
     int64_t count;
 };
@@ -232,8 +247,6 @@ struct slice {
 /* PySlice_AdjustIndices */
 static int slice_init(struct vm *vm, const struct val *parts, int64_t n, struct slice *s)
 {
-    int64_t stop;
-
     if (slice_bound(vm, parts[2], 1, &s->step) != 0)
         return -1;
     if (s->step == 0)
@@ -241,16 +254,16 @@ static int slice_init(struct vm *vm, const struct val *parts, int64_t n, struct 
     if (s->step < -INT64_MAX)
         s->step = -INT64_MAX;
     if (slice_bound(vm, parts[0], s->step < 0 ? INT64_MAX : 0, &s->start) != 0 ||
-        slice_bound(vm, parts[1], s->step < 0 ? INT64_MIN : INT64_MAX, &stop) != 0)
+        slice_bound(vm, parts[1], s->step < 0 ? INT64_MIN : INT64_MAX, &s->stop) != 0)
         return -1;
     if (s->step < 0) {
         s->start = clamp(s->start, n, -1, n - 1);
-        stop = parts[1].type == VAL_NULL ? -1 : clamp(stop, n, -1, n - 1);
-        s->count = stop < s->start ? (s->start - stop - 1) / -s->step + 1 : 0;
+        s->stop = parts[1].type == VAL_NULL ? -1 : clamp(s->stop, n, -1, n - 1);
+        s->count = s->stop < s->start ? (s->start - s->stop - 1) / -s->step + 1 : 0;
     } else {
         s->start = clamp(s->start, n, 0, n);
-        stop = clamp(stop, n, 0, n);
-        s->count = s->start < stop ? (stop - s->start - 1) / s->step + 1 : 0;
+        s->stop = clamp(s->stop, n, 0, n);
+        s->count = s->start < s->stop ? (s->stop - s->start - 1) / s->step + 1 : 0;
     }
     return 0;
 }
@@ -294,40 +307,56 @@ static int slice_text(struct vm *vm, struct val text, const struct slice *s, str
     return vm_spend(&vm->call, s->count / 8);
 }
 
-int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenient, struct val *out)
+static int slice_list(struct vm *vm, struct val list, const struct slice *s, struct val *out)
 {
-    struct slice s;
     int64_t i;
+
+    if (vm_memory(&vm->call, (uint64_t)s->count * sizeof(struct val)) != 0)
+        return -1;
+    *out = list.type == VAL_LIST ? val_list_new(vm->a, (size_t)s->count)
+                                 : val_tuple_new(vm->a, (size_t)s->count);
+    for (i = 0; i < s->count; i++)
+        val_list_add(*out, list.u.list->items[s->start + i * s->step]);
+    return vm_spend(&vm->call, s->count / 8);
+}
+
+static int slice_of(struct vm *vm, struct val obj, const struct val *parts, struct val *out)
+{
+    const struct tmpl_class *cls = tmpl_class_of(obj);
+    struct slice s;
 
     switch (obj.type) {
     case VAL_LIST:
     case VAL_TUPLE:
         obj = val_open(obj);
-        if (slice_init(vm, parts, obj.u.list->n, &s) != 0 ||
-            vm_memory(&vm->call, (uint64_t)s.count * sizeof(struct val)) != 0)
-            return -1;
-        *out = obj.type == VAL_LIST ? val_list_new(vm->a, (size_t)s.count)
-                                    : val_tuple_new(vm->a, (size_t)s.count);
-        for (i = 0; i < s.count; i++)
-            val_list_add(*out, obj.u.list->items[s.start + i * s.step]);
-        return vm_spend(&vm->call, s.count / 8);
+        return slice_init(vm, parts, obj.u.list->n, &s) != 0 ? -1 : slice_list(vm, obj, &s, out);
     case VAL_STR:
     case VAL_BYTES:
-        if (slice_init(vm, parts, val_len(obj), &s) != 0)
-            return -1;
-        return slice_text(vm, obj, &s, out);
+        return slice_init(vm, parts, val_len(obj), &s) != 0 ? -1 : slice_text(vm, obj, &s, out);
     case VAL_UNDEF:
         *out = obj;
         return vm->undefined == TMPL_UNDEF_CHAINABLE ? 0 : undef_fail(&vm->call, obj);
+    case VAL_DICT:
+        return vm_raise(vm, TMPL_EXC_TYPE, "unhashable type: 'slice'");
     default:
         break;
     }
-    if (lenient) {
-        *out = undef_make(UNDEF_MESSAGE,
-                          arena_printf(vm->a, "%s has no such element", object_words(obj, vm->a)));
+    if (cls == NULL || cls->slice == NULL)
+        return vm_raise(vm, TMPL_EXC_TYPE, "'%s' object is not subscriptable", val_type_name(obj));
+    if (slice_init(vm, parts, val_len(obj), &s) != 0)
+        return -1;
+    *out = cls->slice(obj.u.obj, s.start, s.stop, s.step, vm->a);
+    return 0;
+}
+
+int slice_get(struct vm *vm, struct val obj, const struct val *parts, bool lenient, struct val *out)
+{
+    if (slice_of(vm, obj, parts, out) == 0)
         return 0;
-    }
-    return obj.type == VAL_DICT ? vm_raise(vm, TMPL_EXC_TYPE, "unhashable type: 'slice'")
-                                : vm_raise(vm, TMPL_EXC_TYPE, "'%s' object is not subscriptable",
-                                           val_type_name(obj));
+    if (!lenient || obj.type == VAL_OBJ || vm->e->app_code != TMPL_EXC_TYPE)
+        return -1;
+    err_clear(vm->e);
+    *out = undef_make(UNDEF_MESSAGE,
+                      arena_printf(vm->a, "%s has no such element", object_words(obj, vm->a)));
+    return 0;
 }

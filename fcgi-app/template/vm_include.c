@@ -77,6 +77,10 @@ static int load_any(struct vm *vm, struct val names, const struct tmpl **out)
     int rc;
 
     buf_init(&b, ERR_TEXT_MAX, vm->a);
+    if (!val_truth(names)) {
+        (void)vm_raise(vm, TMPL_EXC_NONE_FOUND, "Tried to select from an empty list of templates.");
+        return 1;
+    }
     if (iter_init(&vm->call, names, &it) != 0)
         return -1;
     while ((rc = iter_next(&vm->call, &it, &name)) == 1) {
@@ -95,12 +99,27 @@ static int load_any(struct vm *vm, struct val names, const struct tmpl **out)
     }
     if (rc < 0)
         return -1;
-    if (n == 0)
-        (void)vm_raise(vm, TMPL_EXC_NONE_FOUND, "Tried to select from an empty list of templates.");
-    else
-        (void)vm_raise(vm, TMPL_EXC_NONE_FOUND, "none of the templates given were found: %s",
-                       buf_cstr(&b));
+    (void)vm_raise(vm, TMPL_EXC_NONE_FOUND, "none of the templates given were found: %s",
+                   buf_cstr(&b));
     return 1;
+}
+
+/* A name as the message shows it: NULs spelled out, never nothing. */
+static const char *shown(struct vm *vm, struct str name)
+{
+    struct buf b;
+    size_t i;
+
+    if (name.len == 0)
+        return "a template without a name";
+    buf_init(&b, ERR_TEXT_MAX, vm->a);
+    for (i = 0; i < name.len; i++) {
+        if (name.p[i] == '\0')
+            buf_add_c(&b, "\\x00");
+        else
+            buf_putc(&b, name.p[i]);
+    }
+    return buf_cstr(&b);
 }
 
 /* 0, 1 not found (raised), -1 raised. */
@@ -110,11 +129,13 @@ static int load(struct vm *vm, struct val name, bool lists, const struct tmpl **
 
     if (lists && name.type != VAL_STR && name.type != VAL_UNDEF)
         return load_any(vm, name, out);
-    if (name.type != VAL_STR)
+    if (name.type == VAL_UNDEF)
         return no_template(vm, name);
-    rc = load_one(vm, val_text(name), out);
-    if (rc == 1)
-        (void)vm_raise(vm, TMPL_EXC_NOT_FOUND, "%.*s", STR_ARG(val_text(name)));
+    rc = name.type == VAL_STR ? load_one(vm, val_text(name), out) : 1;
+    if (name.type != VAL_STR)
+        (void)vm_raise(vm, TMPL_EXC_NOT_FOUND, "%s", shown(vm, val_str_of(name, vm->a)));
+    else if (rc == 1)
+        (void)vm_raise(vm, TMPL_EXC_NOT_FOUND, "%s", shown(vm, val_text(name)));
     return rc;
 }
 

@@ -47,10 +47,10 @@ int flt_truncate(struct call *c, struct val *out)
         (!val_is_none(arg[3]) && lib_int(c, arg[3], &leeway) != 0))
         return -1;
     if (length < (int64_t)utf8_len(end))
-        return call_raise(c, TMPL_EXC_RUNTIME, "expected length >= %zu, got %lld", utf8_len(end),
+        return call_raise(c, TMPL_EXC_PY_ASSERT, "expected length >= %zu, got %lld", utf8_len(end),
                           (long long)length);
     if (leeway < 0)
-        return call_raise(c, TMPL_EXC_RUNTIME, "expected leeway >= 0, got %lld", (long long)leeway);
+        return call_raise(c, TMPL_EXC_PY_ASSERT, "expected leeway >= 0, got %lld", (long long)leeway);
     rc = short_enough(c, length + leeway, out);
     if (rc != 0)
         return rc < 0 ? -1 : 0;

@@ -81,7 +81,7 @@ int fn_cycler(struct call *c, struct val *out)
                           "Cycler.__init__() got an unexpected keyword argument '%.*s'",
                           STR_ARG(c->kw[0].name));
     if (c->n_pos == 0)
-        return call_raise(c, TMPL_EXC_RUNTIME, "at least one item has to be provided");
+        return call_raise(c, TMPL_EXC_PY_RUNTIME, "at least one item has to be provided");
     cy = ARENA_NEW(c->a, struct cycler);
     cy->obj.cls = &cycler_class.base;
     cy->items = arena_dup(c->a, c->pos, c->n_pos * sizeof *c->pos);

@@ -17,6 +17,20 @@ static struct range *range_of(const struct val_obj *o)
     return (struct range *)(uintptr_t)o;
 }
 
+/* Number of items; saturates. */
+static int64_t count(int64_t start, int64_t stop, int64_t step)
+{
+    uint64_t span;
+    uint64_t width;
+
+    if (step > 0 ? start >= stop : start <= stop)
+        return 0;
+    span = step > 0 ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
+    width = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
+    span = (span - 1) / width;
+    return span >= INT64_MAX ? INT64_MAX : (int64_t)span + 1;
+}
+
 static void range_str(const struct val_obj *o, struct buf *out)
 {
     const struct range *r = range_of(o);
@@ -49,6 +63,18 @@ static bool range_eq(const struct val_obj *o, struct val other)
            (x->n == 0 || (x->start == y->start && (x->n == 1 || x->step == y->step)));
 }
 
+static uint64_t range_hash(const struct val_obj *o)
+{
+    const struct range *r = range_of(o);
+    uint64_t h = (uint64_t)r->n * UINT64_C(0x9e3779b97f4a7c15);
+
+    if (r->n > 0)
+        h ^= (uint64_t)r->start * UINT64_C(0xbf58476d1ce4e5b9);
+    if (r->n > 1)
+        h ^= (uint64_t)r->step * UINT64_C(0x94d049bb133111eb);
+    return h | 1;
+}
+
 static int64_t range_len(struct val_obj *o)
 {
     return range_of(o)->n;
@@ -57,12 +83,27 @@ static int64_t range_len(struct val_obj *o)
 static struct val range_getitem(struct val_obj *o, struct val key, struct arena *a)
 {
     const struct range *r = range_of(o);
-    int64_t i = key.type == VAL_INT ? key.u.i : INT64_MIN;
+    int64_t i = key.type == VAL_INT ? key.u.i : key.type == VAL_BOOL ? key.u.b : INT64_MIN;
 
     (void)a;
     if (i < 0 && i >= -r->n)
         i += r->n;
     return i >= 0 && i < r->n ? val_int(r->start + i * r->step) : val_undef(NULL);
+}
+
+static struct val range_slice(struct val_obj *o, int64_t start, int64_t stop, int64_t step,
+                              struct arena *a)
+{
+    struct range *r = arena_dup(a, o, sizeof(struct range));
+    int64_t from = r->start;
+    int64_t by = r->step;
+
+    r->i = 0;
+    r->start = from + start * by;
+    r->stop = from + stop * by;
+    r->step = by * step;
+    r->n = count(r->start, r->stop, r->step);
+    return val_obj(&r->obj);
 }
 
 static bool range_contains(struct val_obj *o, struct val v)
@@ -102,28 +143,19 @@ static struct val_obj *range_iter(struct val_obj *o, struct arena *a)
 }
 
 static const struct tmpl_class range_class = {
-    .base = {.name = "range", .str = range_str, .truth = range_truth, .eq = range_eq},
+    .base = {.name = "range",
+             .str = range_str,
+             .truth = range_truth,
+             .eq = range_eq,
+             .hash = range_hash},
     .getitem = range_getitem,
     .next = range_next,
     .reiterable = true,
     .iter = range_iter,
     .len = range_len,
+    .slice = range_slice,
     .contains = range_contains,
 };
-
-/* Number of items; saturates. */
-static int64_t count(int64_t start, int64_t stop, int64_t step)
-{
-    uint64_t span;
-    uint64_t width;
-
-    if (step > 0 ? start >= stop : start <= stop)
-        return 0;
-    span = step > 0 ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
-    width = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
-    span = (span - 1) / width;
-    return span >= INT64_MAX ? INT64_MAX : (int64_t)span + 1;
-}
 
 int fn_range(struct call *c, struct val *out)
 {
