@@ -8,7 +8,7 @@
 #include "http/loop.h"
 #include "proxy_int.h"
 
-enum { PIECE = 16 * 1024, TURN_MAX = 16, CLIENT_MS = 30 * 1000 };
+enum { PIECE = 16 * 1024, TURN_MAX = 16 };
 
 static void gather(void *arg);
 
@@ -85,7 +85,7 @@ static void wait_for_more(struct call *c)
     int64_t left = c->body_until_ms - loop_now_ms(c->r->loop);
 
     loop_timer_cancel(c->body_timer);
-    c->body_timer = loop_timer(c->r->loop, left < CLIENT_MS ? (left > 0 ? left : 0) : CLIENT_MS, on_late, c);
+    c->body_timer = loop_timer(c->r->loop, left < UP_CLIENT_MS ? (left > 0 ? left : 0) : UP_CLIENT_MS, on_late, c);
     http_req_on_body(c->r, gather, c);
 }
 

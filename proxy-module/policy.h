@@ -30,6 +30,12 @@ MUST_CHECK int policy_target(const struct cfg_gateway *g, struct str base, struc
                              struct policy_target *out, struct arena *a, struct err *e);
 
 /*
+ * May the request line cross as it is?  ERR_INVALID for a method that is no token and for a query with blanks or control characters:
+ * either would end the request line early, and what follows would be read as headers or as another request.
+ */
+MUST_CHECK int policy_request_line(const struct http_req *r, struct err *e);
+
+/*
  * The request head as sent, ready for the wire, with its empty line.
  *
  * body_len     bytes that follow, POLICY_CHUNKED when that is not known; has_body false = none and no length.

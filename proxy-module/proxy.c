@@ -411,7 +411,7 @@ void proxy_handle(struct http_req *r, void *ctx)
     struct str path;
     struct mount *m;
 
-    if (url_canonical_path(r->path, &path, r->a, &e) != 0) {
+    if (policy_request_line(r, &e) != 0 || url_canonical_path(r->path, &path, r->a, &e) != 0) {
         http_reply_error(r, &e);
         return;
     }

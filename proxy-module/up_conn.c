@@ -388,14 +388,14 @@ static void connect_more(struct up_pool *p, struct up_site *s)
         j->tls = str_starts(c->q.origin, STR("https:"));
         j->silence_ms = c->q.silence_ms;
         j->easy = make_handle(&c->q, c->a);
+        if (j->easy != NULL && http_server_work(c->server, connect_now, j) == 0)
+            continue; /* the worker's now */
         if (j->easy == NULL)
             err_set(&j->error, ERR_INTERNAL, "cannot make a connection");
-        else if (http_server_work(c->server, connect_now, j) != 0)
+        else
             err_set(&j->error, ERR_BUSY, "is busy");
-        if (j->error.code != ERR_NONE) {
-            loop_post(p->loop, on_connected, j);
-            return;
-        }
+        loop_post(p->loop, on_connected, j);
+        return;
     }
 }
 

@@ -13,7 +13,6 @@ enum {
     SPARE_MAX = 256,
     OUT_SIZE = 16 * 1024,   /* of a streamed body at a time */
     FRAME_MAX = 16,         /* around one piece: "4000\r\n" and "\r\n" */
-    CLIENT_MS = 30 * 1000,  /* for the client to go on with his body */
 };
 
 static void on_readable(struct up_call *c);
@@ -287,6 +286,8 @@ static int refill(struct up_call *c)
     if (n == UP_NOT_YET) {
         c->starving = true;
         c->active_ms = loop_now_ms(c->pool->loop);
+        if (c->q.silence_ms > UP_CLIENT_MS && c->timer != NULL)
+            loop_timer_again(c->timer, UP_CLIENT_MS); /* else it comes round often enough */
         up_conn_watch(c->conn, c->paused ? 0 : EPOLLIN);
         return -1;
     }
@@ -401,7 +402,7 @@ static void on_timer(void *arg)
 {
     struct up_call *c = arg;
     int64_t now = loop_now_ms(c->pool->loop);
-    int64_t patience = c->starving && c->q.silence_ms < CLIENT_MS ? CLIENT_MS : c->q.silence_ms;
+    int64_t patience = c->starving ? UP_CLIENT_MS : c->q.silence_ms;
     int64_t silent_at = c->active_ms + patience, total_at = c->started_ms + c->q.total_ms;
     int64_t due = silent_at < total_at && !c->paused ? silent_at : total_at;
     char text[96];

@@ -34,6 +34,12 @@ struct up_request {
 };
 
 enum { UP_NOT_YET = HTTP_NOT_YET };
+/* How long a client may pause within his body. */
+#if defined(SLUICE_TEST_BUILD)
+enum { UP_CLIENT_MS = 3000 };
+#else
+enum { UP_CLIENT_MS = 30000 };
+#endif
 
 /* How far a failed call got: decides what may be repeated elsewhere.  UP_CLIENT: it was not the upstream's fault. */
 enum up_stage { UP_CONNECTING, UP_SENDING, UP_WAITING, UP_ANSWERING, UP_CLIENT };

@@ -21,6 +21,7 @@
 
 enum {
     CONNS_MAX = 4096,  /* per loop */
+    REQUEST_CHUNK = ARENA_POISONS ? 0 : 32 * 1024, /* most requests need no second block */
     INTAKE_MS = 30000, /* for a request to arrive; also one wait for body bytes on a worker */
     DISCARD_MS = 10000,
     LINGER_MS = 2000,
@@ -46,7 +47,7 @@ static struct conn *conn_take(struct home *h)
         if (c == NULL)
             abort();
         c->home = h;
-        c->req.a = arena_new(0);
+        c->req.a = arena_new(REQUEST_CHUNK);
         c->req.server = h->server;
         c->req.loop = h->loop;
         pthread_mutex_init(&c->lock, NULL);

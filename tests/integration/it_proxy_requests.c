@@ -1,0 +1,263 @@
+/*
+ * Hostile requests: smuggling, injection, other spellings, forged tokens, and ten thousand requests of chance.  What is refused never
+ * reaches the gateway; what is forwarded arrives as one request.
+ */
+#include "base/arena.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crypto/crypto.h"
+#include "integration/env_proxy.h"
+#include "support/cases.h"
+
+static struct house h;
+static struct env *env;
+
+/* ---- raw bytes to nginx ----------------------------------------------------------------------------------- */
+
+#define FORBIDDEN "GET /api/v01/p1/do/smuggled/ HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static const struct raw_row {
+    const char *name;
+    const char *line, *more, *body; /* request line and headers besides Host and Authorization */
+    int status;                     /* 0: forwarded as one request, whatever is answered */
+} raw_rows[] = {
+    {"two lengths", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Content-Length: 4\r\nContent-Length: 60\r\n", "{}{}" FORBIDDEN, 400},
+    {"length and chunks", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n" FORBIDDEN, 400},
+    {"chunked twice", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n", 400},
+    {"chunked with a tab", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Transfer-Encoding: \tchunked\r\n", "0\r\n\r\n", 0},
+    {"unknown coding", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Transfer-Encoding: xchunked\r\n", "0\r\n\r\n", 501},
+    {"negative length", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Content-Length: -1\r\n", "", 400},
+    {"length with a plus", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Content-Length: +2\r\n", "{}", 400},
+    {"chunk that is none", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Transfer-Encoding: chunked\r\n", "zz\r\n{}\r\n0\r\n\r\n", 400},
+    {"dots", "GET /api/v01/p1/do/../../../health HTTP/1.1", "", "", 400},
+    {"escaped dots", "GET /api/v01/p1/do/%2e%2e/login/ HTTP/1.1", "", "", 400},
+    {"dots behind an escaped slash", "GET /api/v01/p1/do/..%2flogin/ HTTP/1.1", "", "", 400},
+    {"escaped NUL", "GET /api/v01/p1/do/ok%00/ HTTP/1.1", "", "", 400},
+    {"escaped line end", "GET /api/v01/p1/do/ok%0d%0aX-Evil:%201/ HTTP/1.1", "", "", 400},
+    {"two slashes", "GET /api/v01/p1//do/ok/ HTTP/1.1", "", "", 400},
+    {"broken escape", "GET /api/v01/p1/do/%zz/ HTTP/1.1", "", "", 400},
+    {"absolute URI", "GET http://evil.example/api/v01/p1/do/ok/ HTTP/1.1", "", "", 0},
+    {"authority", "GET @evil.example/api/v01/p1/do/ok/ HTTP/1.1", "", "", 400},
+    {"folded header", "GET /api/v01/p1/do/ok/ HTTP/1.1", "X-A: b\r\n Transfer-Encoding: chunked\r\n", "", 0},
+    {"expectation", "POST /api/v01/p1/do/sink/ HTTP/1.1", "Expect: 100-continue\r\nContent-Length: 2\r\n", "{}", 0},
+};
+
+static void raw(const struct raw_row *r)
+{
+    long before = rogue_requests(h.rogue);
+    const char *text;
+    int status = 0;
+
+    api_setup(NULL);
+    text = house_raw(&h,
+                     arena_printf(env_arena(env), "%s\r\nHost: x\r\n%s\r\nConnection: close\r\n%s\r\n%s", r->line, api_auth(env), r->more, r->body),
+                     3000);
+    text = strncmp(text, "HTTP/1.1 100", 12) == 0 ? strstr(text, "\r\n\r\n") + 4 : text;
+    (void)sscanf(text, "HTTP/1.1 %d", &status);
+    if (r->status != 0 ? status != r->status : status < 200)
+        env_fail(env, "expected %d: %.400s", r->status, text);
+    assert_true(rogue_requests(h.rogue) - before <= (r->status == 0 ? 1 : 0));
+    assert_null(strstr(env_log(env, "p1.sock"), "smuggled"));
+}
+
+/* ---- past nginx: parameters as another web server could send them ------------------------------------------- */
+
+static const struct param_row {
+    const char *name, *method, *uri, *announced, *param, *body;
+    int status; /* 0: closed without an answer; 200: forwarded, and the gateway saw nothing of it */
+} param_rows[] = {
+    {"line end in a header", "GET", "/api/v01/p1/do/echo_head/", NULL, "HTTP_X_A=b\r\nEvil: 1", NULL, 200},
+    {"header name with a line end", "GET", "/api/v01/p1/do/echo_head/", NULL, "HTTP_X_A: 1\r\nEvil=b", NULL, 200},
+    {"line end in the content type", "POST", "/api/v01/p1/do/echo_head/", NULL, "CONTENT_TYPE=a/b\r\nEvil: 1", "{}", 200},
+    {"method with a line end", "GET / HTTP/1.1\r\nEvil: 1\r\n\r\nGET", "/api/v01/p1/do/ok/", NULL, NULL, NULL, 400},
+    {"empty method", "", "/api/v01/p1/do/ok/", NULL, NULL, NULL, 0},
+    {"blank in the path", "GET", "/api/v01/p1/do/ok HTTP/1.1", NULL, NULL, NULL, 400},
+    {"blank in the query", "GET", "/api/v01/p1/do/ok/?a=b HTTP/1.1\r\nEvil: 1", NULL, NULL, NULL, 400},
+    {"fragment", "GET", "/api/v01/p1/do/ok/?a=b#c", NULL, NULL, NULL, 400},
+    {"absolute URI", "GET", "http://evil/api/v01/p1/do/ok/", NULL, NULL, NULL, 400},
+    {"length that is none", "POST", "/api/v01/p1/do/sink/", "2, 2", NULL, "{}", 0},
+    {"length with a sign", "POST", "/api/v01/p1/do/sink/", "-2", NULL, "{}", 0},
+    {"length above the body", "POST", "/api/v01/p1/do/sink/", "3", NULL, "{}", 400},
+    {"length below the body", "POST", "/api/v01/p1/do/sink/", "1", NULL, "{}", 400},
+    {"a second length", "POST", "/api/v01/p1/do/echo_head/", NULL, "HTTP_CONTENT_LENGTH=77", "{}", 200},
+    {"chunks announced", "POST", "/api/v01/p1/do/echo_head/", NULL, "HTTP_TRANSFER_ENCODING=chunked", "{}", 200},
+    {"upgrade", "GET", "/api/v01/p1/do/echo_head/", NULL, "HTTP_UPGRADE=Evil", NULL, 200},
+    {"proxy setting", "GET", "/api/v01/p1/do/echo_head/", NULL, "HTTP_PROXY=http://Evil", NULL, 200},
+};
+
+static void params(const struct param_row *r)
+{
+    long before = rogue_requests(h.rogue);
+    struct fcgi_request q;
+    struct fcgi_answer a;
+
+    api_setup(NULL);
+    q = house_request(&h, r->method, r->uri, (const char *const[]){r->param, NULL});
+    q.announced = r->announced;
+    q.body = r->body != NULL ? str_c(r->body) : STR("");
+    a = fcgi_call(env_path(env, "p1.sock"), &q, env_arena(env));
+    if (a.status != r->status)
+        env_fail(env, "expected %d, got %d: %.*s", r->status, a.status, STR_ARG(a.body));
+    assert_true(str_find(a.body, STR("Evil")) < 0);
+    assert_true(str_find(a.body, STR("Content-Length: 77")) < 0 && str_find(a.body, STR("hunked")) < 0);
+    assert_int_equal(rogue_requests(h.rogue) - before, r->status == 200);
+}
+
+/* ---- tokens -------------------------------------------------------------------------------------------------- */
+
+static const char *segment(const char *json)
+{
+    return str_cstr(env_arena(env), crypto_b64url(env_arena(env), str_c(json)));
+}
+
+/* A token like ours in all but what is wrong with it. */
+static const char *forged(const char *what)
+{
+    struct arena *a = env_arena(env);
+    const char *token = api_token(), *body = strchr(token, '.') + 1, *end = strchr(body, '.');
+    struct str claims = str_make(body, (size_t)(end - body));
+    struct str priv, pub, out;
+    struct jwt_key *key = NULL;
+    struct val v;
+    struct err e = {0};
+
+    if (strcmp(what, "alg none") == 0)
+        return arena_printf(a, "%s.%.*s.", segment("{\"alg\":\"none\",\"typ\":\"JWT\"}"), STR_ARG(claims));
+    if (strcmp(what, "alg none, old signature") == 0)
+        return arena_printf(a, "%s.%.*s%s", segment("{\"alg\":\"none\",\"typ\":\"JWT\"}"), STR_ARG(claims), end);
+    if (strcmp(what, "hs256") == 0)
+        return arena_printf(a, "%s.%.*s%s", segment("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"), STR_ARG(claims), end);
+    if (strcmp(what, "changed claims") == 0)
+        return arena_printf(a, "%.*s.%s%s", (int)(body - token - 1), token, segment("{\"sub\":\"1\",\"exp\":9999999999}"), end);
+    if (strcmp(what, "cut signature") == 0)
+        return arena_printf(a, "%.*s", (int)(strlen(token) - 4), token);
+    if (strcmp(what, "nonsense") == 0)
+        return "a.b.c";
+    v = val_dict_new(a, 4); /* signed with a key that is not ours */
+    val_dict_set_c(v, "sub", val_str_c("1"));
+    val_dict_set_c(v, "exp", val_int(9999999999));
+    if (jwt_keygen(&priv, &pub, a, &e) != 0 || jwt_key_private(&key, priv, STR("1"), a, &e) != 0 || jwt_sign(key, v, &out, a, &e) != 0)
+        env_fail(env, "%s", e.msg);
+    return str_cstr(a, out);
+}
+
+static const struct token_row {
+    const char *name;
+} token_rows[] = {{"alg none"}, {"alg none, old signature"}, {"hs256"}, {"changed claims"}, {"cut signature"}, {"nonsense"}, {"another key"}};
+
+static void tokens(const struct token_row *r)
+{
+    long before = rogue_requests(h.rogue);
+    const char *headers[2] = {NULL, NULL};
+
+    api_setup(NULL);
+    headers[0] = arena_printf(env_arena(env), "Authorization: Bearer %s", forged(r->name));
+    assert_int_equal(env_http(env, "GET", "/api/v01/p1/do/ok/", headers, NULL).status, 401);
+    assert_int_equal(env_http(env, "GET", arena_printf(env_arena(env), "/api/v01/p1/do/ok/?auth_token=%s", forged(r->name)), NULL, NULL).status, 401);
+    assert_int_equal(rogue_requests(h.rogue), before);
+}
+
+/* A refresh token is none for calls, and a user that was switched off is out at once. */
+static void tokens_of_other_uses(void **state)
+{
+    struct val v = api(env, 200, "POST", "/api/v01/auth/login",
+                       arena_printf(env_arena(env), "{\"username\":\"admin\",\"password\":%s}", api_quoted(env, api_admin_password())));
+    const char *headers[2] = {arena_printf(env_arena(env), "Authorization: Bearer %s", api_text(env, v, "refresh_token")), NULL};
+
+    (void)state;
+    assert_int_equal(env_http(env, "GET", "/api/v01/p1/do/ok/", headers, NULL).status, 401);
+}
+
+/* ---- ten thousand requests of chance ------------------------------------------------------------------------- */
+
+static uint64_t seed = 20261123;
+
+static unsigned chance(unsigned n)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % n;
+}
+
+/* Text that begins like what is expected, and goes wrong by and by. */
+static const char *noise(const char *start, unsigned max)
+{
+    static const char *const bits[] = {"/", "//", "..", "%2e", "%2F", "%00", "%", "%zz", "?", "&", "=", "#", ";", " ", "\r\n", "\t", "a", "tenants",
+                                       "{}", "\"", "\\", "\xff", "\xc3\xa9", "auth_token=", "transactions", "do", "ok", "@", ":", "*", "0", "-1"};
+    struct buf b;
+
+    buf_init(&b, 100000, env_arena(env));
+    buf_add_c(&b, start);
+    for (unsigned n = chance(max); n > 0; n--)
+        buf_add_c(&b, bits[chance(COUNT_OF(bits))]);
+    return buf_cstr(&b);
+}
+
+static void one_of_chance(int *fd, struct buf *out)
+{
+    static const char *const methods[] = {"GET", "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "BREW", "G T", "get"};
+    static const char *const starts[] = {"/api/v01/p1/do/ok/", "/api/v01/p1/", "/api/v01/p1/do/echo_head", "/api/v01/p1", "/api/v01/apio/sync/api/v1/", "", "/"};
+    static const char *const names[] = {"HTTP_X_A=", "HTTP_COOKIE=", "HTTP_TRACEPARENT=", "HTTP_X_REQUEST_ID=", "HTTP_CONNECTION=", "HTTP_RANGE=",
+                                        "CONTENT_TYPE=", "HTTP_EXPECT=", "HTTP_", "=", "REMOTE_ADDR="};
+    struct fcgi_request r = house_request(&h, methods[chance(COUNT_OF(methods))], noise(starts[chance(COUNT_OF(starts))], 8),
+                                          (const char *const[]){noise(names[chance(COUNT_OF(names))], 6), noise(names[chance(COUNT_OF(names))], 6), NULL});
+    struct fcgi_answer a = {0};
+
+    if (chance(3) == 0)
+        r.body = str_c(noise("{\"a\":", chance(50) == 0 ? 30000 : 20));
+    if (chance(20) == 0)
+        r.announced = noise("", 2);
+    r.record = chance(10) == 0 ? 1 + chance(100) : 0;
+    r.padding = (uint8_t)chance(8);
+    if (*fd < 0)
+        *fd = fcgi_connect(env_path(env, "p1.sock"));
+    out->len = 0;
+    fcgi_put_request(out, &r);
+    if (*fd < 0 || !fcgi_send(*fd, buf_str(out)) || !fcgi_receive(*fd, &a, env_arena(env), 10000))
+        env_fail(env, "no answer to %s %s", r.method, r.uri);
+    if (a.status != 0 && (a.status < 200 || a.status > 599))
+        env_fail(env, "%s %s: %d", r.method, r.uri, a.status);
+    if (a.status == 500)
+        env_fail(env, "%s %s: %.*s", r.method, r.uri, STR_ARG(a.body));
+    if (a.closed || !a.ended) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static void ten_thousand(void **state)
+{
+    struct arena *a = env_arena(env);
+    struct buf out;
+    int fd = -1;
+
+    (void)state;
+    buf_init(&out, 2 * MIB, a);
+    for (int i = 0; i < 10000; i++)
+        one_of_chance(&fd, &out);
+    close(fd);
+    assert_true(env_running(env, h.proxy));
+    assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 200);
+}
+
+static void ends_cleanly(void **state)
+{
+    (void)state;
+    assert_int_equal(env_kill(env, h.proxy, SIGTERM), 0);
+    assert_null(strstr(env_log(env, "p1.sock"), "runtime error"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {API_TEST(tokens_of_other_uses), API_TEST(ten_thousand), API_TEST(ends_cleanly)};
+    int failed;
+
+    house_start(&h, NULL);
+    env = h.env;
+    failed = CASES(raw_rows, raw) + CASES(param_rows, params) + CASES(token_rows, tokens);
+    failed += cmocka_run_group_tests(tests, NULL, NULL);
+    return house_end(&h, failed);
+}

@@ -1,0 +1,120 @@
+/*
+ * Bad days of the gateway: it refuses, breaks off at each stage, talks nonsense, lies about its length, never ends; what the
+ * client hears, and that nothing is sent twice which could have had an effect (gateway-proxy.md 2.5, 2.8).
+ */
+#include "base/arena.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "integration/env_proxy.h"
+#include "support/cases.h"
+
+static struct house h;
+static struct env *env;
+
+static const struct day {
+    const char *name, *verb;
+    int status; /* 0: the answer is cut */
+    const char *want;
+} days[] = {
+    {"resets at once", "reset_now", 502, "closed the connection without an answer"},
+    {"closes at once", "close_now", 502, "closed the connection without an answer"},
+    {"resets in the head", "reset_head", 502, "gateway bwks"},
+    {"closes in the head", "close_head", 502, "gateway bwks"},
+    {"resets in the body", "reset_body", 0, ""},
+    {"closes in the body", "close_body", 0, ""},
+    {"garbage", "garbage", 502, "gateway bwks sent an invalid answer"},
+    {"two lengths", "two_lengths", 502, "gateway bwks sent an invalid answer"},
+    {"a length and chunks", "length_and_chunks", 502, "gateway bwks sent an invalid answer"},
+    {"folded header", "folded", 502, "gateway bwks sent an invalid answer"},
+    {"line end inside a header", "control_char", 502, "gateway bwks sent an invalid answer"},
+    {"ten thousand headers", "headers_10000", 502, "gateway bwks sent an invalid answer"},
+    {"head of 100 KiB", "big_head", 502, "gateway bwks sent an invalid answer"},
+    {"more than announced", "short_length", 200, "hello"},
+    {"interim answers", "continue", 200, "{\"ok\":true}"},
+    {"401 of a gateway without login", "unauthorized", 401, "{}"},
+    {"silence", "hang", 504, "gateway bwks did not answer within 1 s"},
+    {"a byte now and then, for ever", "drip", 0, ""},
+    {"bad chunk", "bad_chunk", -1, ""},
+    {"chunk beyond all numbers", "huge_chunk", -1, ""},
+};
+
+static void check(const struct day *d, const char *method, long calls)
+{
+    const char *path = arena_printf(env_arena(env), "/api/v01/p1/do/%s/", d->verb);
+    long before = rogue_requests(h.rogue);
+    struct env_answer a = api_raw(env, method, path, strcmp(method, "POST") == 0 ? "{}" : NULL);
+
+    /* -1: found out behind the head, whether or not that has gone out yet */
+    if (d->status >= 0 ? a.status != d->status : a.status != 502 && a.status != 0)
+        env_fail(env, "%s %s: %d %.300s", method, d->verb, a.status, a.body);
+    if (d->status > 0 && strstr(a.body, d->want) == NULL)
+        env_fail(env, "%s %s: expected \"%s\" in: %.300s", method, d->verb, d->want, a.body);
+    if (d->status == 200 && strstr(a.body, "announced") != NULL)
+        env_fail(env, "bytes behind the length reached the client");
+    if (d->status == 502 || d->status == 504)
+        assert_non_null(strstr(a.body, "\"request_id\""));
+    assert_string_equal(env_header(env, &a, "Set-Cookie"), "");
+    assert_int_equal(rogue_requests(h.rogue) - before, calls);
+    assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 200); /* the next call is not touched by it */
+}
+
+static bool breaks_without_answer(const struct day *d)
+{
+    return strcmp(d->verb, "reset_now") == 0 || strcmp(d->verb, "close_now") == 0;
+}
+
+static void reports(const struct day *d)
+{
+    api_setup(NULL);
+    check(d, "POST", 1);                                 /* never repeated once it was sent */
+    check(d, "GET", breaks_without_answer(d) ? 2 : 1);   /* once more on a new connection: the kept one may have been dead */
+}
+
+static void no_gateway_at_all(void **state)
+{
+    const char *none = arena_printf(env_arena(env), "{\"bwks\":{\"url\":\"http://127.0.0.1:%d/\"}}", env_free_port(env));
+    struct env_answer a;
+
+    (void)state;
+    api_configure(env, "gateways", none);
+    ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 502);
+    a = api_raw(env, "POST", "/api/v01/p1/do/ok/", "{}");
+    assert_int_equal(a.status, 502);
+    assert_non_null(strstr(a.body, "gateway bwks: connection failed ("));
+    house_gateway(&h, ",\"timeout\":1");
+    ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
+}
+
+/* A connection that closed while it was kept is no trouble of the next call. */
+static void kept_connections_die(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 200);
+        (void)api_raw(env, "GET", "/api/v01/p1/do/close_body/", NULL);
+        assert_int_equal(api_raw(env, "POST", "/api/v01/p1/do/ok/", "{}").status, 200);
+    }
+}
+
+static void ends_cleanly(void **state)
+{
+    (void)state;
+    assert_int_equal(env_kill(env, h.proxy, SIGTERM), 0);
+    assert_null(strstr(env_log(env, "p1.sock"), "runtime error"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {API_TEST(no_gateway_at_all), API_TEST(kept_connections_die), API_TEST(ends_cleanly)};
+    int failed;
+
+    house_start(&h, (const char *const[]){"-proxyTotalTimeout=2s", NULL});
+    env = h.env;
+    house_gateway(&h, ",\"timeout\":1");
+    ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/hang/", NULL).status == 504);
+    failed = CASES(days, reports) + cmocka_run_group_tests(tests, NULL, NULL);
+    return house_end(&h, failed);
+}
