@@ -77,9 +77,6 @@ struct row {
     bool sync, enabled, is_public, support_bulk;
 };
 
-static const char members[] = "route_id,route,method,schema,output_schema,activity_id,err_activity_id,sync,enabled,public,"
-                              "support_bulk,group,bulk_options,created_on,updated_on";
-
 static int check_method(struct api_call *c, struct row *row, struct err *e)
 {
     static const char *const methods[] = {"get", "post", "put", "delete"};
@@ -180,7 +177,11 @@ static int read_group(struct api_call *c, struct row *row, struct err *e)
 /* The members of the body over what `row` holds, then the checks of a whole row. */
 static int read_row(struct api_call *c, struct row *row, struct err *e)
 {
-    if (api_body_only(c, members, e) != 0 || api_body_text(c, "method", 10, &row->method, e) != 0 ||
+    if (!val_is(c->body, VAL_DICT)) {
+        err_set(e, ERR_INVALID, "request body: expected an object");
+        return -1;
+    }
+    if (api_body_text(c, "method", 10, &row->method, e) != 0 ||
         api_body_text(c, "route", 1000, &row->route, e) != 0 || read_activity(c, "activity_id", &row->activity_id, e) != 0 ||
         read_activity(c, "err_activity_id", &row->err_activity_id, e) != 0 ||
         read_object(c, c->body, "schema", &row->schema, e) != 0 || read_object(c, c->body, "output_schema", &row->output_schema, e) != 0 ||

@@ -15,7 +15,8 @@
 enum {
     MISSED_S = 60,       /* runs older than that are dropped */
     LOOK_MS = 5000,      /* how long nothing is looked at when nothing is due */
-    TURN_MS = 200,       /* somebody else has the turn, or the database is away */
+    TURN_MS = 200,       /* somebody else has the turn */
+    AWAY_MS = 1000,      /* the database is away */
     ROUND_MAX = 100,     /* jobs of one round */
 };
 
@@ -367,7 +368,7 @@ static int64_t look(struct schedule *s, bool plan)
     if ((plan && plan_all(c, z, a, &e) != 0) || serve_due(s, cfg, c, z, &n, a, &e) != 0 ||
         db_query_in(c, &stmt_wait, DB_NO_ARGS, &res, a, &e) != 0) {
         log_err(for_a_while(&e) ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, "schedule.round", &e);
-        wait = 5 * TURN_MS;
+        wait = AWAY_MS;
         goto out;
     }
     wait = db_is_null(res, 0, 0) || db_int(res, 0, 0) > LOOK_MS ? LOOK_MS : db_int(res, 0, 0);

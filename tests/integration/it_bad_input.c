@@ -48,7 +48,6 @@ static const struct body_row {
     {"long name", "POST", "/api/v01/activities", NULL, 400, "name"},
     {"label of another type", "POST", "/api/v01/activities/1/versions", "{\"label\":{}}", 400, "label"},
     {"route without method", "POST", "/api/v01/custom_routes", "{\"route\":\"/xxxx\"}", 400, "method"},
-    {"route with an unknown member", "POST", "/api/v01/custom_routes", "{\"route\":\"/xxxx\",\"method\":\"get\",\"foo\":1}", 400, "foo"},
     {"schema as a list", "POST", "/api/v01/custom_routes", "{\"route\":\"/xxxx\",\"method\":\"get\",\"schema\":[]}", 400, "schema"},
     {"login without password", "POST", "/api/v01/auth/login", "{\"username\":\"admin\"}", 400, "password"},
     {"login with numbers", "POST", "/api/v01/auth/login", "{\"username\":1,\"password\":2}", 400, "username"},

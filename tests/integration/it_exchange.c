@@ -67,7 +67,7 @@ static void groups_are_renamed(void **state)
     struct val v;
 
     (void)state;
-    id = api_route(env, "get", "/grouped/a", activity, ",\"group\":\"tenants & more\"");
+    id = api_route(env, "get", "/grouped/a", activity, ",\"group\":\"tenants & more\",\"unheard of\":1"); /* members nobody knows are ignored */
     api_route(env, "get", "/grouped/b", activity, ",\"group\":\"tenants & more\"");
     api(env, 200, "PUT", "/api/v01/custom_routes/groups/tenants%20%26%20more", "{\"name\":\"tenants\"}");
     v = api(env, 200, "GET", "/api/v01/custom_routes", NULL);
@@ -75,6 +75,7 @@ static void groups_are_renamed(void **state)
     assert_string_equal(text(v, "routes.1.group"), "tenants");
     api(env, 404, "PUT", "/api/v01/custom_routes/groups/nobody", "{\"name\":\"x\"}");
     api(env, 400, "PUT", "/api/v01/custom_routes/groups/tenants", "{}");
+    api(env, 400, "PUT", arena_printf(env_arena(env), "/api/v01/custom_routes/%lld", (long long)id), "[1]");
     /* dropped on the unnamed group */
     api(env, 200, "PUT", arena_printf(env_arena(env), "/api/v01/custom_routes/%lld", (long long)id), "{\"group\":\"\"}");
     v = api(env, 200, "GET", "/api/v01/custom_routes", NULL);
