@@ -100,6 +100,7 @@ struct schedule {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool asked, stop;
+    bool plan; /* the thread's own: jobs are to be looked at since that has not succeeded yet */
 };
 
 /* A job that is due. */
@@ -202,15 +203,19 @@ static int plan_row(struct db_conn *c, const struct zone *z, const PGresult *res
                    NULL, e);
 }
 
-static int plan_all(struct db_conn *c, const struct zone *z, struct arena *a, struct err *e)
+static int plan_all(struct schedule *s, const struct cfg *cfg, struct db_conn *c, struct arena *a, struct err *e)
 {
+    const struct zone *z = schedule_zone(cfg, a);
     PGresult *res = NULL;
 
+    if (zone_open(cfg->timezone, a) == NULL)
+        log_warn("schedule.zone", "zone=\"%.*s\" is not known here: jobs run by UTC", STR_ARG(cfg->timezone));
     if (db_query_in(c, &stmt_jobs, DB_NO_ARGS, &res, a, e) != 0)
         return -1;
     for (int row = 0; row < PQntuples(res); row++)
         if (plan_row(c, z, res, row, e) != 0)
             return -1;
+    s->plan = false;
     return 0;
 }
 
@@ -352,7 +357,7 @@ static int serve_due(struct schedule *s, const struct cfg *cfg, struct db_conn *
 }
 
 /* One round; milliseconds until the next. */
-static int64_t look(struct schedule *s, bool plan)
+static int64_t look(struct schedule *s)
 {
     struct arena *a = arena_new(0);
     const struct cfg *cfg = cfg_get(s->cfg);
@@ -365,7 +370,7 @@ static int64_t look(struct schedule *s, bool plan)
 
     if (db_get(s->db, &c, &e) != 0)
         goto out;
-    if ((plan && plan_all(c, z, a, &e) != 0) || serve_due(s, cfg, c, z, &n, a, &e) != 0 ||
+    if ((s->plan && plan_all(s, cfg, c, a, &e) != 0) || serve_due(s, cfg, c, z, &n, a, &e) != 0 ||
         db_query_in(c, &stmt_wait, DB_NO_ARGS, &res, a, &e) != 0) {
         log_err(for_a_while(&e) ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, "schedule.round", &e);
         wait = AWAY_MS;
@@ -419,11 +424,13 @@ static bool stopped(struct schedule *s)
 static void *schedule_main(void *arg)
 {
     struct schedule *s = arg;
-    bool plan = true;
 
     log_context("schedule");
-    while (!stopped(s))
-        plan = sleep_until(s, look(s, plan));
+    s->plan = true;
+    while (!stopped(s)) {
+        if (sleep_until(s, look(s)))
+            s->plan = true;
+    }
     return NULL;
 }
 
