@@ -49,6 +49,8 @@ bool fault_hit(const char *point)
     if (left > 0 && strcmp(armed, point) == 0)
         hit = --left == 0;
     (void)pthread_mutex_unlock(&lock);
+    if (hit)
+        (void)fprintf(stderr, "fault: %s\n", point);
     return hit;
 }
 

@@ -3,7 +3,7 @@
  * exists in test builds only and is the constant false elsewhere.
  *
  * A test arms it with SLUICE_FAULT=point:N in the environment (fail the Nth passage) or
- * fault_arm().  FAULT_DIE(kind, name) is a point of its own for each name.
+ * fault_arm(); a hit is told on standard error.  FAULT_DIE(kind, name) is a point of its own for each name.
  */
 #ifndef SLUICE_BASE_FAULT_H
 #define SLUICE_BASE_FAULT_H

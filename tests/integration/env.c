@@ -375,9 +375,16 @@ bool env_socket_open(const char *path)
 pid_t env_app_start(struct env *env, const char *program, const char *socket_name,
                     const char *const *args)
 {
+    const char *vars[] = {arena_printf(env->a, "DB=%s", env->uri), NULL};
+
+    return env_app_start_with(env, program, socket_name, args, vars);
+}
+
+pid_t env_app_start_with(struct env *env, const char *program, const char *socket_name,
+                         const char *const *args, const char *const *vars)
+{
     const char *path = env_path(env, socket_name);
     const char *argv[40] = {env_program(env, program), arena_printf(env->a, "-socket=%s", path)};
-    const char *vars[] = {arena_printf(env->a, "DB=%s", env->uri), NULL};
     pid_t pid;
 
     for (size_t i = 0; args != NULL && args[i] != NULL && i < 37; i++)

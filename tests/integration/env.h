@@ -100,6 +100,9 @@ const char *env_log(struct env *env, const char *name);
  */
 pid_t env_app_start(struct env *env, const char *program, const char *socket_name,
                     const char *const *args);
+/* The same with other variables, DB among them. */
+pid_t env_app_start_with(struct env *env, const char *program, const char *socket_name,
+                         const char *const *args, const char *const *vars);
 /* Path of one of our programs, or of one under tests/ ("tests/stand_in_gateway"). */
 const char *env_program(struct env *env, const char *name);
 /* A port of 127.0.0.1 nobody uses right now. */

@@ -2,9 +2,9 @@
  * Nothing acknowledged is lost and nothing completed runs twice, however often programs die.
  *
  * Two cores work on one database; random workflows call a ledger that writes down every call.
- * While clients start asynchronous runs, cores are killed or stopped for longer than a lease lasts,
- * and PostgreSQL is killed.  After each round everything must be complete, and every call must have
- * a reason.
+ * While clients start asynchronous runs, cores are killed, stopped or cut off for longer than a
+ * lease lasts, their connections are cut, and PostgreSQL is killed.  After each round everything
+ * must be complete, and every call must have a reason.
  *
  *     SLUICE_SEED=n     the same workflows, victims and pauses again
  *     SLUICE_ROUNDS=n   for long runs: n rounds with more blows each
@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -26,6 +27,7 @@
 #include "support/crash_laws.h"
 #include "support/crash_ledger.h"
 #include "support/fcgi_client.h"
+#include "support/wire.h"
 
 enum {
     CORES = 2,
@@ -64,13 +66,14 @@ struct client {
 
 static struct env *env;
 static struct ledger *ledger;
+static struct wire *wire;
 static pid_t cores[CORES];
 static uint64_t seed, rng;
 static int rounds = 3, blows = 4;
 static bool sound; /* nothing failed so far */
 static struct load load;
 static struct {
-    int kills, stops, pg_kills;
+    int kills, stops, pg_kills, cuts, holds;
     size_t acked, refused, calls;
     int64_t slowest_ms;
 } total;
@@ -261,10 +264,17 @@ static void *client_main(void *arg)
 
 /* ---- blows ---------------------------------------------------------------------------------- */
 
+/* The last core reaches PostgreSQL over a wire that can be cut. */
 static void core_start(int i)
 {
-    cores[i] =
-        env_app_start(env, "sluice-core", sockets[i], (const char *const[]){"-workflows", NULL});
+    const char *through = arena_printf(env_arena(env), "DB=postgresql://sluice@/sluice?host=%s",
+                                       env_path(env, "wire"));
+    const char *vars[] = {i == CORES - 1 ? through
+                                         : arena_printf(env_arena(env), "DB=%s", env_db(env)),
+                          NULL};
+
+    cores[i] = env_app_start_with(env, "sluice-core", sockets[i],
+                                  (const char *const[]){"-workflows", NULL}, vars);
 }
 
 static void note_blow(int round, const char *what, int64_t from_us)
@@ -302,6 +312,31 @@ static void stop_core(int round)
     total.stops++;
 }
 
+/* Connections end in the middle of whatever they carry. */
+static void cut_wire(int round)
+{
+    int64_t from_us = clock_wall_us(&clock_system);
+
+    for (int n = 1 + random_below(&rng, 4); n > 0; n--) {
+        wire_cut(wire);
+        usleep((useconds_t)random_below(&rng, 60) * 1000);
+    }
+    note_blow(round, "cut", from_us);
+    total.cuts++;
+}
+
+/* A host that is cut off for longer than a lease: others take over, and it does not know. */
+static void hold_wire(int round)
+{
+    int64_t from_us = clock_wall_us(&clock_system);
+
+    wire_hold(wire, true);
+    usleep(STOP_MS * 1000);
+    wire_hold(wire, false);
+    note_blow(round, "stop", from_us);
+    total.holds++;
+}
+
 /* Half of the time a core has just begun and has asked for little yet. */
 static void kill_postgres(int round)
 {
@@ -328,8 +363,12 @@ static void strike(int round, int n)
         kill_postgres(round);
     else if (n == 1 && round % 3 == 2)
         stop_core(round);
+    else if (n == 1 && round % 3 == 0)
+        hold_wire(round);
     else if (kind == 0 && rounds > 10)
         kill_postgres(round);
+    else if (kind < 7)
+        cut_wire(round);
     else
         kill_cores(round);
 }
@@ -512,9 +551,10 @@ static void survives_blows(void **state)
             fprintf(
                 stderr,
                 "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
-                "times; %zu acknowledged, %zu not, %zu calls, %s of them repeats; closed within "
+                "times, connections cut %d times, a host cut off %d times; %zu acknowledged, %zu not, %zu calls, %s of them repeats; closed within "
                 "%lld ms at most\n",
                 (unsigned long long)seed, round, total.kills, total.stops, total.pg_kills,
+                total.cuts, total.holds,
                 total.acked, total.refused, total.calls,
                 env_psql(env, "SELECT count(*) - count(DISTINCT key) FROM proof.calls"),
                 (long long)total.slowest_ms);
@@ -558,11 +598,15 @@ int main(void)
     load.per_client = ACKS_MAX / CLIENTS;
     for (int i = 0; i < CORES; i++)
         load.paths[i] = env_path(env, sockets[i]);
+    if (mkdir(env_path(env, "wire"), 0755) != 0)
+        abort();
+    wire = wire_new(env_path(env, "wire/.s.PGSQL.5432"), env_path(env, ".s.PGSQL.5432"));
     core_start(0);
     env_nginx_start(env, sockets[0], NULL);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     failed = env_end(env, failed);
     ledger_free(ledger);
+    wire_free(wire);
     pthread_mutex_destroy(&load.lock);
     return failed;
 }
