@@ -234,6 +234,7 @@ static void build_engine(struct app *app)
         .proxies = &app->opts.proxies,
         .run_jobs = app->opts.workflows,
         .lease_ms = LEASE_MS,
+        .sync_ms = app->opts.sync_timeout_ms,
         .no_history = app->opts.no_history,
     };
 

@@ -31,6 +31,7 @@ struct options {
     int64_t threads;
     int64_t workers;
     int64_t drain_ms;
+    int64_t sync_timeout_ms;
     int64_t max_in_flight;
     struct ip_nets trusted_proxies;
     bool proxy_sync;

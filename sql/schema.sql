@@ -1245,6 +1245,30 @@ CREATE SEQUENCE public.reports_id_seq
     CACHE 1;
 ALTER SEQUENCE public.reports_id_seq OWNED BY public.reports.id;
 
+CREATE TABLE public.request_keys (
+    route_id bigint NOT NULL,
+    caller text NOT NULL,
+    key text NOT NULL,
+    digest bytea NOT NULL,
+    instance_id bigint NOT NULL,
+    guid text NOT NULL,
+    status bigint,
+    content_type text,
+    headers json,
+    body bytea,
+    created_on timestamp with time zone DEFAULT now() NOT NULL,
+    expires_on timestamp with time zone DEFAULT (now() + '24:00:00'::interval) NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.request_keys IS 'The Idempotency-Key of requests on custom routes, stored with the request; a day long.';
+
+COMMENT ON COLUMN public.request_keys.caller IS 'Id of the user; empty: a public route.';
+
+COMMENT ON COLUMN public.request_keys.digest IS 'SHA-256 of what was asked: the same key for something else is refused.';
+
+COMMENT ON COLUMN public.request_keys.status IS 'Of the answer; null: the run has none yet.';
+
 CREATE TABLE public.requests (
     id bigint NOT NULL,
     created_on timestamp with time zone NOT NULL,
@@ -1408,6 +1432,16 @@ CREATE TABLE public.startup_events (
 );
 
 COMMENT ON TABLE public.startup_events IS 'Named triggers and the workflow behind each.';
+
+CREATE TABLE public.subworkflow_items (
+    instance_id bigint NOT NULL,
+    task_id bigint NOT NULL,
+    n integer NOT NULL,
+    label text NOT NULL,
+    request json NOT NULL
+);
+
+COMMENT ON TABLE public.subworkflow_items IS 'Requests of sub-workflows that trigger_subworkflows has still to start, by their place in the list. They go with the task, or with its instance.';
 
 CREATE TABLE public.tasks (
     id bigint NOT NULL,
@@ -1998,6 +2032,8 @@ ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_sha256_key UNIQUE (sha256);
 ALTER TABLE ONLY public.reports
     ADD CONSTRAINT reports_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.request_keys
+    ADD CONSTRAINT request_keys_pkey PRIMARY KEY (route_id, caller, key);
 ALTER TABLE ONLY public.requests
     ADD CONSTRAINT requests_pkey PRIMARY KEY (id, created_on);
 ALTER TABLE ONLY public.requests_default
@@ -2012,6 +2048,8 @@ ALTER TABLE ONLY public.schema_versions
     ADD CONSTRAINT schema_versions_pkey PRIMARY KEY (version);
 ALTER TABLE ONLY public.startup_events
     ADD CONSTRAINT startup_events_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.subworkflow_items
+    ADD CONSTRAINT subworkflow_items_pkey PRIMARY KEY (instance_id, task_id, n);
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (instance_id, id, instance_on);
 ALTER TABLE ONLY public.tasks_default
@@ -2187,6 +2225,10 @@ CREATE INDEX refresh_tokens_family ON public.refresh_tokens USING btree (family)
 CREATE INDEX refresh_tokens_sha1 ON public.refresh_tokens USING btree (sha1);
 
 CREATE INDEX refresh_tokens_user ON public.refresh_tokens USING btree (user_id);
+
+CREATE INDEX request_keys_expires ON public.request_keys USING btree (expires_on);
+
+CREATE INDEX request_keys_instance ON public.request_keys USING btree (instance_id);
 
 CREATE INDEX requests_activity ON ONLY public.requests USING btree (activity_id, created_on) WHERE (activity_id IS NOT NULL);
 
@@ -2420,6 +2462,8 @@ ALTER TABLE ONLY public.saved_filters
     ADD CONSTRAINT saved_filters_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.startup_events
     ADD CONSTRAINT startup_events_activity_id_fkey FOREIGN KEY (activity_id) REFERENCES public.activities(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.subworkflow_items
+    ADD CONSTRAINT subworkflow_items_instance_id_fkey FOREIGN KEY (instance_id) REFERENCES public.instance_states(instance_id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.timers_cron
     ADD CONSTRAINT timers_cron_activity_id_fkey FOREIGN KEY (activity_id) REFERENCES public.activities(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.trusted_locations

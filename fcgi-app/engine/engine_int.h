@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "engine/engine.h"
+#include "engine/idempotency.h"
 #include "engine/instance_int.h"
 #include "engine/owner.h"
 
@@ -35,6 +36,7 @@ struct run {
     int64_t answer_until_ms;     /* monotonic; 0 = not watched */
     struct run *w_prev, *w_next; /* watched runs */
     struct answer answer;
+    struct request_key *key; /* the client may repeat the request; NULL: not */
     bool handled; /* blocked, but an error handler gave the answer */
     bool broken;  /* an id could not be had: what memory holds is not to be stored */
 

@@ -289,7 +289,8 @@ const struct writer_stmt *const engine_writer_stmts[] = {
     &w_trace_insert,    &w_log_insert,      &w_timer_insert,   &w_timer_update,
     &w_state_put,       &w_state_delete,    &w_job_insert,     &w_job_park,
     &w_job_delete,      &w_job_progress,      &w_job_again,       &w_signal_delete,  &w_signal,
-    &w_children_close,
+    &w_children_close,  &key_w_expired,     &key_w_sweep,      &key_w_insert,
+    &key_w_answer,
 };
 const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 
@@ -300,6 +301,7 @@ static const struct db_stmt *const all[] = {
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_replayed, &op_stmt_definition,
     &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,
+    &key_stmt_find,
     &job_stmt_expire,  &job_stmt_claim_fair, &job_stmt_unclaim, &job_stmt_notify,
     &mass_stmt_insert, &mass_stmt_job,      &mass_stmt_head,   &mass_stmt_items,
     &mass_stmt_result, &mass_stmt_end,
@@ -601,6 +603,18 @@ static int add_tree(struct run *r, struct instance *in, struct err *e)
     return 0;
 }
 
+/* Where the client may ask again: what it is to hear, also when another process began the run. */
+static void add_answer(struct run *r)
+{
+    struct answer told = r->answer;
+
+    if (!r->in->sync || r->route_id == 0 || (r->key == NULL && !r->job_stored))
+        return;
+    answer_make(r);
+    key_add_answer(r);
+    r->answer = told;
+}
+
 int store_collect(struct run *r, enum lease_end lease, struct err *e)
 {
     r->item = (struct writer_item){0};
@@ -611,6 +625,8 @@ int store_collect(struct run *r, enum lease_end lease, struct err *e)
     if (add_lease(r, lease, e) != 0)
         return -1;
     add_request(r);
+    if (lease == LEASE_RELEASE)
+        add_answer(r);
     add_signals(r);
     add_child(r);
     return add_tree(r, r->in, e);
@@ -621,6 +637,8 @@ int store_new(struct run *r, bool leased, struct err *e)
     r->item = (struct writer_item){0};
     add_request(r);
     add_instance(r, r->in);
+    if (r->key != NULL)
+        key_add(r);
     return add_new_job(r, r->in, leased, r->in->created_us, e);
 }
 

@@ -215,7 +215,8 @@ static void sync_on_worker(struct http_req *req, void *arg)
     (void)req;
     run_team(r);
     watch_add(r); /* not before: while it waits for a worker the request must stay */
-    while (run_go(r, INSTANCE_MAY_BLOCK | INSTANCE_SYNC) == INSTANCE_STORE)
+    while (run_go(r, INSTANCE_MAY_BLOCK | INSTANCE_SYNC | (r->key != NULL ? INSTANCE_STEPS : 0)) ==
+           INSTANCE_STORE)
         if (run_store(r, LEASE_KEEP, &e) != 0) {
             log_err(LOG_WARN_LEVEL, "run.lost", &e);
             run_free(r);
@@ -278,6 +279,49 @@ static void async_start(struct run *r)
     }
     answer_fail(r, &e);
     run_free(r);
+}
+
+/* ---- requests that may be repeated ----------------------------------------------------------- */
+
+/* True: the first answer went out again, or why not. */
+static bool answered_before(struct run *r, struct http_req *req)
+{
+    struct err e;
+    int rc = key_replay(r, req, &e);
+
+    if (rc == 0)
+        return false;
+    if (rc < 0)
+        http_reply_error(req, &e);
+    run_free(r);
+    return true;
+}
+
+/* Stored before it starts, with its key, whether somebody waits for the answer or not. */
+static void keyed_start(struct run *r, struct http_req *req)
+{
+    bool sync = r->in->sync;
+    struct err e;
+
+    atomic_store(&r->req, NULL); /* not before it is stored */
+    if (!sync)
+        answer_id(r, 200, NULL);
+    if (store_new(r, sync || jobs_room(r->en), &e) != 0 ||
+        writer_store(r->en->o.writer, &r->item, &e) != 0) {
+        if (e.code == ERR_CONFLICT && answered_before(r, req))
+            return;
+        http_reply_error(req, &e);
+        run_free(r);
+        return;
+    }
+    atomic_store(&r->req, req);
+    if (!sync) {
+        async_stored(r, NULL);
+        return;
+    }
+    store_new_committed(r);
+    lease_list(r);
+    sync_on_worker(req, r);
 }
 
 /* ---- before an instance exists -------------------------------------------------------------- */
@@ -399,7 +443,7 @@ static int launch(struct run *r, struct http_req *req, const struct principal *u
     in->version_id = act->version_id;
     in->definition_id = act->definition_id;
     in->sync = m->route->sync;
-    in->step_durable = !in->sync;
+    in->step_durable = !in->sync || r->key != NULL;
     if (user != NULL) {
         in->user_id = user->id;
         in->owner = str_dup(r->a, user->username);
@@ -451,16 +495,29 @@ static void serve(struct engine *en, struct http_req *req, const struct cfg *cfg
     }
     if (!fits_schema(r, req, user, m->route, request))
         return;
+    if (key_read(r, req, user, m->route->id, request, &e) != 0) {
+        reject(r, req, user, &e);
+        return;
+    }
+    if (r->key != NULL && answered_before(r, req))
+        return;
     if (launch(r, req, user, m, request, &e) != 0 || request_documents(r, req, &e) != 0) {
         http_reply_error(req, &e);
         run_free(r);
         return;
     }
     atomic_store(&r->req, req);
-    if (r->in->sync)
+    if (r->key != NULL)
+        keyed_start(r, req);
+    else if (r->in->sync)
         sync_run(r, req);
     else
         async_start(r);
+}
+
+static bool must_block(struct http_req *r)
+{
+    return request_has_files(r) || http_req_header(r, "idempotency-key").len > 0;
 }
 
 void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg *cfg,
@@ -468,7 +525,7 @@ void engine_serve_route(struct engine *en, struct http_req *r, const struct cfg 
 {
     struct serve *s;
 
-    if (!r->body_pending && (r->on_worker || !request_has_files(r))) {
+    if (!r->body_pending && (r->on_worker || !must_block(r))) {
         serve(en, r, cfg, user, m);
         return;
     }

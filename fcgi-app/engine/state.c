@@ -88,7 +88,7 @@ static struct val joins_of(const struct instance *in, struct arena *a)
         const struct task *t = in->tasks[i];
         struct val join, edges;
 
-        if (t->n_arrived == 0 || t->status != TASK_WAIT)
+        if (t->n_arrived == 0 || (t->status != TASK_WAIT && t->status != TASK_ERROR))
             continue;
         join = val_dict_new(a, 2);
         edges = val_list_new(a, t->n_arrived);
@@ -204,7 +204,8 @@ static void read_joins(struct instance *in, struct val joins)
         struct task *t = task_find(in, val_get_int(join, "task", 0));
         const struct wf_cell *c;
 
-        if (t == NULL || t->status != TASK_WAIT || t->cell == WF_NO_CELL)
+        if (t == NULL || t->cell == WF_NO_CELL ||
+            (t->status != TASK_WAIT && t->status != TASK_ERROR))
             continue;
         c = &in->wf->cells[t->cell];
         t->arrived = ARENA_ARRAY(in->a, uint32_t, c->n_in + 1);
@@ -214,7 +215,7 @@ static void read_joins(struct instance *in, struct val joins)
                     t->arrived[t->n_arrived++] = c->in[k];
                     break;
                 }
-        in->n_joins++;
+        in->n_joins += t->status == TASK_WAIT;
     }
 }
 

@@ -89,6 +89,11 @@ static void arrive_join(struct instance *in, int32_t cell, uint32_t edge, struct
     const struct wf_cell *c = &in->wf->cells[cell];
     struct task *t = in->latest[cell] >= 0 ? in->tasks[in->latest[cell]] : NULL;
 
+    if (t != NULL && t->status == TASK_ERROR && t->n_arrived > 0 && t->n_arrived < c->n_in) {
+        /* a branch that was blocked comes after all: the round goes on */
+        task_touch(in, t, TASK_WAIT);
+        in->n_joins++;
+    }
     if (t == NULL || t->status != TASK_WAIT) {
         t = task_new(in, cell, c->name, from);
         if (t == NULL)

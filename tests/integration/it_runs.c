@@ -1,0 +1,339 @@
+/*
+ * Runs as the engine promises them (fcgi-app/engine/PROMISES.md): signals from the database, branches at the same time, answers
+ * that come too late, requests that are repeated, gates that go on.
+ */
+#include "base/arena.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "integration/env_api.h"
+#include "support/cases.h"
+#include "support/peer.h"
+
+static struct env *env;
+static struct peer *peers[3];
+static pid_t core;
+
+static const char *const core_args[] = {"-workflows", "-syncTimeout=2s", NULL};
+
+#define LINE(from, to) "[\"" from "\",\"" to "\"]"
+#define CALL(name, peer)                                                                                               \
+    CELL(name, "http_call", "\"method\":\"get\",\"url\":\"{{ request.body." peer " }}/x\"", "\"success\"")
+#define POST(name)                                                                                                     \
+    CELL(name, "http_call", "\"method\":\"post\",\"url\":\"{{ request.body.a }}/x\"", "\"success\"")
+#define SET(name, key, value)                                                                                          \
+    CELL(name, "context_setter", "\"key\":\"{\\\"key\\\":\\\"" key "\\\",\\\"cleanup\\\":false}\",\"value\":\"" value "\"", "\"ok\"")
+#define RESPOND(name, body) CELL(name, "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
+#define JOIN(name) CELL(name, "sync_outputs", "", "\"ok\"")
+#define TIMER(name, timeout) CELL(name, "timer", "\"timeout\":\"" timeout "\",\"discard_idle_limit\":true", "\"ok\"")
+
+/* `text` with the id for each '$'. */
+static const char *sql(const char *text, int64_t id)
+{
+    const char *number = arena_printf(env_arena(env), "%lld", (long long)id);
+    struct buf b;
+
+    buf_init(&b, 64 * KIB, env_arena(env));
+    for (; *text != '\0'; text++)
+        if (*text == '$')
+            buf_add_c(&b, number);
+        else
+            buf_putc(&b, *text);
+    return env_psql(env, buf_cstr(&b));
+}
+
+static const char *text(struct val v, const char *path)
+{
+    return api_text(env, v, path);
+}
+
+/* The body of requests to these routes: where the peers listen. */
+static const char *body(void)
+{
+    return arena_printf(env_arena(env), "{\"a\":\"http://127.0.0.1:%d\",\"b\":\"http://127.0.0.1:%d\",\"c\":\"http://127.0.0.1:%d\"}",
+                        peer_port(peers[0]), peer_port(peers[1]), peer_port(peers[2]));
+}
+
+/* The `nth` request to the first peer (from 0) is answered late. */
+static void slow_at(size_t nth, int delay_ms)
+{
+    struct peer_step steps[3] = {{.kind = PEER_ANSWER}, {.kind = PEER_ANSWER}, {.kind = PEER_ANSWER}};
+
+    steps[nth].delay_ms = delay_ms;
+    peer_script(peers[0], steps, nth + 2);
+}
+
+static void route(const char *path, const char *definition, const char *more)
+{
+    api_route(env, "post", path, api_activity(env, path + 1, definition), more);
+    ENV_WAIT(env, 5000, env_http(env, "GET", arena_printf(env_arena(env), "/api/v01/custom%s", path), NULL, NULL).status != 404);
+}
+
+static struct env_answer keyed(const char *path, const char *key, const char *what)
+{
+    const char *url = arena_printf(env_arena(env), "/api/v01/custom%s", path);
+    const char *headers[] = {api_auth(env), "Content-Type: application/json",
+                             arena_printf(env_arena(env), "Idempotency-Key: %s", key), NULL};
+
+    return env_http(env, "POST", url, headers, what);
+}
+
+/* Of a request to the first peer. */
+static struct str idempotency_key(size_t i)
+{
+    struct str head = peer_request(peers[0], i), name = STR("Idempotency-Key: ");
+    ptrdiff_t at = str_find(head, name);
+
+    assert_true(at >= 0);
+    head = str_slice(head, (size_t)at + name.len, head.len);
+    return str_cut(&head, '\r');
+}
+
+static void core_starts(void)
+{
+    core = env_app_start(env, "sluice-core", "core.sock", core_args);
+}
+
+/* ---- signals ------------------------------------------------------------------------------------ */
+
+static void signals_reach_a_parked_run(void **state)
+{
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    route("/parked",
+          "{\"cells\":{" START "," TIMER("t", "1 hour") "," SET("s", "heard", "{{ context.shop.value.sum }}") "," END
+          "},\"entities\":[{\"name\":\"shop\",\"original_name\":\"entity\",\"outputs\":[\"paid\",\"sent\"],\"params\":{}}],"
+          "\"transitions\":[" LINE("start.ok", "t") "," LINE("shop.paid", "s") "," LINE("shop.sent", "end") "]}",
+          "");
+    v = api(env, 200, "POST", "/api/v01/custom/parked", body());
+    id = api_int(v, "id");
+    ENV_WAIT(env, 5000, strcmp(sql("SELECT count(*) FROM timers WHERE instance_id = $", id), "1") == 0);
+    assert_string_equal(sql("SELECT signal_instance($, 0, 'entity', '{\"entity\":\"shop\",\"event\":\"paid\",\"value\":{\"sum\":3},"
+                            "\"username\":\"u\"}')",
+                            id),
+                        "t");
+    ENV_WAIT(env, 5000, strcmp(sql("SELECT value FROM contexts WHERE instance_id = $ AND key = 'heard'", id), "\"3\"") == 0);
+    assert_string_equal(sql("SELECT count(*) FROM instance_signals WHERE instance_id = $", id), "0");
+    sql("SELECT signal_instance($, 0, 'entity', '{\"entity\":\"shop\",\"event\":\"sent\"}')", id);
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+    assert_string_equal(sql("SELECT status FROM timers WHERE instance_id = $", id), "CANCEL");
+    /* what comes now is for nobody */
+    assert_string_equal(sql("SELECT signal_instance($, 1, 'late', NULL)", id), "t");
+    assert_string_equal(sql("SELECT count(*) FROM instance_signals WHERE instance_id = $", id), "0");
+    assert_string_equal(sql("SELECT count(*) FROM instance_logs WHERE instance_id = $ AND message LIKE '%after the closing'", id),
+                        "1");
+    assert_string_equal(env_psql(env, "SELECT signal_instance(987654321, 0, 'x', NULL)"), "f");
+}
+
+/* Each arrives while the one before is worked on, or while the lease is being given back. */
+static void no_signal_is_lost_in_a_crowd(void **state)
+{
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    route("/crowd",
+          "{\"cells\":{" START "," TIMER("t", "1 hour") "," SET("s", "n", "{{ context.n|default(0)|int + 1 }}") "," END
+          "},\"entities\":[{\"name\":\"shop\",\"original_name\":\"entity\",\"outputs\":[\"paid\"],\"params\":{}}],"
+          "\"transitions\":[" LINE("start.ok", "t") "," LINE("shop.paid", "s") "," LINE("t.ok", "end") "]}",
+          "");
+    v = api(env, 200, "POST", "/api/v01/custom/crowd", body());
+    id = api_int(v, "id");
+    for (int i = 0; i < 60; i++)
+        sql("SELECT signal_instance($, 0, 'entity', '{\"entity\":\"shop\",\"event\":\"paid\"}')", id);
+    ENV_WAIT(env, 15000, strcmp(sql("SELECT value FROM contexts WHERE instance_id = $ AND key = 'n'", id), "\"60\"") == 0);
+    ENV_WAIT(env, 5000, strcmp(sql("SELECT state FROM jobs WHERE ref_id = $", id), "ready") == 0);
+    assert_string_equal(sql("SELECT count(*) FROM instance_signals WHERE instance_id = $", id), "0");
+    assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = $ AND cell_id = 's'", id), "60");
+}
+
+/* ---- branches ----------------------------------------------------------------------------------- */
+
+static void branches_call_at_the_same_time(void **state)
+{
+    int64_t from, took;
+    struct val v;
+
+    (void)state;
+    route("/branches",
+          DEFINITION(CALL("a", "a") "," CALL("b", "b") "," CALL("c", "c") "," JOIN("j") ","
+                     RESPOND("r", "{\\\"done\\\": true}") ",",
+                     LINE("start.ok", "a") "," LINE("start.ok", "b") "," LINE("start.ok", "c") ","
+                     LINE("a.success", "j") "," LINE("b.success", "j") "," LINE("c.success", "j") ","
+                     LINE("j.ok", "r") "," LINE("r.ok", "end")),
+          ",\"sync\":true");
+    for (size_t i = 0; i < COUNT_OF(peers); i++)
+        peer_script(peers[i], &(struct peer_step){.kind = PEER_ANSWER, .delay_ms = 800}, 1);
+    from = clock_mono_ms(&clock_system);
+    v = api(env, 200, "POST", "/api/v01/custom/branches", body());
+    took = clock_mono_ms(&clock_system) - from;
+    assert_string_equal(text(v, "done"), "true");
+    if (took >= 1600) /* one after the other they take 2.4 s, and get 504 */
+        env_fail(env, "three calls of 800 ms took %d ms", (int)took);
+}
+
+/* ---- a run whose caller does not wait any longer ------------------------------------------------ */
+
+static void a_late_run_survives_its_process(void **state)
+{
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    route("/late",
+          DEFINITION(POST("before") "," POST("slow") "," SET("s", "k", "v") "," RESPOND("r", "{}") ",",
+                     LINE("start.ok", "before") "," LINE("before.success", "slow") ","
+                     LINE("slow.success", "s") "," LINE("s.ok", "r") "," LINE("r.ok", "end")),
+          ",\"sync\":true");
+    slow_at(1, 9000);
+    v = api(env, 504, "POST", "/api/v01/custom/late", body());
+    id = api_int(v, "id");
+    assert_int_equal(strlen(text(v, "guid")), 36);
+    assert_string_equal(sql("SELECT state FROM jobs WHERE ref_id = $", id), "leased"); /* before the 504 left */
+    assert_string_equal(sql("SELECT string_agg(cell_id || '=' || status, ' ' ORDER BY id) FROM tasks WHERE instance_id = $", id),
+                        "start=OK before=OK slow=QUEUED");
+    env_kill(env, core, SIGKILL);
+    core_starts();
+    ENV_WAIT(env, 20000, strcmp(sql("SELECT status FROM instances WHERE id = $", id), "CLOSED_IN_SUCCESS") == 0);
+    assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = $ AND cell_id = 'before'", id), "1");
+    assert_int_equal(peer_requests(peers[0]), 3); /* the slow one twice */
+    assert_true(str_eq(idempotency_key(1), idempotency_key(2)));
+    assert_false(str_eq(idempotency_key(0), idempotency_key(1)));
+}
+
+/* ---- requests that are repeated ------------------------------------------------------------------ */
+
+static void the_first_answer_comes_again(void **state)
+{
+    struct env_answer a, b;
+
+    (void)state;
+    route("/once",
+          DEFINITION(CELL("r", "sync_response",
+                          "\"status\":\"201\",\"body\":\"{\\\"id\\\": \\\"{{ instance.guid }}\\\"}\",\"headers\":"
+                          "\"[[\\\"X-Word\\\",\\\"w\\\"]]\"",
+                          "\"ok\"") ",",
+                     LINE("start.ok", "r") "," LINE("r.ok", "end")),
+          ",\"sync\":true");
+    a = keyed("/once", "k-1", "{\"n\":1}");
+    assert_int_equal(a.status, 201);
+    assert_string_equal(env_header(env, &a, "idempotency-replayed"), "");
+    b = keyed("/once", "k-1", "{\"n\":1}");
+    assert_int_equal(b.status, 201);
+    assert_string_equal(a.body, b.body);
+    assert_string_equal(env_header(env, &b, "idempotency-replayed"), "true");
+    assert_string_equal(env_header(env, &b, "x-word"), "w");
+    assert_string_equal(env_header(env, &b, "content-type"), env_header(env, &a, "content-type"));
+    b = keyed("/once", "k-1", "{\"n\":2}");
+    assert_int_equal(b.status, 422);
+    b = keyed("/once", "k-2", "{\"n\":2}");
+    assert_int_equal(b.status, 201);
+    assert_string_not_equal(a.body, b.body);
+    b = keyed("/once", "two words", "{\"n\":2}");
+    assert_int_equal(b.status, 400);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM request_keys"), "2");
+    env_psql(env, "UPDATE request_keys SET expires_on = now() - interval '1 second'");
+    b = keyed("/once", "k-1", "{\"n\":3}");
+    assert_int_equal(b.status, 201);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM request_keys"), "1"); /* the others were swept */
+}
+
+static void an_asynchronous_start_is_one_start(void **state)
+{
+    struct env_answer a, b;
+
+    (void)state;
+    route("/start", DEFINITION(SET("s", "k", "v") ",", LINE("start.ok", "s") "," LINE("s.ok", "end")), "");
+    a = keyed("/start", "s-1", "{}");
+    assert_int_equal(a.status, 200);
+    b = keyed("/start", "s-1", "{}");
+    assert_int_equal(b.status, 200);
+    assert_string_equal(a.body, b.body);
+    assert_string_equal(api_instance_status(env, api_int(api_json(env, &a), "id")), "CLOSED_IN_SUCCESS");
+    /* a public route knows nobody: its keys are apart */
+    assert_string_equal(env_psql(env, "SELECT caller <> '' FROM request_keys WHERE key = 's-1'"), "t");
+}
+
+static void a_key_finds_its_answer_after_a_crash(void **state)
+{
+    struct env_answer a;
+    int64_t id;
+
+    (void)state;
+    route("/sure",
+          DEFINITION(POST("slow") "," RESPOND("r", "{\\\"sure\\\": true}") ",",
+                     LINE("start.ok", "slow") "," LINE("slow.success", "r") "," LINE("r.ok", "end")),
+          ",\"sync\":true");
+    slow_at(0, 9000);
+    a = keyed("/sure", "sure-1", body()); /* 504 after two seconds */
+    assert_int_equal(a.status, 504);
+    id = api_int(api_json(env, &a), "id");
+    a = keyed("/sure", "sure-1", body());
+    assert_int_equal(a.status, 409);
+    assert_int_equal(api_int(api_json(env, &a), "id"), id);
+    assert_string_equal(env_header(env, &a, "retry-after"), "1");
+    env_kill(env, core, SIGKILL);
+    core_starts();
+    ENV_WAIT(env, 20000, keyed("/sure", "sure-1", body()).status == 200);
+    a = keyed("/sure", "sure-1", body());
+    assert_string_equal(a.body, "{\"sure\":true}");
+    assert_string_equal(sql("SELECT count(*) FROM instances WHERE id >= $ AND kind = 'request'", id), "1");
+}
+
+/* ---- gates --------------------------------------------------------------------------------------- */
+
+/* A join that could not complete goes on when the branch it missed comes after all. */
+static void a_join_waits_for_a_replayed_branch(void **state)
+{
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    route("/gate",
+          DEFINITION(SET("a", "a", "1") "," CELL("b", "context_setter",
+                                                 "\"key\":\"{\\\"key\\\":\\\"b\\\",\\\"cleanup\\\":false}\",\"value\":\"{{ context.fix.x }}\"",
+                                                 "\"ok\"") ","
+                     JOIN("j") ",",
+                     LINE("start.ok", "a") "," LINE("start.ok", "b") "," LINE("a.ok", "j") "," LINE("b.ok", "j") "," LINE("j.ok", "end")),
+          "");
+    v = api(env, 200, "POST", "/api/v01/custom/gate", body());
+    id = api_int(v, "id");
+    ENV_WAIT(env, 5000,
+             strcmp(sql("SELECT string_agg(cell_id || '=' || status, ' ' ORDER BY id) FROM tasks WHERE instance_id = $", id),
+                    "start=OK a=OK b=ERROR j=ERROR") == 0);
+    api(env, 200, "PUT", arena_printf(env_arena(env), "/api/v01/transactions/%lld/context", (long long)id),
+        "{\"key\":\"fix\",\"value\":{\"x\":1}}");
+    api(env, 200, "PUT",
+        arena_printf(env_arena(env), "/api/v01/transactions/%lld/tasks/%s", (long long)id,
+                     sql("SELECT id FROM tasks WHERE instance_id = $ AND cell_id = 'b'", id)),
+        "{}");
+    assert_string_equal(sql("SELECT string_agg(cell_id || '=' || status, ' ' ORDER BY id) FROM tasks WHERE instance_id = $", id),
+                        "start=OK a=OK b=OK j=OK end=OK");
+    assert_string_equal(sql("SELECT status FROM instances WHERE id = $", id), "CLOSED_IN_SUCCESS");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        API_TEST(signals_reach_a_parked_run),      API_TEST(no_signal_is_lost_in_a_crowd),
+        API_TEST(branches_call_at_the_same_time),  API_TEST(a_late_run_survives_its_process),
+        API_TEST(the_first_answer_comes_again),    API_TEST(an_asynchronous_start_is_one_start),
+        API_TEST(a_key_finds_its_answer_after_a_crash), API_TEST(a_join_waits_for_a_replayed_branch),
+    };
+    int failed;
+
+    env = env_start();
+    for (size_t i = 0; i < COUNT_OF(peers); i++)
+        peers[i] = peer_new(&(struct peer_step){.kind = PEER_ANSWER}, 1);
+    core_starts();
+    env_nginx_start(env, "core.sock", NULL);
+    api_admin(env);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (size_t i = 0; i < COUNT_OF(peers); i++)
+        peer_free(peers[i]);
+    return env_end(env, failed);
+}
