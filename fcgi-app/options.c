@@ -166,7 +166,7 @@ static void set_duration(const struct option_row *row, struct str value, int64_t
 {
     struct err e = {0};
 
-    if (duration_parse(value, 0, 0, field, &e) != 0)
+    if (duration_parse(value, 0, STR(""), field, &e) != 0)
         buf_addf(errors, "-%s: expected a duration such as 30s or 5m, got \"%.*s\"\n", row->name,
                  STR_ARG(value));
 }

@@ -204,8 +204,8 @@ static bool as_written(enum param_kind k)
     return k == PARAM_JINJA || k == PARAM_JSON || k == PARAM_DATA || k == PARAM_XML;
 }
 
-int param_convert(const struct param *p, struct str text, struct clock *clock, void *dst,
-                  struct arena *a, struct err *e)
+int param_convert(const struct param *p, struct str text, struct clock *clock, struct str zone,
+                  void *dst, struct arena *a, struct err *e)
 {
     bool empty;
 
@@ -230,8 +230,8 @@ int param_convert(const struct param *p, struct str text, struct clock *clock, v
         return 0;
     case PARAM_MSEC:
         *(int64_t *)dst = 0;
-        if (!empty && duration_parse(text, clock_wall_us(clock != NULL ? clock : &clock_system), 0,
-                                     dst, e) != 0) {
+        if (!empty && duration_parse(text, clock_wall_us(clock != NULL ? clock : &clock_system),
+                                     zone, dst, e) != 0) {
             err_context(e, "parameter \"%s\"", p->name);
             return -1;
         }
@@ -307,7 +307,7 @@ static int render_one(const struct param_dyn *d, const struct tmpl_run *run, str
     default:
         if (node_text_run(d->texts, run, &text, a, e) != 0)
             return -1;
-        return param_convert(d->param, text, clock, dst, a, e);
+        return param_convert(d->param, text, clock, run->timezone, dst, a, e);
     }
 }
 

@@ -32,7 +32,7 @@ static int read_text(struct reader *r, struct err *e)
     }
     /* a duration in business days depends on the day it is read */
     if (t.tmpl == NULL && r->p->kind != PARAM_MSEC)
-        return param_convert(r->p, t.text, NULL, r->dst, r->a, e);
+        return param_convert(r->p, t.text, NULL, STR(""), r->dst, r->a, e);
     r->dyn->texts = arena_dup(r->a, &t, sizeof t);
     r->dyn->n = 1;
     *r->is_dyn = true;

@@ -114,9 +114,9 @@ struct str param_raw_text(struct val raw, struct arena *a);
 struct val param_raw_data(struct val raw, struct arena *a);
 void node_expr_compile(struct node_expr *x, struct val raw, struct tmpl_cache *templates,
                        struct arena *a);
-/* Rendered text into the member of a node's struct. */
-MUST_CHECK int param_convert(const struct param *p, struct str text, struct clock *clock, void *dst,
-                             struct arena *a, struct err *e);
+/* Rendered text into the member of a node's struct.  zone: the platform's, for business days. */
+MUST_CHECK int param_convert(const struct param *p, struct str text, struct clock *clock,
+                             struct str zone, void *dst, struct arena *a, struct err *e);
 /* Render pairs; in `texts` names and values alternate. */
 MUST_CHECK int param_pairs_run(const struct node_text *texts, size_t n, const struct tmpl_run *run,
                                struct node_pairs *out, struct arena *a, struct err *e);

@@ -211,7 +211,7 @@ static int policy_read(struct val v, struct policy *p, struct arena *a, struct e
     p->max = n < 1 ? 1 : n > 1000 ? 1000 : (int)n;
     if (delay.len == 0 || str_eq_c(delay, "immediate"))
         return 0;
-    return duration_parse(delay, clock_wall_us(&clock_system), 0, &p->delay_ms, e);
+    return duration_parse(delay, clock_wall_us(&clock_system), STR(""), &p->delay_ms, e);
 }
 
 static bool wants_retry(const struct policy *p, int status, const struct err *failed)

@@ -10,6 +10,7 @@
 #include "engine/manual.h"
 #include "template/datetime.h"
 #include "template/literal.h"
+#include "template/tmpl.h"
 
 struct cfg {
     struct str scope;
@@ -50,7 +51,9 @@ static int expires(const struct node_run *r, struct str text, int64_t life_s, in
                    struct err *e)
 {
     int64_t ms = life_s * 1000;
+    struct tmpl_run run;
 
+    node_tmpl_run(r, &run);
     text = str_trim(text);
     *out = 0;
     if (text.len > 0 && str_find_char(text, '-') > 0) {
@@ -63,7 +66,7 @@ static int expires(const struct node_run *r, struct str text, int64_t life_s, in
         }
         *out = dt_utc_us(dt_of(v));
     } else {
-        if (text.len > 0 && duration_parse(text, r->now_us, 0, &ms, e) != 0) {
+        if (text.len > 0 && duration_parse(text, r->now_us, run.timezone, &ms, e) != 0) {
             err_context(e, "parameter \"expiry_date\"");
             return -1;
         }
@@ -102,7 +105,8 @@ static enum node_rc generate_ott_run(struct node_run *r, struct err *e)
     }
     t.user_id = val_get_int(node_user(r), "id", 0);
     if (reset && t.username.len == 0 && t.user_id == 0) {
-        err_set(e, ERR_INVALID, "ResetPassword needs \"username\" in \"details\": the instance has no owner");
+        err_set(e, ERR_INVALID,
+                "ResetPassword needs \"username\" in \"details\": the instance has no owner");
         return NODE_FAIL;
     }
     if (!node_storable(t.username)) {

@@ -6,9 +6,9 @@
  */
 #include <math.h>
 
-#include "base/clock.h"
 #include "template/library_int.h"
 #include "template/literal.h"
+#include "template/zone.h"
 
 #define HOUR_US 3600000000.0
 #define DAY_US (24 * HOUR_US)
@@ -191,10 +191,10 @@ static int read_part(struct str text, struct str *rest, double *at, struct err *
     return 0;
 }
 
-int duration_parse(struct str text, int64_t now_us, int zone_offset_s, int64_t *ms, struct err *e)
+/* Read all parts, from the moment *at on. */
+static int read_parts(struct str text, double *at, struct err *e)
 {
-    double start = (double)now_us + zone_offset_s * 1e6;
-    double at = start;
+    double start = *at;
     struct str rest = str_trim(text);
 
     if (rest.len == 0)
@@ -202,12 +202,60 @@ int duration_parse(struct str text, int64_t now_us, int zone_offset_s, int64_t *
     if (rest.p[0] == '-')
         return bad(e, text, "must not be negative");
     while (rest.len > 0) {
-        if (read_part(text, &rest, &at, e) != 0)
+        if (read_part(text, &rest, at, e) != 0)
             return -1;
         skip_blanks(&rest);
-        if (!(at - start < LONGEST_US))
+        if (!(*at - start < LONGEST_US))
             return bad(e, text, "too long");
     }
-    *ms = (int64_t)floor((at - start) / 1e3 + 0.5);
     return 0;
+}
+
+static bool in_business(struct str text)
+{
+    struct arena *a = arena_new(KIB);
+    bool found = str_find(str_lower(a, text), STR("business")) >= 0;
+
+    arena_free(a);
+    return found;
+}
+
+/* Along the wall clock of a zone. */
+static int read_in_zone(struct str text, int64_t now_us, const struct zone *z, double *us,
+                        struct err *e)
+{
+    const char *name;
+    bool dst;
+    double start = (double)now_us + zone_offset(z, now_us / 1000000, &name, &dst) * 1e6;
+    double at = start;
+
+    if (read_parts(text, &at, e) != 0)
+        return -1;
+    *us = at - zone_offset_local(z, (int64_t)(at / 1e6)) * 1e6 - (double)now_us;
+    if (*us < 0) /* clocks went back meanwhile */
+        *us = 0;
+    return 0;
+}
+
+int duration_parse(struct str text, int64_t now_us, struct str zone, int64_t *ms, struct err *e)
+{
+    struct arena *a = NULL;
+    const struct zone *z = NULL;
+    double us = (double)now_us;
+    int rc;
+
+    if (zone.len > 0 && in_business(text)) {
+        a = arena_new(0);
+        z = zone_open(zone, a);
+    }
+    if (z != NULL) {
+        rc = read_in_zone(text, now_us, z, &us, e);
+    } else {
+        rc = read_parts(text, &us, e);
+        us -= (double)now_us;
+    }
+    arena_free(a);
+    if (rc == 0)
+        *ms = (int64_t)floor(us / 1e3 + 0.5);
+    return rc;
 }

@@ -17,7 +17,8 @@ enum { LITERAL_ROWS_WITHOUT_COMMA = 1 }; /* tolerate "] [" between rows, for `in
 MUST_CHECK int literal_parse(struct str text, unsigned flags, struct val *out, struct arena *a, struct err *e);
 
 /* "10 minutes", "3 min 10 sec", "1h30m", "5 business days", "20" (seconds) -> milliseconds.
- * Business units need where to count from: now_us (UTC) and the platform's zone offset in seconds. */
-MUST_CHECK int duration_parse(struct str text, int64_t now_us, int zone_offset_s, int64_t *ms, struct err *e);
+ * Business units need where to count from: now_us (UTC) and the name of the platform's time zone; "" and a zone
+ * nobody knows count by UTC.  Days then begin when they do there, through changes of its clocks. */
+MUST_CHECK int duration_parse(struct str text, int64_t now_us, struct str zone, int64_t *ms, struct err *e);
 
 #endif

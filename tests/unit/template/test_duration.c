@@ -52,7 +52,7 @@ static void reads(const struct row *r)
     struct err e = {0};
     int64_t ms = -1;
 
-    assert_int_equal(duration_parse(str_c(r->name), 0, 0, &ms, &e), r->ms >= 0 ? 0 : -1);
+    assert_int_equal(duration_parse(str_c(r->name), 0, STR(""), &ms, &e), r->ms >= 0 ? 0 : -1);
     assert_int_equal(ms, r->ms);
     assert_int_equal(e.code, r->ms >= 0 ? ERR_NONE : ERR_INVALID);
 }
@@ -64,23 +64,30 @@ enum { HOUR = 3600 * 1000, DAY = 24 * HOUR };
 static const struct business_row {
     const char *name;
     int64_t now_us;
-    int zone_offset_s;
+    const char *zone;
     int64_t ms;
 } business[] = {
-    {"1 business day", FRIDAY_10H, 0, 3 * DAY},
-    {"5 business days", FRIDAY_10H, 0, 7 * DAY},
-    {"10 business days", FRIDAY_10H, 0, 14 * DAY},
-    {"4 business days", FRIDAY_10H, 0, 6 * DAY},
-    {"1 business day", FRIDAY_10H + (int64_t)DAY * 1000, 0, 2 * DAY},
-    {"6 business days", FRIDAY_10H + (int64_t)DAY * 1000, 0, 9 * DAY},
-    {"2 business hours", FRIDAY_10H, 0, 2 * HOUR},
-    {"7 business hours", FRIDAY_10H, 0, 7 * HOUR},
-    {"8 business hours", FRIDAY_10H, 0, 3 * DAY},
-    {"16 business hours", FRIDAY_10H, 0, 4 * DAY},
-    {"1 business hour", FRIDAY_10H + (int64_t)12 * HOUR * 1000, 0, 2 * DAY + 12 * HOUR},
-    {"1 business hour", FRIDAY_10H, 8 * 3600, 2 * DAY + 16 * HOUR},
-    {"1 business day 2 hours", FRIDAY_10H, 0, 3 * DAY + 2 * HOUR},
-    {"0 business days", FRIDAY_10H, 0, 0},
+    {"1 business day", FRIDAY_10H, "", 3 * DAY},
+    {"5 business days", FRIDAY_10H, "", 7 * DAY},
+    {"10 business days", FRIDAY_10H, "", 14 * DAY},
+    {"4 business days", FRIDAY_10H, "", 6 * DAY},
+    {"1 business day", FRIDAY_10H + (int64_t)DAY * 1000, "", 2 * DAY},
+    {"6 business days", FRIDAY_10H + (int64_t)DAY * 1000, "", 9 * DAY},
+    {"2 business hours", FRIDAY_10H, "", 2 * HOUR},
+    {"7 business hours", FRIDAY_10H, "", 7 * HOUR},
+    {"8 business hours", FRIDAY_10H, "", 3 * DAY},
+    {"16 business hours", FRIDAY_10H, "", 4 * DAY},
+    {"1 business hour", FRIDAY_10H + (int64_t)12 * HOUR * 1000, "", 2 * DAY + 12 * HOUR},
+    {"1 business hour", FRIDAY_10H, "Asia/Shanghai", 2 * DAY + 16 * HOUR},
+    {"1 business day 2 hours", FRIDAY_10H, "", 3 * DAY + 2 * HOUR},
+    {"0 business days", FRIDAY_10H, "", 0},
+    {"1 business day", FRIDAY_10H, "Europe/Paris", 3 * DAY},
+    /* clocks go forward on Sunday: the Monday comes an hour earlier, the wall clock shows the same */
+    {"1 business day", FRIDAY_10H + (int64_t)35 * DAY * 1000, "Europe/Paris", 3 * DAY - HOUR},
+    {"6 business hours", FRIDAY_10H + (int64_t)35 * DAY * 1000, "Europe/Paris", 6 * HOUR},
+    {"7 BUSINESS hours", FRIDAY_10H + (int64_t)35 * DAY * 1000, "Europe/Paris", 3 * DAY - 2 * HOUR},
+    {"1 day", FRIDAY_10H + (int64_t)35 * DAY * 1000, "Europe/Paris", DAY},
+    {"1 business day", FRIDAY_10H, "Nowhere/Land", 3 * DAY},
 };
 
 static void counts(const struct business_row *r)
@@ -88,7 +95,7 @@ static void counts(const struct business_row *r)
     struct err e = {0};
     int64_t ms = -1;
 
-    assert_int_equal(duration_parse(str_c(r->name), r->now_us, r->zone_offset_s, &ms, &e), 0);
+    assert_int_equal(duration_parse(str_c(r->name), r->now_us, str_c(r->zone), &ms, &e), 0);
     assert_int_equal(ms, r->ms);
 }
 
