@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "alarm/alarm.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "http/url.h"
@@ -14,6 +15,23 @@
 enum { QUEUE_MS = 5000 }; /* the longest wait for a place */
 
 /* ---- mappings ------------------------------------------------------------------------------------ */
+
+/* The gateway of a mapping went (e: why), or is there again.  On the thread that reads the configuration, which may wait. */
+static void tell_alarm(struct proxy *p, struct mount *m, const struct err *e)
+{
+    struct alarm x = {.key = "proxy_gateway", .subject = m->map->prefix, .level = ALARM_CRITICAL, .message = e != NULL ? str_c(e->msg) : STR("")};
+    struct db_conn *c = NULL;
+    struct err failed = {0};
+    int rc = db_get(p->app->db, &c, &failed);
+
+    if (rc == 0)
+        rc = e != NULL ? alarm_raise(c, &x, &failed) : alarm_over(c, x.key, x.subject, &failed);
+    db_put(p->app->db, c);
+    if (rc != 0)
+        log_err(LOG_WARN_LEVEL, "proxy.alarm", &failed);
+    else
+        m->alarmed = e != NULL;
+}
 
 /* A new snapshot: keep the last one in which each gateway resolves. */
 static void on_config(void *arg, const struct cfg *now)
@@ -28,8 +46,11 @@ static void on_config(void *arg, const struct cfg *now)
 
         if (proxy_map_resolve(now, m->map, &g, &e) != 0) {
             log_err(LOG_ERROR_LEVEL, "proxy.gateway", &e);
+            tell_alarm(p, m, &e);
             continue;
         }
+        if (m->alarmed)
+            tell_alarm(p, m, NULL);
         pthread_mutex_lock(&m->lock);
         old = m->good;
         m->good = cfg_ref(now);

@@ -23,6 +23,7 @@ struct mount {
     const struct proxy_map *map;
     pthread_mutex_t lock;
     const struct cfg *good; /* last snapshot in which the gateway was there */
+    bool alarmed;           /* the gateway is missing, and people were told; the reloading thread's */
     struct fair *fair;      /* places at the gateway, shared by the mappings that lead to it */
 };
 

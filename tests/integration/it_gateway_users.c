@@ -117,7 +117,7 @@ static void refuses_others(void **state)
     sign_in(200, "admin", api_admin_password(), ""); /* local accounts stay ours */
 }
 
-static void ends_dead_sessions(void **state)
+static void item_7_ends_dead_sessions(void **state)
 {
     struct val v = sign_in(200, "gwgroup", "group-secret", "");
     const char *refresh = text(v, "refresh_token"), *access = text(v, "access_token");
@@ -261,7 +261,7 @@ static void keeps_secrets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SSO_TEST(signs_users_in),     SSO_TEST(refuses_others),      SSO_TEST(ends_dead_sessions), SSO_TEST(forgets_at_logout),
+        SSO_TEST(signs_users_in),     SSO_TEST(refuses_others),      SSO_TEST(item_7_ends_dead_sessions), SSO_TEST(forgets_at_logout),
         SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), SSO_TEST(changes_passwords),  API_TEST(comes_with_a_token),
         API_TEST(keeps_secrets),
     };

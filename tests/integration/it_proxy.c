@@ -22,7 +22,7 @@
 static struct env *env;
 static const char *gateway; /* "http://127.0.0.1:N" */
 static int gateway_port, nginx_port;
-static pid_t proxy;
+static pid_t proxy, standin;
 
 static const char *text(struct val v, const char *path)
 {
@@ -124,7 +124,16 @@ static void maps_paths(const struct path_row *r)
     }
 }
 
-static void keeps_headers_apart(void **state)
+static void item_1_both_spellings_reach_one_target(void **state)
+{
+    (void)state;
+    assert_int_equal(get_status("/api/v01/p1/tenants"), 200);
+    assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
+}
+
+static void item_2_tokens_and_cookies_stay_apart(void **state)
 {
     const char *headers[] = {api_auth(env), "Cookie: ours=1; sessionid=stolen", "X-Custom: yes", "Accept-Language: nl",
                              "X-Forwarded-For: 6.6.6.6", "Origin: http://ui", "X-Hop: 1", "If-None-Match: \"e\"", NULL};
@@ -159,7 +168,7 @@ static void keeps_headers_apart(void **state)
 }
 
 /* Browsers send JSON of DELETE as text/plain. */
-static void types_bodies_of_delete(void **state)
+static void item_3_json_of_delete(void **state)
 {
     const char *headers[] = {api_auth(env), "Content-Type: text/plain;charset=UTF-8", NULL};
     struct val call;
@@ -249,7 +258,7 @@ static int64_t logins(void)
 }
 
 /* A login the gateway has forgotten is renewed within the call, once, whatever the method. */
-static void renews_logins(void **state)
+static void item_7_expired_session_is_invisible(void **state)
 {
     static const char *const methods[] = {"GET", "PUT"};
 
@@ -312,7 +321,7 @@ static void serves_the_old_alias(void **state)
     assert_int_equal(calls(), before);
 }
 
-static void enforces_rules(void **state)
+static void item_4_no_rule_no_call(void **state)
 {
     const char *none, *some;
     struct env_answer a;
@@ -339,12 +348,12 @@ static void enforces_rules(void **state)
     assert_int_equal(calls(), before);
 }
 
-/* ---- custom routes and replays ------------------------------------------------------------------------------ */
+/* ---- custom routes and item_10_replay ------------------------------------------------------------------------------ */
 
 #define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define RESPOND(body) CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
 
-static void overloads(void **state)
+static void item_8_custom_routes_overload(void **state)
 {
     int64_t id = api_activity(env, "over",
                               DEFINITION(RESPOND("{\\\"over\\\": {{ request.match_info|tojson }}, \\\"tail\\\": {{ request.tail|tojson }}}") ",",
@@ -370,7 +379,7 @@ static void overloads(void **state)
 }
 
 /* A task of a blocked run is replayed through the prefix, which is never forwarded. */
-static void replays(void **state)
+static void item_10_replay(void **state)
 {
     struct arena *a = env_arena(env);
     int64_t id = api_activity(env, "replayed",
@@ -399,7 +408,7 @@ static void replays(void **state)
 
 /* ---- the history --------------------------------------------------------------------------------------------- */
 
-static void keeps_history(void **state)
+static void item_9_history_without_secrets(void **state)
 {
     const char *path = "/api/v01/p1/tenants/acme/groups/sales/users/?mark=history&auth_token=" CANARY;
     struct arena *a = env_arena(env);
@@ -428,13 +437,17 @@ static bool found(const char *filter)
     return val_count(val_get(api(env, 200, "GET", path, NULL), "requests")) > 0;
 }
 
-static void finds_history(void **state)
+static void item_9_search(void **state)
 {
     (void)state;
     assert_true(found("%7B%22field%22:%22tenant_id%22,%22op%22:%22eq%22,%22value%22:%22acme%22%7D"));
     assert_true(found("%7B%22field%22:%22proxy_gateway_host%22,%22op%22:%22eq%22,%22value%22:%22%2Fapi%2Fv01%2Fp1%22%7D"));
     assert_true(found("%7B%22field%22:%22response_status%22,%22op%22:%22eq%22,%22value%22:404%7D"));
     assert_true(found("%7B%22field%22:%22activity_id%22,%22op%22:%22is_null%22%7D"));
+    assert_true(found("%7B%22field%22:%22numbers%22,%22op%22:%22like%22,%22value%22:%22%25zoe%25%22%7D"));
+    assert_true(found("%7B%22field%22:%22request_url%22,%22op%22:%22like%22,%22value%22:%22%25mark=history%25%22%7D"));
+    assert_true(found("%7B%22field%22:%22response_status%22,%22op%22:%22eq%22,%22value%22:404%7D"));
+    assert_true(found("%7B%22field%22:%22request_method%22,%22op%22:%22eq%22,%22value%22:%22post%22%7D"));
     assert_false(found("%7B%22field%22:%22tenant_id%22,%22op%22:%22eq%22,%22value%22:%22nosuch%22%7D"));
 }
 
@@ -495,7 +508,7 @@ static void streams(void **state)
     ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM requests WHERE url LIKE '%big=1' AND response::text LIKE '%truncated%'")[0] == '1');
 }
 
-static void survives_clients(void **state)
+static void item_11_clients_leave(void **state)
 {
     (void)state;
     control("PUT", "", "{\"big_mb\":100,\"times\":2}");
@@ -518,7 +531,7 @@ static void tells_broken_answers(void **state)
     assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
 }
 
-static void refuses_large_bodies(void **state)
+static void item_11_too_large(void **state)
 {
     const char *const params[] = {arena_printf(env_arena(env), "HTTP_AUTHORIZATION=Bearer %s", api_token()), NULL};
     struct fcgi_request r = {.method = "POST", .uri = "/api/v01/p1/tenants/", .announced = "33554433", .body = STR("{}"),
@@ -530,7 +543,28 @@ static void refuses_large_bodies(void **state)
     assert_true(str_find(f.body, STR("request body larger than 33554432 bytes")) >= 0);
 }
 
-static void passes_large_bodies(void **state)
+static void item_11_headers_of_65_kib(void **state)
+{
+    size_t n = 65 * KIB;
+    char *value = arena_alloc(env_arena(env), n + 1);
+    const char *params[] = {arena_printf(env_arena(env), "HTTP_AUTHORIZATION=Bearer %s", api_token()), NULL, NULL};
+    struct fcgi_request r = {.uri = "/api/v01/p1/tenants/", .params = params};
+    struct fcgi_answer f;
+
+    (void)state;
+    memset(value, 'h', n);
+    value[n] = '\0';
+    params[1] = arena_printf(env_arena(env), "HTTP_X_BIG=%s", value);
+    f = fcgi_call(env_path(env, "p1.sock"), &r, env_arena(env));
+    assert_int_equal(f.status, 431);
+    value[60 * KIB] = '\0';
+    params[1] = arena_printf(env_arena(env), "HTTP_X_BIG=%s", value);
+    f = fcgi_call(env_path(env, "p1.sock"), &r, env_arena(env));
+    assert_int_equal(f.status, 200);
+    assert_true(env_running(env, proxy));
+}
+
+static void item_11_large_bodies(void **state)
 {
     size_t n = 20 * MIB;
     char *body = arena_alloc(env_arena(env), n + 1);
@@ -546,7 +580,7 @@ static void passes_large_bodies(void **state)
 
 /* ---- failover and configuration ---------------------------------------------------------------------------------- */
 
-static void fails_over(void **state)
+static void item_6_within_the_call(void **state)
 {
     const char *dead = arena_printf(env_arena(env), "http://127.0.0.1:%d", env_free_port(env));
     const char *backup = arena_printf(env_arena(env), ",\"backup_urls\":[\"%s/\"]", gateway);
@@ -565,8 +599,28 @@ static void fails_over(void **state)
     ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
 }
 
+/* What was sent is never sent again, to nobody; an error that the gateway answers moves nothing. */
+static void item_6_sent_posts_stay_single(void **state)
+{
+    int64_t before;
+
+    (void)state;
+    set_gateway(gateway, arena_printf(env_arena(env), ",\"backup_urls\":[\"%s/\"]", gateway));
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
+    control("PUT", "", "{\"close_early\":true,\"times\":1}");
+    before = calls();
+    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/tenants/", "{}").status, 502);
+    assert_int_equal(calls(), before + 1);
+    control("PUT", "", "{\"status\":500,\"times\":1}");
+    before = calls();
+    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/tenants/", "{}").status, 500);
+    assert_int_equal(calls(), before + 1);
+    set_gateway(gateway, "");
+    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
+}
+
 /* With failover "next" the failing call fails; the following ones take the backup. */
-static void fails_over_next_time(void **state)
+static void item_6_next_only(void **state)
 {
     const char *dead = arena_printf(env_arena(env), "http://127.0.0.1:%d", env_free_port(env));
 
@@ -578,14 +632,28 @@ static void fails_over_next_time(void **state)
     ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
 }
 
-static void keeps_the_last_good_gateway(void **state)
+static void item_5_the_last_good_gateway_stays(void **state)
 {
     (void)state;
     api_configure(env, "gateways", "{\"other\":{\"url\":\"http://127.0.0.1:9/\"}}");
     ENV_WAIT(env, 3000, strstr(env_log(env, "p1.sock"), "gateway \\\"bwks\\\" of proxy /api/v01/p1 is not in the configuration") != NULL);
     assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM alarms WHERE key = 'proxy_gateway' AND subject = '/api/v01/p1' AND active")[0] == '1');
     set_gateway(gateway, "");
     assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM alarms WHERE key = 'proxy_gateway' AND active")[0] == '\0');
+}
+
+/* At the start an unknown gateway is a clear error. */
+static void item_5_unknown_at_the_start(void **state)
+{
+    const char *const argv[] = {env_program(env, "sluice-proxy"), "-proxy=/api/v01/p9:nosuch", "-runMigration=false",
+                                arena_printf(env_arena(env), "-socket=%s", env_path(env, "p9.sock")), NULL};
+    const char *const vars[] = {arena_printf(env_arena(env), "DB=%s", env_db(env)), NULL};
+
+    (void)state;
+    assert_int_equal(env_wait_exit(env, env_spawn(env, "unknown", argv, vars), 15000), 78);
+    assert_non_null(strstr(env_log(env, "unknown"), "gateway \"nosuch\" of proxy /api/v01/p9 is not in the configuration (known: bwks"));
 }
 
 static void knows_its_place(void **state)
@@ -597,6 +665,15 @@ static void knows_its_place(void **state)
     assert_int_equal(f.status, 421);
     f = fcgi_call(env_path(env, "p1.sock"), &health, env_arena(env));
     assert_int_equal(f.status, 200);
+}
+
+static void item_11_the_gateway_is_killed(void **state)
+{
+    (void)state;
+    (void)env_kill(env, standin, SIGKILL);
+    assert_int_equal(get_status("/api/v01/p1/tenants/"), 502);
+    assert_int_equal(api_raw(env, "PUT", "/api/v01/p1/tenants/acme/", "{}").status, 502);
+    assert_true(env_running(env, proxy));
 }
 
 static void ends_cleanly(void **state)
@@ -620,22 +697,22 @@ static void bound_quarantine(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PROXY_TEST(keeps_headers_apart),  PROXY_TEST(types_bodies_of_delete), PROXY_TEST(passes_answers_on),
-        PROXY_TEST(rewrites_redirects),   PROXY_TEST(renews_logins),          PROXY_TEST(enforces_rules),         PROXY_TEST(serves_the_old_alias),
-        PROXY_TEST(overloads),            PROXY_TEST(replays),                PROXY_TEST(keeps_history),
-        PROXY_TEST(finds_history),        PROXY_TEST(streams),                PROXY_TEST(survives_clients),
-        PROXY_TEST(tells_broken_answers), PROXY_TEST(refuses_large_bodies),   PROXY_TEST(passes_large_bodies),
-        PROXY_TEST(fails_over),           PROXY_TEST(fails_over_next_time),   PROXY_TEST(keeps_the_last_good_gateway),
+        PROXY_TEST(item_1_both_spellings_reach_one_target), PROXY_TEST(item_2_tokens_and_cookies_stay_apart),  PROXY_TEST(item_3_json_of_delete), PROXY_TEST(passes_answers_on),
+        PROXY_TEST(rewrites_redirects),   PROXY_TEST(item_7_expired_session_is_invisible),          PROXY_TEST(item_4_no_rule_no_call),         PROXY_TEST(serves_the_old_alias),
+        PROXY_TEST(item_8_custom_routes_overload),            PROXY_TEST(item_10_replay),                PROXY_TEST(item_9_history_without_secrets),
+        PROXY_TEST(item_9_search),        PROXY_TEST(streams),                PROXY_TEST(item_11_clients_leave),
+        PROXY_TEST(tells_broken_answers), PROXY_TEST(item_11_too_large),   PROXY_TEST(item_11_large_bodies),
+        PROXY_TEST(item_6_within_the_call),           PROXY_TEST(item_6_sent_posts_stay_single), PROXY_TEST(item_6_next_only), PROXY_TEST(item_5_unknown_at_the_start), PROXY_TEST(item_11_headers_of_65_kib),   PROXY_TEST(item_5_the_last_good_gateway_stays),
         PROXY_TEST(knows_its_place),
     };
-    const struct CMUnitTest last[] = {PROXY_TEST(ends_cleanly)};
+    const struct CMUnitTest last[] = {PROXY_TEST(item_11_the_gateway_is_killed), API_TEST(ends_cleanly)};
     int failed;
 
     bound_quarantine();
     env = env_start();
     gateway_port = env_free_port(env);
     gateway = arena_printf(env_arena(env), "http://127.0.0.1:%d", gateway_port);
-    env_spawn(env, "gateway",
+    standin = env_spawn(env, "gateway",
               (const char *const[]){env_program(env, "tests/standin_gateway"),
                                     arena_printf(env_arena(env), "-port=%d", gateway_port), NULL},
               NULL);
