@@ -8,9 +8,10 @@ enum { COMMENT_MAX = 10000 };
 static const struct db_stmt stmt_list = {
     "api_comments_list",
     "SELECT json_build_object('comments', coalesce(json_agg(json_build_object('id', id, 'content', "
-    "content, 'created_on', " DB_ISO("created_on") ", 'user', json_build_object('id', user_id, "
-    "'username', username)) ORDER BY id), '[]'))::text FROM instance_comments "
-    "WHERE instance_id = $1 AND instance_on = $2::timestamptz",
+    "content, 'created_on', " DB_ISO(
+        "created_on") ", 'user', json_build_object('id', user_id, "
+                      "'username', username)) ORDER BY id), '[]'))::text FROM instance_comments "
+                      "WHERE instance_id = $1 AND instance_on = $2::timestamptz",
     2,
 };
 
@@ -35,7 +36,8 @@ int transaction_comment(struct api_call *c, struct err *e)
     PGresult *res = NULL;
     struct str text;
 
-    if (transaction_open(c, &t, e) != 0 || api_body_need(c, "comment", COMMENT_MAX, &text, e) != 0 ||
+    if (transaction_open(c, &t, e) != 0 ||
+        api_body_need(c, "comment", COMMENT_MAX, &text, e) != 0 ||
         db_query_in(c->conn, &stmt_add,
                     DB_ARGS(DB_INT(t.id), DB_STR(t.on), DB_INT(c->user->id),
                             DB_STR(c->user->username), DB_STR(text)),

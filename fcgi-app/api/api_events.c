@@ -133,10 +133,10 @@ static int resolve(struct api_call *c, const struct transaction *t, struct val e
     if (c->user->entity.len > 0) {
         ev->entity = c->user->entity;
         own = entity_named(entities, c->user->entity);
-        if (val_is_undef(own) ||
-            (!val_is_undef(named) && !has_event(own, ev->key) &&
-             !str_eq(val_get_text(named, "name", STR("")), ev->entity))) {
-            err_set(e, ERR_FORBIDDEN, "events of another entity than \"%.*s\" are not yours to send",
+        if (val_is_undef(own) || (!val_is_undef(named) && !has_event(own, ev->key) &&
+                                  !str_eq(val_get_text(named, "name", STR("")), ev->entity))) {
+            err_set(e, ERR_FORBIDDEN,
+                    "events of another entity than \"%.*s\" are not yours to send",
                     STR_ARG(ev->entity));
             return -1;
         }

@@ -1,6 +1,6 @@
 /*
- * Manual actions: those of a transaction, and answering them: as a user, by the link of a mail, by a
- * one-time token (http-api.md 5.15, workflow-engine.md 4.12).
+ * Manual actions: those of a transaction, and answering them: as a user, by the link of a mail, by
+ * a one-time token (http-api.md 5.15, workflow-engine.md 4.12).
  *
  * A browser that follows a link gets a page with one button, for programs that look at mails open
  * links too; whoever does not ask for HTML answers at once.

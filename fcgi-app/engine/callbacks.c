@@ -34,8 +34,8 @@ enum node_rc callback_await(struct node_run *r, struct str external_id, struct s
 
 static struct str payload_of(int64_t id, struct str external_id, struct str body, struct arena *a)
 {
-    return str_printf(a, "{\"callback_id\":%lld,\"external_id\":%.*s,\"body\":%.*s}",
-                      (long long)id, STR_ARG(json_text(val_str(external_id), a)), STR_ARG(body));
+    return str_printf(a, "{\"callback_id\":%lld,\"external_id\":%.*s,\"body\":%.*s}", (long long)id,
+                      STR_ARG(json_text(val_str(external_id), a)), STR_ARG(body));
 }
 
 /* Hand it to the task that waits: 1 done, 0 somebody was faster.  The signal first, as everywhere
@@ -88,6 +88,7 @@ enum callback_rc callback_put(struct db_conn *c, struct str external_id, struct 
         if (PQntuples(res) == 0)
             break;
     }
-    err_set(e, ERR_CONFLICT, "a call-back for this id came before, or nobody waits for it any more");
+    err_set(e, ERR_CONFLICT,
+            "a call-back for this id came before, or nobody waits for it any more");
     return CALLBACK_FAILED;
 }

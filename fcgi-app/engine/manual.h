@@ -36,8 +36,8 @@ struct manual_ask {
  * The task is signalled
  *     "answer"   {"action_id", "output", "form"?, "username"}
  *     "refused"  {"error"}: unknown role or token, nothing was asked
- *     "notify"   {"action_id", "guid", "to": [address, ...], "until_us"} once the question is stored
- * Fails with ERR_INVALID for texts that cannot be stored.
+ *     "notify"   {"action_id", "guid", "to": [address, ...], "until_us"} once the question is
+ * stored Fails with ERR_INVALID for texts that cannot be stored.
  */
 enum node_rc manual_ask(struct node_run *r, const struct manual_ask *q, struct err *e);
 
@@ -51,8 +51,8 @@ bool manual_cancelled(const struct node_run *r);
 struct str manual_outputs(const struct node_strs *outputs, struct arena *a);
 
 struct manual_token {
-    const char *scope; /* "ManualAction", "ResetPassword" */
-    int64_t user_id;   /* 0 = none */
+    const char *scope;   /* "ManualAction", "ResetPassword" */
+    int64_t user_id;     /* 0 = none */
     struct str username; /* wins over user_id; empty: none */
     struct str details;  /* JSON text */
     int64_t expires_us;

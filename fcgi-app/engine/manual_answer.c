@@ -193,8 +193,8 @@ static int store(struct db_conn *c, const struct manual_action *m, const struct 
 {
     int64_t n = 0;
 
-    if (engine_signal(c, m->instance_id, m->task_id, "answer",
-                      payload_of(m, who, output, form, a), e) != 0)
+    if (engine_signal(c, m->instance_id, m->task_id, "answer", payload_of(m, who, output, form, a),
+                      e) != 0)
         return -1;
     if (m->digest.p != NULL) {
         if (db_exec(c, &manual_stmt_use, DB_ARGS(DB_BYTES(m->digest)), &n, e) != 0)

@@ -56,7 +56,8 @@ static enum node_rc approval_run(struct node_run *r, struct err *e)
         return NODE_FAIL;
     }
     if (c->role.len == 0 && owner == 0) {
-        err_set(e, ERR_INVALID, "nobody can approve: the instance has no owner and \"approbation_role\" is empty");
+        err_set(e, ERR_INVALID,
+                "nobody can approve: the instance has no owner and \"approbation_role\" is empty");
         return NODE_FAIL;
     }
     return manual_ask(r, &q, e);

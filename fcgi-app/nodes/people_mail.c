@@ -39,11 +39,9 @@ static int tell(struct node_run *r, struct str template_key, struct val payload,
 
     node_tmpl_run(r, &run);
     run.vars = variables(r, payload, outputs, to);
-    if (mail_render(r, template_key, &run, &m, e) != 0 ||
-        mail_recipients(to, &m.to, r->a, e) != 0)
+    if (mail_render(r, template_key, &run, &m, e) != 0 || mail_recipients(to, &m.to, r->a, e) != 0)
         return -1;
-    m.message_id =
-        str_printf(r->a, "%.*s-%zu", STR_ARG(val_get_text(payload, "guid", STR(""))), n);
+    m.message_id = str_printf(r->a, "%.*s-%zu", STR_ARG(val_get_text(payload, "guid", STR(""))), n);
     return mail_send(r, &m, e);
 }
 

@@ -20,9 +20,11 @@ static int port;
 
 static pid_t start_core(void)
 {
-    pid_t pid = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    pid_t pid =
+        env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
 
-    env_write_file(env, env_path(env, "run/core.pid"), arena_printf(env_arena(env), "%d\n", (int)pid));
+    env_write_file(env, env_path(env, "run/core.pid"),
+                   arena_printf(env_arena(env), "%d\n", (int)pid));
     return pid;
 }
 
@@ -33,7 +35,8 @@ static const char *commands(void)
     struct buf b;
 
     buf_init(&b, 64 * KIB, env_arena(env));
-    buf_add_c(&b, arena_printf(env_arena(env), "set -eu\ncd %s\nurl=http://127.0.0.1:%d\ndata=%s\npassword='%s'\n",
+    buf_add_c(&b, arena_printf(env_arena(env),
+                               "set -eu\ncd %s\nurl=http://127.0.0.1:%d\ndata=%s\npassword='%s'\n",
                                SLUICE_SOURCE_DIR, port, env_path(env, ""), api_admin_password()));
     while ((at = strstr(page, "\n```sh\n")) != NULL) {
         const char *end = strstr(at + 7, "\n```");
@@ -54,7 +57,8 @@ static void the_page_works(void **state)
     (void)state;
     env_write_file(env, script, commands());
     pid = env_spawn(env, "walk", (const char *const[]){"/bin/bash", script, NULL}, NULL);
-    ENV_WAIT(env, 30000, !env_running(env, core) || !env_running(env, pid) || env_psql(env, FAILED)[0] != '\0');
+    ENV_WAIT(env, 30000,
+             !env_running(env, core) || !env_running(env, pid) || env_psql(env, FAILED)[0] != '\0');
     if (env_running(env, core))
         env_fail(env, "the page ended early: %s %s", env_log(env, "walk"), env_psql(env, FAILED));
     core = start_core();
@@ -78,14 +82,20 @@ int main(void)
     if (mkdir(env_path(env, "run"), 0755) != 0)
         return 1;
     env_spawn(env, "gateway",
-              (const char *const[]){env_program(env, "tests/standin_gateway"), arena_printf(env_arena(env), "-port=%d", gateway), NULL}, NULL);
+              (const char *const[]){env_program(env, "tests/standin_gateway"),
+                                    arena_printf(env_arena(env), "-port=%d", gateway), NULL},
+              NULL);
     core = start_core();
     port = env_nginx_start(env, "core.sock", NULL);
     ENV_WAIT(env, 5000, env_port_open(gateway));
     api_admin(env);
-    api_configure(env, "gateways",
-                  arena_printf(env_arena(env),
-                               "{\"bwks\":{\"url\":\"http://127.0.0.1:%d/\",\"session_holder\":\"bwks\",\"auth\":\"default\",\"login_url\":"
-                               "\"/api/v1/login/\",\"username\":\"gwsystem\",\"password\":\"system-secret\"}}", gateway));
+    api_configure(
+        env, "gateways",
+        arena_printf(
+            env_arena(env),
+            "{\"bwks\":{\"url\":\"http://127.0.0.1:%d/"
+            "\",\"session_holder\":\"bwks\",\"auth\":\"default\",\"login_url\":"
+            "\"/api/v1/login/\",\"username\":\"gwsystem\",\"password\":\"system-secret\"}}",
+            gateway));
     return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -13,12 +13,11 @@
 
 static struct env *env;
 static struct peer *peer;
-static int port; /* of nginx */
+static int port;                         /* of nginx */
 static const char *crm, *erp, *stranger; /* users of entities; somebody without rights */
 
 #define LINE(from, to) "[\"" from "\",\"" to "\"]"
-#define SAID(name)                                                                                 \
-    CELL(name, "context_setter", "\"key\":\"said\",\"value\":\"" name "\"", "\"ok\"")
+#define SAID(name) CELL(name, "context_setter", "\"key\":\"said\",\"value\":\"" name "\"", "\"ok\"")
 
 static const char *text(struct val v, const char *path)
 {
@@ -54,19 +53,23 @@ static int64_t run(const char *definition)
     static int n;
     int64_t activity = api_activity(env, fmt("callbacks %d", n++), definition);
 
-    return api_int(api(env, 200, "POST", fmt("/api/v01/activities/%lld/run", (long long)activity), "{}"), "id");
+    return api_int(
+        api(env, 200, "POST", fmt("/api/v01/activities/%lld/run", (long long)activity), "{}"),
+        "id");
 }
 
 static const char *context(int64_t id, const char *key)
 {
-    return sql("SELECT value FROM contexts WHERE instance_id = %lld AND key = '%s'", (long long)id, key);
+    return sql("SELECT value FROM contexts WHERE instance_id = %lld AND key = '%s'", (long long)id,
+               key);
 }
 
 static const char *task(int64_t id, const char *cell)
 {
-    return sql("SELECT status || coalesce(' ' || output, '') FROM tasks WHERE instance_id = %lld AND "
-               "cell_id = '%s' ORDER BY id DESC LIMIT 1",
-               (long long)id, cell);
+    return sql(
+        "SELECT status || coalesce(' ' || output, '') FROM tasks WHERE instance_id = %lld AND "
+        "cell_id = '%s' ORDER BY id DESC LIMIT 1",
+        (long long)id, cell);
 }
 
 static void until_task(int64_t id, const char *cell, const char *want)
@@ -78,30 +81,41 @@ static void until_task(int64_t id, const char *cell, const char *want)
 
 static const char *call_of(const char *more, const char *edges)
 {
-    return fmt("{\"cells\":{" START ",\"call\":{\"original_name\":\"async_json_call\",\"params\":{\"method\":\"post\",\"url\":"
-               "\"http://127.0.0.1:%d/jobs\",\"body\":\"{}\",\"output_context_key\":\"sync\","
-               "\"register_async_external_id\":\"job.id\",\"async_output_context_key\":\"async\"%s},"
-               "\"outputs\":[\"success\",\"timeout\",\"error\",\"skip\",\"4*\"]}," SAID("timeout") "," SAID("refused") "," END
-               "},\"entities\":[],\"transitions\":[" LINE("start.ok", "call") "," LINE("call.success", "end") "," LINE("timeout.ok", "end")
-               "," LINE("refused.ok", "end") "%s]}",
-               peer_port(peer), more, edges);
+    return fmt(
+        "{\"cells\":{" START
+        ",\"call\":{\"original_name\":\"async_json_call\",\"params\":{\"method\":\"post\",\"url\":"
+        "\"http://127.0.0.1:%d/jobs\",\"body\":\"{}\",\"output_context_key\":\"sync\","
+        "\"register_async_external_id\":\"job.id\",\"async_output_context_key\":\"async\"%s},"
+        "\"outputs\":[\"success\",\"timeout\",\"error\",\"skip\",\"4*\"]}," SAID("timeout") "," SAID(
+            "refused") "," END
+                       "},\"entities\":[],\"transitions\":[" LINE("start.ok", "call") "," LINE(
+                           "call.success", "end") "," LINE("timeout.ok",
+                                                           "end") "," LINE("refused.ok",
+                                                                           "end") "%s]}",
+        peer_port(peer), more, edges);
 }
 
 static void answers(const char *body, int status)
 {
-    const struct peer_step step = {.kind = PEER_ANSWER, .status = status, .headers = "Content-Type: application/json\r\n", .body = body};
+    const struct peer_step step = {.kind = PEER_ANSWER,
+                                   .status = status,
+                                   .headers = "Content-Type: application/json\r\n",
+                                   .body = body};
 
     peer_script(peer, &step, 1);
 }
 
 static const char *row(const char *external_id)
 {
-    return sql("SELECT string_agg(status, ' ' ORDER BY id) FROM external_callbacks WHERE external_id = '%s'", external_id);
+    return sql("SELECT string_agg(status, ' ' ORDER BY id) FROM external_callbacks WHERE "
+               "external_id = '%s'",
+               external_id);
 }
 
 static int post(const char *external_id, const char *body)
 {
-    return api_raw(env, "POST", fmt("/api/v01/transactions/callbacks/%s", external_id), body).status;
+    return api_raw(env, "POST", fmt("/api/v01/transactions/callbacks/%s", external_id), body)
+        .status;
 }
 
 static void in_time(void **state)
@@ -123,18 +137,23 @@ static void in_time(void **state)
     was = api_as("");
     assert_int_equal(post("in-time", "{}"), 401);
     api_as(was);
-    v = api(env, 200, "POST", "/api/v01/transactions/callbacks/in-time", "{\"state\": \"done\", \"n\": [1, 2]}");
+    v = api(env, 200, "POST", "/api/v01/transactions/callbacks/in-time",
+            "{\"state\": \"done\", \"n\": [1, 2]}");
     assert_int_equal(val_count(v), 0);
     assert_int_equal(post("in-time", "{}"), 409); /* twice */
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     assert_string_equal(task(id, "call"), "OK success");
     assert_string_equal(context(id, "async"), "{\"state\":\"done\",\"n\":[1,2]}");
-    assert_string_equal(context(id, "sync"), "{\"status\":202,\"body\":{\"job\":{\"id\":\"in-time\"}}}");
+    assert_string_equal(context(id, "sync"),
+                        "{\"status\":202,\"body\":{\"job\":{\"id\":\"in-time\"}}}");
     assert_string_equal(row("in-time"), "CONSUMED");
     assert_int_equal(post("in-time", "{}"), 409);
-    assert_string_equal(sql("SELECT http_method || external_id || label FROM traces WHERE instance_id = %lld ORDER BY id DESC LIMIT 1", (long long)id),
+    assert_string_equal(sql("SELECT http_method || external_id || label FROM traces WHERE "
+                            "instance_id = %lld ORDER BY id DESC LIMIT 1",
+                            (long long)id),
                         "CALLBACKin-timecall");
-    assert_string_equal(sql("SELECT status FROM timers WHERE instance_id = %lld", (long long)id), "CANCEL");
+    assert_string_equal(sql("SELECT status FROM timers WHERE instance_id = %lld", (long long)id),
+                        "CANCEL");
 }
 
 static void early(void **state)
@@ -161,7 +180,8 @@ static void early(void **state)
     assert_string_equal(context(id, "async"), "[]");
     /* one that nobody fetched in time is as if it had not come */
     assert_int_equal(post("88", "1"), 202);
-    sql("UPDATE external_callbacks SET expires_on = now() - interval '1 s' WHERE external_id = '88'");
+    sql("UPDATE external_callbacks SET expires_on = now() - interval '1 s' WHERE external_id = "
+        "'88'");
     answers("{\"job\":{\"id\":\"88\"}}", 200);
     id = run(call_of("", ""));
     until_task(id, "call", "WAIT");
@@ -169,7 +189,8 @@ static void early(void **state)
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     assert_string_equal(context(id, "async"), "2");
     assert_int_equal(post("99", "1"), 202);
-    sql("UPDATE external_callbacks SET expires_on = now() - interval '1 s' WHERE external_id = '99'");
+    sql("UPDATE external_callbacks SET expires_on = now() - interval '1 s' WHERE external_id = "
+        "'99'");
     assert_int_equal(post("99", "2"), 202);
 }
 
@@ -187,21 +208,27 @@ static void late(void **state)
     answers("{\"job\":{\"id\":\"later\"}}", 200);
     id = run(call_of(",\"timeout\":\"1 s\"", ""));
     until_task(id, "call", "ERROR");
-    assert_string_equal(sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id), "no call-back came in time");
+    assert_string_equal(
+        sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id),
+        "no call-back came in time");
     assert_int_equal(post("later", "{}"), 409);
     /* a closed instance awaits nothing */
     answers("{\"job\":{\"id\":\"closed\"}}", 200);
     id = run(call_of("", ""));
     until_task(id, "call", "WAIT");
-    api(env, 200, "PUT", fmt("/api/v01/transactions/%lld", (long long)id), "{\"status\":\"CLOSED_IN_ERROR\"}");
+    api(env, 200, "PUT", fmt("/api/v01/transactions/%lld", (long long)id),
+        "{\"status\":\"CLOSED_IN_ERROR\"}");
     assert_int_equal(post("closed", "{}"), 409);
     /* nor does a skipped task */
     answers("{\"job\":{\"id\":\"skipped\"}}", 200);
     id = run(call_of("", ""));
     until_task(id, "call", "WAIT");
     api(env, 200, "PUT",
-        fmt("/api/v01/transactions/%lld/tasks/%s?meta={\"replay_behaviour\":\"skip\"}", (long long)id,
-            sql("SELECT id FROM tasks WHERE instance_id = %lld AND cell_id = 'call'", (long long)id)), "{}");
+        fmt("/api/v01/transactions/%lld/tasks/%s?meta={\"replay_behaviour\":\"skip\"}",
+            (long long)id,
+            sql("SELECT id FROM tasks WHERE instance_id = %lld AND cell_id = 'call'",
+                (long long)id)),
+        "{}");
     assert_int_equal(post("skipped", "{}"), 409);
 }
 
@@ -215,7 +242,9 @@ static void two_for_one_id(void **state)
     until_task(one, "call", "WAIT");
     two = run(call_of("", ""));
     until_task(two, "call", "ERROR");
-    assert_string_equal(sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)two), "external id \"same\" is awaited by another task");
+    assert_string_equal(
+        sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)two),
+        "external id \"same\" is awaited by another task");
     assert_int_equal(post("same", "{}"), 200);
     assert_string_equal(api_instance_status(env, one), "CLOSED_IN_SUCCESS");
 }
@@ -240,7 +269,9 @@ static void immediate_errors(void **state)
         answers(rows[i].body, rows[i].status);
         id = run(call_of("", ""));
         until_task(id, "call", "ERROR");
-        assert_string_equal(sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id), rows[i].error);
+        assert_string_equal(
+            sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id),
+            rows[i].error);
     }
     answers("{\"why\":\"full\"}", 429);
     id = run(call_of(",\"http_error_codes\":\"4*\"", "," LINE("call.4*", "refused")));
@@ -284,7 +315,8 @@ static void many_at_the_same_moment(void **state)
     (void)state;
     answers("{\"job\":{\"id\":\"many\"}}", 200);
     env_write_file(env, script,
-                   fmt("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do\n  curl -s -o /dev/null -w '%%{http_code}\\n' -X POST -H '%s' -d $i "
+                   fmt("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do\n  curl -s -o /dev/null -w "
+                       "'%%{http_code}\\n' -X POST -H '%s' -d $i "
                        "http://127.0.0.1:%d/api/v01/transactions/callbacks/many &\ndone\nwait\n",
                        api_auth(env), port));
     pid = env_spawn(env, "many", (const char *const[]){"/bin/bash", script, NULL}, NULL);
@@ -304,11 +336,15 @@ static void many_at_the_same_moment(void **state)
 /* ---- events --------------------------------------------------------------------------------- */
 
 #define ENTITIES                                                                                   \
-    "{\"cells\":{" START "," SAID("accepted") "," SAID("refused") "," END "},\"entities\":["       \
-    "{\"name\":\"CRM\",\"original_name\":\"entity\",\"params\":{\"events\":\"accept,refuse,a.b\"}," \
-    "\"outputs\":[\"accept\",\"refuse\",\"a.b\"],\"x\":0,\"y\":0},"                                 \
-    "{\"name\":\"ERP\",\"original_name\":\"entity\",\"params\":{\"events\":\"done\"},\"outputs\":[\"done\"],\"x\":0,\"y\":0}]," \
-    "\"transitions\":[" LINE("CRM.accept", "accepted") "," LINE("CRM.refuse", "refused") "," LINE("ERP.done", "end") "]}"
+    "{\"cells\":{" START "," SAID("accepted") "," SAID(                                            \
+        "refused") "," END "},\"entities\":["                                                      \
+                   "{\"name\":\"CRM\",\"original_name\":\"entity\",\"params\":{\"events\":"        \
+                   "\"accept,refuse,a.b\"},"                                                       \
+                   "\"outputs\":[\"accept\",\"refuse\",\"a.b\"],\"x\":0,\"y\":0},"                 \
+                   "{\"name\":\"ERP\",\"original_name\":\"entity\",\"params\":{\"events\":"        \
+                   "\"done\"},\"outputs\":[\"done\"],\"x\":0,\"y\":0}],"                           \
+                   "\"transitions\":[" LINE("CRM.accept", "accepted") "," LINE(                    \
+                       "CRM.refuse", "refused") "," LINE("ERP.done", "end") "]}"
 
 static void events_of_entities(void **state)
 {
@@ -322,21 +358,32 @@ static void events_of_entities(void **state)
     ENV_WAIT(env, 5000, strcmp(task(id, "start"), "OK ok") == 0);
     /* the entity is the caller's */
     api_as(crm);
-    v = api(env, 200, "POST", path, "{\"key\":\"accept\",\"value\":\"{\\\"n\\\": 1}\",\"ref\":\"x\"}");
+    v = api(env, 200, "POST", path,
+            "{\"key\":\"accept\",\"value\":\"{\\\"n\\\": 1}\",\"ref\":\"x\"}");
     event = api_int(v, "id");
     until_task(id, "accepted", "OK ok");
     assert_string_equal(task(id, "CRM"), "OK accept");
-    assert_string_equal(context(id, "CRM"), "{\"event\":\"accept\",\"value\":{\"n\":1},\"username\":\"crm-user\"}");
-    ENV_WAIT(env, 5000, strcmp(sql("SELECT status FROM entity_events WHERE id = %lld", (long long)event), "processed") == 0);
+    assert_string_equal(context(id, "CRM"),
+                        "{\"event\":\"accept\",\"value\":{\"n\":1},\"username\":\"crm-user\"}");
+    ENV_WAIT(env, 5000,
+             strcmp(sql("SELECT status FROM entity_events WHERE id = %lld", (long long)event),
+                    "processed") == 0);
     api(env, 200, "POST", path, "{\"trigger_type\":\"CRM.refuse\",\"value\":null}");
     until_task(id, "refused", "OK ok");
     api(env, 200, "POST", path, "{\"key\":\"accept\"}"); /* the same again is another activation */
-    ENV_WAIT(env, 5000, strcmp(sql("SELECT count(*) FROM tasks WHERE instance_id = %lld AND cell_id = 'accepted'", (long long)id), "2") == 0);
+    ENV_WAIT(
+        env, 5000,
+        strcmp(sql("SELECT count(*) FROM tasks WHERE instance_id = %lld AND cell_id = 'accepted'",
+                   (long long)id),
+               "2") == 0);
     api(env, 200, "POST", path, "{\"key\":\"a.b\"}");
     api(env, 403, "POST", path, "{\"key\":\"ERP.done\"}");
     v = api(env, 400, "POST", path, "{\"key\":\"dance\"}");
     assert_string_equal(text(v, "error"), "key: unknown event \"dance\"");
-    assert_string_equal(sql("SELECT status || processing_result FROM entity_events WHERE instance_id = %lld AND key = 'dance'", (long long)id), "rejectedunknown event");
+    assert_string_equal(sql("SELECT status || processing_result FROM entity_events WHERE "
+                            "instance_id = %lld AND key = 'dance'",
+                            (long long)id),
+                        "rejectedunknown event");
     v = api(env, 400, "POST", path, "{\"value\":1}");
     assert_string_equal(text(v, "error"), "key is required");
     api(env, 400, "POST", path, "[1]");
@@ -392,17 +439,23 @@ static void comments(void **state)
 static const char *user(const char *name, const char *entity)
 {
     api(env, 200, "POST", "/api/v01/system/users",
-        fmt("{\"username\":\"%s\",\"email\":\"%s@example.org\",\"password\":\"Pass-word-123!\"%s}", name, name, entity));
+        fmt("{\"username\":\"%s\",\"email\":\"%s@example.org\",\"password\":\"Pass-word-123!\"%s}",
+            name, name, entity));
     return api_login(env, name, "Pass-word-123!");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(in_time),          API_TEST(early),      API_TEST(late),
-        API_TEST(two_for_one_id),   API_TEST(immediate_errors), API_TEST(taken_once),
+        API_TEST(in_time),
+        API_TEST(early),
+        API_TEST(late),
+        API_TEST(two_for_one_id),
+        API_TEST(immediate_errors),
+        API_TEST(taken_once),
         API_TEST(many_at_the_same_moment),
-        API_TEST(events_of_entities), API_TEST(comments),
+        API_TEST(events_of_entities),
+        API_TEST(comments),
     };
     const struct peer_step step = {.kind = PEER_ANSWER, .status = 200, .body = "{}"};
     int failed;

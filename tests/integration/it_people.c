@@ -15,19 +15,19 @@ static int64_t role;
 
 #define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define FORM                                                                                       \
-    "{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"name\\\":{\\\"type\\\":\\\"string\\\","   \
+    "{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"name\\\":{\\\"type\\\":\\\"string\\\","  \
     "\\\"minLength\\\":1}},\\\"required\\\":[\\\"name\\\"],\\\"additionalProperties\\\":false}"
 #define ASK(role, more)                                                                            \
     CELL("ask", "trigger_manual_action",                                                           \
          "\"description\":\"may {{ request.who }} go\",\"role\":\"" role                           \
          "\",\"possible_outputs\":\"yes,no\"" more,                                                \
          "\"yes\",\"no\",\"skip\"")
-#define SAID(name)                                                                                 \
-    CELL(name, "context_setter", "\"key\":\"said\",\"value\":\"" name "\"", "\"ok\"")
+#define SAID(name) CELL(name, "context_setter", "\"key\":\"said\",\"value\":\"" name "\"", "\"ok\"")
 #define ASKING(role, more)                                                                         \
-    DEFINITION(ASK(role, more) "," SAID("yes") "," SAID("no") ",",                                 \
-               LINE("start.ok", "ask") "," LINE("ask.yes", "yes") "," LINE("ask.no", "no") "," LINE( \
-                   "yes.ok", "end") "," LINE("no.ok", "end") "," LINE("ask.skip", "end"))
+    DEFINITION(                                                                                    \
+        ASK(role, more) "," SAID("yes") "," SAID("no") ",",                                        \
+        LINE("start.ok", "ask") "," LINE("ask.yes", "yes") "," LINE("ask.no", "no") "," LINE(      \
+            "yes.ok", "end") "," LINE("no.ok", "end") "," LINE("ask.skip", "end"))
 
 static const char *text(struct val v, const char *path)
 {
@@ -64,13 +64,16 @@ static int64_t run(const char *definition, const char *request)
     static int n;
     int64_t activity = api_activity(env, fmt("people %d", n++), definition);
 
-    return api_int(api(env, 200, "POST", fmt("/api/v01/activities/%lld/run", (long long)activity), request), "id");
+    return api_int(
+        api(env, 200, "POST", fmt("/api/v01/activities/%lld/run", (long long)activity), request),
+        "id");
 }
 
 /* The pending question of an instance, once it is stored. */
 static int64_t asked(int64_t id)
 {
-    const char *q = fmt("SELECT id FROM manual_actions WHERE instance_id = %lld AND output IS NULL", (long long)id);
+    const char *q = fmt("SELECT id FROM manual_actions WHERE instance_id = %lld AND output IS NULL",
+                        (long long)id);
 
     ENV_WAIT(env, 10000, env_psql(env, q)[0] != '\0');
     return strtoll(env_psql(env, q), NULL, 10);
@@ -83,14 +86,16 @@ static const char *answer_path(int64_t id, int64_t action)
 
 static const char *context(int64_t id, const char *key)
 {
-    return sql("SELECT value FROM contexts WHERE instance_id = %lld AND key = '%s'", (long long)id, key);
+    return sql("SELECT value FROM contexts WHERE instance_id = %lld AND key = '%s'", (long long)id,
+               key);
 }
 
 static const char *task(int64_t id, const char *cell)
 {
-    return sql("SELECT status || coalesce(' ' || output, '') FROM tasks WHERE instance_id = %lld AND "
-               "cell_id = '%s' ORDER BY id DESC LIMIT 1",
-               (long long)id, cell);
+    return sql(
+        "SELECT status || coalesce(' ' || output, '') FROM tasks WHERE instance_id = %lld AND "
+        "cell_id = '%s' ORDER BY id DESC LIMIT 1",
+        (long long)id, cell);
 }
 
 static void until_task(int64_t id, const char *cell, const char *want)
@@ -113,7 +118,8 @@ static void answered_by_a_role(void **state)
     assert_string_equal(text(v, "manual_actions.0.possible_outputs"), "yes,no");
     assert_int_equal(api_int(v, "manual_actions.0.role_id"), role);
     assert_string_equal(text(v, "manual_actions.0.output"), "null");
-    assert_string_equal(sql("SELECT roles FROM instances WHERE id = %lld", (long long)id), fmt(".%lld.", (long long)role));
+    assert_string_equal(sql("SELECT roles FROM instances WHERE id = %lld", (long long)id),
+                        fmt(".%lld.", (long long)role));
     /* who may not, and what is wrong */
     api(env, 403, "POST", path, "{\"output\":\"yes\",\"form\":{\"name\":\"x\"}}");
     api_as(bob);
@@ -142,8 +148,11 @@ static void answered_by_a_role(void **state)
     assert_non_null(strstr(text(v, "error"), "age"));
     api(env, 400, "POST", path, "{\"output\":\"yes\",\"form\":[1]}");
     /* ids and guids */
-    guid = sql("SELECT instance_guid || '/manual_actions/' || guid FROM manual_actions WHERE id = %lld", (long long)action);
-    v = api(env, 200, "POST", fmt("/api/v01/transactions/%s", guid), "{\"output\":\"yes\",\"form\":{\"name\":\"Zo\xc3\xab\"}}");
+    guid = sql(
+        "SELECT instance_guid || '/manual_actions/' || guid FROM manual_actions WHERE id = %lld",
+        (long long)action);
+    v = api(env, 200, "POST", fmt("/api/v01/transactions/%s", guid),
+            "{\"output\":\"yes\",\"form\":{\"name\":\"Zo\xc3\xab\"}}");
     assert_string_equal(text(v, "output"), "yes");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     assert_string_equal(context(id, "said"), "\"yes\"");
@@ -151,8 +160,11 @@ static void answered_by_a_role(void **state)
     assert_string_equal(task(id, "ask"), "OK yes");
     v = api(env, 409, "POST", path, "{\"output\":\"yes\",\"form\":{\"name\":\"x\"}}");
     assert_string_equal(text(v, "error"), "the action was answered already");
-    assert_string_equal(sql("SELECT roles || handled_by_username FROM instances i JOIN manual_actions m ON m.instance_id = "
-                            "i.id WHERE i.id = %lld", (long long)id), "alice");
+    assert_string_equal(sql("SELECT roles || handled_by_username FROM instances i JOIN "
+                            "manual_actions m ON m.instance_id = "
+                            "i.id WHERE i.id = %lld",
+                            (long long)id),
+                        "alice");
     v = api(env, 200, "GET", "/api/v01/system/users/local/manual_actions?pending=1", NULL);
     assert_int_equal(val_count(val_get(v, "manual_actions_per_role")), 0);
 }
@@ -178,24 +190,36 @@ static void unknown_role_is_replayed(void **state)
 
     (void)state;
     until_task(id, "ask", "ERROR");
-    assert_string_equal(sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id), "unknown role \"captains\"");
-    assert_string_equal(sql("SELECT count(*) FROM manual_actions WHERE instance_id = %lld", (long long)id), "0");
+    assert_string_equal(
+        sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id),
+        "unknown role \"captains\"");
+    assert_string_equal(
+        sql("SELECT count(*) FROM manual_actions WHERE instance_id = %lld", (long long)id), "0");
     api(env, 200, "POST", "/api/v01/system/user_roles", "{\"name\":\"captains\"}");
-    t = strtoll(sql("SELECT id FROM tasks WHERE instance_id = %lld AND cell_id = 'ask'", (long long)id), NULL, 10);
-    api(env, 200, "PUT", fmt("/api/v01/transactions/%lld/tasks/%lld", (long long)id, (long long)t), "{}");
+    t = strtoll(
+        sql("SELECT id FROM tasks WHERE instance_id = %lld AND cell_id = 'ask'", (long long)id),
+        NULL, 10);
+    api(env, 200, "PUT", fmt("/api/v01/transactions/%lld/tasks/%lld", (long long)id, (long long)t),
+        "{}");
     action = asked(id);
     /* skipped: nobody is asked any more */
-    api(env, 200, "PUT", fmt("/api/v01/transactions/%lld/tasks/%lld?meta={\"replay_behaviour\":\"skip\"}", (long long)id, (long long)t), "{}");
+    api(env, 200, "PUT",
+        fmt("/api/v01/transactions/%lld/tasks/%lld?meta={\"replay_behaviour\":\"skip\"}",
+            (long long)id, (long long)t),
+        "{}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(sql("SELECT output FROM manual_actions WHERE id = %lld", (long long)action), "*cancelled*");
+    assert_string_equal(sql("SELECT output FROM manual_actions WHERE id = %lld", (long long)action),
+                        "*cancelled*");
     assert_string_equal(sql("SELECT roles FROM instances WHERE id = %lld", (long long)id), "");
     /* a deleted role leaves nobody who may answer, not everybody */
     id = run(ASKING("captains", ""), "{\"who\":\"ann\"}");
     action = asked(id);
     sql("DELETE FROM roles WHERE name = 'captains'");
     api(env, 403, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
-    api(env, 200, "PUT", fmt("/api/v01/transactions/%lld", (long long)id), "{\"status\":\"CLOSED_IN_ERROR\"}");
-    assert_string_equal(sql("SELECT output FROM manual_actions WHERE id = %lld", (long long)action), "*cancelled*");
+    api(env, 200, "PUT", fmt("/api/v01/transactions/%lld", (long long)id),
+        "{\"status\":\"CLOSED_IN_ERROR\"}");
+    assert_string_equal(sql("SELECT output FROM manual_actions WHERE id = %lld", (long long)action),
+                        "*cancelled*");
     api_as(alice);
     api(env, 409, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
 }
@@ -207,10 +231,17 @@ static void asked_below(void **state)
 
     (void)state;
     api_activity(env, "asks below", ASKING("approvers", ""));
-    id = run(DEFINITION(CELL("sub", "macro", "\"workflow\":\"asks below\",\"input\":\"{'who':'ann'}\"", "\"ok\"") ",",
-                        LINE("start.ok", "sub") "," LINE("sub.ok", "end")), "{}");
-    ENV_WAIT(env, 10000, sql("SELECT 1 FROM manual_actions m JOIN instances i ON i.id = m.instance_id WHERE i.parent_instance_id = %lld", (long long)id)[0] == '1');
-    child = strtoll(sql("SELECT id FROM instances WHERE parent_instance_id = %lld", (long long)id), NULL, 10);
+    id = run(
+        DEFINITION(CELL("sub", "macro", "\"workflow\":\"asks below\",\"input\":\"{'who':'ann'}\"",
+                        "\"ok\"") ",",
+                   LINE("start.ok", "sub") "," LINE("sub.ok", "end")),
+        "{}");
+    ENV_WAIT(env, 10000,
+             sql("SELECT 1 FROM manual_actions m JOIN instances i ON i.id = m.instance_id WHERE "
+                 "i.parent_instance_id = %lld",
+                 (long long)id)[0] == '1');
+    child = strtoll(sql("SELECT id FROM instances WHERE parent_instance_id = %lld", (long long)id),
+                    NULL, 10);
     action = asked(child);
     api_as(alice);
     api(env, 404, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
@@ -228,44 +259,69 @@ static void takes_back(void **state)
 
     (void)state;
     /* two questions, one of them taken back; the other one ends with the instance */
-    id = run(DEFINITION(ASK("approvers", "") "," CELL("other", "trigger_manual_action", "\"description\":\"other\"", "\"ok\"") ","
-                        CELL("wait", "timer", "\"timeout\":\"1500 ms\"", "\"ok\"") ","
-                        CELL("back", "cancel_manual_action", "\"description\":\"may {{ request.who }} go\"", "\"ok\"") ","
-                        CELL("last", "timer", "\"timeout\":\"1500 ms\"", "\"ok\"") ",",
-                        LINE("start.ok", "ask") "," LINE("start.ok", "other") "," LINE("start.ok", "wait") "," LINE("wait.ok", "back") ","
-                        LINE("back.ok", "last") "," LINE("last.ok", "end")),
-             "{\"who\":\"ann\"}");
+    id = run(
+        DEFINITION(
+            ASK("approvers", "") "," CELL(
+                "other", "trigger_manual_action", "\"description\":\"other\"",
+                "\"ok\"") "," CELL("wait", "timer", "\"timeout\":\"1500 ms\"",
+                                   "\"ok\"") "," CELL("back", "cancel_manual_action",
+                                                      "\"description\":\"may {{ request.who }} "
+                                                      "go\"",
+                                                      "\"ok\"") "," CELL("last", "timer",
+                                                                         "\"timeout\":\"1500 ms\"",
+                                                                         "\"ok\"") ",",
+            LINE("start.ok", "ask") "," LINE("start.ok", "other") "," LINE(
+                "start.ok", "wait") "," LINE("wait.ok", "back") "," LINE("back.ok",
+                                                                         "last") "," LINE("last.ok",
+                                                                                          "end")),
+        "{\"who\":\"ann\"}");
     action = asked(id);
     until_task(id, "ask", "OK cancelled");
-    assert_string_equal(sql("SELECT output FROM manual_actions WHERE instance_id = %lld AND description = 'may ann go'", (long long)id), "*cancelled*");
+    assert_string_equal(sql("SELECT output FROM manual_actions WHERE instance_id = %lld AND "
+                            "description = 'may ann go'",
+                            (long long)id),
+                        "*cancelled*");
     assert_string_equal(task(id, "other"), "WAIT");
     api_as(alice);
-    action = strtoll(sql("SELECT id FROM manual_actions WHERE instance_id = %lld AND description = 'may ann go'", (long long)id), NULL, 10);
+    action = strtoll(
+        sql("SELECT id FROM manual_actions WHERE instance_id = %lld AND description = 'may ann go'",
+            (long long)id),
+        NULL, 10);
     v = api(env, 409, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
     assert_string_equal(text(v, "error"), "the action was cancelled");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(sql("SELECT output FROM manual_actions WHERE instance_id = %lld AND description = 'other'", (long long)id), "*cancelled*");
+    assert_string_equal(
+        sql("SELECT output FROM manual_actions WHERE instance_id = %lld AND description = 'other'",
+            (long long)id),
+        "*cancelled*");
 }
 
 /* A branch that reaches the end before anything was stored leaves no open question. */
 static void closes_at_once(void **state)
 {
-    int64_t id = run(DEFINITION(ASK("approvers", "") ",", LINE("start.ok", "ask") "," LINE("start.ok", "end")), "{\"who\":\"x\"}");
+    int64_t id = run(
+        DEFINITION(ASK("approvers", "") ",", LINE("start.ok", "ask") "," LINE("start.ok", "end")),
+        "{\"who\":\"x\"}");
 
     (void)state;
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(sql("SELECT output FROM manual_actions WHERE instance_id = %lld", (long long)id), "*cancelled*");
+    assert_string_equal(
+        sql("SELECT output FROM manual_actions WHERE instance_id = %lld", (long long)id),
+        "*cancelled*");
 }
 
 /* ---- one-time links ------------------------------------------------------------------------- */
 
-#define LINKED                                                                                     \
-    DEFINITION(CELL("token", "generate_ott",                                                       \
-                    "\"scope\":\"ManualAction\",\"output_context_key\":\"link\",\"expiry_date\":"  \
-                    "\"{{ request.life }}\"",                                                      \
-                    "\"ok\"") "," ASK("approvers", ",\"link_ott_context_key\":\"link\"") "," SAID("yes") "," SAID("no") ",", \
-               LINE("start.ok", "token") "," LINE("token.ok", "ask") "," LINE("ask.yes", "yes") "," \
-               LINE("ask.no", "no") "," LINE("yes.ok", "end") "," LINE("no.ok", "end"))
+#define LINKED                                                                                          \
+    DEFINITION(                                                                                         \
+        CELL(                                                                                           \
+            "token", "generate_ott",                                                                    \
+            "\"scope\":\"ManualAction\",\"output_context_key\":\"link\",\"expiry_date\":"               \
+            "\"{{ request.life }}\"",                                                                   \
+            "\"ok\"") "," ASK("approvers",                                                              \
+                              ",\"link_ott_context_key\":\"link\"") "," SAID("yes") "," SAID("no") ",", \
+        LINE("start.ok", "token") "," LINE("token.ok", "ask") "," LINE("ask.yes", "yes") "," LINE(      \
+            "ask.no", "no") "," LINE("yes.ok", "end") "," LINE("no.ok", "end"))
 
 static const char *token_of(int64_t id)
 {
@@ -289,7 +345,9 @@ static void answered_by_link(void **state)
 
     (void)state;
     /* only the digest is kept, and nobody is shown the token */
-    assert_string_equal(sql("SELECT octet_length(digest) || scope || action_id FROM one_time_tokens WHERE instance_id = %lld", (long long)id),
+    assert_string_equal(sql("SELECT octet_length(digest) || scope || action_id FROM "
+                            "one_time_tokens WHERE instance_id = %lld",
+                            (long long)id),
                         fmt("32ManualAction%lld", (long long)action));
     v = api(env, 200, "GET", fmt("/api/v01/transactions/%lld", (long long)id), NULL);
     assert_string_equal(text(v, "context.0.value"), "********");
@@ -319,7 +377,8 @@ static void answered_by_link(void **state)
     asked(id);
     token = token_of(id);
     api_as("");
-    v = api(env, 200, "POST", fmt("/api/v01/transactions/manual_actions?ott=%s", token), "{\"output\":\"no\",\"form\":{}}");
+    v = api(env, 200, "POST", fmt("/api/v01/transactions/manual_actions?ott=%s", token),
+            "{\"output\":\"no\",\"form\":{}}");
     assert_string_equal(text(v, "output"), "no");
     api(env, 410, "POST", link_of(token, "no"), NULL);
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
@@ -336,12 +395,16 @@ static void refuses_wrong_tokens(void **state)
     action = asked(id);
     token = token_of(id);
     /* late */
-    sql("UPDATE one_time_tokens SET expires_on = now() - interval '1 s' WHERE action_id = %lld", (long long)action);
+    sql("UPDATE one_time_tokens SET expires_on = now() - interval '1 s' WHERE action_id = %lld",
+        (long long)action);
     api(env, 410, "GET", link_of(token, "yes"), NULL);
     /* for something else */
-    sql("UPDATE one_time_tokens SET expires_on = now() + interval '1 h', scope = 'ResetPassword' WHERE action_id = %lld", (long long)action);
+    sql("UPDATE one_time_tokens SET expires_on = now() + interval '1 h', scope = 'ResetPassword' "
+        "WHERE action_id = %lld",
+        (long long)action);
     api(env, 410, "GET", link_of(token, "yes"), NULL);
-    sql("UPDATE one_time_tokens SET scope = 'ManualAction' WHERE action_id = %lld", (long long)action);
+    sql("UPDATE one_time_tokens SET scope = 'ManualAction' WHERE action_id = %lld",
+        (long long)action);
     /* answered by somebody else first */
     api_as(alice);
     api(env, 200, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
@@ -354,26 +417,36 @@ static void refuses_wrong_tokens(void **state)
     until_task(id, "token", "ERROR");
     id = run(LINKED, "{\"who\":\"ann\",\"life\":\"2999-01-01 00:00:00\"}");
     asked(id);
-    assert_string_equal(sql("SELECT expires_on AT TIME ZONE 'UTC' FROM one_time_tokens WHERE instance_id = %lld", (long long)id), "2999-01-01 00:00:00");
+    assert_string_equal(
+        sql("SELECT expires_on AT TIME ZONE 'UTC' FROM one_time_tokens WHERE instance_id = %lld",
+            (long long)id),
+        "2999-01-01 00:00:00");
     id = run(ASKING("approvers", ",\"link_ott_context_key\":\"link\""), "{\"who\":\"ann\"}");
     until_task(id, "ask", "ERROR");
-    id = run(DEFINITION(CELL("set", "context_setter", "\"key\":\"link\",\"value\":\"made up\"", "\"ok\"") ","
-                        ASK("approvers", ",\"link_ott_context_key\":\"link\"") ",",
-                        LINE("start.ok", "set") "," LINE("set.ok", "ask")), "{\"who\":\"ann\"}");
+    id = run(
+        DEFINITION(CELL("set", "context_setter", "\"key\":\"link\",\"value\":\"made up\"",
+                        "\"ok\"") "," ASK("approvers", ",\"link_ott_context_key\":\"link\"") ",",
+                   LINE("start.ok", "set") "," LINE("set.ok", "ask")),
+        "{\"who\":\"ann\"}");
     until_task(id, "ask", "ERROR");
-    assert_string_equal(sql("SELECT count(*) FROM manual_actions WHERE instance_id = %lld", (long long)id), "0");
+    assert_string_equal(
+        sql("SELECT count(*) FROM manual_actions WHERE instance_id = %lld", (long long)id), "0");
 }
 
 static void tokens_for_passwords(void **state)
 {
     int64_t id = run(DEFINITION(CELL("token", "generate_ott",
-                                     "\"scope\":\"ResetPassword\",\"output_context_key\":\"link\",\"details\":\"{'username': 'carol'}\"", "\"ok\"") ",",
-                                LINE("start.ok", "token") "," LINE("token.ok", "end")), "{}");
+                                     "\"scope\":\"ResetPassword\",\"output_context_key\":\"link\","
+                                     "\"details\":\"{'username': 'carol'}\"",
+                                     "\"ok\"") ",",
+                                LINE("start.ok", "token") "," LINE("token.ok", "end")),
+                     "{}");
 
     (void)state;
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     api_as("");
-    api(env, 200, "PUT", fmt("/api/v01/auth/reset-password/%s", token_of(id)), "{\"password\":\"Other-word-456!\"}");
+    api(env, 200, "PUT", fmt("/api/v01/auth/reset-password/%s", token_of(id)),
+        "{\"password\":\"Other-word-456!\"}");
     assert_non_null(api_login(env, "carol", "Other-word-456!"));
 }
 
@@ -386,7 +459,8 @@ static void tokens_are_not_tried_in_bulk(void **state)
     (void)state;
     api_as("");
     for (int i = 0; i < 60; i++) {
-        a = api_raw(env, "GET", link_of("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "yes"), NULL);
+        a = api_raw(env, "GET", link_of("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "yes"),
+                    NULL);
         gone += a.status == 410;
         if (a.status == 429) {
             slowed++;
@@ -400,11 +474,17 @@ static void tokens_are_not_tried_in_bulk(void **state)
 
 /* ---- approvals ------------------------------------------------------------------------------ */
 
-#define APPROVAL(more)                                                                             \
-    DEFINITION(CELL("ask", "user_approval", "\"description\":\"pay\"" more,                        \
-                    "\"approved\",\"declined\",\"timeout\"") "," SAID("approved") "," SAID("declined") "," SAID("timeout") ",", \
-               LINE("start.ok", "ask") "," LINE("ask.approved", "approved") "," LINE("ask.declined", "declined") "," \
-               LINE("ask.timeout", "timeout") "," LINE("approved.ok", "end") "," LINE("declined.ok", "end") "," LINE("timeout.ok", "end"))
+#define APPROVAL(more)                                                                                                  \
+    DEFINITION(                                                                                                         \
+        CELL("ask", "user_approval", "\"description\":\"pay\"" more, "\"approved\",\"declined\",\"timeout\"") "," SAID( \
+            "approved") "," SAID("declined") "," SAID("timeout") ",",                                                   \
+        LINE("start.ok", "ask") "," LINE("ask.approved", "approved") "," LINE(                                          \
+            "ask.declined",                                                                                             \
+            "declined") "," LINE("ask.timeout",                                                                         \
+                                 "timeout") "," LINE("approved.ok",                                                     \
+                                                     "end") "," LINE("declined.ok",                                     \
+                                                                     "end") "," LINE("timeout.ok",                      \
+                                                                                     "end"))
 
 static void approved_by_owner(void **state)
 {
@@ -416,7 +496,9 @@ static void approved_by_owner(void **state)
 
     (void)state;
     asked(id);
-    path = fmt("/api/v01/transactions/%s", sql("SELECT instance_guid || '/actions/' || guid FROM manual_actions WHERE instance_id = %lld", (long long)id));
+    path = fmt("/api/v01/transactions/%s", sql("SELECT instance_guid || '/actions/' || guid FROM "
+                                               "manual_actions WHERE instance_id = %lld",
+                                               (long long)id));
     v = api(env, 200, "GET", "/api/v01/system/users/local/manual_actions?pending=1", NULL);
     assert_string_equal(text(v, "manual_actions.0.description"), "pay");
     api_as(alice);
@@ -451,13 +533,63 @@ static void approval_in_time(void **state)
     (void)state;
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     assert_string_equal(context(id, "said"), "\"timeout\"");
-    assert_string_equal(sql("SELECT output FROM manual_actions WHERE id = %lld", (long long)action), "*cancelled*");
+    assert_string_equal(sql("SELECT output FROM manual_actions WHERE id = %lld", (long long)action),
+                        "*cancelled*");
     api(env, 409, "POST", answer_path(id, action), "{\"output\":\"approved\"}");
     /* nobody to ask */
-    api_route(env, "post", "/people/owner", api_activity(env, "no owner", APPROVAL("")), ",\"public\":true");
+    api_route(env, "post", "/people/owner", api_activity(env, "no owner", APPROVAL("")),
+              ",\"public\":true");
     api_as("");
     ENV_WAIT(env, 5000, api_raw(env, "POST", "/api/v01/public/people/owner", "{}").status == 200);
-    ENV_WAIT(env, 5000, sql("SELECT 1 FROM errors WHERE description LIKE 'nobody can approve%%'")[0] == '1');
+    ENV_WAIT(env, 5000,
+             sql("SELECT 1 FROM errors WHERE description LIKE 'nobody can approve%%'")[0] == '1');
+}
+
+/* Whoever waits for the answer of a route is told that it waits. */
+static void a_caller_is_told_to_wait(void **state)
+{
+    struct env_answer a;
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    api_route(env, "post", "/people/sync", api_activity(env, "sync asks", ASKING("approvers", "")),
+              ",\"sync\":true");
+    ENV_WAIT(env, 5000,
+             (a = api_raw(env, "POST", "/api/v01/custom/people/sync", "{\"who\":\"x\"}")).status !=
+                 404);
+    assert_int_equal(a.status, 202);
+    v = api_json(env, &a);
+    id = api_int(v, "id");
+    api_as(alice);
+    api(env, 200, "POST", answer_path(id, asked(id)), "{\"output\":\"yes\"}");
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+}
+
+/* Names of outputs are the contract's (workflow-engine.md 3.48). */
+static void stands_in_the_catalogue(void **state)
+{
+    static const struct {
+        const char *name, *outputs;
+    } rows[] = {
+        {"async_json_call", "[\"success\",\"timeout\",\"error\",\"skip\",\"rollback\"]"},
+        {"trigger_manual_action", "[\"skip\"]"},
+        {"cancel_manual_action", "[\"ok\"]"},
+        {"user_approval", "[\"approved\",\"declined\",\"timeout\"]"},
+        {"generate_ott", "[\"ok\",\"error\"]"},
+        {"callback_response", "[\"ok\"]"},
+    };
+    struct val cells = val_get(api(env, 200, "GET", "/api/v01/cells", NULL), "cells");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *outputs = "";
+
+        for (size_t k = 0; k < val_count(cells); k++)
+            if (strcmp(text(val_at(cells, k), "name"), rows[i].name) == 0)
+                outputs = text(val_at(cells, k), "outputs");
+        assert_string_equal(outputs, rows[i].outputs);
+    }
 }
 
 /* What an author gets wrong is an error of the task, in words. */
@@ -470,20 +602,27 @@ static void authors_mistakes(void **state)
         {"user_approval", "\"timeout\":\"-5 s\"", "timeout"},
         {"user_approval", "\"approbation_role\":\"nobody\"", "unknown role \"nobody\""},
         {"trigger_manual_action", "\"role\":\"nobody\"", "unknown role \"nobody\""},
-        {"trigger_manual_action", "\"form_input\":\"{\\\"type\\\":\\\"objekt\\\"}\"", "parameter \"form_input\""},
+        {"trigger_manual_action", "\"form_input\":\"{\\\"type\\\":\\\"objekt\\\"}\"",
+         "parameter \"form_input\""},
         {"trigger_manual_action", "\"form_input\":\"{\"", "parameter \"form_input\""},
-        {"trigger_manual_action", "\"link_ott_context_key\":\"nothing\"", "context key \"nothing\" holds no token"},
+        {"trigger_manual_action", "\"link_ott_context_key\":\"nothing\"",
+         "context key \"nothing\" holds no token"},
         {"trigger_manual_action", "\"description\":\"{{ 1 / 0 }}\"", "description"},
         {"generate_ott", "\"scope\":\"Anything\"", "\"Anything\" is not among its values"},
         {"generate_ott", "\"output_context_key\":\"k\"", "\"scope\""},
-        {"generate_ott", "\"scope\":\"ManualAction\",\"details\":\"[1]\"", "parameter \"details\" is not an object"},
+        {"generate_ott", "\"scope\":\"ManualAction\",\"details\":\"[1]\"",
+         "parameter \"details\" is not an object"},
         {"generate_ott", "\"scope\":\"ManualAction\",\"expiry_date\":\"0\"", "in the past"},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        int64_t id = run(fmt("{\"cells\":{" START ",\"bad\":{\"original_name\":\"%s\",\"params\":{%s},\"outputs\":[\"ok\"]}," END
-                             "},\"entities\":[],\"transitions\":[" LINE("start.ok", "bad") "]}", rows[i].type, rows[i].params), "{}");
+        int64_t id =
+            run(fmt("{\"cells\":{" START
+                    ",\"bad\":{\"original_name\":\"%s\",\"params\":{%s},\"outputs\":[\"ok\"]}," END
+                    "},\"entities\":[],\"transitions\":[" LINE("start.ok", "bad") "]}",
+                    rows[i].type, rows[i].params),
+                "{}");
         const char *error;
 
         until_task(id, "bad", "ERROR");
@@ -504,31 +643,51 @@ static void told_by_mail(void **state)
 
     (void)state;
     api(env, 200, "POST", "/api/v01/templates",
-        "{\"key\":\"mails.ask\",\"type\":\"jinja\",\"template\":\"Subject: please\\n\\n{{ to }} {{ from }} "
-        "{{ action_path }}?output={{ outputs[0] }} {{ request.who }} {{ action_guid }} {{ instance_guid }}\"}");
-    api_configure(env, "smtp", fmt("{\"host\":\"127.0.0.1\",\"port\":%d,\"from\":\"noreply@sluice.example\"}", smtp_peer_port(mail)));
+        "{\"key\":\"mails.ask\",\"type\":\"jinja\",\"template\":\"Subject: please\\n\\n{{ to }} {{ "
+        "from }} "
+        "{{ action_path }}?output={{ outputs[0] }} {{ request.who }} {{ action_guid }} {{ "
+        "instance_guid }}\"}");
+    api_configure(env, "smtp",
+                  fmt("{\"host\":\"127.0.0.1\",\"port\":%d,\"from\":\"noreply@sluice.example\"}",
+                      smtp_peer_port(mail)));
     ENV_WAIT(env, 5000, strstr(env_log(env, "core.sock"), "config.read") != NULL);
-    id = run(APPROVAL(",\"approbation_role\":\"approvers\",\"template\":\"mails.ask\",\"timeout\":\"1 hour\""), "{\"who\":\"ann\"}");
+    id = run(APPROVAL(",\"approbation_role\":\"approvers\",\"template\":\"mails.ask\",\"timeout\":"
+                      "\"1 hour\""),
+             "{\"who\":\"ann\"}");
     action = asked(id);
     ENV_WAIT(env, 10000, smtp_peer_count(mail) == 1);
     text = smtp_peer_message(mail, 0);
-    path = sql("SELECT '/api/v01/transactions/' || instance_guid || '/actions/' || guid FROM manual_actions WHERE id = %lld", (long long)action);
+    path = sql("SELECT '/api/v01/transactions/' || instance_guid || '/actions/' || guid FROM "
+               "manual_actions WHERE id = %lld",
+               (long long)action);
     assert_non_null(strstr(text, "RCPT TO:<alice@example.org>"));
     assert_non_null(strstr(text, "Subject: please"));
     assert_non_null(strstr(text, "alice@example.org noreply@sluice.example"));
     until_task(id, "ask", "WAIT");
-    ENV_WAIT(env, 5000, strcmp(sql("SELECT count(*) FROM traces WHERE instance_id = %lld AND http_method = 'SMTP'", (long long)id), "1") == 0);
-    assert_string_equal(sql("SELECT count(*) FROM timers WHERE instance_id = %lld AND status = 'WAIT'", (long long)id), "1");
+    ENV_WAIT(
+        env, 5000,
+        strcmp(sql("SELECT count(*) FROM traces WHERE instance_id = %lld AND http_method = 'SMTP'",
+                   (long long)id),
+               "1") == 0);
+    assert_string_equal(
+        sql("SELECT count(*) FROM timers WHERE instance_id = %lld AND status = 'WAIT'",
+            (long long)id),
+        "1");
     api_as(alice);
     api(env, 200, "POST", path, "{\"output\":\"approved\"}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     /* no such template: noted, and the question stands */
     api_setup(NULL);
-    id = run(ASKING("approvers", ",\"notification_email_template\":\"mails.none\""), "{\"who\":\"ann\"}");
+    id = run(ASKING("approvers", ",\"notification_email_template\":\"mails.none\""),
+             "{\"who\":\"ann\"}");
     action = asked(id);
-    log = fmt("SELECT message FROM instance_logs WHERE instance_id = %lld AND message LIKE 'could not tell%%'", (long long)id);
+    log = fmt("SELECT message FROM instance_logs WHERE instance_id = %lld AND message LIKE 'could "
+              "not tell%%'",
+              (long long)id);
     ENV_WAIT(env, 5000, env_psql(env, log)[0] != '\0');
-    assert_string_equal(env_psql(env, log), "could not tell alice@example.org by mail: there is no template \"mails.none\"");
+    assert_string_equal(
+        env_psql(env, log),
+        "could not tell alice@example.org by mail: there is no template \"mails.none\"");
     assert_string_equal(task(id, "ask"), "WAIT");
     api_as(alice);
     api(env, 200, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
@@ -541,7 +700,8 @@ static void told_by_mail(void **state)
 /* The answer is taken by a program that runs nothing and dies; whoever comes next goes on. */
 static void survives_a_kill(void **state)
 {
-    pid_t core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    pid_t core =
+        env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     int64_t id, action;
 
     (void)state;
@@ -555,11 +715,15 @@ static void survives_a_kill(void **state)
     api(env, 200, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
     (void)env_kill(env, core, SIGKILL);
     assert_string_equal(task(id, "ask"), "WAIT");
-    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    core =
+        env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     assert_string_equal(context(id, "said"), "\"yes\"");
-    assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = %lld AND cell_id = 'yes'", (long long)id), "1");
+    assert_string_equal(
+        sql("SELECT count(*) FROM tasks WHERE instance_id = %lld AND cell_id = 'yes'",
+            (long long)id),
+        "1");
     api(env, 409, "POST", answer_path(id, action), "{\"output\":\"no\"}");
     (void)env_kill(env, core, SIGTERM);
 }
@@ -567,7 +731,8 @@ static void survives_a_kill(void **state)
 /* An answer given in time counts, however late anybody gets to it. */
 static void in_time_is_in_time(void **state)
 {
-    pid_t core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    pid_t core =
+        env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     int64_t id, action;
 
     (void)state;
@@ -579,8 +744,11 @@ static void in_time_is_in_time(void **state)
     ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
     api(env, 200, "POST", answer_path(id, action), "{\"output\":\"approved\"}");
     (void)env_kill(env, core, SIGKILL);
-    ENV_WAIT(env, 10000, strcmp(sql("SELECT at < now() FROM timers WHERE instance_id = %lld", (long long)id), "t") == 0);
-    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    ENV_WAIT(env, 10000,
+             strcmp(sql("SELECT at < now() FROM timers WHERE instance_id = %lld", (long long)id),
+                    "t") == 0);
+    core =
+        env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     assert_string_equal(context(id, "said"), "\"approved\"");
     (void)env_kill(env, core, SIGTERM);
@@ -590,11 +758,15 @@ static void in_time_is_in_time(void **state)
 
 static const char *user(const char *name, const char *accesses)
 {
-    int64_t profile = api_int(api(env, 200, "POST", "/api/v01/system/user_profiles",
-                                  fmt("{\"name\":\"profile of %s\",\"accesses\":[%s]}", name, accesses)), "id");
+    int64_t profile =
+        api_int(api(env, 200, "POST", "/api/v01/system/user_profiles",
+                    fmt("{\"name\":\"profile of %s\",\"accesses\":[%s]}", name, accesses)),
+                "id");
 
     api(env, 200, "POST", "/api/v01/system/users",
-        fmt("{\"username\":\"%s\",\"email\":\"%s@example.org\",\"password\":\"Pass-word-123!\",\"profile_id\":%lld}", name, name, (long long)profile));
+        fmt("{\"username\":\"%s\",\"email\":\"%s@example.org\",\"password\":\"Pass-word-123!\","
+            "\"profile_id\":%lld}",
+            name, name, (long long)profile));
     return api_login(env, name, "Pass-word-123!");
 }
 
@@ -605,7 +777,8 @@ static void people(void)
     user("alice", "");
     bob = user("bobby", "\"requests\",\"requests.others_requests\"");
     carol = user("carol", "");
-    role = api_int(api(env, 200, "POST", "/api/v01/system/user_roles", "{\"name\":\"approvers\"}"), "id");
+    role = api_int(api(env, 200, "POST", "/api/v01/system/user_roles", "{\"name\":\"approvers\"}"),
+                   "id");
     id = sql("SELECT id FROM users WHERE username = 'alice'");
     api_raw(env, "POST", fmt("/api/v01/system/users/%s/roles/%lld", id, (long long)role), NULL);
     alice = api_login(env, "alice", "Pass-word-123!");
@@ -614,19 +787,30 @@ static void people(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(answered_by_a_role),   API_TEST(without_role_anybody_on_requests),
-        API_TEST(unknown_role_is_replayed), API_TEST(asked_below), API_TEST(takes_back),
-        API_TEST(closes_at_once),       API_TEST(answered_by_link),
-        API_TEST(refuses_wrong_tokens), API_TEST(tokens_for_passwords),
-        API_TEST(approved_by_owner),    API_TEST(approval_in_time),
-        API_TEST(authors_mistakes), API_TEST(told_by_mail),   API_TEST(tokens_are_not_tried_in_bulk),
+        API_TEST(answered_by_a_role),
+        API_TEST(without_role_anybody_on_requests),
+        API_TEST(unknown_role_is_replayed),
+        API_TEST(asked_below),
+        API_TEST(takes_back),
+        API_TEST(closes_at_once),
+        API_TEST(answered_by_link),
+        API_TEST(refuses_wrong_tokens),
+        API_TEST(tokens_for_passwords),
+        API_TEST(approved_by_owner),
+        API_TEST(approval_in_time),
+        API_TEST(authors_mistakes),
+        API_TEST(a_caller_is_told_to_wait),
+        API_TEST(stands_in_the_catalogue),
+        API_TEST(told_by_mail),
+        API_TEST(tokens_are_not_tried_in_bulk),
     };
     const struct CMUnitTest last[] = {API_TEST(survives_a_kill), API_TEST(in_time_is_in_time)};
     int failed;
     pid_t core;
 
     env = env_start();
-    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    core =
+        env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     env_nginx_start(env, "core.sock", NULL);
     api_admin(env);
     people();

@@ -48,7 +48,8 @@ static const char *sql(const char *f, ...)
 static void start_core(const char *fault)
 {
     const char *path = env_path(env, "core.sock");
-    const char *argv[] = {env_program(env, "sluice-core"), fmt("-socket=%s", path), "-workflows", NULL};
+    const char *argv[] = {env_program(env, "sluice-core"), fmt("-socket=%s", path), "-workflows",
+                          NULL};
     const char *vars[] = {fmt("DB=%s", env_db(env)), fmt("SLUICE_FAULT=%s", fault), NULL};
 
     core = env_spawn(env, "core.sock", argv, vars);
@@ -57,16 +58,26 @@ static void start_core(const char *fault)
 
 static int64_t activity(const char *name)
 {
-    return api_activity(env, name,
-                        fmt("{\"cells\":{" START ",\"call\":{\"original_name\":\"async_json_call\",\"params\":{\"method\":\"post\",\"url\":"
-                            "\"http://127.0.0.1:%d/jobs\",\"body\":\"{}\",\"register_async_external_id\":\"id\",\"async_output_context_key\":\"async\"},"
-                            "\"outputs\":[\"success\"]},"
-                            CELL("token", "generate_ott", "\"scope\":\"ManualAction\",\"output_context_key\":\"link\"", "\"ok\"") ","
-                            CELL("ask", "trigger_manual_action", "\"link_ott_context_key\":\"link\",\"possible_outputs\":\"yes\"", "\"yes\"") ","
-                            CELL("both", "sync_outputs", "", "\"ok\"") "," END "},\"entities\":[],\"transitions\":["
-                            LINE("start.ok", "call") "," LINE("start.ok", "token") "," LINE("token.ok", "ask") ","
-                            LINE("ask.yes", "both") "," LINE("call.success", "both") "," LINE("both.ok", "end") "]}",
-                            peer_port(peer)));
+    return api_activity(
+        env, name,
+        fmt("{\"cells\":{" START ",\"call\":{\"original_name\":\"async_json_call\",\"params\":{"
+                                 "\"method\":\"post\",\"url\":"
+            "\"http://127.0.0.1:%d/"
+            "jobs\",\"body\":\"{}\",\"register_async_external_id\":\"id\",\"async_output_context_"
+            "key\":\"async\"},"
+            "\"outputs\":[\"success\"]}," CELL("token", "generate_ott", "\"scope\":\"ManualAction\",\"output_context_key\":\"link\"", "\"ok\"") "," CELL(
+                "ask", "trigger_manual_action",
+                "\"link_ott_context_key\":\"link\",\"possible_outputs\":\"yes\"",
+                "\"yes\"") "," CELL("both", "sync_outputs", "",
+                                    "\"ok\"") "," END
+                                              "},\"entities\":[],\"transitions\":[" LINE("start.ok", "call") "," LINE(
+                                                  "start.ok",
+                                                  "token") "," LINE("token.ok",
+                                                                    "ask") "," LINE("ask.yes",
+                                                                                    "both") "," LINE("call.success",
+                                                                                                     "both") "," LINE("both.ok",
+                                                                                                                      "end") "]}",
+            peer_port(peer)));
 }
 
 static const char *question(const char *id)
@@ -77,7 +88,9 @@ static const char *question(const char *id)
 /* The call-back has come before; the answer is what is missing. */
 static const char *run(int64_t what, const char *external_id)
 {
-    const struct peer_step step = {.kind = PEER_ANSWER, .headers = "Content-Type: application/json\r\n", .body = fmt("{\"id\":\"%s\"}", external_id)};
+    const struct peer_step step = {.kind = PEER_ANSWER,
+                                   .headers = "Content-Type: application/json\r\n",
+                                   .body = fmt("{\"id\":\"%s\"}", external_id)};
     struct env_answer a;
 
     peer_script(peer, &step, 1);
@@ -89,12 +102,21 @@ static const char *run(int64_t what, const char *external_id)
 static void ends_well(const char *id, const char *external_id)
 {
     assert_string_equal(api_instance_status(env, strtoll(id, NULL, 10)), "CLOSED_IN_SUCCESS");
-    assert_string_equal(sql("SELECT string_agg(cell_id || ' ' || output, ', ' ORDER BY cell_id) FROM tasks WHERE instance_id = %s", id),
+    assert_string_equal(sql("SELECT string_agg(cell_id || ' ' || output, ', ' ORDER BY cell_id) "
+                            "FROM tasks WHERE instance_id = %s",
+                            id),
                         "ask yes, both ok, call success, end ok, start ok, token ok");
-    assert_string_equal(sql("SELECT string_agg(output, ' ') FROM manual_actions WHERE instance_id = %s", id), "yes");
-    assert_string_equal(sql("SELECT string_agg(status, ' ') FROM external_callbacks WHERE external_id = '%s'", external_id), "CONSUMED");
-    assert_string_equal(sql("SELECT value FROM contexts WHERE instance_id = %s AND key = 'async'", id), "[7]");
-    assert_string_equal(sql("SELECT count(*) FROM instance_signals WHERE instance_id = %s", id), "0");
+    assert_string_equal(
+        sql("SELECT string_agg(output, ' ') FROM manual_actions WHERE instance_id = %s", id),
+        "yes");
+    assert_string_equal(
+        sql("SELECT string_agg(status, ' ') FROM external_callbacks WHERE external_id = '%s'",
+            external_id),
+        "CONSUMED");
+    assert_string_equal(
+        sql("SELECT value FROM contexts WHERE instance_id = %s AND key = 'async'", id), "[7]");
+    assert_string_equal(sql("SELECT count(*) FROM instance_signals WHERE instance_id = %s", id),
+                        "0");
     /* the call may have been made twice: under one key */
     for (size_t i = 0; i < peer_requests(peer); i++) {
         struct str r = peer_request(peer, i), key = STR("dempotency-Key: ");
@@ -110,7 +132,8 @@ static void ends_well(const char *id, const char *external_id)
 static void answers_whole_or_not(void **state)
 {
 #if defined(SLUICE_TEST_BUILD)
-    struct db *db = db_new(env_db(env), "test", &(struct db_opts){.max_conns = 2, .app_name = "test"});
+    struct db *db =
+        db_new(env_db(env), "test", &(struct db_opts){.max_conns = 2, .app_name = "test"});
     const char *id = run(activity("whole or not"), "whole"), *token;
     struct arena *a = env_arena(env);
     struct manual_action m;
@@ -120,7 +143,10 @@ static void answers_whole_or_not(void **state)
     (void)state;
     ENV_WAIT(env, 10000, question(id)[0] != '\0');
     token = sql("SELECT value FROM contexts WHERE instance_id = %s AND key = 'link'", id);
-    ENV_WAIT(env, 10000, sql("SELECT 1 FROM tasks WHERE instance_id = %s AND cell_id = 'call' AND status = 'OK'", id)[0] == '1');
+    ENV_WAIT(
+        env, 10000,
+        sql("SELECT 1 FROM tasks WHERE instance_id = %s AND cell_id = 'call' AND status = 'OK'",
+            id)[0] == '1');
     (void)env_kill(env, core, SIGKILL);
     for (; rc != 0 && nth < 20; nth++) {
         struct db_conn *c = NULL;
@@ -133,8 +159,11 @@ static void answers_whole_or_not(void **state)
         fault_arm("db.query", 0);
         db_put(db, c);
         if (rc != 0)
-            assert_string_equal(sql("SELECT (SELECT count(*) FROM manual_actions WHERE output IS NOT NULL) || ' ' || (SELECT count(*) FROM "
-                                    "instance_signals) || ' ' || (SELECT count(*) FROM one_time_tokens WHERE used_on IS NOT NULL)"), "0 0 0");
+            assert_string_equal(sql("SELECT (SELECT count(*) FROM manual_actions WHERE output IS "
+                                    "NOT NULL) || ' ' || (SELECT count(*) FROM "
+                                    "instance_signals) || ' ' || (SELECT count(*) FROM "
+                                    "one_time_tokens WHERE used_on IS NOT NULL)"),
+                                "0 0 0");
     }
     assert_int_equal(rc, 0);
     assert_true(nth > 3);
@@ -174,14 +203,20 @@ static void asks_once(void **state)
             died++;
             start_core("");
         }
-        api_raw(env, "POST", fmt("/api/v01/transactions/%s/manual_actions/%s", id, question(id)), "{\"output\":\"yes\"}");
-        ENV_WAIT(env, 10000, !env_running(env, core) || sql("SELECT 1 FROM instances WHERE id = %s AND status <> 'ACTIVE'", id)[0] == '1');
+        api_raw(env, "POST", fmt("/api/v01/transactions/%s/manual_actions/%s", id, question(id)),
+                "{\"output\":\"yes\"}");
+        ENV_WAIT(env, 10000,
+                 !env_running(env, core) ||
+                     sql("SELECT 1 FROM instances WHERE id = %s AND status <> 'ACTIVE'", id)[0] ==
+                         '1');
         if (!env_running(env, core)) {
             died++;
             start_core("");
         }
         if (question(id)[0] != '\0')
-            api(env, 200, "POST", fmt("/api/v01/transactions/%s/manual_actions/%s", id, question(id)), "{\"output\":\"yes\"}");
+            api(env, 200, "POST",
+                fmt("/api/v01/transactions/%s/manual_actions/%s", id, question(id)),
+                "{\"output\":\"yes\"}");
         ends_well(id, external_id);
     }
     assert_true(died > 3);
@@ -198,7 +233,8 @@ int main(void)
 
     env = env_start();
     peer = peer_new(&step, 1);
-    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    core =
+        env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     env_nginx_start(env, "core.sock", NULL);
     api_admin(env);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
