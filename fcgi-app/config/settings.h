@@ -1,7 +1,7 @@
 /*
  * The table of settings behind validation, masking, sealing and the JSON Schema: settings.def.
  *
- * Inside of config/ only.
+ * Inside of config/, and for importing former platforms (legacy/).
  */
 #ifndef SLUICE_CONFIG_SETTINGS_H
 #define SLUICE_CONFIG_SETTINGS_H

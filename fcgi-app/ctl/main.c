@@ -17,17 +17,32 @@ static const struct command {
 #undef COMMAND
 };
 
+/* "import-legacy" is the function ctl_import_legacy(). */
+static const char *shown_name(const struct command *c, char out[64])
+{
+    size_t n = 0;
+
+    for (; c->name[n] != '\0' && n < 63; n++)
+        out[n] = c->name[n] == '_' ? '-' : c->name[n];
+    out[n] = '\0';
+    return out;
+}
+
 static const struct command *find(const char *name)
 {
+    char shown[64];
+
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (strcmp(commands[i].name, name) == 0)
+        if (strcmp(shown_name(&commands[i], shown), name) == 0)
             return &commands[i];
     return NULL;
 }
 
 static void print_command(FILE *to, const struct command *c)
 {
-    (void)fprintf(to, "  sluicectl %s %s\n      %s\n", c->name, c->arguments, c->summary);
+    char shown[64];
+
+    (void)fprintf(to, "  sluicectl %s %s\n      %s\n", shown_name(c, shown), c->arguments, c->summary);
 }
 
 static void print_all(FILE *to)

@@ -1,0 +1,351 @@
+/*
+ * sluicectl import-legacy: settings of a former platform into the database DB (migration.md 6.3).
+ *
+ * Exit status: 0 done; 2 wrong arguments or values; 3 imported with gaps; 75 another import runs;
+ * 78 the target cannot be used; else 1.
+ */
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "ctl/ctl_db.h"
+#include "http/client.h"
+#include "legacy/api_source.h"
+#include "legacy/target.h"
+
+enum { IMPORT_GAPS = 3, IMPORT_BUSY = 75, SOURCES_MAX = 64, NOTES_MAX = 4 * 1024 * 1024 };
+
+enum source_kind { FROM_FILE, FROM_ENV, FROM_COMPOSE, FROM_SUPERVISORD };
+
+struct import_args {
+    struct {
+        enum source_kind kind;
+        const char *path;
+    } sources[SOURCES_MAX];
+    size_t n_sources;
+    const char *gateways[SOURCES_MAX + 1];
+    size_t n_gateways;
+    const char *map, *secrets, *kek, *from_api, *token_file, *from_db, *structure;
+    struct legacy_options o;
+    bool dry_run, apply, check, run_migration;
+};
+
+struct import {
+    const struct import_args *args;
+    struct ctl_db d;
+    struct arena *a;
+    struct cfg_store *store;
+    const struct cfg *cfg;
+    struct legacy_sources sources;
+    struct legacy_plan plan;
+    struct legacy_target target;
+    struct legacy_api api;
+};
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+static const char *value_of(const char *arg, const char *name)
+{
+    size_t n = strlen(name);
+
+    arg += arg[0] == '-' && arg[1] == '-' ? 2 : arg[0] == '-' ? 1 : 0;
+    return strncmp(arg, name, n) == 0 && arg[n] == '=' && arg[n + 1] != '\0' ? arg + n + 1 : NULL;
+}
+
+static bool add_source(struct import_args *o, enum source_kind kind, const char *path)
+{
+    if (path == NULL || o->n_sources == SOURCES_MAX)
+        return false;
+    o->sources[o->n_sources].kind = kind;
+    o->sources[o->n_sources++].path = path;
+    return true;
+}
+
+static bool conflict_rule(struct import_args *o, const char *text)
+{
+    static const char *const names[] = {"keep", "replace", "fail"};
+
+    for (unsigned i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(text, names[i]) != 0)
+            continue;
+        o->o.conflict = (enum legacy_conflict)i;
+        return o->o.conflict_given = true;
+    }
+    return false;
+}
+
+static bool read_option(struct import_args *o, const char *arg)
+{
+    static const struct {
+        const char *name;
+        size_t at;
+    } texts[] = {
+        {"map", offsetof(struct import_args, map)},
+        {"secrets", offsetof(struct import_args, secrets)},
+        {"kek", offsetof(struct import_args, kek)},
+        {"from-api", offsetof(struct import_args, from_api)},
+        {"token-file", offsetof(struct import_args, token_file)},
+        {"from-db", offsetof(struct import_args, from_db)},
+        {"structure", offsetof(struct import_args, structure)},
+    };
+    const char *v;
+
+    if (ctl_is_option(arg, "dry-run"))
+        return o->dry_run = true;
+    if (ctl_is_option(arg, "apply"))
+        return o->apply = true;
+    if (ctl_is_option(arg, "check"))
+        return o->check = true;
+    if (ctl_is_option(arg, "merge"))
+        return o->o.merge = true;
+    if (value_of(arg, "runMigration") != NULL)
+        return !(o->run_migration = strcmp(value_of(arg, "runMigration"), "false") != 0) ||
+               strcmp(value_of(arg, "runMigration"), "true") == 0;
+    if ((v = value_of(arg, "on-conflict")) != NULL)
+        return conflict_rule(o, v);
+    if ((v = value_of(arg, "file")) != NULL)
+        return add_source(o, FROM_FILE, v);
+    if ((v = value_of(arg, "env-file")) != NULL)
+        return add_source(o, FROM_ENV, v);
+    if ((v = value_of(arg, "compose")) != NULL)
+        return add_source(o, FROM_COMPOSE, v);
+    if ((v = value_of(arg, "supervisord")) != NULL)
+        return add_source(o, FROM_SUPERVISORD, v);
+    if ((v = value_of(arg, "gateway")) != NULL && strchr(v, '=') != NULL &&
+        o->n_gateways < SOURCES_MAX) {
+        o->gateways[o->n_gateways++] = v;
+        return true;
+    }
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if ((v = value_of(arg, texts[i].name)) == NULL)
+            continue;
+        memcpy((char *)o + texts[i].at, &v, sizeof v);
+        return true;
+    }
+    return false;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int read_sources(struct import *im, struct err *e)
+{
+    for (size_t i = 0; i < im->args->n_sources; i++) {
+        const char *path = im->args->sources[i].path;
+        int rc = -1;
+
+        switch (im->args->sources[i].kind) {
+        case FROM_FILE:
+            rc = legacy_file(&im->sources, path, e);
+            break;
+        case FROM_ENV:
+            rc = legacy_env_file(&im->sources, path, e);
+            break;
+        case FROM_COMPOSE:
+            rc = legacy_compose(&im->sources, path, e);
+            break;
+        case FROM_SUPERVISORD:
+            rc = legacy_supervisord(&im->sources, path, e);
+            break;
+        }
+        if (rc != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_extra(struct import *im, struct legacy_options *o, struct err *e)
+{
+    *o = im->args->o;
+    o->gateways = im->args->gateways;
+    if (im->args->map != NULL && legacy_read(&im->sources, im->args->map, &o->map, e) != 0)
+        return -1;
+    if (im->args->secrets != NULL &&
+        legacy_read(&im->sources, im->args->secrets, &o->secrets, e) != 0)
+        return -1;
+    return 0;
+}
+
+/* ---- talking --------------------------------------------------------------------------------- */
+
+/* A line of the process manager, quoted and doubled as supervisord wants it (R-19); the password
+ * is not repeated. */
+static void print_supervisord(const struct import *im)
+{
+    const char *shown = im->d.shown.p;
+
+    printf("environment=DB=\"postgresql://");
+    for (const char *p = shown; *p != '\0'; p++)
+        printf("%s", *p == '%' ? "%%" : (char[]){*p, '\0'});
+    printf("\"   (with the password: user:password@, %% written %%%%)\n");
+}
+
+static void print_plan(const struct import *im)
+{
+    printf("%.*s", (int)im->plan.changes.len, im->plan.changes.p != NULL ? im->plan.changes.p : "");
+    printf("%.*s", (int)im->plan.notes.len, im->plan.notes.p != NULL ? im->plan.notes.p : "");
+    printf("%.*s", (int)im->plan.lines.len, im->plan.lines.p != NULL ? im->plan.lines.p : "");
+    if (im->plan.lines.len > 0)
+        print_supervisord(im);
+}
+
+/* Does each imported gateway answer, and is its certificate trusted? */
+static void check_gateways(struct import *im)
+{
+    struct http_client_pool *pool = http_client_pool_new();
+    struct val map = val_get(im->plan.doc, "gateways"), key, value;
+
+    for (size_t i = 0; i < val_count(map); i++) {
+        struct http_call call = {.method = STR("GET"), .connect_ms = 5000, .total_ms = 10000};
+        struct http_result out;
+        struct err e = {0};
+
+        val_pair_at(map, i, &key, &value);
+        call.url = val_get_text(value, "url", STR(""));
+        if (call.url.len == 0 || http_client_do(pool, &call, &out, im->a, &e) == 0)
+            continue;
+        if (strstr(e.msg, "certificate") != NULL)
+            printf("gateway %.*s: certificate not trusted (self-signed); add the CA to the system, "
+                   "or set tls_verify to false\n", STR_ARG(val_text(key)));
+        else
+            printf("gateway %.*s: %s\n", STR_ARG(val_text(key)), e.msg);
+    }
+    http_client_pool_free(pool);
+}
+
+static struct val counts_of(const struct import *im)
+{
+    struct val v = val_dict_new(im->a, 8);
+
+    val_dict_set_c(v, "added", val_int(im->plan.added));
+    val_dict_set_c(v, "replaced", val_int(im->plan.replaced));
+    val_dict_set_c(v, "kept", val_int(im->plan.kept));
+    val_dict_set_c(v, "unchanged", val_int(im->plan.unchanged));
+    legacy_api_counts(&im->api, v);
+    return v;
+}
+
+/* "import from apio.yml, px1n" */
+static const char *comment_of(struct import *im)
+{
+    struct buf b;
+
+    buf_init(&b, 8192, im->a);
+    buf_add_c(&b, "import from ");
+    for (const struct legacy_service *s = im->sources.first; s != NULL; s = s->next) {
+        struct str name = s->name.len > 0 ? s->name : s->source;
+        ptrdiff_t slash = str_rfind_char(name, '/');
+
+        buf_addf(&b, "%s%.*s", s != im->sources.first ? ", " : "",
+                 STR_ARG(str_slice(name, (size_t)(slash + 1), name.len)));
+    }
+    if (im->args->from_api != NULL)
+        buf_addf(&b, "%sthe API", im->sources.first != NULL ? ", " : "");
+    return buf_cstr(&b);
+}
+
+/* ---- the import ------------------------------------------------------------------------------ */
+
+static int open_target(struct import *im, struct err *e)
+{
+    struct kek kek;
+    bool given;
+    int rc = -1;
+
+    if (ctl_db_open(&im->d, im->args->run_migration, e) != 0)
+        return -1;
+    if (app_kek(im->args->kek, &kek, &given, e) == 0)
+        rc = cfg_store_new_kek(&im->store, im->d.db, given ? &kek : NULL, e);
+    kek_wipe(&kek);
+    if (rc != 0)
+        return -1;
+    im->cfg = cfg_get(im->store);
+    im->target.a = im->a;
+    return db_get(im->d.db, &im->target.c, e);
+}
+
+static int no_map(struct import *im, struct err *e)
+{
+    (void)im;
+    err_set(e, ERR_CONFIG, "no map for this structure; only --file, --env-file and --from-api can "
+                           "be used");
+    return -1;
+}
+
+static int write_all(struct import *im, struct err *e)
+{
+    printf("what is done on this platform from now on is not carried back to the old one\n");
+    if (legacy_begin(&im->target, im->sources.list, e) != 0)
+        return -1;
+    if (im->args->from_api != NULL &&
+        legacy_api_write(&im->api, im->target.c, im->cfg, im->args->o.conflict, &im->plan, e) != 0)
+        return -1;
+    return legacy_finish(&im->target, im->cfg, &im->plan, comment_of(im), counts_of(im), e);
+}
+
+static int import_all(struct import *im, struct err *e)
+{
+    struct legacy_options o;
+    bool configured, write;
+
+    if (im->args->from_db != NULL)
+        return no_map(im, e);
+    if (legacy_lock(&im->target, e) != 0 || legacy_configured(&im->target, &configured, e) != 0 ||
+        read_sources(im, e) != 0 || read_extra(im, &o, e) != 0)
+        return -1;
+    if (legacy_plan_make(&im->plan, &im->sources, &o, im->cfg, im->a, e) != 0)
+        return -1;
+    if (im->args->from_api != NULL &&
+        legacy_api_read(&im->api, im->args->from_api, im->args->token_file, &o, im->cfg, &im->plan,
+                        im->a, e) != 0)
+        return -1;
+    write = im->args->apply || (!configured && !im->args->dry_run);
+    print_plan(im);
+    if (im->args->check)
+        check_gateways(im);
+    if (write && write_all(im, e) != 0)
+        return -1;
+    printf("%s: %d added, %d replaced, %d kept, %d unchanged\n",
+           write ? "imported" : "dry run, nothing was written (--apply writes)", im->plan.added,
+           im->plan.replaced, im->plan.kept, im->plan.unchanged);
+    legacy_api_tell(&im->api);
+    if (im->plan.gaps)
+        printf("imported with gaps\n");
+    return im->plan.gaps ? IMPORT_GAPS : CTL_OK;
+}
+
+static int run(const struct import_args *o, const char *command)
+{
+    struct import *im;
+    struct arena *a = arena_new(0);
+    struct err e = {0};
+    int rc = -1;
+
+    im = ARENA_NEW(a, struct import);
+    im->a = a;
+    im->args = o;
+    http_client_init();
+    buf_init(&im->plan.notes, NOTES_MAX, a);
+    legacy_sources_init(&im->sources, &im->plan.notes, a);
+    if (open_target(im, &e) == 0)
+        rc = import_all(im, &e);
+    if (rc < 0)
+        rc = e.code == ERR_BUSY ? (ctl_fail(command, &e), IMPORT_BUSY) : ctl_db_fail(command, &e);
+    legacy_api_free(&im->api);
+    db_put(im->d.db, im->target.c);
+    cfg_put(im->cfg);
+    cfg_store_free(im->store);
+    ctl_db_close(&im->d);
+    arena_free(a);
+    return rc;
+}
+
+int ctl_import_legacy(int argc, char **argv)
+{
+    struct import_args o = {.run_migration = true};
+
+    for (int i = 1; i < argc; i++)
+        if (!ctl_looks_like_option(argv[i]) || !read_option(&o, argv[i]))
+            return ctl_usage(argv[0], "an option that is not known, or without its value");
+    if (o.n_sources == 0 && o.from_api == NULL && o.from_db == NULL)
+        return ctl_usage(argv[0], "nothing to import from");
+    return run(&o, argv[0]);
+}
