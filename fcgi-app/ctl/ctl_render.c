@@ -184,7 +184,7 @@ static void answer(void *ctx, struct val row, struct val reply, struct arena *a)
     val_dict_set_c(reply, "line", val_int(e.line));
 }
 
-static int render_file(const char *file, const char *context_file)
+static int render_file(const char *file, const char *context_file, const struct tmpl_env *env)
 {
     struct arena *a = arena_new(0);
     struct val context = val_dict_new(a, 0);
@@ -201,7 +201,7 @@ static int render_file(const char *file, const char *context_file)
     }
     if (utf8_check(source) != source.len)
         err_set(&e, ERR_INVALID, "the template is not UTF-8");
-    else if (render(source, &tmpl_env_platform, context, &templates, &out, a, &e) == 0)
+    else if (render(source, env, context, &templates, &out, a, &e) == 0)
         rc = fwrite(out.p, 1, out.len, stdout) == out.len ? CTL_OK : CTL_FAILED;
     if (e.code != ERR_NONE)
         (void)ctl_fail("render", &e);
@@ -211,7 +211,7 @@ out:
 }
 
 /* -dump: the bytecode, a line per instruction. */
-static int dump_file(const char *file)
+static int dump_file(const char *file, const struct tmpl_env *env)
 {
     struct arena *a = arena_new(0);
     struct tmpl *t = NULL;
@@ -221,7 +221,8 @@ static int dump_file(const char *file)
     int rc = CTL_FAILED;
 
     buf_init(&out, 64 * MIB, a);
-    if (ctl_read(file, &source, a, &e) != 0 || tmpl_compile(&t, source, str_c(file), &tmpl_env_platform, &e) != 0) {
+    if (ctl_read(file, &source, a, &e) != 0 ||
+        tmpl_compile(&t, source, str_c(file), env, &e) != 0) {
         (void)ctl_fail("render", &e);
     } else {
         tmpl_dump(t, &out);
@@ -234,18 +235,26 @@ static int dump_file(const char *file)
 
 int ctl_render(int argc, char **argv)
 {
+    struct tmpl_env env = tmpl_env_platform;
     const char *file = NULL;
     const char *context = NULL;
+    struct err e = {0};
+    bool dump = false;
 
     if (argc == 2 && ctl_is_option(argv[1], "batch"))
         return ctl_batch(answer, NULL);
-    if (argc == 3 && ctl_is_option(argv[1], "dump"))
-        return dump_file(argv[2]);
     for (int i = 1; i < argc; i++) {
         if (ctl_is_option(argv[i], "context") && i + 1 < argc)
             context = argv[++i];
+        else if (ctl_is_option(argv[i], "dialect") && i + 1 < argc &&
+                 set_dialect(str_c(argv[i + 1]), &env, &e) == 0)
+            i++;
+        else if (ctl_is_option(argv[i], "dump"))
+            dump = true;
         else if (ctl_looks_like_option(argv[i]))
-            return ctl_usage(argv[0], "unknown option, or one without its value");
+            return ctl_usage(argv[0], e.code != ERR_NONE
+                                          ? e.msg
+                                          : "unknown option, or one without its value");
         else if (file == NULL)
             file = argv[i];
         else
@@ -253,5 +262,5 @@ int ctl_render(int argc, char **argv)
     }
     if (file == NULL)
         return ctl_usage(argv[0], "a template file is wanted");
-    return render_file(file, context);
+    return dump ? dump_file(file, &env) : render_file(file, context, &env);
 }
