@@ -511,6 +511,33 @@ static void comp_items(struct compiler *c, const struct where *w, const struct n
     (void)emit_stack(c, op, count, b, 1 - count);
 }
 
+/* Must this expression be run, though it has no names? */
+static bool has_effects(const struct node *n)
+{
+    static const char *const filters[] = {"map",        "random", "reject",
+                                          "rejectattr", "select", "selectattr"};
+    const struct node *m;
+    size_t i;
+
+    for (m = n; m != NULL; m = m->next) {
+        if (m->kind == N_CALL)
+            return true;
+        for (i = 0; i < COUNT_OF(filters) && m->kind == N_FILTER; i++) {
+            if (str_eq_c(m->name, filters[i]))
+                return true;
+        }
+        if (has_effects(m->a) || has_effects(m->b) || has_effects(m->c))
+            return true;
+    }
+    return false;
+}
+
+/* Constants are joined while Jinja2 compiles, and what is markup among them is forgotten then. */
+static enum escape_mode concat_mode(const struct where *w, const struct node *n)
+{
+    return w->escape == ESCAPE_ON && !has_names(n) && !has_effects(n->a) ? ESCAPE_OFF : w->escape;
+}
+
 void comp_expr(struct compiler *c, const struct where *w, const struct node *n)
 {
     struct val v;
@@ -533,7 +560,7 @@ void comp_expr(struct compiler *c, const struct where *w, const struct node *n)
         comp_items(c, w, n, OP_TUPLE, 0);
         break;
     case N_CONCAT:
-        comp_items(c, w, n, OP_CONCAT, (uint16_t)w->escape);
+        comp_items(c, w, n, OP_CONCAT, (uint16_t)concat_mode(w, n));
         break;
     case N_DICT:
         comp_dict(c, w, n);

@@ -240,6 +240,41 @@ static void comp_with(struct compiler *c, const struct where *w, const struct no
     comp_body(c, &in, n->c);
 }
 
+/* Does anything in the list look at autoescape while it runs?  Blocks have their own. */
+static bool looks_at_autoescape(const struct node *n)
+{
+    for (; n != NULL; n = n->next) {
+        switch (n->kind) {
+        case N_BLOCK:
+            continue;
+        case N_OUTPUT: {
+            const struct node *item;
+
+            for (item = n->a; item != NULL; item = item->next) {
+                if (item->kind == N_DATA || has_names(item))
+                    return true;
+            }
+            break;
+        }
+        case N_CALL:
+        case N_FILTER:
+        case N_SET_BLOCK:
+        case N_CALL_BLOCK:
+        case N_FILTER_BLOCK:
+        case N_INCLUDE:
+        case N_IMPORT:
+        case N_FROM:
+            return true;
+        default:
+            break;
+        }
+        if (looks_at_autoescape(n->a) || looks_at_autoescape(n->b) || looks_at_autoescape(n->c) ||
+            looks_at_autoescape(n->d) || looks_at_autoescape(n->e))
+            return true;
+    }
+    return false;
+}
+
 static void comp_autoescape(struct compiler *c, const struct where *w, const struct node *n)
 {
     struct where in = where_inner(c, w);
@@ -251,6 +286,12 @@ static void comp_autoescape(struct compiler *c, const struct where *w, const str
     scope_enter(c, in.scope);
     undo.slot = new_slot(c, val_null());
     comp_expr(c, &in, n->a);
+    if (!const_value(c, n->a, &v) && !looks_at_autoescape(n->c)) { /* an undefined value nobody looks at raises nothing */
+        (void)emit(c, OP_POP, 0, 0);
+        in.escape = ESCAPE_DYNAMIC;
+        comp_body(c, &in, n->c);
+        return;
+    }
     (void)emit(c, OP_AUTOESCAPE, undo.slot, 0);
     if (const_value(c, n->a, &v)) {
         in.escape_constants = val_truth(v);

@@ -539,6 +539,14 @@ static int order(struct call *c, int op, struct val x, struct val y, bool *out)
     return 0;
 }
 
+/* The plain Undefined of an inline if is of another class than the template's own. */
+static bool other_class(const struct call *c, struct val x, struct val y)
+{
+    return x.type == VAL_UNDEF && y.type == VAL_UNDEF && c->vm != NULL &&
+           c->vm->undefined != TMPL_UNDEF_LENIENT &&
+           (x.reserved == UNDEF_LENIENT) != (y.reserved == UNDEF_LENIENT);
+}
+
 int op_compare(struct call *c, int op, struct val x, struct val y, bool *out)
 {
     if (op != OP_EQ && op != OP_NE)
@@ -547,7 +555,7 @@ int op_compare(struct call *c, int op, struct val x, struct val y, bool *out)
         return -1;
     if (UNLIKELY(y.type == VAL_UNDEF) && undef_look(c, y) != 0)
         return -1;
-    *out = val_eq(x, y) == (op == OP_EQ);
+    *out = (val_eq(x, y) && !other_class(c, x, y)) == (op == OP_EQ);
     return 0;
 }
 

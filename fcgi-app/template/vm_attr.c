@@ -74,11 +74,18 @@ static bool special(struct str name)
     return str_starts(name, STR("__")) && str_ends(name, STR("__"));
 }
 
+/* Does an attribute of this undefined value give the value again? */
+static bool chains(const struct vm *vm, struct val v)
+{
+    return vm->undefined == TMPL_UNDEF_CHAINABLE && v.reserved != UNDEF_SECURITY &&
+           v.reserved != UNDEF_LENIENT;
+}
+
 int attr_get(struct vm *vm, struct val obj, const struct name *name, struct val *out)
 {
     *out = val_undef(NULL);
     if (UNLIKELY(obj.type == VAL_UNDEF)) {
-        if (vm->undefined == TMPL_UNDEF_CHAINABLE && obj.reserved != UNDEF_SECURITY) {
+        if (chains(vm, obj)) {
             *out = obj;
             return 0;
         }
@@ -179,7 +186,7 @@ int item_get(struct vm *vm, struct val obj, struct val key, struct val *out)
         return 0;
     }
     if (obj.type == VAL_UNDEF) {
-        if (vm->undefined == TMPL_UNDEF_CHAINABLE && obj.reserved != UNDEF_SECURITY) {
+        if (chains(vm, obj)) {
             *out = obj;
             return 0;
         }
@@ -335,7 +342,7 @@ static int slice_of(struct vm *vm, struct val obj, const struct val *parts, stru
         return slice_init(vm, parts, val_len(obj), &s) != 0 ? -1 : slice_text(vm, obj, &s, out);
     case VAL_UNDEF:
         *out = obj;
-        return vm->undefined == TMPL_UNDEF_CHAINABLE ? 0 : undef_fail(&vm->call, obj);
+        return chains(vm, obj) ? 0 : undef_fail(&vm->call, obj);
     case VAL_DICT:
         return vm_raise(vm, TMPL_EXC_TYPE, "unhashable type: 'slice'");
     default:

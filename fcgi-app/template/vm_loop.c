@@ -193,6 +193,16 @@ static int loop_changed(struct call *c, struct val *out)
 
     for (i = 0; i < c->n_pos; i++)
         val_list_add(now, c->pos[i]);
+    for (i = 0; l->changed.type != VAL_UNDEF && i < c->n_pos;
+         i++) { /* as far as they are compared */
+        struct val before = val_at(l->changed, i);
+
+        if ((before.type == VAL_UNDEF && i < val_count(l->changed) && undef_look(c, before) != 0) ||
+            (c->pos[i].type == VAL_UNDEF && undef_look(c, c->pos[i]) != 0))
+            return -1;
+        if (!val_eq(before, c->pos[i]))
+            break;
+    }
     *out = val_bool(l->changed.type == VAL_UNDEF || !val_eq(l->changed, now));
     if (out->u.b)
         l->changed = now;

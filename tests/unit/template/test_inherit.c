@@ -151,6 +151,8 @@ static const struct row escape[] = {
      "{{ html }}{{ html|safe }}{{ html|e }}{{ \"<b>\" }}{{ \"<b>\"|safe }}",
      {.autoescape = true},
      "&lt;b&gt;&amp;<b>&&lt;b&gt;&amp;&lt;b&gt;<b>"},
+    {"constants are joined early", "{{ 1 ~ '<'|safe }}", {.autoescape = true}, "1&lt;"},
+    {"variables are not", "{{ a ~ '<'|safe }}", {.autoescape = true}, "1<"},
     {"escape 2", "{{ \"<b>\" ~ html }}", {.autoescape = true}, "&lt;b&gt;&lt;b&gt;&amp;"},
     {"escape 3", "{{ \"<b>\"|safe ~ html }}", {.autoescape = true}, "<b>&lt;b&gt;&amp;"},
     {"escape 4", "{{ (\"<i>\"|safe) + html }}", {.autoescape = true}, "<i>&lt;b&gt;&amp;"},
