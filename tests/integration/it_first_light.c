@@ -348,6 +348,13 @@ static void plays(void **state)
     v = api(env, 200, "POST", "/api/v01/templates/playground", "{\"template\":\"{{ {'a': 1}|tojson }}\"}");
     assert_string_equal(text(v, "output"), "{\"a\": 1}");
     assert_non_null(strstr(text(v, "json_form"), "\"a\": 1"));
+    v = api(env, 200, "POST", "/api/v01/templates/playground?debug=1",
+            "{\"lang\":\"pongo2\",\"template\":\"{% for x in l %}{{ x|add:1 }}{{ forloop.Counter }}{% endfor %}\","
+            "\"context\":{\"l\":[4,5]}}");
+    assert_string_equal(text(v, "output"), "5162");
+    assert_int_equal(val_count(val_path(v, "trace.steps")), 4);
+    assert_int_equal(val_count(val_path(v, "trace.variables_read")), 3);
+    api(env, 400, "POST", "/api/v01/templates/playground", "{\"lang\":\"nope\",\"template\":\"\"}");
     v = api(env, 400, "POST", "/api/v01/templates/playground", "{\"template\":\"a\\n{% if %}\"}");
     assert_int_equal(api_int(v, "line"), 2);
     assert_non_null(strstr(text(v, "error"), "TemplateSyntaxError"));
