@@ -1,0 +1,393 @@
+/*
+ * What the migrations page promises about command lines and the environment: its requirements R-1
+ * to R-12 each by name, the tables of bad input, and a password that must show up nowhere
+ * (migration.md 1 to 3, 11.1).
+ */
+#include "base/arena.h"
+#include "integration/env_api.h"
+#include "support/cases.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CANARY "canary-91c4-pw"
+
+static struct env *env;
+static int n_runs;
+
+static char *printed(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static char *printed(const char *fmt, ...)
+{
+    va_list ap;
+    char *s;
+
+    va_start(ap, fmt);
+    s = arena_vprintf(env_arena(env), fmt, ap);
+    va_end(ap);
+    return s;
+}
+
+struct program {
+    pid_t pid;
+    const char *log, *socket;
+};
+
+#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define NOTHING (const char *const[]){NULL}
+
+/* Without a listener of its own among the words it gets a socket. */
+static struct program begin(const char *program, bool listens, const char *const *words, const char *const *vars)
+{
+    const char *argv[24] = {env_program(env, program)};
+    struct program p = {.log = printed("run%d", n_runs++)};
+    size_t n = 1;
+
+    p.socket = env_path(env, printed("%s.sock", p.log));
+    if (!listens)
+        argv[n++] = printed("-socket=%s", p.socket);
+    for (size_t i = 0; words[i] != NULL && n < COUNT_OF(argv) - 1; i++)
+        argv[n++] = words[i];
+    p.pid = env_spawn(env, p.log, argv, vars);
+    return p;
+}
+
+static bool logged(const struct program *p, const char *text)
+{
+    return strstr(env_log(env, p->log), text) != NULL;
+}
+
+static void hides_the_canary(const struct program *p)
+{
+    if (logged(p, CANARY))
+        env_fail(env, "the log shows a password: %s", env_log(env, p->log));
+}
+
+static void wants(const struct program *p, const char *text)
+{
+    if (!logged(p, text))
+        env_fail(env, "expected \"%s\" in: %s", text, env_log(env, p->log));
+}
+
+static void ready(const struct program *p)
+{
+    ENV_WAIT(env, 30000, logged(p, "app.ready") || !env_running(env, p->pid));
+    wants(p, "app.ready");
+}
+
+/* What everybody on the machine can read about a process. */
+static void hidden_from_ps(pid_t pid)
+{
+    char text[8192];
+    int fd = open(printed("/proc/%d/cmdline", (int)pid), O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : 0;
+
+    assert_true(fd >= 0);
+    close(fd);
+    if (n > 0 && memmem(text, (size_t)n, CANARY, strlen(CANARY)) != NULL)
+        env_fail(env, "the process list shows a password");
+}
+
+static void stop(const struct program *p)
+{
+    hidden_from_ps(p->pid);
+    assert_int_equal(env_kill(env, p->pid, SIGTERM), 0);
+    hides_the_canary(p);
+}
+
+static const char *const *database(const char *more1, const char *more2)
+{
+    const char **vars = arena_alloc(env_arena(env), 4 * sizeof *vars);
+
+    vars[0] = printed("DB=%s", env_db(env));
+    vars[1] = more1;
+    vars[2] = more1 != NULL ? more2 : NULL;
+    vars[3] = NULL;
+    return vars;
+}
+
+static size_t times(const char *text, const char *part)
+{
+    size_t n = 0;
+
+    for (const char *p = text; (p = strstr(p, part)) != NULL; p += strlen(part))
+        n++;
+    return n;
+}
+
+/* ---- requirements ------------------------------------------------------------------------------ */
+
+static void R_1_no_configuration_file(void **state)
+{
+    struct program p = begin("sluice-core", false, NOTHING, database("APIO_CONFIG_FILE=/does/not/exist", NULL));
+
+    (void)state;
+    ready(&p);
+    assert_int_equal(times(env_log(env, p.log), "APIO_CONFIG_FILE"), 1);
+    stop(&p);
+}
+
+static void R_2_the_variable_is_DB(void **state)
+{
+    struct program p = begin("sluice-core", false, NOTHING, WORDS("db=postgresql://u:" CANARY "@h/d"));
+
+    (void)state;
+    assert_int_equal(env_wait_exit(env, p.pid, 20000), 2);
+    wants(&p, "DB is not set; \"db\" is set, but the name must be upper case: DB=postgresql://");
+    hides_the_canary(&p);
+    p = begin("sluice-core", false, NOTHING, database("db=postgresql://u:" CANARY "@h/d", NULL));
+    ready(&p);
+    assert_int_equal(times(env_log(env, p.log), "environment.ignored"), 1);
+    stop(&p);
+}
+
+static void R_3_both_schemes(void **state)
+{
+    const char *rest = strstr(env_db(env), "://");
+    const char *query = strchr(rest, '?');
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        const char *scheme = i % 2 == 0 ? "postgresql" : "postgres", *port = i < 2 ? "" : "&port=5432";
+        struct program p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s%s%s", scheme, rest, query != NULL ? port : "")));
+
+        ready(&p);
+        stop(&p);
+    }
+}
+
+static void R_4_the_core_line(void **state)
+{
+    int port = env_free_port(env);
+    struct program p = begin("sluice-core", true, WORDS("-workflows", printed("-port=%d", port), "-host=0.0.0.0", "-cleanup"),
+                             database(NULL, NULL));
+
+    (void)state;
+    ready(&p);
+    assert_true(env_port_open(port));
+    stop(&p);
+}
+
+static void make_gateway(void)
+{
+    env_psql(env, "INSERT INTO configuration (content) SELECT (content::jsonb || "
+                  "'{\"gateways\":{\"bwks\":{\"url\":\"http://127.0.0.1:9/\"},\"other\":{\"url\":\"http://127.0.0.1:9/\"}}}')::json "
+                  "FROM configuration ORDER BY id DESC LIMIT 1");
+}
+
+static void R_5_the_proxy_line(void **state)
+{
+    int port = env_free_port(env);
+    struct program p;
+
+    (void)state;
+    make_gateway();
+    p = begin("sluice-proxy", true, WORDS("-workflows", printed("-port=%d", port), "-host=0.0.0.0", "-proxy=/api/v01/p1:bwks", "-runMigration=false"),
+              database(NULL, NULL));
+    ready(&p);
+    stop(&p);
+    assert_null(strstr(env_log(env, p.log), "cleanup"));
+    p = begin("sluice-proxy", false, WORDS("-proxy=/api/v01/p1:bwks", "-cleanup"), database(NULL, NULL));
+    assert_int_equal(env_wait_exit(env, p.pid, 20000), 2);
+}
+
+static void R_6_both_know_proxy(void **state)
+{
+    pid_t core;
+    struct env_answer a;
+
+    (void)state;
+    make_gateway();
+    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-proxy=/api/v01/p1:bwks", NULL});
+    env_nginx_start(env, "core.sock", "core.sock"); /* the mistake: the proxy's location leads to the core */
+    ENV_WAIT(env, 15000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
+    a = env_http(env, "GET", "/api/v01/p1/tenants/", NULL, NULL);
+    assert_int_equal(a.status, 421);
+    assert_string_equal(api_text(env, api_json(env, &a), "error"), "/api/v01/p1 is served by sluice-proxy; check the nginx location");
+    assert_int_equal(env_kill(env, core, SIGTERM), 0);
+}
+
+static void R_7_the_gateway_must_exist(void **state)
+{
+    struct program p;
+
+    (void)state;
+    make_gateway();
+    p = begin("sluice-proxy", false, WORDS("-proxy=/api/v01/p1:nope"), database(NULL, NULL));
+    assert_int_equal(env_wait_exit(env, p.pid, 20000), 78);
+    wants(&p, "nope");
+    wants(&p, "bwks");
+    wants(&p, "other");
+}
+
+static void R_8_the_core_migrates(void **state)
+{
+    const char *uri;
+    struct program proxy, core;
+
+    (void)state;
+    env_new_database(env, "r8");
+    uri = env_db_of(env, NULL, "r8");
+    proxy = begin("sluice-core", false, WORDS("-runMigration=false", "-migrationWait=60s"), WORDS(printed("DB=%s", uri)));
+    ENV_WAIT(env, 10000, env_socket_open(proxy.socket));
+    assert_string_equal(env_psql_at(env, uri, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+    core = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s", uri)));
+    ready(&core);
+    ready(&proxy);
+    stop(&core);
+    stop(&proxy);
+}
+
+/* One table of the former product is enough to show that nothing is changed; it_migrate has all. */
+static void R_9_R_10_a_former_structure_is_left_alone(void **state)
+{
+    const char *uri, *before;
+    struct program p;
+
+    (void)state;
+    env_new_database(env, "r9");
+    uri = env_db_of(env, NULL, "r9");
+    env_psql_at(env, uri, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('abc'); "
+                          "CREATE TABLE keys (label text); CREATE TABLE users (id int); CREATE TABLE requests (id int)");
+    before = env_pg_dump(env, uri, NOTHING);
+    p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s", uri)));
+    assert_int_equal(env_wait_exit(env, p.pid, 20000), 78);
+    wants(&p, "it is not changed: create an empty database for DB and run sluicectl import-legacy");
+    /* newer dumps carry a random word of their own: the rest is compared */
+    assert_int_equal(times(before, "CREATE TABLE"), times(env_pg_dump(env, uri, NOTHING), "CREATE TABLE"));
+    assert_string_equal(env_psql_at(env, uri, "SELECT version_num FROM alembic_version"), "abc");
+}
+
+static void R_11_openid_switch(void **state)
+{
+    struct program p = begin("sluice-core", false, NOTHING, database("APIO_OPENID_AUTH=n", NULL));
+
+    (void)state;
+    ready(&p);
+    wants(&p, "APIO_OPENID_AUTH is ignored; single sign-on is in the configuration (SSO)");
+    stop(&p);
+}
+
+static void R_12_old_names_are_ignored(void **state)
+{
+    struct program p = begin("sluice-core", false, NOTHING, database("proxy_password=" CANARY, "proxy_login_url=p1=https://u:" CANARY "@h/"));
+
+    (void)state;
+    ready(&p);
+    wants(&p, "proxy_login_url, proxy_password");
+    assert_int_equal(times(env_log(env, p.log), "environment.ignored"), 1);
+    stop(&p);
+}
+
+/* ---- bad input --------------------------------------------------------------------------------- */
+
+static const struct line_row {
+    const char *name, *program, *words[3], *says;
+} lines[] = {
+    {"unknown", "sluice-core", {"-runMigrations=false"}, "unknown option -runMigrations (did you mean -runMigration?)"},
+    {"case", "sluice-core", {"-runmigration=false"}, "unknown option -runmigration (options are case-sensitive: -runMigration)"},
+    {"boolean", "sluice-core", {"-runMigration=no"}, "-runMigration: expected true or false, got \"no\""},
+    {"port 0", "sluice-core", {"-port=0"}, "-port: expected a number from 1 to 65535, got \"0\""},
+    {"port too large", "sluice-core", {"-port=70000"}, "-port: expected a number from 1 to 65535, got \"70000\""},
+    {"port with a letter", "sluice-core", {"-port=5000x"}, "-port: expected a number from 1 to 65535, got \"5000x\""},
+    {"no port", "sluice-core", {"-port="}, "-port: expected a number from 1 to 65535, got \"\""},
+    {"host", "sluice-core", {"-host=local host"}, "-host: \"local host\" is not an address or host name"},
+    {"word", "sluice-core", {"-cleanup", "yes"}, "unexpected word \"yes\" after -cleanup"},
+    {"no mapping", "sluice-proxy", {"-workflows"}, "sluice-proxy needs -proxy=PREFIX:GATEWAY"},
+    {"duration", "sluice-core", {"-migrationWait=5x"}, "expected a duration such as 30s or 5m"},
+    {"DB", "sluice-core", {"-DB=" CANARY}, "unknown option -DB (the database address is the environment variable DB)"},
+    {"password", "sluice-core", {"-password=" CANARY}, "unknown option -password (the database address is the environment variable DB)"},
+};
+
+static void refuses_line(const struct line_row *r)
+{
+    struct program p = begin(r->program, true, WORDS(r->words[0], r->words[1]), database(NULL, NULL));
+
+    assert_int_equal(env_wait_exit(env, p.pid, 20000), 2);
+    wants(&p, printed("%s: ", r->program));
+    wants(&p, r->says);
+    hides_the_canary(&p);
+}
+
+static const struct address_row {
+    const char *name, *db, *says;
+} addresses[] = {
+    {"quote", "\"postgresql://u:" CANARY "@h/d\"",
+     "DB starts with a quote character; remove the quotes (env files and lists in compose files keep them)"},
+    {"MySQL", "mysql://u:" CANARY "@h/d", "DB: scheme \"mysql\" is not supported (postgresql://)"},
+    {"JDBC", "jdbc:postgresql://u:" CANARY "@h/d", "DB: "},
+    {"slash", "postgresql://u:" CANARY "/ss@h/d",
+     "DB: the part before \"@\" contains \"/\" or \"?\"; percent-encode it (/ = %2F, ? = %3F, @ = %40, # = %23, % = %25)"},
+    {"percent", "postgresql://u:" CANARY "%ss@h/d", "DB: \"%\" in the password must be written %25"},
+    {"NUL", "postgresql://u:" CANARY "%00@h/d", "DB: \"%\" in the password must be written %25"},
+    {"parameter", "postgresql://u:" CANARY "@h/d?foo=1", "DB: unknown parameter \"foo\""},
+    {"no database", "postgresql://u:" CANARY "@h/", "DB: no database name"},
+    {"blanks", "   ", "DB is not set; expected postgresql://user:password@host/database"},
+};
+
+static void refuses_address(const struct address_row *r)
+{
+    static const char *const programs[] = {"sluice-core", "sluicectl"};
+
+    for (size_t i = 0; i < COUNT_OF(programs); i++) {
+        struct program p = begin(programs[i], true, i == 0 ? NOTHING : WORDS("migrate", "-status"), WORDS(printed("DB=%s", r->db)));
+
+        assert_int_equal(env_wait_exit(env, p.pid, 20000), 2);
+        wants(&p, r->says);
+        hides_the_canary(&p);
+    }
+}
+
+/* A password with '@' in it works, is refused where it is wrong, and is seen by nobody. */
+static void the_password_is_nowhere(void **state)
+{
+    const char *query = strchr(env_db(env), '?');
+    struct program p;
+    struct env_answer a;
+
+    (void)state;
+    env_psql(env, "CREATE ROLE pw_user LOGIN SUPERUSER PASSWORD '" CANARY "@x'");
+    p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=postgresql://pw_user:" CANARY "@x@/sluice%s", query)));
+    ready(&p);
+    wants(&p, "%40");
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%" CANARY "%' "
+                                      "OR query LIKE '%can' || 'ary-91c4-pw@x%'"), "0");
+    stop(&p);
+    /* wrong: said without it, in the log and on the page */
+    p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=postgresql://pw_user:" CANARY "-wrong@/sluice%s", query)));
+    ENV_WAIT(env, 10000, env_socket_open(p.socket));
+    env_nginx_start(env, printed("%s.sock", p.log), NULL);
+    a = env_http(env, "GET", "/api/v01/health", NULL, NULL);
+    assert_true(a.status == 503 || a.status == 502);
+    assert_null(strstr(a.body, CANARY));
+    hidden_from_ps(p.pid);
+    env_kill(env, p.pid, SIGTERM);
+    hides_the_canary(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(R_1_no_configuration_file),
+        cmocka_unit_test(R_2_the_variable_is_DB),
+        cmocka_unit_test(R_3_both_schemes),
+        cmocka_unit_test(R_4_the_core_line),
+        cmocka_unit_test(R_5_the_proxy_line),
+        cmocka_unit_test(R_6_both_know_proxy),
+        cmocka_unit_test(R_7_the_gateway_must_exist),
+        cmocka_unit_test(R_8_the_core_migrates),
+        cmocka_unit_test(R_9_R_10_a_former_structure_is_left_alone),
+        cmocka_unit_test(R_11_openid_switch),
+        cmocka_unit_test(R_12_old_names_are_ignored),
+        cmocka_unit_test(the_password_is_nowhere),
+    };
+    int failed;
+
+    env = env_start();
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    failed += CASES(lines, refuses_line);
+    failed += CASES(addresses, refuses_address);
+    return env_end(env, failed);
+}
