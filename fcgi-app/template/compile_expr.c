@@ -71,6 +71,16 @@ bool const_value(struct compiler *c, const struct node *n, struct val *out)
     case N_BINARY:
         return const_value(c, n->a, &x) && const_value(c, n->b, &y) &&
                fold_numbers((enum arith_op)n->op, x, y, out);
+    case N_OR:
+    case N_AND: /* the right side may be anything when the left one decides */
+        if (!const_value(c, n->a, &x))
+            return false;
+        *out = x;
+        return val_truth(x) == (n->kind == N_OR) || const_value(c, n->b, out);
+    case N_COND:
+        if (!const_value(c, n->a, &x) || (!val_truth(x) && n->c == NULL))
+            return false;
+        return const_value(c, val_truth(x) ? n->b : n->c, out);
     default:
         return false;
     }

@@ -256,8 +256,14 @@ static bool looks_at_autoescape(const struct node *n)
             }
             break;
         }
+        case N_FILTER: {
+            const struct filter_def *def = filter_find(n->name);
+
+            if (def != NULL && def->needs_autoescape)
+                return true;
+            break;
+        }
         case N_CALL:
-        case N_FILTER:
         case N_SET_BLOCK:
         case N_CALL_BLOCK:
         case N_FILTER_BLOCK:
