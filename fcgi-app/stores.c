@@ -19,6 +19,7 @@
 #include "live/live.h"
 #include "maintenance.h"
 #include "metrics.h"
+#include "nodes/subworkflow_store.h"
 #include "usage.h"
 
 const struct db_stmts *const stores[] = {
@@ -32,5 +33,6 @@ const struct db_stmts *const stores[] = {
     &password_gateway_stmts, &schedule_stmts, &api_cron_stmts, &api_timers_stmts, &api_startup_events_stmts, &api_openapi_stmts, &usage_stmts, &api_filters_stmts, &api_reset_stmts,
     &manual_stmts, &callback_stmts, &api_transaction_stmts, &api_manual_actions_stmts, &api_callbacks_stmts,
     &api_events_stmts, &api_comments_stmts,
+    &nodes_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

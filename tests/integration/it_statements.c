@@ -14,6 +14,7 @@
 #include "engine/manual.h"
 #include "engine/schedule.h"
 #include "integration/env.h"
+#include "nodes/subworkflow_store.h"
 #include "stores.h"
 
 static struct env *env;
@@ -95,6 +96,7 @@ static void writer_statements(void **state)
     prepare_all(callback_writer_stmts, callback_writer_stmts_n);
     prepare_all(entity_writer_stmts, entity_writer_stmts_n);
     prepare_all(schedule_writer_stmts, schedule_writer_stmts_n);
+    prepare_all(nodes_writer_stmts, nodes_writer_stmts_n);
     prepare_all(alarm_writer_stmts.stmts, alarm_writer_stmts.n);
 }
 

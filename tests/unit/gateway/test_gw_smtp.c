@@ -1,0 +1,87 @@
+/*
+ * Addresses and header texts of mails (workflow-engine.md 3.21; RFC 5322, 2047).
+ */
+#include "support/cases.h"
+
+#include "gateway/gw_smtp.h"
+
+static const struct row {
+    const char *name;
+    const char *text;
+    const char *want; /* "name <address>|..."; NULL: refused */
+} rows[] = {
+    {"none", " \n", ""},
+    {"one", "a@x.org", "a@x.org|"},
+    {"commas, semicolons, blanks, lines", "a@x, b@x;c@x d@x\ne@x\r\n", "a@x|b@x|c@x|d@x|e@x|"},
+    {"with a name", "Ann Other <a@x>", "Ann Other <a@x>|"},
+    {"several names", "Ann <a@x>, \"Other, Bob\" <b@x>", "Ann <a@x>|Other, Bob <b@x>|"},
+    {"only brackets", "<a@x>; <b@x>", "a@x|b@x|"},
+    {"no address", "ann", NULL},
+    {"no host", "ann@", NULL},
+    {"no user", "@x", NULL},
+    {"two at once", "Ann a@x <b@x> c@x", NULL},
+    {"a line break in an address", "<a@x\nBcc: b@x>", NULL},
+    {"a carriage return in a name", "A\rB <a@x>", NULL},
+    {"brackets inside", "a<b@x", NULL},
+};
+
+static void reads(const struct row *r)
+{
+    struct arena *a = arena_new(0);
+    struct gw_mailboxes list;
+    struct err e;
+    struct buf b;
+
+    buf_init(&b, 4096, a);
+    if (gw_mail_addresses(str_c(r->text), &list, a, &e) != 0) {
+        assert_null(r->want);
+        assert_int_equal(e.code, ERR_INVALID);
+    } else {
+        for (size_t i = 0; i < list.n; i++)
+            if (list.items[i].name.len > 0)
+                buf_addf(&b, "%.*s <%.*s>|", STR_ARG(list.items[i].name), STR_ARG(list.items[i].address));
+            else
+                buf_addf(&b, "%.*s|", STR_ARG(list.items[i].address));
+        if (r->want == NULL)
+            fail_msg("%s", buf_cstr(&b));
+        assert_string_equal(buf_cstr(&b), r->want);
+    }
+    arena_free(a);
+}
+
+static void encodes_words(void **state)
+{
+    struct arena *a = arena_new(0);
+
+    (void)state;
+    assert_string_equal(str_cstr(a, gw_mail_words(STR("plain"), a)), "plain");
+    assert_string_equal(str_cstr(a, gw_mail_words(STR("été"), a)), "=?utf-8?B?w6l0w6k=?=");
+    assert_string_equal(str_cstr(a, gw_mail_words(STR("=?utf-8?B?eA==?="), a)),
+                        "=?utf-8?B?PT91dGYtOD9CP2VBPT0/PQ==?="); /* not decoded by the reader */
+    /* words of at most 75 characters that hold whole characters */
+    assert_non_null(strstr(str_cstr(a, gw_mail_words(STR("éééééééééééééééééééééééé"), a)), "?=\r\n =?utf-8?B?"));
+    arena_free(a);
+}
+
+static void bounds_recipients(void **state)
+{
+    struct arena *a = arena_new(0);
+    struct gw_mailboxes list;
+    struct err e;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1 << 20, a);
+    for (int i = 0; i <= GW_MAIL_RECIPIENTS; i++)
+        buf_add_c(&b, "a@x,");
+    assert_int_equal(gw_mail_addresses(buf_str(&b), &list, a, &e), -1);
+    assert_int_equal(e.code, ERR_LIMIT);
+    arena_free(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest more[] = {cmocka_unit_test(encodes_words), cmocka_unit_test(bounds_recipients)};
+
+    return CASES(rows, reads) + cmocka_run_group_tests(more, NULL, NULL);
+}
