@@ -38,6 +38,7 @@ struct engine *engine_new(const struct engine_opts *o)
     en->workflows = wf_cache_new(&en->nodes, o->templates, WORKFLOWS_MAX);
     en->sessions = gw_sessions_new(o->clients, en->clock);
     en->http = gw_http_new(o->clients, en->sessions);
+    gw_http_users(en->http, o->db, en->clock);
     en->documents = documents_new(o->db, o->cfg);
     owner_name(en->owner);
     pthread_mutex_init(&en->pool_lock, NULL);
