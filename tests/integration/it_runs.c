@@ -316,6 +316,90 @@ static void a_join_waits_for_a_replayed_branch(void **state)
     assert_string_equal(sql("SELECT status FROM instances WHERE id = $", id), "CLOSED_IN_SUCCESS");
 }
 
+/* ---- error handlers ------------------------------------------------------------------------------- */
+
+#define BAD(name) CELL(name, "context_setter", "\"key\":\"{\\\"key\\\":\\\"b\\\",\\\"cleanup\\\":false}\",\"value\":\"{{ context.fix.x }}\"", "\"ok\"")
+
+static int64_t blocked_route(const char *path, const char *handler, const char *more)
+{
+    int64_t id = handler != NULL ? api_activity(env, arena_printf(env_arena(env), "handler of %s", path + 1), handler) : 0;
+
+    route(path,
+          DEFINITION(RESPOND("r", "{\\\"r\\\": 1}") "," BAD("b") ",",
+                     LINE("start.ok", "r") "," LINE("r.ok", "b") "," LINE("b.ok", "end")),
+          arena_printf(env_arena(env), "%s%s", id != 0 ? arena_printf(env_arena(env), ",\"err_activity_id\":%lld", (long long)id) : "", more));
+    return id;
+}
+
+static void handlers_answer(void **state)
+{
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    blocked_route("/handled",
+                  DEFINITION(RESPOND("h", "{\\\"cell\\\": {{ request.errors[0].cell_id|tojson }}, \\\"id\\\": {{ request.instance.id }}}") ",",
+                             LINE("start.ok", "h") "," LINE("h.ok", "end")),
+                  ",\"sync\":true");
+    v = api(env, 200, "POST", "/api/v01/custom/handled", body()); /* its answer, not the one of the workflow */
+    assert_string_equal(text(v, "cell"), "b");
+    id = api_int(v, "id");
+    assert_string_equal(sql("SELECT status FROM instances WHERE id = $", id), "ACTIVE");
+    assert_string_equal(sql("SELECT kind || ' ' || label || ' ' || status FROM instances WHERE parent_instance_id = $", id),
+                        "error_handler error handling CLOSED_IN_SUCCESS");
+    assert_string_equal(sql("SELECT t.cell_id FROM instances i JOIN tasks t ON t.id = i.callback_task_id WHERE i.parent_instance_id = $", id),
+                        "start");
+}
+
+static void failing_handlers_change_nothing(void **state)
+{
+    struct val v;
+
+    (void)state;
+    blocked_route("/handled-badly", DEFINITION(BAD("h") ",", LINE("start.ok", "h") "," LINE("h.ok", "end")), ",\"sync\":true");
+    v = api(env, 500, "POST", "/api/v01/custom/handled-badly", body());
+    assert_non_null(strstr(text(v, "error"), "b: "));
+    assert_int_equal(strlen(text(v, "guid")), 36);
+    assert_string_equal(sql("SELECT count(*) FROM instances WHERE parent_instance_id = $", api_int(v, "id")), "1"); /* never two */
+}
+
+/* ---- what people do with runs (4.15) --------------------------------------------------------------- */
+
+static const char *task_path(int64_t id, const char *cell, const char *meta)
+{
+    return arena_printf(env_arena(env), "/api/v01/transactions/%lld/tasks/%s%s", (long long)id,
+                        env_psql(env, arena_printf(env_arena(env), "SELECT min(id) FROM tasks WHERE instance_id = %lld AND cell_id = '%s'",
+                                                   (long long)id, cell)),
+                        meta);
+}
+
+static void replays_closes_and_reopens(void **state)
+{
+    const char *path;
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    blocked_route("/replayed", NULL, "");
+    v = api(env, 200, "POST", "/api/v01/custom/replayed", body());
+    id = api_int(v, "id");
+    path = arena_printf(env_arena(env), "/api/v01/transactions/%lld", (long long)id);
+    ENV_WAIT(env, 5000, strcmp(sql("SELECT status FROM tasks WHERE instance_id = $ AND cell_id = 'b'", id), "ERROR") == 0);
+    api(env, 409, "PUT", task_path(id, "r", ""), "{}"); /* it is OK */
+    api(env, 400, "PUT", task_path(id, "b", "?meta={\"replay_behaviour\":\"skip\"}"), "{}"); /* it shows no such output */
+    api(env, 200, "PUT", task_path(id, "b", ""), "{}"); /* the same row, in error again */
+    assert_string_equal(sql("SELECT count(*) || ' ' || min(status) FROM tasks WHERE instance_id = $ AND cell_id = 'b'", id), "1 ERROR");
+    assert_string_equal(sql("SELECT count(*) || ' ' || count(*) FILTER (WHERE replayed) FROM errors WHERE instance_id = $", id), "2 1");
+    api(env, 200, "PUT", path, "{\"status\":\"CLOSE_IN_ERROR\"}");
+    assert_string_equal(sql("SELECT status FROM instances WHERE id = $", id), "CLOSED_IN_ERROR");
+    api(env, 409, "PUT", task_path(id, "b", ""), "{}");
+    api(env, 200, "PUT", path, "{\"status\":\"ACTIVE\"}");
+    api(env, 200, "PUT", arena_printf(env_arena(env), "%s/context", path), "{\"key\":\"fix\",\"value\":{\"x\":1}}");
+    assert_string_equal(sql("SELECT status FROM instances WHERE id = $", id), "ACTIVE"); /* nothing starts by itself */
+    api(env, 200, "PUT", task_path(id, "b", ""), "{}");
+    assert_string_equal(sql("SELECT status FROM instances WHERE id = $", id), "CLOSED_IN_SUCCESS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +407,7 @@ int main(void)
         API_TEST(branches_call_at_the_same_time),  API_TEST(a_late_run_survives_its_process),
         API_TEST(the_first_answer_comes_again),    API_TEST(an_asynchronous_start_is_one_start),
         API_TEST(a_key_finds_its_answer_after_a_crash), API_TEST(a_join_waits_for_a_replayed_branch),
+        API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
     };
     int failed;
 

@@ -131,6 +131,42 @@ static const struct row {
      "start.ok>a start.ok>b a.false>j b.ok>j j.ok>end",
      "ACTIVE start=ok a=true b=ok j=ERROR | {\"b\":\"1\"} ! join never completed, missing: a.false",
      {0}},
+    {"join of three branches",
+     "{'a':['context_setter',{'key':'a','value':'1'}],'b':['context_setter',{'key':'b','value':'1'}"
+     "],'c':['context_setter',{'key':'c','value':'1'}],'j':['sync_outputs']}",
+     "start.ok>a start.ok>b start.ok>c a.ok>j b.ok>j c.ok>j j.ok>end",
+     "CLOSED_IN_SUCCESS start=ok a=ok b=ok c=ok j=ok end=ok | "
+     "{\"a\":\"1\",\"b\":\"1\",\"c\":\"1\"}",
+     {0}},
+    {"join: twice by the same edge counts once",
+     "{'a':['context_setter',{'key':'a','value':'1'}],'b':['context_setter',{'key':'b','value':'1'}"
+     "],'m':['context_setter',{'key':'m','value':'1'}],'c':['boolean_expression',{'expression':"
+     "'true'}],'j':['sync_outputs']}",
+     "start.ok>a start.ok>b start.ok>c a.ok>m b.ok>m m.ok>j c.false>j j.ok>end",
+     "ACTIVE start=ok a=ok b=ok c=true m=ok m=ok j=ERROR | "
+     "{\"a\":\"1\",\"b\":\"1\",\"m\":\"1\"} ! join never completed, missing: c.false",
+     {0}},
+    {"join in a loop: a round each time",
+     "{'n':['context_setter',{'key':'n','value':'{{ context.n|default(0)|int + 1 }}'}],"
+     "'a':['context_setter',{'key':'a','value':'1'}],'b':['context_setter',{'key':'b','value':'1'}"
+     "],'j':['sync_outputs'],'t':['boolean_expression',{'expression':'context.n|int < 2'}]}",
+     "start.ok>n n.ok>a n.ok>b a.ok>j b.ok>j j.ok>t t.true>n t.false>end",
+     "CLOSED_IN_SUCCESS start=ok n=ok a=ok b=ok j=ok t=true n=ok a=ok b=ok j=ok t=false end=ok | "
+     "{\"n\":\"2\",\"a\":\"1\",\"b\":\"1\"}",
+     {0}},
+    {"restart: a join in its second round",
+     "{'n':['context_setter',{'key':'n','value':'{{ context.n|default(0)|int + 1 }}'}],"
+     "'a':['timer',{'timeout':'1 hour'}],'b':['context_setter',{'key':'b','value':'1'}"
+     "],'j':['sync_outputs'],'t':['boolean_expression',{'expression':'context.n|int < 2'}]}",
+     "start.ok>n n.ok>a n.ok>b a.ok>j b.ok>j j.ok>t t.true>n t.false>end",
+     "CLOSED_IN_SUCCESS start=ok n=ok a=ok b=ok j=ok t=true n=ok a=ok b=ok j=ok t=false end=ok | "
+     "{\"n\":\"2\",\"b\":\"1\"}",
+     {.rounds = 2, .restart = true}},
+    {"two ends: the first one closes",
+     "{'a':['context_setter',{'key':'a','value':'1'}],'late':['end']}",
+     "start.ok>end start.ok>a a.ok>late",
+     "CLOSED_IN_SUCCESS start=ok end=ok a=ok late=ok | {\"a\":\"1\"}",
+     {0}},
     {"or lets one pass",
      "{'a':['context_setter',{'key':'a','value':'1'}],'b':['context_setter',{'key':'b','value':'1'}"
      "],'o':['or_outputs']}",
