@@ -329,6 +329,7 @@ struct claimer {
     int64_t backoff_ms, not_before_us; /* after a failure */
     int64_t lane;                      /* served last */
     bool full;                         /* the last claim left something behind */
+    bool passed_over;                  /* it left out lanes that hold enough */
 };
 
 static int claim_query(struct claimer *cl, int room, PGresult **res)
@@ -343,8 +344,9 @@ static int claim_query(struct claimer *cl, int room, PGresult **res)
     pthread_mutex_lock(&en->jobs_lock);
     full = dispatch_full_lanes(en, cl->a);
     pthread_mutex_unlock(&en->jobs_lock);
+    cl->passed_over = full.len > 2;
     rc = db_get(en->o.db, &c, &e);
-    if (rc == 0 && (cl->full || full.len > 2))
+    if (rc == 0 && (cl->full || cl->passed_over))
         rc = db_query(c, &job_stmt_claim_fair,
                       DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms),
                               DB_INT(cl->lane), DB_STR(full)),
@@ -418,10 +420,10 @@ static void claim(struct claimer *cl, bool asked)
     else if (!asked)
         cl->lag_us = cl->lag_us * 2 + 2000 < LAG_MAX_MS * 1000 ? cl->lag_us * 2 + 2000
                                                                : LAG_MAX_MS * 1000;
-    if (cl->full) { /* there may be more: as soon as there is room again */
+    if (cl->full || cl->passed_over) { /* there may be more: as soon as there is room again */
         pthread_mutex_lock(&en->jobs_lock);
         en->backlog = true;
-        en->jobs_asked = en->jobs_asked || dispatch_room(en) > 0;
+        en->jobs_asked = en->jobs_asked || (cl->full && dispatch_room(en) > 0);
         pthread_mutex_unlock(&en->jobs_lock);
     }
 }
