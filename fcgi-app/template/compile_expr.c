@@ -521,31 +521,39 @@ static void comp_items(struct compiler *c, const struct where *w, const struct n
     (void)emit_stack(c, op, count, b, 1 - count);
 }
 
-/* Must this expression be run, though it has no names? */
-static bool has_effects(const struct node *n)
+/* Must an expression in the list be run, though it has no names? */
+static bool must_run(const struct node *n, bool is_volatile)
 {
     static const char *const filters[] = {"map",        "random", "reject",
                                           "rejectattr", "select", "selectattr"};
-    const struct node *m;
     size_t i;
 
-    for (m = n; m != NULL; m = m->next) {
-        if (m->kind == N_CALL)
+    for (; n != NULL; n = n->next) {
+        if (n->kind == N_CALL || (is_volatile && (n->kind == N_FILTER || n->kind == N_CHECK)))
             return true;
-        for (i = 0; i < COUNT_OF(filters) && m->kind == N_FILTER; i++) {
-            if (str_eq_c(m->name, filters[i]))
+        for (i = 0; i < COUNT_OF(filters) && n->kind == N_FILTER; i++) {
+            if (str_eq_c(n->name, filters[i]))
                 return true;
         }
-        if (has_effects(m->a) || has_effects(m->b) || has_effects(m->c))
+        if (must_run(n->a, is_volatile) || must_run(n->b, is_volatile) ||
+            must_run(n->c, is_volatile))
             return true;
     }
     return false;
 }
 
+bool folds(const struct where *w, const struct node *n)
+{
+    struct node alone = *n;
+
+    alone.next = NULL;
+    return !has_names(n) && !must_run(&alone, w->escape == ESCAPE_DYNAMIC);
+}
+
 /* Constants are joined while Jinja2 compiles, and what is markup among them is forgotten then. */
 static enum escape_mode concat_mode(const struct where *w, const struct node *n)
 {
-    return w->escape == ESCAPE_ON && !has_names(n) && !has_effects(n->a) ? ESCAPE_OFF : w->escape;
+    return folds(w, n) ? ESCAPE_OFF : w->escape;
 }
 
 void comp_expr(struct compiler *c, const struct where *w, const struct node *n)

@@ -165,6 +165,8 @@ void comp_call(struct compiler *c, const struct where *w, const struct node *n, 
 void comp_filter_chain(struct compiler *c, const struct where *w, const struct node *n);
 void comp_store(struct compiler *c, const struct where *w, const struct node *target);
 bool const_value(struct compiler *c, const struct node *n, struct val *out);
+/* Does Jinja2 evaluate this expression while it compiles? */
+bool folds(const struct where *w, const struct node *n);
 
 /* compile_stmt.c */
 void comp_body(struct compiler *c, const struct where *w, const struct node *list);

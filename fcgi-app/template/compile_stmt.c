@@ -47,6 +47,7 @@ static void comp_print(struct compiler *c, const struct where *w, const struct n
     static const enum opcode ops[] = {
         [ESCAPE_OFF] = OP_PRINT, [ESCAPE_ON] = OP_PRINT_ESCAPED, [ESCAPE_DYNAMIC] = OP_PRINT_AUTO};
     struct where printed = *w;
+    enum escape_mode mode = w->escape;
     const struct sym *y;
 
     c->fn->line = n->line;
@@ -63,7 +64,9 @@ static void comp_print(struct compiler *c, const struct where *w, const struct n
     printed.constant = !has_names(n);
     comp_expr(c, &printed, n);
     c->fn->line = n->line;
-    (void)emit(c, ops[w->escape], 0, 0);
+    if (mode == ESCAPE_DYNAMIC && folds(w, n))
+        mode = w->escape_constants ? ESCAPE_ON : ESCAPE_OFF;
+    (void)emit(c, ops[mode], 0, 0);
     add_printed(c, n);
 }
 
@@ -243,6 +246,8 @@ static void comp_with(struct compiler *c, const struct where *w, const struct no
 /* Does anything in the list look at autoescape while it runs?  Blocks have their own. */
 static bool looks_at_autoescape(const struct node *n)
 {
+    const struct where dynamic = {.escape = ESCAPE_DYNAMIC};
+
     for (; n != NULL; n = n->next) {
         switch (n->kind) {
         case N_BLOCK:
@@ -251,7 +256,7 @@ static bool looks_at_autoescape(const struct node *n)
             const struct node *item;
 
             for (item = n->a; item != NULL; item = item->next) {
-                if (item->kind == N_DATA || has_names(item))
+                if (item->kind == N_DATA || !folds(&dynamic, item))
                     return true;
             }
             break;
