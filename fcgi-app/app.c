@@ -5,7 +5,6 @@
 #include "app.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -422,22 +421,11 @@ static int new_superuser(struct app *app, struct str uri, struct str shown, stru
     struct str password = password_generate(20, false, app->a);
     int rc = -1;
 
-    if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
-        err_set(e, ERR_INTERNAL, "standard output is closed; the password could not be shown");
-        return -1;
-    }
-    if (migrate(app, uri, shown, NULL, e) != 0)
+    if (auth_can_tell(e) != 0 || migrate(app, uri, shown, NULL, e) != 0)
         return -1;
     open_database(app, uri, shown);
-    if (db_get(app->db, &c, e) != 0)
-        goto out;
-    if (auth_new_superuser(c, str_c(app->opts.new_superuser), password, e) != 0)
-        goto out;
-    printf("user %s password %.*s\n", app->opts.new_superuser, STR_ARG(password));
-    rc = fflush(stdout) == 0 ? 0 : -1;
-    if (rc != 0)
-        err_set(e, ERR_INTERNAL, "the password could not be written");
-out:
+    if (db_get(app->db, &c, e) == 0)
+        rc = auth_tell_superuser(c, str_c(app->opts.new_superuser), password, e);
     db_put(app->db, c);
     db_free(app->db);
     app->db = NULL;

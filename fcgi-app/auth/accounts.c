@@ -3,6 +3,10 @@
  */
 #include "auth/auth_int.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #define M2M_PURPOSE "users.token_sealed"
 
 enum { M2M_BYTES = 32, SEALED_KEY_LEN = 32 };
@@ -128,4 +132,29 @@ int auth_new_superuser(struct db_conn *c, struct str name, struct str password, 
 out:
     arena_free(a);
     return rc;
+}
+
+int auth_can_tell(struct err *e)
+{
+    if (fcntl(STDOUT_FILENO, F_GETFD) >= 0)
+        return 0;
+    err_set(e, ERR_INTERNAL, "standard output is closed; the password could not be shown");
+    return -1;
+}
+
+int auth_tell_superuser(struct db_conn *c, struct str name, struct str password, struct err *e)
+{
+    if (db_begin(c, e) != 0)
+        return -1;
+    if (auth_new_superuser(c, name, password, e) != 0)
+        goto undo;
+    printf("user %.*s password %.*s\n", STR_ARG(name), STR_ARG(password));
+    if (fflush(stdout) != 0) {
+        err_set(e, ERR_INTERNAL, "the password could not be written; nothing was changed");
+        goto undo;
+    }
+    return db_commit(c, e);
+undo:
+    db_rollback(c);
+    return -1;
 }

@@ -153,6 +153,14 @@ MUST_CHECK int auth_reset_finish(struct auth *au, const struct cfg *cfg, struct 
 /* -newsuperuser (migration.md 2.1): ERR_CONFLICT with the documented text when the name exists. */
 MUST_CHECK int auth_new_superuser(struct db_conn *c, struct str name, struct str password,
                                   struct err *e);
+/*
+ * The same, telling standard output "user NAME password PASSWORD": who cannot be told gets no user.
+ * auth_can_tell() comes before anything is opened, since a file or connection opened afterwards
+ * would take the number of a closed output; ERR_INTERNAL.
+ */
+MUST_CHECK int auth_can_tell(struct err *e);
+MUST_CHECK int auth_tell_superuser(struct db_conn *c, struct str name, struct str password,
+                                   struct err *e);
 
 extern const struct db_stmts auth_stmts;
 

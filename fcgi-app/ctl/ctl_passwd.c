@@ -52,6 +52,8 @@ int ctl_passwd(int argc, char **argv)
 
     if (argc != 2)
         return ctl_usage(argv[0], "one user name is wanted");
+    if (auth_can_tell(&e) != 0)
+        return ctl_db_fail(argv[0], &e);
     rc = ctl_db_open(&d, false, &e) == 0 && set(&d, argv[1], &e) == 0 ? CTL_OK : ctl_db_fail(argv[0], &e);
     ctl_db_close(&d);
     return rc;

@@ -1,0 +1,242 @@
+/*
+ * Starting together and in any order, with the real programs: ten at once on an empty database, the
+ * proxy before the core, a role that may not create, the first administrator without a place to
+ * print to (migration.md 11.2, 11.8, 11.9, 11.20).
+ */
+#include "base/arena.h"
+#include "integration/env_api.h"
+#include "support/fcgi_client.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TOGETHER_MS 40000
+#else
+#define TOGETHER_MS 10000
+#endif
+
+enum { TOGETHER = 10 };
+
+static struct env *env;
+
+static char *printed(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static char *printed(const char *fmt, ...)
+{
+    va_list ap;
+    char *s;
+
+    va_start(ap, fmt);
+    s = arena_vprintf(env_arena(env), fmt, ap);
+    va_end(ap);
+    return s;
+}
+
+#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+
+static const char *new_base(const char *name)
+{
+    env_new_database(env, name);
+    return env_db_of(env, NULL, name);
+}
+
+static const char *socket_of(const char *name)
+{
+    return env_path(env, printed("%s.sock", name));
+}
+
+/* On a socket named like its log, which it may not have yet. */
+static pid_t begin(const char *program, const char *name, const char *db, const char *const *words)
+{
+    const char *argv[12] = {env_program(env, program), printed("-socket=%s", socket_of(name))};
+
+    for (size_t i = 0; words[i] != NULL && i < COUNT_OF(argv) - 3; i++)
+        argv[2 + i] = words[i];
+    return env_spawn(env, name, argv, WORDS(printed("DB=%s", db)));
+}
+
+/* What the process itself says, without nginx. */
+static struct fcgi_answer ask(const char *name, const char *uri)
+{
+    return fcgi_call(socket_of(name), &(struct fcgi_request){.uri = uri}, env_arena(env));
+}
+
+static bool serves(const char *name)
+{
+    return access(socket_of(name), F_OK) == 0 && ask(name, "/api/v01/health").status == 200;
+}
+
+static int count_in(const char *text, const char *what)
+{
+    int n = 0;
+
+    while ((text = strstr(text, what)) != NULL) {
+        text += strlen(what);
+        n++;
+    }
+    return n;
+}
+
+static void says(const char *name, const char *text)
+{
+    if (strstr(env_log(env, name), text) == NULL)
+        env_fail(env, "expected \"%s\" in: %s", text, env_log(env, name));
+}
+
+/* ---- ten at once ------------------------------------------------------------------------------- */
+
+static void ten_start_together(void **state)
+{
+    const char *db = new_base("ten"), *names[TOGETHER];
+    int64_t until;
+    int applied = 0;
+    pid_t pids[TOGETHER];
+
+    (void)state;
+    for (int i = 0; i < TOGETHER; i++) {
+        names[i] = printed("ten%d", i);
+        pids[i] = begin("sluice-core", names[i], db, i % 2 == 0 ? WORDS("-workflows") : WORDS("-workflows", "-runMigration=false"));
+    }
+    until = clock_mono_ms(&clock_system) + TOGETHER_MS;
+    for (int i = 0; i < TOGETHER; i++) {
+        while (!serves(names[i])) {
+            if (clock_mono_ms(&clock_system) > until || !env_running(env, pids[i]))
+                env_fail(env, "%s does not serve: %s", names[i], env_log(env, names[i]));
+            env_pause();
+        }
+    }
+    for (int i = 0; i < TOGETHER; i++) {
+        int mine = count_in(env_log(env, names[i]), "migration=");
+
+        if (i % 2 == 1 && mine != 0)
+            env_fail(env, "%s was told not to migrate: %s", names[i], env_log(env, names[i]));
+        applied += mine;
+    }
+    /* each once: as many lines as rows, and no row but in state done */
+    assert_string_equal(env_psql_at(env, db, "SELECT count(*) FROM schema_versions WHERE state = 'done'"), printed("%d", applied));
+    assert_string_equal(env_psql_at(env, db, "SELECT count(*) FROM schema_versions"), printed("%d", applied));
+    for (int i = 0; i < TOGETHER; i++)
+        assert_int_equal(env_kill(env, pids[i], SIGTERM), 0);
+}
+
+/* ---- the proxy before the core ------------------------------------------------------------------ */
+
+static void proxy_first_core_later(void **state)
+{
+    struct env_answer a;
+    struct fcgi_answer health;
+    pid_t proxy = begin("sluice-proxy", "p1", env_db(env),
+                        WORDS("-workflows", "-proxy=/api/v01/p1:bwks", "-proxyWait=120s", "-runMigration=false", "-migrationWait=120s"));
+
+    (void)state;
+    ENV_WAIT(env, 20000, env_socket_open(socket_of("p1")));
+    ENV_WAIT(env, 20000, str_find(ask("p1", "/api/v01/health").body, STR("\"needed\":")) >= 0);
+    health = ask("p1", "/api/v01/health");
+    assert_int_equal(health.status, 503);
+    assert_true(str_find(health.body, STR("\"status\":\"starting\"")) >= 0);
+    a = env_http(env, "GET", "/api/v01/p1/tenants/", NULL, NULL);
+    assert_int_equal(a.status, 503);
+    assert_non_null(strstr(a.body, "\"error\":\"starting: the schema is at 0, "));
+    assert_string_not_equal(env_header(env, &a, "Retry-After"), "");
+    usleep(2000000); /* several looks at the schema: nothing is made by it */
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+
+    env_app_start(env, "sluice-core", "core.sock", WORDS("-workflows"));
+    api_admin(env);
+    /* it has the schema now, and waits for its gateway */
+    a = env_http(env, "GET", "/api/v01/p1/tenants/", NULL, NULL);
+    assert_int_equal(a.status, 503);
+    api_configure(env, "gateways", printed("{\"bwks\":{\"url\":\"http://127.0.0.1:%d/\"}}", env_free_port(env)));
+    ENV_WAIT(env, 30000, env_http(env, "GET", "/api/v01/p1/tenants/", NULL, NULL).status == 401);
+    ENV_WAIT(env, 5000, serves("p1"));
+    assert_true(env_running(env, proxy)); /* it was never started again */
+    assert_int_equal(env_kill(env, proxy, SIGTERM), 0);
+}
+
+static void proxy_without_core(void **state)
+{
+    const char *db = new_base("alone");
+    pid_t proxy = begin("sluice-proxy", "alone", db, WORDS("-proxy=/api/v01/p1:bwks", "-runMigration=false", "-migrationWait=2s"));
+
+    (void)state;
+    assert_int_equal(env_wait_exit(env, proxy, 30000), 78);
+    says("alone", "the schema is at version 0, this program needs ");
+    says("alone", "; start the core (which migrates) or run sluicectl migrate");
+}
+
+/* ---- a role that may only read and write ---------------------------------------------------------- */
+
+static void role_without_rights_to_create(void **state)
+{
+    const char *owner = new_base("rights"), *db = env_db_of(env, "dml", "rights");
+    pid_t pid;
+
+    (void)state;
+    env_psql(env, "CREATE ROLE dml LOGIN");
+    pid = begin("sluice-core", "dml1", db, WORDS("-workflows"));
+    assert_int_equal(env_wait_exit(env, pid, 30000), 78);
+    says("dml1", "are needed, but role \"dml\" may not create in schema \"public\"; make it the owner of the database, or run "
+                 "sluicectl migrate as the owner and start with -runMigration=false");
+    assert_string_equal(env_psql_at(env, owner, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+
+    pid = env_spawn(env, "migrate", WORDS(env_program(env, "sluicectl"), "migrate"), WORDS(printed("DB=%s", owner)));
+    assert_int_equal(env_wait_exit(env, pid, 60000), 0);
+    env_psql_at(env, owner, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO dml; "
+                            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO dml");
+    /* it starts with nothing to do either way, and it writes: a user, and what a failed login leaves */
+    for (int i = 0; i < 2; i++) {
+        const char *name = printed("dml-%d", i);
+        const char *option = i == 0 ? "-runMigration=false" : "-runMigration=true";
+
+        pid = env_spawn(env, name, WORDS(env_program(env, "sluice-core"), option, printed("-newsuperuser=boss%d", i)),
+                        WORDS(printed("DB=%s", db)));
+        assert_int_equal(env_wait_exit(env, pid, 30000), 0);
+        pid = begin("sluice-core", printed("dml-serves%d", i), db, WORDS("-workflows", "-cleanup", option));
+        ENV_WAIT(env, 20000, serves(printed("dml-serves%d", i)) || !env_running(env, pid));
+        assert_int_equal(env_kill(env, pid, SIGTERM), 0);
+    }
+    assert_string_equal(env_psql_at(env, owner, "SELECT count(*) FROM users WHERE username LIKE 'boss_'"), "2");
+}
+
+/* ---- nowhere to print the password ------------------------------------------------------------------ */
+
+static void administrator_needs_an_output(void **state)
+{
+    static const char *const ways[][2] = {{"sluice-core -newsuperuser=x", ">&-"},
+                                          {"sluicectl newsuperuser x", ">&-"},
+                                          {"sluice-core -newsuperuser=x", ">/dev/full"},
+                                          {"sluicectl newsuperuser x", ">/dev/full"}};
+    const char *db = new_base("mute");
+    const char *tool = env_program(env, "sluicectl");
+    int dir = (int)(strrchr(tool, '/') - tool);
+    pid_t pid = env_spawn(env, "mute-migrate", WORDS(tool, "migrate"), WORDS(printed("DB=%s", db)));
+
+    (void)state;
+    assert_int_equal(env_wait_exit(env, pid, 60000), 0);
+    for (size_t i = 0; i < COUNT_OF(ways); i++) {
+        const char *name = printed("mute%zu", i);
+
+        pid = env_spawn(env, name, WORDS("/bin/sh", "-c", printed("exec %.*s/%s %s", dir, tool, ways[i][0], ways[i][1])),
+                        WORDS(printed("DB=%s", db)));
+        assert_int_equal(env_wait_exit(env, pid, 30000), 1);
+        if (count_in(env_log(env, name), "the password could not be ") != 1)
+            env_fail(env, "%s %s: %s", ways[i][0], ways[i][1], env_log(env, name));
+        if (strcmp(env_psql_at(env, db, "SELECT count(*) FROM users WHERE username = 'x'"), "0") != 0)
+            env_fail(env, "%s %s made a user nobody knows the password of", ways[i][0], ways[i][1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(proxy_first_core_later),        cmocka_unit_test(proxy_without_core),
+        cmocka_unit_test(role_without_rights_to_create), cmocka_unit_test(administrator_needs_an_output),
+        cmocka_unit_test(ten_start_together),
+    };
+
+    env = env_start();
+    env_nginx_start(env, "core.sock", "p1.sock");
+    return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
+}
