@@ -211,7 +211,7 @@ int legacy_api_read(struct legacy_api *api, const char *url, const char *token_f
     if (legacy_plan_content(p, o, current, val_get(content, "content"), a, e) != 0)
         return -1;
     if (read_each(api, "/api/v01/system/user_profiles", "profiles", "profile", &api->items[0], e) != 0 ||
-        get(api, "/api/v01/system/roles", &roles, e) != 0)
+        get(api, "/api/v01/system/user_roles", &roles, e) != 0)
         return -1;
     api->items[1] = val_is(roles, VAL_LIST) ? roles : val_get(roles, "roles");
     if (read_users(api, &api->items[2], e) != 0 ||

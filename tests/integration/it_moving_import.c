@@ -341,6 +341,8 @@ static void from_the_old_api(void **state)
     says(out, "imported with gaps");
     if (str_find(peer_request(old, 0), STR("Bearer " CANARY)) < 0)
         env_fail(env, "the token was not sent");
+    if (str_find(peer_request(old, 3), STR("GET /api/v01/system/user_roles ")) < 0)
+        env_fail(env, "roles are asked for elsewhere");
     assert_string_equal(env_psql_at(env, db, "SELECT status || ' ' || need_password_change || ' ' || (password_hash IS NULL) FROM users u "
                                              "JOIN user_profiles p ON p.id = u.profile_id WHERE p.name = 'clerks'"), "INACTIVE true true");
     assert_string_equal(env_psql_at(env, db, "SELECT template FROM templates WHERE key = 'mails.hello'"), "Hello {{ x }}");
