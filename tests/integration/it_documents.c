@@ -245,8 +245,8 @@ static void damage_is_noticed(void **state)
     const char *content_one = psql(printed("SELECT encode(content, 'hex') FROM documents WHERE id = %lld", (long long)one));
 
     (void)state;
-    assert_null(strstr(psql(printed("SELECT convert_from(content, 'LATIN1') FROM documents WHERE id = %lld", (long long)two)),
-                       "another"));
+    assert_string_equal(psql(printed("SELECT position('another'::bytea IN content) FROM documents WHERE id = %lld", (long long)two)),
+                        "0");
     /* a bit of the first chunk */
     psql(printed("UPDATE documents SET content = set_byte(content, 5, get_byte(content, 5) # 1) WHERE id = %lld", (long long)one));
     says(one, 500, "document \"one.csv\" is damaged (seal does not open)");
