@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/ip_guard.h"
 
 enum {
     IDLE_MAX = 64, /* kept connections per loop */
@@ -32,6 +33,7 @@ struct errand {
     bool tls;
     int64_t silence_ms;
     struct err error; /* code ERR_NONE: connected */
+    const char *refused; /* why the guard did not let us connect */
 };
 
 static void connect_more(struct up_pool *p, struct up_site *s);
@@ -250,6 +252,20 @@ static void blob(CURL *easy, CURLoption option, struct str text)
         curl_easy_setopt(easy, option, &b);
 }
 
+/* A name may have become an address that no gateway has. */
+static curl_socket_t guarded_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct errand *j = arg;
+    const char *why = ip_guard_refuses(IP_GUARD_NAMED, &to->addr);
+
+    (void)purpose;
+    if (why != NULL) {
+        j->refused = why;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static CURL *make_handle(const struct up_request *q, struct arena *a)
 {
     const struct cfg_gateway *g = q->gateway;
@@ -270,6 +286,7 @@ static CURL *make_handle(const struct up_request *q, struct arena *a)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, g->tls_verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, g->tls_verify ? 2L : 0L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, guarded_socket);
     blob(easy, CURLOPT_SSLCERT_BLOB, g->client_cert);
     blob(easy, CURLOPT_SSLKEY_BLOB, secret_text(g->client_key));
     return easy;
@@ -368,6 +385,8 @@ static void connect_now(void *arg)
 
     if (rc == CURLE_OPERATION_TIMEDOUT)
         err_set(&j->error, ERR_TIMEOUT, "did not answer within %lld s", (long long)j->silence_ms / 1000);
+    else if (rc != CURLE_OK && j->refused != NULL)
+        err_set(&j->error, ERR_UPSTREAM, "must not be called: it has %s", j->refused);
     else if (rc != CURLE_OK)
         err_set(&j->error, ERR_UPSTREAM, "connection failed (%s)", curl_easy_strerror(rc));
     loop_post(j->pool->loop, on_connected, j);
@@ -388,6 +407,8 @@ static void connect_more(struct up_pool *p, struct up_site *s)
         j->tls = str_starts(c->q.origin, STR("https:"));
         j->silence_ms = c->q.silence_ms;
         j->easy = make_handle(&c->q, c->a);
+        if (j->easy != NULL)
+            curl_easy_setopt(j->easy, CURLOPT_OPENSOCKETDATA, j);
         if (j->easy != NULL && http_server_work(c->server, connect_now, j) == 0)
             continue; /* the worker's now */
         if (j->easy == NULL)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/ip_guard.h"
 #include "base/log.h"
 
 void db_first_line(const char *text, char *out, size_t out_len)
@@ -98,6 +99,16 @@ static void notice(void *arg, const char *text)
     log_debug("db.notice", "text=" LOG_Q, line);
 }
 
+/* Workflows must not be led to the database.  A server with a Unix socket may listen on the port of that name too. */
+static void guard(PGconn *pg)
+{
+    int64_t port;
+
+    ip_guard_own_peer(PQsocket(pg));
+    if (PQhost(pg) != NULL && PQhost(pg)[0] == '/' && str_to_int(str_c(PQport(pg)), &port))
+        ip_guard_own_port((int)port);
+}
+
 int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms,
             PGconn **out, char sqlstate[6], struct err *e)
 {
@@ -136,6 +147,7 @@ int db_open(const char *uri, const char *shown, const char *app_name, int64_t st
         err_detail(e, "%s: %s", shown, line);
         goto out;
     }
+    guard(pg);
     *out = pg;
     pg = NULL;
     rc = 0;

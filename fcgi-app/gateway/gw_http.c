@@ -148,6 +148,7 @@ struct plan {
     const struct gw_call *c;
     struct headers headers;
     bool network; /* the call failed for want of an answer */
+    enum ip_guard guard;
     struct arena *a;
 };
 
@@ -164,6 +165,7 @@ static int call_once(struct plan *p, struct str url, const struct gw_session *se
         .n_parts = p->c->n_parts,
         .connect_ms = PLAIN_CONNECT_MS,
         .total_ms = PLAIN_TOTAL_MS,
+        .guard = p->guard,
     };
 
     for (size_t i = 0; i < p->headers.n; i++)
@@ -304,6 +306,55 @@ static int call_proxied(struct plan *p, const struct cfg *cfg, bool as_user, str
     return call_gateway(p, p->c->url, out, e);
 }
 
+/* ---- absolute URLs of nodes ------------------------------------------------------------------- */
+
+static bool host_fits(struct str pattern, struct str host)
+{
+    if (str_eq_c(pattern, "*"))
+        return true;
+    if (!str_starts(pattern, STR("*.")))
+        return str_ieq(pattern, host);
+    pattern = str_slice(pattern, 1, pattern.len);
+    return host.len > pattern.len &&
+           str_ieq(pattern, str_slice(host, host.len - pattern.len, host.len));
+}
+
+/* Setting outbound.hosts; a document without it allows every host, as workflows always could. */
+static bool host_allowed(const struct cfg *cfg, struct str host)
+{
+    struct val hosts = cfg != NULL ? val_get(val_get(cfg->doc, "outbound"), "hosts") : val_null();
+
+    if (hosts.type != VAL_LIST)
+        return true;
+    while (host.len > 0 && host.p[host.len - 1] == '.')
+        host.len--; /* the root's dot names the same host */
+    for (size_t i = 0; i < val_count(hosts); i++)
+        if (host_fits(val_text(val_at(hosts, i)), host))
+            return true;
+    return false;
+}
+
+/*
+ * A URL of the workflow's own, which may have been made of data.  The servers of gateways are known
+ * to the configuration; every other one must be allowed by it, and its address is looked at.
+ */
+static int guard_absolute(struct plan *p, const struct cfg *cfg, struct err *e)
+{
+    struct url u;
+
+    if (url_parse(p->c->url, &u, p->a, e) != 0)
+        return -1;
+    for (size_t i = 0; cfg != NULL && i < cfg->n_gateways; i++)
+        if (belongs_to(&cfg->gateways[i], p->c->url, p->a))
+            return 0;
+    p->guard = IP_GUARD_OPEN;
+    if (host_allowed(cfg, u.host))
+        return 0;
+    err_set(e, ERR_INVALID, "host \"%.*s\" is no gateway's and not in outbound.hosts",
+            STR_ARG(u.host));
+    return -1;
+}
+
 int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c,
                struct gw_answer *out, struct arena *a, struct err *e)
 {
@@ -332,6 +383,8 @@ int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c
         headers_of(p.g, c, &p.headers, a);
         return call_gateway(&p, c->url, out, e);
     }
+    if (guard_absolute(&p, cfg, e) != 0)
+        return -1;
     /* credentials never leave for another host */
     if (p.g != NULL && !belongs_to(p.g, c->url, a))
         p.g = NULL;

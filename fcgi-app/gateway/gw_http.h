@@ -52,7 +52,10 @@ struct gw_answer {
  * Make the call and wait.  Workers only.
  *
  * out   living in `a`; url, host and sent are set on failure too, as far as known.
- * Fails with ERR_INVALID (relative URL without holder, bad URL), ERR_NOT_FOUND (unknown holder),
+ * An absolute URL leads to the server of a gateway, or to a host that setting outbound.hosts allows
+ * and whose address the open guard allows (base/ip_guard.h); credentials go to the holder only.
+ *
+ * Fails with ERR_INVALID (relative URL without holder, bad URL, refused host or address), ERR_NOT_FOUND (unknown holder),
  * ERR_UPSTREAM, ERR_TIMEOUT, ERR_BUSY (no session), ERR_UNAUTHORIZED (no login of the user).  A
  * status >= 400 is no failure.
  */

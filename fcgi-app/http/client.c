@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -47,6 +48,7 @@ struct exchange {
     bool connected;
     bool repeats;   /* libcurl may send it again on a fresh connection */
     bool too_large; /* body or headers */
+    const char *refused; /* why the guard did not let us connect */
     struct url url;
     char where[300]; /* "host:port" for messages */
 };
@@ -166,14 +168,31 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     return size * n;
 }
 
+/* The guard looks at the address itself: whatever a name has become meanwhile. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct exchange *x = arg;
+    const char *why = ip_guard_refuses(x->call->guard, &to->addr);
+
+    (void)purpose;
+    if (why != NULL) {
+        x->refused = why;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 /* Called each time a connection is about to be used for the request. */
 static int on_connected(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
     struct exchange *x = arg;
 
     (void)local_ip;
-    (void)port;
     (void)local_port;
+    /* A kept connection was made for a call that may have been freer. */
+    x->refused = ip_guard_refuses_text(x->call->guard, str_c(ip), port);
+    if (x->refused != NULL)
+        return CURL_PREREQFUNC_ABORT;
     /* A kept connection that breaks before the first answer byte makes libcurl send again; what is
      * not GET or HEAD might then happen twice. */
     if (x->connected && !x->repeats)
@@ -343,6 +362,8 @@ static void set_options(struct http_client *h, struct exchange *x, struct curl_s
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x);
     curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_connected);
     curl_easy_setopt(curl, CURLOPT_PREREQDATA, x);
     set_security(curl, c, x->a);
@@ -404,6 +425,10 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
                 x->where, x->body.over ? x->max_body : LIMIT_HEADERS);
         return;
     }
+    if (x->refused != NULL && !x->connected) {
+        err_set(e, ERR_INVALID, "%s must not be called: it is %s", x->where, x->refused);
+        return;
+    }
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         err_timeout(x, e);
@@ -457,6 +482,7 @@ static int prepare(struct exchange *x, const struct http_call *c, struct http_re
     memset(x, 0, offsetof(struct exchange, headers));
     x->n_headers = 0;
     x->connected = x->too_large = false;
+    x->refused = NULL;
     if (check_call(c, e) != 0 || url_parse(c->url, &x->url, a, e) != 0)
         return -1;
     if (!str_eq_c(x->url.scheme, "http") && !str_eq_c(x->url.scheme, "https")) {

@@ -5,6 +5,7 @@
 #ifndef SLUICE_HTTP_CLIENT_H
 #define SLUICE_HTTP_CLIENT_H
 
+#include "base/ip_guard.h"
 #include "http/request.h"
 
 struct http_client_pool;
@@ -30,6 +31,7 @@ struct http_call {
     struct str proxy;                   /* outbound proxy URL; never from the environment */
     struct str client_cert, client_key; /* PEM texts */
     size_t max_body;                    /* 0 = LIMIT_UPSTREAM_BODY */
+    enum ip_guard guard; /* which addresses may be connected to; with an outbound proxy: its own */
 };
 
 struct http_result {
@@ -54,7 +56,7 @@ void http_client_pool_free(struct http_client_pool *p);
  *
  * out   living in `a`.
  * Fails with ERR_UPSTREAM (name, refused, TLS, reset, answer too large), ERR_TIMEOUT, ERR_INVALID
- * (bad URL); the message names host and port, never credentials or the query. Threads: any worker;
+ * (bad URL; an address the guard refuses: nothing was sent); the message names host and port, never credentials or the query. Threads: any worker;
  * a handle is borrowed for the call.
  */
 MUST_CHECK int http_client_do(struct http_client_pool *p, const struct http_call *c,

@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/ip_guard.h"
+
 enum { BACKLOG = 1024 };
 
 int http_listen_inherited(void)
@@ -22,6 +24,7 @@ int http_listen_inherited(void)
 
     if (getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0 || !listening)
         return -1;
+    ip_guard_own_socket(0);
     return 0;
 }
 
@@ -141,6 +144,7 @@ int http_listen_tcp(const char *host, int port, int *fd, struct err *e)
     freeaddrinfo(list);
     if (s < 0)
         return -1;
+    ip_guard_own_socket(s);
     *fd = s;
     return 0;
 }

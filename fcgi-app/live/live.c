@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/ip_guard.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "live/live_topic.h"
@@ -399,6 +400,7 @@ int live_new(struct live **out, struct api *api, const char *host, int port, str
         free(l);
         return -1;
     }
+    ip_guard_own_port(port);
     *out = l;
     return 0;
 }

@@ -88,6 +88,21 @@ static void no_gateway_at_all(void **state)
     ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
 }
 
+/* The name of a gateway that has become the address of a metadata service. */
+static void guarded_addresses(void **state)
+{
+    static const char *const hosts[] = {"169.254.169.254", "[::ffff:a9fe:a9fe]", "2852039166"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        api_configure(env, "gateways", arena_printf(env_arena(env), "{\"bwks\":{\"url\":\"http://%s/\",\"timeout\":1}}", hosts[i]));
+        ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).body, "gateway bwks: must not be called: it has a link-local address") != NULL);
+        assert_int_equal(api_raw(env, "POST", "/api/v01/p1/do/ok/", "{}").status, 502);
+        house_gateway(&h, ",\"timeout\":1");
+        ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
+    }
+}
+
 /* A connection that closed while it was kept is no trouble of the next call. */
 static void kept_connections_die(void **state)
 {
@@ -108,7 +123,7 @@ static void ends_cleanly(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(no_gateway_at_all), API_TEST(kept_connections_die), API_TEST(ends_cleanly)};
+    const struct CMUnitTest tests[] = {API_TEST(no_gateway_at_all), API_TEST(guarded_addresses), API_TEST(kept_connections_die), API_TEST(ends_cleanly)};
     int failed;
 
     house_start(&h, (const char *const[]){"-proxyTotalTimeout=2s", NULL});
