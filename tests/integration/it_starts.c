@@ -132,10 +132,11 @@ static void proxy_first_core_later(void **state)
 
     (void)state;
     ENV_WAIT(env, 20000, env_socket_open(socket_of("p1")));
-    ENV_WAIT(env, 20000, str_find(ask("p1", "/api/v01/health").body, STR("\"needed\":")) >= 0);
+    ENV_WAIT(env, 20000, str_find(ask("p1", "/api/v01/health").body, STR("the schema is at 0, ")) >= 0);
     health = ask("p1", "/api/v01/health");
     assert_int_equal(health.status, 503);
     assert_true(str_find(health.body, STR("\"status\":\"starting\"")) >= 0);
+    assert_true(str_find(health.body, STR("\"needed\":")) >= 0);
     a = env_http(env, "GET", "/api/v01/p1/tenants/", NULL, NULL);
     assert_int_equal(a.status, 503);
     assert_non_null(strstr(a.body, "\"error\":\"starting: the schema is at 0, "));
