@@ -293,6 +293,7 @@ static void enter_on_loop(struct http_req *r, void *arg)
 static void authorised(struct call *c)
 {
     struct route_match m = {0};
+    const struct cfg *held;
     struct err e = {0};
 
     if (api_allowed(&c->user, "user", &e) != 0) {
@@ -302,8 +303,9 @@ static void authorised(struct call *c)
     cfg_route_find(c->cfg, c->r->method, c->path, c->mount->map->prefix, c->mount->map->name, &m, c->r->a);
     if (m.route != NULL && !m.route->is_public) {
         usage_note(c->proxy->app->usage, c->user.username, c->r->method_name, c->path);
-        engine_serve_route(c->proxy->app->engine, c->r, c->cfg, &c->user, &m);
-        call_release(c);
+        held = c->cfg; /* once answered, the call is gone with its request */
+        engine_serve_route(c->proxy->app->engine, c->r, held, &c->user, &m);
+        cfg_put(held);
         return;
     }
     c->own = gw_entry_own_login(c->cfg, c->user.identity_provider);
