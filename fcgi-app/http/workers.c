@@ -6,6 +6,7 @@
 #include "http/http_int.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -74,6 +75,8 @@ static void *worker_main(void *arg)
         job.fn(job.arg);
         pthread_mutex_lock(&w->lock);
     }
+    /* who waits for the end may leave the process before this thread is quite gone */
+    OPENSSL_thread_stop();
     w->n_threads--;
     pthread_cond_signal(&w->ended);
     pthread_mutex_unlock(&w->lock);
