@@ -32,6 +32,17 @@ struct arena *env_arena(struct env *env)
     return env->a;
 }
 
+const char *env_fmt(struct env *env, const char *format, ...)
+{
+    const char *out;
+    va_list ap;
+
+    va_start(ap, format);
+    out = arena_vprintf(env->a, format, ap);
+    va_end(ap);
+    return out;
+}
+
 const char *env_path(struct env *env, const char *name)
 {
     return name[0] == '/' ? name : arena_printf(env->a, "%s/%s", env->dir, name);

@@ -40,6 +40,9 @@ int env_end(struct env *env, int failed);
 /* The running test failed: print why. Does not return. */
 void env_fail(struct env *env, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
 struct arena *env_arena(struct env *env);
+
+/* A text in the arena of the environment. */
+const char *env_fmt(struct env *env, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Absolute path of a file in the temporary folder. */
 const char *env_path(struct env *env, const char *name);
 
@@ -67,6 +70,8 @@ const char *env_db_of(struct env *env, const char *user, const char *database);
 /* First column of the first row of the last statement as text, "" without row; fails the test on an
  * error. */
 const char *env_psql(struct env *env, const char *sql);
+/* The same with values put into the statement as printf does: for numbers and names the test made itself. */
+const char *env_sql(struct env *env, const char *format, ...) PRINTF_LIKE(2, 3);
 const char *env_psql_at(struct env *env, const char *uri, const char *sql);
 void env_new_database(struct env *env, const char *name);
 /* Nobody needs a password, save the user "pw_user", if a test makes it. */

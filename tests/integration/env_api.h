@@ -53,6 +53,7 @@ void api_configure(struct env *env, const char *member, const char *json);
     "\"" name "\":{\"original_name\":\"" type "\",\"outputs\":[" outputs "],\"params\":{" params "},\"x\":0,\"y\":0}"
 #define START CELL("start", "start", "", "\"ok\"")
 #define END CELL("end", "end", "", "")
+#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define DEFINITION(cells, transitions) \
     "{\"cells\":{" START "," cells END "},\"entities\":[],\"transitions\":[" transitions "]}"
 

@@ -135,6 +135,17 @@ const char *env_psql(struct env *env, const char *sql)
     return env_psql_at(env, env->uri, sql);
 }
 
+const char *env_sql(struct env *env, const char *format, ...)
+{
+    const char *sql;
+    va_list ap;
+
+    va_start(ap, format);
+    sql = arena_vprintf(env->a, format, ap);
+    va_end(ap);
+    return env_psql(env, sql);
+}
+
 void env_new_database(struct env *env, const char *name)
 {
     (void)env_psql_at(

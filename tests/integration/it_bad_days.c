@@ -21,7 +21,6 @@ static const char *count_of(const char *sql, int64_t id)
     return env_psql(env, arena_printf(env_arena(env), "%s %lld", sql, (long long)id));
 }
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define RESPOND CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"{\\\"ok\\\": true}\"", "\"ok\"")
 #define CALL(url) CELL("call", "http_call", "\"method\":\"post\",\"url\":\"" url "\",\"body\":\"{}\"", "\"success\",\"error\"")
 #define HOLDER_CALL                                                                                                    \

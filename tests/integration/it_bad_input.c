@@ -20,7 +20,6 @@ static const char *text(struct val v, const char *path)
     return api_text(env, v, path);
 }
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define RESPOND(body) CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
 #define ANSWERING(body) DEFINITION(RESPOND(body) ",", LINE("start.ok", "answer") "," LINE("answer.ok", "end"))
 

@@ -11,41 +11,19 @@
 #include "integration/env_int.h"
 #include "support/peer.h"
 
+#define fmt(...) env_fmt(env, __VA_ARGS__)
+#define sql(...) env_sql(env, __VA_ARGS__)
+
 static struct env *env;
 static struct peer *peer;
 static int port;                         /* of nginx */
 static const char *crm, *erp, *stranger; /* users of entities; somebody without rights */
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define SAID(name) CELL(name, "context_setter", "\"key\":\"said\",\"value\":\"" name "\"", "\"ok\"")
 
 static const char *text(struct val v, const char *path)
 {
     return api_text(env, v, path);
-}
-
-static const char *fmt(const char *f, ...) PRINTF_LIKE(1, 2);
-static const char *fmt(const char *f, ...)
-{
-    const char *out;
-    va_list ap;
-
-    va_start(ap, f);
-    out = arena_vprintf(env_arena(env), f, ap);
-    va_end(ap);
-    return out;
-}
-
-static const char *sql(const char *f, ...) PRINTF_LIKE(1, 2);
-static const char *sql(const char *f, ...)
-{
-    const char *q;
-    va_list ap;
-
-    va_start(ap, f);
-    q = arena_vprintf(env_arena(env), f, ap);
-    va_end(ap);
-    return env_psql(env, q);
 }
 
 static int64_t run(const char *definition)

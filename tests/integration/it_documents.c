@@ -12,7 +12,6 @@ static struct env *env;
 static int64_t instance; /* of the administrator */
 static const char *base; /* its documents */
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define ANSWERING                                                                                  \
     DEFINITION(CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"x\"", "\"ok\"") ",",    \
                LINE("start.ok", "answer") "," LINE("answer.ok", "end"))

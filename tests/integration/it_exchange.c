@@ -9,7 +9,6 @@
 
 static struct env *env;
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define ANSWERING(word)                                                                                                \
     DEFINITION(CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"" word "\"", "\"ok\"") ",",              \
                LINE("start.ok", "answer") "," LINE("answer.ok", "end"))

@@ -24,8 +24,6 @@ static const struct peer_step failing[] = {{.kind = PEER_ANSWER, .status = 503, 
 static const struct peer_step away[] = {{.kind = PEER_CLOSE}};
 static const struct peer_step second[] = {{.kind = PEER_ANSWER, .body = "{\"from\": \"backup\"}"}};
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
-
 static void configure(const char *guarded_members)
 {
     api_configure(

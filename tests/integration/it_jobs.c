@@ -19,7 +19,6 @@ static struct env *env;
 static struct ledger *ledger;
 static pid_t core;
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define SET(name)                                                                                  \
     CELL(name, "context_setter", "\"key\":\"" name "\",\"value\":\"{{ (context." name              \
          " | default('')) ~ 'x' }}\"", "\"ok\"")

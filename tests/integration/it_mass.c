@@ -9,7 +9,6 @@
 
 #include "integration/env_api.h"
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define OPERATIONS "/api/v01/transactions/operations"
 enum { RUNS = 5 };
 

@@ -20,7 +20,6 @@
     "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA=="
 #define SMTP_CANARY "canary-7f3a-smtp"
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define ANSWERING                                                                                  \
     DEFINITION(CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"x\"", "\"ok\"") ",",    \
                LINE("start.ok", "answer") "," LINE("answer.ok", "end"))

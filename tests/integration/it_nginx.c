@@ -17,8 +17,6 @@ static struct env *env;
 static pid_t core;
 static int port;
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
-
 static void is_error(const struct env_answer *a, int status)
 {
     if (a->status != status)

@@ -9,11 +9,13 @@
 #include "integration/env_api.h"
 #include "support/smtp.h"
 
+#define fmt(...) env_fmt(env, __VA_ARGS__)
+#define sql(...) env_sql(env, __VA_ARGS__)
+
 static struct env *env;
 static const char *alice, *bob, *carol; /* holds the role; does not; may not see others' requests */
 static int64_t role;
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define FORM                                                                                       \
     "{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"name\\\":{\\\"type\\\":\\\"string\\\","  \
     "\\\"minLength\\\":1}},\\\"required\\\":[\\\"name\\\"],\\\"additionalProperties\\\":false}"
@@ -32,30 +34,6 @@ static int64_t role;
 static const char *text(struct val v, const char *path)
 {
     return api_text(env, v, path);
-}
-
-static const char *fmt(const char *f, ...) PRINTF_LIKE(1, 2);
-static const char *fmt(const char *f, ...)
-{
-    const char *out;
-    va_list ap;
-
-    va_start(ap, f);
-    out = arena_vprintf(env_arena(env), f, ap);
-    va_end(ap);
-    return out;
-}
-
-static const char *sql(const char *f, ...) PRINTF_LIKE(1, 2);
-static const char *sql(const char *f, ...)
-{
-    const char *q;
-    va_list ap;
-
-    va_start(ap, f);
-    q = arena_vprintf(env_arena(env), f, ap);
-    va_end(ap);
-    return env_psql(env, q);
 }
 
 /* Start a definition as the administrator; the instance's id. */

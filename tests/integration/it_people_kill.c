@@ -15,35 +15,12 @@
 #include "integration/env_api.h"
 #include "support/peer.h"
 
+#define fmt(...) env_fmt(env, __VA_ARGS__)
+#define sql(...) env_sql(env, __VA_ARGS__)
+
 static struct env *env;
 static struct peer *peer;
 static pid_t core;
-
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
-
-static const char *fmt(const char *f, ...) PRINTF_LIKE(1, 2);
-static const char *fmt(const char *f, ...)
-{
-    const char *out;
-    va_list ap;
-
-    va_start(ap, f);
-    out = arena_vprintf(env_arena(env), f, ap);
-    va_end(ap);
-    return out;
-}
-
-static const char *sql(const char *f, ...) PRINTF_LIKE(1, 2);
-static const char *sql(const char *f, ...)
-{
-    const char *q;
-    va_list ap;
-
-    va_start(ap, f);
-    q = arena_vprintf(env_arena(env), f, ap);
-    va_end(ap);
-    return env_psql(env, q);
-}
 
 static void start_core(const char *fault)
 {

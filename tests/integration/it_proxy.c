@@ -350,7 +350,6 @@ static void item_4_no_rule_no_call(void **state)
 
 /* ---- custom routes and item_10_replay ------------------------------------------------------------------------------ */
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define RESPOND(body) CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
 
 static void item_8_custom_routes_overload(void **state)

@@ -24,7 +24,6 @@ static const char *text(struct val v, const char *path)
 #define SET(name, key, value)                                                                                          \
     CELL(name, "context_setter", "\"key\":\"{\\\"key\\\":\\\"" key "\\\",\\\"cleanup\\\":false}\",\"value\":\"" value "\"", "\"ok\"")
 #define RESPOND(body) CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define STRAIGHT LINE("start.ok", "answer") "," LINE("answer.ok", "end")
 #define ANSWERING(body) DEFINITION(RESPOND(body) ",", STRAIGHT)
 

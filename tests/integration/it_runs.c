@@ -18,7 +18,6 @@ static pid_t core;
 
 static const char *const core_args[] = {"-workflows", "-syncTimeout=2s", NULL};
 
-#define LINE(from, to) "[\"" from "\",\"" to "\"]"
 #define CALL(name, peer)                                                                                               \
     CELL(name, "http_call", "\"method\":\"get\",\"url\":\"{{ request.body." peer " }}/x\"", "\"success\"")
 #define POST(name)                                                                                                     \

@@ -9,6 +9,8 @@
 #include "base/arena.h"
 #include "integration/env_api.h"
 
+#define fmt(...) env_fmt(env, __VA_ARGS__)
+
 static struct env *env;
 static pid_t cores[2];
 
@@ -25,18 +27,6 @@ static int64_t keeper;
 static const char *text(struct val v, const char *path)
 {
     return api_text(env, v, path);
-}
-
-static const char *fmt(const char *format, ...) PRINTF_LIKE(1, 2);
-static const char *fmt(const char *format, ...)
-{
-    char out[1024];
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(out, sizeof out, format, ap);
-    va_end(ap);
-    return arena_strdup(env_arena(env), out);
 }
 
 /* A job of the activity `keeper`; `more` are members of the body. */
