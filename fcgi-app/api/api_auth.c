@@ -5,6 +5,7 @@
  * give back theirs first: many logins at once must not wait for each other's.
  */
 #include "api/login_gateway.h"
+#include "gateway/logins.h"
 
 static void give_back_connection(struct api_call *c)
 {
@@ -12,9 +13,24 @@ static void give_back_connection(struct api_call *c)
     c->conn = NULL;
 }
 
-static void answer_tokens(struct api_call *c, const struct auth_tokens *t)
+/*
+ * What the identity provider answered comes along (http-api.md 5.1), below our own members; it cannot make the interface ask for a
+ * second factor, nor pass a token off as ours.
+ */
+static struct val enriched(struct api_call *c, struct val theirs)
 {
-    c->result = val_dict_new(c->a, 5);
+    static const char *const ours[] = {"access_token", "refresh_token", "token",     "2fa_payload",
+                                       "option",       "ui_profile",    "email_set", "error"};
+    struct val out = val_is(theirs, VAL_DICT) ? val_copy(theirs, c->a) : val_dict_new(c->a, 5);
+
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        (void)val_dict_del(out, val_str_c(ours[i]));
+    return out;
+}
+
+static void answer_tokens(struct api_call *c, const struct auth_tokens *t, struct val theirs)
+{
+    c->result = enriched(c, theirs);
     val_dict_set_c(c->result, "access_token", val_str(t->access_token));
     if (t->refresh_token.len > 0)
         val_dict_set_c(c->result, "refresh_token", val_str(t->refresh_token));
@@ -29,6 +45,7 @@ int auth_login_post(struct api_call *c, struct err *e)
     struct str username;
     struct str password;
     struct str proxy = STR("");
+    struct val theirs = val_undef(NULL);
     struct auth_tokens t;
     int rc;
 
@@ -38,13 +55,13 @@ int auth_login_post(struct api_call *c, struct err *e)
         api_body_text(c, "proxy", 70, &proxy, e) != 0)
         return -1;
     give_back_connection(c);
-    rc = login_by_gateway(c, username, password, proxy, &t, e);
+    rc = login_by_gateway(c, username, password, proxy, &t, &theirs, e);
     if (rc < 0)
         return -1;
     if (rc == 0 && auth_login(c->api->auth, c->cfg, username, password, c->req->remote_addr,
                    http_req_header(c->req, "user-agent"), &t, c->a, e) != 0)
         return -1;
-    answer_tokens(c, &t);
+    answer_tokens(c, &t, theirs);
     return 0;
 }
 
@@ -55,17 +72,21 @@ int auth_access_token_get(struct api_call *c, struct err *e)
     give_back_connection(c);
     if (auth_refresh(c->api->auth, c->cfg, http_req_bearer(c->req), &t, c->a, e) != 0)
         return -1;
-    answer_tokens(c, &t);
+    answer_tokens(c, &t, val_undef(NULL));
     return 0;
 }
 
 int auth_logout_get(struct api_call *c, struct err *e)
 {
     struct str sign = http_req_param(c->req, "sign");
+    struct gw_login_rows sessions;
 
+    if (gw_store_of_sign(c->conn, c->cfg, sign, &sessions, c->a, e) != 0)
+        return -1;
     give_back_connection(c);
     if (auth_logout(c->api->auth, sign.p != NULL ? sign : STR(""), e) != 0)
         return -1;
+    gw_logins_given_up(c->api->clients, c->cfg, &sessions);
     c->result = val_dict_new(c->a, 0);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "api/platform_workflow.h"
 #include "api/user_view.h"
 #include "base/json.h"
+#include "gateway/logins.h"
 
 static const struct db_stmt stmt_target = {
     "api_user_target", "SELECT username, is_system, entity IS NOT NULL FROM users WHERE id = $1",
@@ -259,11 +260,20 @@ int user_put(struct api_call *c, struct err *e)
     return 0;
 }
 
+/* His sessions on gateways went with the log-ins: the gateways hear of it, with nothing held meanwhile. */
+static void sessions_over(struct api_call *c, const struct gw_login_rows *sessions)
+{
+    db_put(c->api->db, c->conn);
+    c->conn = NULL;
+    gw_logins_given_up(c->api->clients, c->cfg, sessions);
+}
+
 int user_delete(struct api_call *c, struct err *e)
 {
+    struct gw_login_rows sessions;
     struct target t;
 
-    if (read_target(c, &t, e) != 0)
+    if (read_target(c, &t, e) != 0 || gw_store_of_user(c->conn, c->cfg, t.id, STR(""), &sessions, c->a, e) != 0)
         return -1;
     if (t.id == c->user->id) {
         err_set(e, ERR_CONFLICT, "you cannot delete your own account");
@@ -272,17 +282,21 @@ int user_delete(struct api_call *c, struct err *e)
     if (db_exec(c->conn, &stmt_delete, DB_ARGS(DB_INT(t.id)), NULL, e) != 0)
         return -1;
     done(c, "delete", t.username);
+    sessions_over(c, &sessions);
     c->result = val_dict_new(c->a, 0);
     return 0;
 }
 
 int user_revoke(struct api_call *c, struct err *e)
 {
+    struct gw_login_rows sessions;
     struct target t;
 
-    if (read_target(c, &t, e) != 0 || auth_revoke(c->api->auth, c->conn, t.id, e) != 0)
+    if (read_target(c, &t, e) != 0 || gw_store_of_user(c->conn, c->cfg, t.id, STR(""), &sessions, c->a, e) != 0 ||
+        auth_revoke(c->api->auth, c->conn, t.id, e) != 0)
         return -1;
     done(c, "update", t.username);
+    sessions_over(c, &sessions);
     c->status = 204;
     c->text = STR("");
     return 0;

@@ -15,14 +15,15 @@
 
 static const struct db_stmt stmt_find = {
     "login_gateway_find",
-    "SELECT id, local_user, need_password_change, properties, identity_provider FROM users WHERE lower(username) = lower($1)",
+    "SELECT id, local_user, need_password_change, properties, identity_provider, is_system FROM users "
+    "WHERE lower(username) = lower($1)",
     1};
 
 static const struct db_stmt stmt_make = {
     "login_gateway_make",
-    "INSERT INTO users (username, local_user, identity_provider, profile_id, ui_profile, is_system, need_password_change, "
-    "properties) VALUES ($1, false, $2, $3, $4, $5, $6, $7::json) ON CONFLICT DO NOTHING",
-    7};
+    "INSERT INTO users (username, local_user, identity_provider, profile_id, ui_profile, need_password_change, properties) "
+    "VALUES ($1, false, $2, $3, $4, $5, $6::json) ON CONFLICT DO NOTHING",
+    6};
 
 static const struct db_stmt stmt_refresh = {
     "login_gateway_refresh",
@@ -40,7 +41,7 @@ struct attempt {
     struct gw_entry entry;
     struct gw_user_login login;
     int64_t user_id; /* 0: not known here */
-    bool local;
+    bool local, is_system;
     bool need_change;
     struct str provider;
     struct val properties;
@@ -66,6 +67,7 @@ static int find_user(struct attempt *t, struct db_conn *conn, struct err *e)
     t->local = db_bool(res, 0, 1);
     t->need_change = db_bool(res, 0, 2);
     t->provider = db_str(res, 0, 4);
+    t->is_system = db_bool(res, 0, 5);
     return json_parse_copy(db_str(res, 0, 3), &t->properties, t->c->a, e);
 }
 
@@ -124,7 +126,7 @@ static struct val rule_vars(struct attempt *t)
     val_dict_set_c(vars, "auth", t->login.auth);
     val_dict_set_c(vars, "client_ip", val_str(ip));
     val_dict_set_c(vars, "is_client_ip_private", val_bool(ip_private(ip, a)));
-    val_dict_set_c(vars, "is_system", val_bool(val_is(level, VAL_INT) && val_eq(level, val_int(16))));
+    val_dict_set_c(vars, "is_system", val_bool(t->is_system || (val_is(level, VAL_INT) && val_eq(level, val_int(16)))));
     val_dict_set_c(vars, "qs", val_dict_new(a, 0));
     return vars;
 }
@@ -217,6 +219,7 @@ static bool creation_rule(struct attempt *t, struct val vars, struct val *out)
     return false;
 }
 
+/* Never as a system user, whatever the rule says: who is one on a gateway is not ours by that (product docs, "SSO"). */
 static int make_user(struct attempt *t, struct db_conn *conn, struct val rule, struct err *e)
 {
     struct str profile = val_get_text(rule, "user_profile", STR("")), ui = val_get_text(rule, "ui_profile", STR(""));
@@ -228,8 +231,7 @@ static int make_user(struct attempt *t, struct db_conn *conn, struct val rule, s
             profile_id = cfg->profiles[i].id;
     return db_exec(conn, &stmt_make,
                    DB_ARGS(DB_STR(t->username), DB_STR(t->entry.name), DB_INT_OR_NULL(profile_id),
-                           DB_STR(ui.len > 0 ? ui : STR("provisioning")), DB_BOOL(val_get_bool(rule, "is_system", false)),
-                           DB_BOOL(first_login(t)), DB_STR(json_text(new_properties(t), t->c->a))),
+                           DB_STR(ui.len > 0 ? ui : STR("provisioning")), DB_BOOL(first_login(t)), DB_STR(json_text(new_properties(t), t->c->a))),
                    NULL, e);
 }
 
@@ -286,7 +288,7 @@ static int accepted(struct attempt *t, struct auth_tokens *out, struct err *e)
 }
 
 int login_by_gateway(struct api_call *c, struct str username, struct str password, struct str proxy,
-                     struct auth_tokens *out, struct err *e)
+                     struct auth_tokens *out, struct val *answer, struct err *e)
 {
     struct attempt t = {.c = c, .username = username, .password = password};
     struct db_conn *conn = NULL;
@@ -301,5 +303,12 @@ int login_by_gateway(struct api_call *c, struct str username, struct str passwor
         return -1;
     if (t.local)
         return 0;
-    return relay(&t, e) == 0 ? accepted(&t, out, e) : -1;
+    if (relay(&t, e) != 0)
+        return -1;
+    rc = accepted(&t, out, e);
+    if (rc == 1)
+        *answer = t.login.auth;
+    else
+        (void)gw_user_logout(c->api->clients, cfg_gateway(c->cfg, t.login.gateway), t.login.url, t.login.cookies);
+    return rc;
 }

@@ -98,11 +98,15 @@ static int change_there(struct api_call *c, const struct cfg_gateway *g, struct 
             err_set(e, ERR_INVALID, "old_password: wrong password");
         return -1;
     }
-    if (put_password(c, g, session, password, e) != 0)
+    if (put_password(c, g, session, password, e) != 0) {
+        (void)gw_user_logout(c->api->clients, g, session->url, session->cookies);
         return -1;
+    }
     /* sessions from before may have ended with the old password */
-    if (gw_user_login(c->api->clients, s, g, c->user->username, password, now_us, &fresh, &refused, c->a, &ignored) == 0)
+    if (gw_user_login(c->api->clients, s, g, c->user->username, password, now_us, &fresh, &refused, c->a, &ignored) == 0) {
+        (void)gw_user_logout(c->api->clients, g, session->url, session->cookies);
         *session = fresh;
+    }
     return 0;
 }
 
@@ -111,6 +115,7 @@ int password_by_gateway(struct api_call *c, struct str old, struct str password,
     struct str family = auth_family(c->user);
     int64_t now_us = clock_wall_us(c->api->clock);
     const struct cfg_gateway *g;
+    struct gw_login_rows replaced;
     struct gw_user_login session;
     struct gw_login_row row;
     int rc;
@@ -118,7 +123,7 @@ int password_by_gateway(struct api_call *c, struct str old, struct str password,
     if (!gw_entry_own_login(c->cfg, c->user->identity_provider))
         return 0;
     if (family.len == 0 || gw_store_use(c->conn, c->cfg, family, now_us, &row, c->a, e) != 0 ||
-        (g = cfg_gateway(c->cfg, row.gateway)) == NULL)
+        gw_store_of_user(c->conn, c->cfg, c->user->id, STR(""), &replaced, c->a, e) != 0 || (g = cfg_gateway(c->cfg, row.gateway)) == NULL)
         return gw_logins_over(e);
     db_put(c->api->db, c->conn); /* not held while the gateway thinks */
     c->conn = NULL;
@@ -129,5 +134,8 @@ int password_by_gateway(struct api_call *c, struct str old, struct str password,
         gw_user_login_store(c->conn, c->cfg, c->user->id, family, &session, now_us, c->a, e) != 0 ||
         auth_end_others(c->api->auth, c->conn, c->user->id, family, e) != 0)
         return -1;
-    return 1;
+    db_put(c->api->db, c->conn);
+    c->conn = NULL;
+    gw_logins_given_up(c->api->clients, c->cfg, &replaced);
+    return db_get(c->api->db, &c->conn, e) == 0 ? 1 : -1;
 }

@@ -41,6 +41,7 @@ struct cfg_gateway {
     enum gw_auth auth;
     struct str auth_name; /* as written, for "unknown auth" */
     struct str login_url;
+    struct str logout_url; /* empty: the gateway is not told */
     struct str username;
     struct secret password;
     struct str client_id;

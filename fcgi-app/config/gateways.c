@@ -223,6 +223,7 @@ static int read_auth(const struct reading *r)
     g->login_url = str_dup(r->a, text_of(r, "login_url"));
     if (g->login_url.len == 0 && g->auth == GW_AUTH_DEFAULT)
         g->login_url = STR("/api/v1/login/");
+    g->logout_url = str_dup(r->a, text_of(r, "logout_url"));
     g->username = str_dup(r->a, val_get_text(r->entry, "username", STR("")));
     g->password = secret_of(r, "password");
     g->client_id = str_dup(r->a, val_get_text(r->entry, "client_id", STR("")));

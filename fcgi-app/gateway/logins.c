@@ -10,7 +10,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "base/json.h"
+#include "base/log.h"
 
 /* ---- entries of SSO ------------------------------------------------------------------------------- */
 
@@ -174,6 +176,51 @@ int gw_user_login(struct http_client_pool *clients, struct gw_sessions *s, const
     return 0;
 }
 
+enum { LOGOUT_MS = 2000 };
+
+static bool has_url(const struct cfg_gateway *g, struct str url)
+{
+    for (size_t i = 0; i < g->n_backup_urls; i++)
+        if (str_eq(g->backup_urls[i], url))
+            return true;
+    return str_eq(g->url, url);
+}
+
+bool gw_user_logout(struct http_client_pool *clients, const struct cfg_gateway *g, struct str url, struct str cookies)
+{
+    struct arena *a = arena_new(0);
+    const struct http_header headers[] = {{STR("Cookie"), cookies}, {STR("Content-Type"), STR("application/json")}};
+    struct http_call call = gw_own_call(g, "POST", gw_own_url(url, g->logout_url, a));
+    struct http_result res;
+    struct err e = {0};
+    bool answered = true;
+
+    if (g->logout_url.len > 0 && cookies.len > 0) {
+        call.connect_ms = call.total_ms = LOGOUT_MS;
+        call.headers = headers;
+        call.n_headers = COUNT_OF(headers);
+        call.body = STR("{}");
+        answered = http_client_do(clients, &call, &res, a, &e) == 0;
+        if (!answered)
+            log_err(LOG_WARN_LEVEL, "gateway.logout", &e);
+        else if (res.status >= 400)
+            log_warn("gateway.logout", "gateway=" LOG_Q " status=%d", str_cstr(a, g->name), res.status);
+    }
+    arena_free(a);
+    return answered;
+}
+
+void gw_logins_given_up(struct http_client_pool *clients, const struct cfg *cfg, const struct gw_login_rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct cfg_gateway *g = cfg_gateway(cfg, rows->items[i].gateway);
+
+        if (g != NULL && has_url(g, rows->items[i].url) &&
+            !gw_user_logout(clients, g, rows->items[i].url, rows->items[i].cookies))
+            break;
+    }
+}
+
 /* ---- opened logins ------------------------------------------------------------------------------------- */
 
 enum { SLOTS = 4096, TRUSTED_MS = 60000 };
@@ -244,14 +291,6 @@ int gw_logins_over(struct err *e)
 {
     err_set(e, ERR_UNAUTHORIZED, "your Broadsoft session is over, sign in again");
     return -1;
-}
-
-static bool has_url(const struct cfg_gateway *g, struct str url)
-{
-    for (size_t i = 0; i < g->n_backup_urls; i++)
-        if (str_eq(g->backup_urls[i], url))
-            return true;
-    return str_eq(g->url, url);
 }
 
 /* What stands in the table, as a session for a call through `g`. */

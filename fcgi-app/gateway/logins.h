@@ -49,6 +49,11 @@ struct gw_user_login {
 MUST_CHECK int gw_user_login(struct http_client_pool *clients, struct gw_sessions *s, const struct cfg_gateway *g,
                              struct str username, struct str password, int64_t now_us, struct gw_user_login *out,
                              bool *refused, struct arena *a, struct err *e);
+/*
+ * Tell the gateway that a session is given up, where the gateway has a logout_url: nothing depends on it, so it gets 2 s, and a
+ * failure is one line in the log.  Workers only; false when no answer came.
+ */
+bool gw_user_logout(struct http_client_pool *clients, const struct cfg_gateway *g, struct str url, struct str cookies);
 /* Keep it for the log-in `family` of a user, sealed. */
 MUST_CHECK int gw_user_login_store(struct db_conn *c, const struct cfg *cfg, int64_t user_id, struct str family,
                                    const struct gw_user_login *l, int64_t now_us, struct arena *a, struct err *e);
@@ -89,6 +94,10 @@ struct gw_keep gw_store_keep(struct gw_store *s);
 struct gw_login_row {
     struct str gateway, url, cookies; /* opened */
 };
+struct gw_login_rows {
+    struct gw_login_row *items;
+    size_t n;
+};
 /* Read the login of a family and note its use; ERR_NOT_FOUND when it is over. */
 MUST_CHECK int gw_store_use(struct db_conn *c, const struct cfg *cfg, struct str family, int64_t now_us,
                             struct gw_login_row *out, struct arena *a, struct err *e);
@@ -96,6 +105,17 @@ MUST_CHECK int gw_store_use(struct db_conn *c, const struct cfg *cfg, struct str
 /* Likewise by user: the family of the login used last on a gateway; ERR_NOT_FOUND. */
 MUST_CHECK int gw_store_family(struct db_conn *c, int64_t user_id, struct str gateway, int64_t now_us, struct str *family,
                                struct arena *a, struct err *e);
+
+/*
+ * The sessions that end with a log-in, to be read before it ends: of the refresh token a caller signed with SHA-1 (with or without
+ * "sha1:"), or of all log-ins of a user but `keep_family`.  Those that cannot be opened are left out.
+ */
+MUST_CHECK int gw_store_of_sign(struct db_conn *c, const struct cfg *cfg, struct str sign, struct gw_login_rows *out,
+                                struct arena *a, struct err *e);
+MUST_CHECK int gw_store_of_user(struct db_conn *c, const struct cfg *cfg, int64_t user_id, struct str keep_family,
+                                struct gw_login_rows *out, struct arena *a, struct err *e);
+/* gw_user_logout() for each, until a gateway does not answer.  Workers only, without a borrowed connection. */
+void gw_logins_given_up(struct http_client_pool *clients, const struct cfg *cfg, const struct gw_login_rows *rows);
 
 extern const struct db_stmts gateway_logins_stmts;
 

@@ -45,7 +45,20 @@ static const struct db_stmt stmt_clean = {
     "(CASE WHEN expires_on IS NULL THEN last_used_on + interval '30 minutes' ELSE expires_on END) <= $1",
     1};
 
-static const struct db_stmt *const all[] = {&stmt_keep, &stmt_use, &stmt_family, &stmt_system, &stmt_drop, &stmt_clean};
+static const struct db_stmt stmt_of_sign = {
+    "gateway_login_of_sign",
+    "SELECT l.identity, l.gateway, l.url, l.cookies FROM gateway_logins l WHERE l.token_family IN (SELECT family FROM "
+    "refresh_tokens WHERE sha1 = decode(substring($1 from '^(?:sha1:)?([0-9A-Fa-f]{40})$'), 'hex')) LIMIT 8",
+    1};
+
+static const struct db_stmt stmt_of_user = {
+    "gateway_login_of_user",
+    "SELECT l.identity, l.gateway, l.url, l.cookies FROM gateway_logins l WHERE l.user_id = $1 AND l.token_family IS NOT NULL "
+    "AND l.token_family::text <> $2 ORDER BY l.last_used_on DESC LIMIT 8",
+    2};
+
+static const struct db_stmt *const all[] = {&stmt_keep, &stmt_use,  &stmt_family,  &stmt_system,
+                                            &stmt_drop, &stmt_clean, &stmt_of_sign, &stmt_of_user};
 const struct db_stmts gateway_logins_stmts = {"gateway_logins", all, COUNT_OF(all)};
 
 static struct str item_of(struct str identity, struct str gateway, struct arena *a)
@@ -123,6 +136,48 @@ int gw_store_family(struct db_conn *c, int64_t user_id, struct str gateway, int6
                     struct arena *a, struct err *e)
 {
     return db_text(c, &stmt_family, DB_ARGS(DB_INT(user_id), DB_TIME(now_us), DB_STR(gateway)), family, a, e);
+}
+
+static void read_rows(PGresult *res, const struct cfg *cfg, struct gw_login_rows *out, struct arena *a)
+{
+    int n = PQntuples(res);
+
+    *out = (struct gw_login_rows){ARENA_ARRAY(a, struct gw_login_row, (size_t)n + 1), 0};
+    for (int i = 0; i < n; i++) {
+        struct gw_login_row *row = &out->items[out->n];
+        struct err e = {0};
+
+        row->gateway = db_str(res, i, 1);
+        row->url = db_str(res, i, 2);
+        if (open_sealed(cfg, db_str(res, i, 0), row->gateway, db_str(res, i, 3), &row->cookies, a, &e) == 0)
+            out->n++;
+        else
+            log_err(LOG_WARN_LEVEL, "gateway.logout", &e);
+    }
+}
+
+int gw_store_of_sign(struct db_conn *c, const struct cfg *cfg, struct str sign, struct gw_login_rows *out, struct arena *a,
+                     struct err *e)
+{
+    PGresult *res = NULL;
+
+    *out = (struct gw_login_rows){0};
+    if (db_query_in(c, &stmt_of_sign, DB_ARGS(DB_STR(sign)), &res, a, e) != 0)
+        return -1;
+    read_rows(res, cfg, out, a);
+    return 0;
+}
+
+int gw_store_of_user(struct db_conn *c, const struct cfg *cfg, int64_t user_id, struct str keep_family,
+                     struct gw_login_rows *out, struct arena *a, struct err *e)
+{
+    PGresult *res = NULL;
+
+    *out = (struct gw_login_rows){0};
+    if (db_query_in(c, &stmt_of_user, DB_ARGS(DB_INT(user_id), DB_STR(keep_family)), &res, a, e) != 0)
+        return -1;
+    read_rows(res, cfg, out, a);
+    return 0;
 }
 
 /* ---- the platform's refresh tokens ------------------------------------------------------------------ */

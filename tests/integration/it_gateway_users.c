@@ -66,16 +66,27 @@ static struct val sign_in(int status, const char *username, const char *password
                             api_quoted(env, password), more));
 }
 
+#define LOGOUT ",\"logout_url\":\"/api/v1/logout/\""
+#define SYSTEM ",\"username\":\"gwsystem\",\"password\":\"system-secret\""
+
+/* One entry that makes accounts: rules are JSON texts. */
+static void set_sso(const char *extra_rule, const char *creation_rules)
+{
+    api_configure(env, "SSO",
+                  arena_printf(env_arena(env),
+                               "[null,{\"name\":\"switch\",\"enabled\":true,\"protocol\":\"broadsoft\",\"auto_create_user\":true,"
+                               "\"extra_auth_rules\":[%s],\"user_creation_rules\":%s,"
+                               "\"parameters\":{\"proxies\":{\"default\":\"bwks\"}}}]",
+                               extra_rule, creation_rules));
+}
+
 static int sso(void **state)
 {
     (void)api_setup(state);
     control("DELETE", NULL);
-    set_gateway(",\"username\":\"gwsystem\",\"password\":\"system-secret\"");
-    api_configure(env, "SSO",
-                  "[null,{\"name\":\"switch\",\"enabled\":true,\"protocol\":\"broadsoft\",\"auto_create_user\":true,"
-                  "\"extra_auth_rules\":[\"auth.profile.user_level < 16 or auth.profile.access_type == 1\"],"
-                  "\"user_creation_rules\":[{\"rule\":\"auth.profile.user_level == 8\",\"ui_profile\":\"provisioning\"}],"
-                  "\"parameters\":{\"proxies\":{\"default\":\"bwks\"}}}]");
+    set_gateway(SYSTEM LOGOUT);
+    set_sso("\"auth.profile.user_level < 16 or auth.profile.access_type == 1\"",
+            "[{\"rule\":\"auth.profile.user_level == 8\",\"ui_profile\":\"provisioning\",\"is_system\":true}]");
     ENV_WAIT(env, 5000, api_login(env, "gwgroup", "group-secret") != NULL);
     api_as("");
     return 0;
@@ -90,6 +101,10 @@ static void signs_users_in(void **state)
     (void)state;
     assert_string_equal(text(v, "ui_profile"), "provisioning");
     assert_string_not_equal(text(v, "refresh_token"), "");
+    /* what the gateway said comes along */
+    assert_string_equal(text(v, "ids.tenant_id"), "acme");
+    assert_int_equal(api_int(v, "profile.user_level"), 8);
+    /* no rule makes a system user of him */
     assert_string_equal(env_psql(env, "SELECT concat_ws(' ', local_user, identity_provider, is_system, password_hash, "
                                       "properties->>'bsft_tenant_id', properties->>'bsft_group_id') FROM users "
                                       "WHERE username = 'gwgroup'"),
@@ -137,23 +152,89 @@ static void item_7_ends_dead_sessions(void **state)
     api(env, 200, "GET", GROUP, NULL);
 }
 
+/* How often the gateway was told that a session is given up. */
+static int64_t logouts(void)
+{
+    struct env_answer a = env_http_at(env, "GET", arena_printf(env_arena(env), "%s/_control/counters", gateway), NULL, NULL);
+
+    return val_get_int(val_get(api_json(env, &a), "paths"), "POST /api/v1/logout/", 0);
+}
+
+static const char *sign_of(struct val tokens)
+{
+    unsigned char digest[64];
+    size_t n;
+
+    assert_true(crypto_digest("sha1", str_c(text(tokens, "refresh_token")), digest, &n));
+    return str_cstr(env_arena(env), crypto_hex(env_arena(env), digest, n));
+}
+
+static void log_out(const char *sign)
+{
+    api(env, 200, "GET", arena_printf(env_arena(env), "/api/v01/auth/logout?sign=%s", sign), NULL);
+}
+
 static void forgets_at_logout(void **state)
 {
     struct val v = sign_in(200, "gwgroup", "group-secret", "");
     const char *others = env_psql(env, "SELECT count(*) - 1 FROM gateway_logins");
-    unsigned char digest[64];
-    size_t n;
 
     (void)state;
     api_as(text(v, "access_token"));
     api(env, 200, "GET", GROUP, NULL);
-    assert_true(crypto_digest("sha1", str_c(text(v, "refresh_token")), digest, &n));
-    api(env, 200, "GET",
-        arena_printf(env_arena(env), "/api/v01/auth/logout?sign=sha1:%s",
-                     str_cstr(env_arena(env), crypto_hex(env_arena(env), digest, n))),
-        NULL);
+    log_out(arena_printf(env_arena(env), "sha1:%s", sign_of(v)));
     assert_string_equal(env_psql(env, "SELECT count(*) FROM gateway_logins"), others);
     ENV_WAIT(env, 3000, status_of(GROUP) == 401);
+}
+
+/* The gateway is told, once for each session; it need not answer, and without logout_url it is not asked. */
+static void tells_the_gateway(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", "");
+    const char *id = env_psql(env, "SELECT id FROM users WHERE username = 'gwgroup'");
+    int64_t before = logouts();
+
+    (void)state;
+    log_out("nonsense");
+    log_out(arena_printf(env_arena(env), "sha1:%s", sign_of(v)));
+    assert_int_equal(logouts(), before + 1);
+    log_out(sign_of(v)); /* over already */
+    assert_int_equal(logouts(), before + 1);
+    env_psql(env, "DELETE FROM gateway_logins WHERE token_family IS NOT NULL");
+    sign_in(200, "gwgroup", "group-secret", "");
+    v = sign_in(200, "gwgroup", "group-secret", "");
+    api_setup(NULL);
+    api(env, 204, "PUT", arena_printf(env_arena(env), "/api/v01/system/users/%s/revoke", id), "{}");
+    assert_int_equal(logouts(), before + 3); /* both of his */
+    api(env, 204, "PUT", arena_printf(env_arena(env), "/api/v01/system/users/%s/unrevoke", id), "{}");
+    sign_in(401, "gwsystem", "system-secret", ""); /* accepted there, turned away here */
+    assert_int_equal(logouts(), before + 4);
+    v = sign_in(200, "gwgroup", "group-secret", "");
+    control("PUT", "{\"hang\":true,\"path\":\"/logout/\"}");
+    log_out(sign_of(v));
+    control("DELETE", NULL);
+    set_gateway(SYSTEM);
+    ENV_WAIT(env, 3000, (v = sign_in(200, "gwgroup", "group-secret", ""), before = logouts(), log_out(sign_of(v)), logouts() == before));
+}
+
+/* A rule sees both kinds of system users; a first login must change its password. */
+static void rules_see_system_users(void **state)
+{
+    (void)state;
+    sign_in(200, "gwgroup", "group-secret", "");
+    api_setup(NULL);
+    set_sso("\"not is_system or auth.profile.access_type == 1\"", "[{\"rule\":\"true\"}]");
+    ENV_WAIT(env, 3000, api_login(env, "gwreseller", "reseller-secret") != NULL);
+    sign_in(401, "gwsystem", "system-secret", "");
+    env_psql(env, "UPDATE users SET is_system = true WHERE username = 'gwgroup'");
+    sign_in(401, "gwgroup", "group-secret", "");
+    env_psql(env, "UPDATE users SET is_system = false WHERE username = 'gwgroup'");
+    control("PUT", "{\"first_login\":true}");
+    api_as(text(sign_in(200, "gwgroup", "group-secret", ""), "access_token"));
+    ENV_WAIT(env, 3000, answers(GROUP, 403, "\"error_code\":1"));
+    control("DELETE", NULL);
+    sign_in(200, "gwgroup", "group-secret", "");
+    env_psql(env, "DELETE FROM users WHERE username = 'gwreseller'");
 }
 
 /* An expired row is no session, whatever the gateway would say. */
@@ -191,6 +272,7 @@ static void changes_passwords(void **state)
 {
     struct val v = sign_in(200, "gwgroup", "group-secret", ""), other = sign_in(200, "gwgroup", "group-secret", "");
     const char *me = "/api/v01/system/users/local";
+    int64_t before;
 
     (void)state;
     env_psql(env, "UPDATE users SET need_password_change = true WHERE username = 'gwgroup'");
@@ -205,10 +287,14 @@ static void changes_passwords(void **state)
     api(env, 201, "POST", GROUP "admins/", "{\"userId\":\"gwgroup\"}");
     env_psql(env, "UPDATE users SET need_password_change = true WHERE username = 'gwgroup'");
     ENV_WAIT(env, 3000, answers(GROUP, 403, "\"error_code\":1"));
+    before = logouts();
     api(env, 200, "PUT", me, "{\"old_password\":\"group-secret\",\"password\":\"N3w.group-secret\"}");
     ENV_WAIT(env, 3000, status_of(GROUP) == 200);
+    assert_true(logouts() >= before + 3); /* both former sessions, and the one that confirmed */
     api_as(text(other, "access_token"));
     ENV_WAIT(env, 3000, status_of(GROUP) == 401);
+    sign_in(401, "gwgroup", "group-secret", "");
+    sign_in(200, "gwgroup", "N3w.group-secret", "");
 }
 
 /* ---- the platform ------------------------------------------------------------------------------------ */
@@ -263,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SSO_TEST(signs_users_in),     SSO_TEST(refuses_others),      SSO_TEST(item_7_ends_dead_sessions), SSO_TEST(forgets_at_logout),
         SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), SSO_TEST(changes_passwords),  API_TEST(comes_with_a_token),
+        SSO_TEST(tells_the_gateway),  SSO_TEST(rules_see_system_users),
         API_TEST(keeps_secrets),
     };
     int port;
@@ -278,7 +365,7 @@ int main(void)
     env_nginx_start(env, "core.sock", "p1.sock");
     ENV_WAIT(env, 5000, env_port_open(port));
     api_admin(env);
-    set_gateway(",\"username\":\"gwsystem\",\"password\":\"system-secret\"");
+    set_gateway(SYSTEM);
     env_app_start(env, "sluice-proxy", "p1.sock",
                   (const char *const[]){"-workflows", "-proxy=/api/v01/p1:bwks", "-runMigration=false", NULL});
     ENV_WAIT(env, 20000, status_of("/api/v01/p1/tenants/") == 200);

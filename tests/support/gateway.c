@@ -86,6 +86,7 @@ void gateway_free(struct gateway *g)
     gw_switches_reset(g);
     gw_counters_reset(g);
     gw_store_clear(g);
+    gw_made_free(g);
     for (size_t i = 0; i < RECORDS; i++) {
         free(g->records[i].id);
         free(g->records[i].json);
@@ -146,6 +147,10 @@ static void serve_api(struct gw_call *c)
         return;
     if (login && str_eq_c(c->r->method, "POST")) {
         gw_login(c->g, c->r, c->body, c->out);
+        return;
+    }
+    if (str_eq_c(c->r->path, "/api/v1/logout/") && str_eq_c(c->r->method, "POST")) {
+        gw_logout(c->g, c->r);
         return;
     }
     c->account = gw_who(c->g, c->r, c->out);

@@ -121,6 +121,7 @@ static void create_item(struct gw_call *c, const struct resource *res, struct st
     }
     c->out->body = merged(c->out->body, c->body, c->r->a);
     gw_store_put(c->g, collection, id, c->out->body);
+    gw_password_set(c, id);
     c->out->status = 201;
 }
 
@@ -151,8 +152,10 @@ static void serve_item(struct gw_call *c)
     } else if (is_method(c, "PUT")) {
         c->out->body = merged(item, c->body, c->r->a);
         gw_store_put(c->g, collection, id, c->out->body);
+        gw_password_set(c, id);
     } else if (is_method(c, "DELETE")) {
         (void)gw_store_delete(c->g, collection, id);
+        gw_password_drop(c->g, id);
     } else {
         gw_error(c->out, 406, 406, "method not supported here", c->r->a);
     }

@@ -1,10 +1,13 @@
 /*
- * The stand-in gateway's logins: three accounts, sessions by cookie, and who may see what.
+ * The stand-in gateway's logins: three accounts and the people created here with a password, sessions by cookie, and who
+ * may see what.
  */
 #include "support/gateway_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "base/json.h"
 
 static const struct gw_account accounts[] = {
     {"gwsystem", "system-secret", 16, 0, "System", NULL, NULL, NULL},
@@ -30,16 +33,94 @@ void gateway_print_accounts(void)
 /* ---- logging in
  * ------------------------------------------------------------------------------------ */
 
-static const struct gw_account *account_of(struct val body)
+/* Passwords set through the API: collection "_passwords", under the person's id. */
+#define PASSWORDS STR("_passwords")
+
+struct gw_made {
+    struct gw_account account;
+    struct gw_made *next;
+};
+
+void gw_made_free(struct gateway *g)
+{
+    while (g->made != NULL) {
+        struct gw_made *m = g->made;
+
+        g->made = m->next;
+        free((char *)(uintptr_t)m->account.username);
+        free((char *)(uintptr_t)m->account.tenant);
+        free((char *)(uintptr_t)m->account.group);
+        free(m);
+    }
+}
+
+void gw_password_set(struct gw_call *c, struct str id)
+{
+    struct val password = val_get(c->body, "password"), v = val_dict_new(c->r->a, 4);
+    bool in_group = c->n >= 4 && str_eq_c(c->segments[2], "groups");
+
+    if (!val_is(password, VAL_STR) || c->n < 3 || !str_eq_c(c->segments[0], "tenants"))
+        return;
+    val_dict_set_c(v, "password", password);
+    val_dict_set_c(v, "tenant", val_str(c->segments[1]));
+    val_dict_set_c(v, "group", val_str(in_group ? c->segments[3] : STR("")));
+    val_dict_set_c(v, "level", val_int(!in_group ? 12 : str_eq_c(c->segments[4], "admins") ? 8 : 0));
+    gw_store_put(c->g, PASSWORDS, id, v);
+}
+
+void gw_password_drop(struct gateway *g, struct str id)
+{
+    (void)gw_store_delete(g, PASSWORDS, id);
+}
+
+void gw_passwords_reset(struct gateway *g)
+{
+    gw_store_drop(g, PASSWORDS);
+}
+
+static const struct gw_account *account_made(struct gateway *g, struct str username, struct val v)
+{
+    struct str tenant = val_get_text(v, "tenant", STR("")), group = val_get_text(v, "group", STR(""));
+    int level = (int)val_get_int(v, "level", 0);
+    struct gw_made *m;
+
+    for (m = g->made; m != NULL; m = m->next)
+        if (m->account.level == level && str_eq_c(username, m->account.username) &&
+            str_eq_c(tenant, m->account.tenant) &&
+            str_eq_c(group, m->account.group != NULL ? m->account.group : ""))
+            return &m->account;
+    m = calloc(1, sizeof *m);
+    if (m == NULL)
+        abort();
+    m->account = (struct gw_account){.username = gw_strdup(username),
+                                     .level = level,
+                                     .broadsoft_type = level == 12  ? "Service Provider"
+                                                       : level == 8 ? "Group"
+                                                                    : "User",
+                                     .tenant = gw_strdup(tenant),
+                                     .group = group.len > 0 ? gw_strdup(group) : NULL};
+    m->next = g->made;
+    g->made = m;
+    return &m->account;
+}
+
+static const struct gw_account *account_of(struct gateway *g, struct val body, struct arena *a)
 {
     struct str username = val_get_text(body, "username", STR(""));
     struct str password = val_get_text(body, "password", STR(""));
+    struct val made = gw_store_get(g, PASSWORDS, username, a);
 
     for (size_t i = 0; i < COUNT_OF(accounts); i++) {
-        if (str_eq_c(username, accounts[i].username) && str_eq_c(password, accounts[i].password))
-            return &accounts[i];
+        if (!str_eq_c(username, accounts[i].username))
+            continue;
+        return str_eq(password, val_is_undef(made) ? str_c(accounts[i].password)
+                                                   : val_get_text(made, "password", STR("")))
+                   ? &accounts[i]
+                   : NULL;
     }
-    return NULL;
+    return !val_is_undef(made) && str_eq(password, val_get_text(made, "password", STR("")))
+               ? account_made(g, username, made)
+               : NULL;
 }
 
 static struct gw_session *session_new(struct gateway *g, const struct gw_account *account)
@@ -57,7 +138,7 @@ static struct gw_session *session_new(struct gateway *g, const struct gw_account
 
 void gw_login(struct gateway *g, const struct gw_request *r, struct val body, struct gw_answer *out)
 {
-    const struct gw_account *account = account_of(body);
+    const struct gw_account *account = account_of(g, body, r->a);
     struct val ids = val_dict_new(r->a, 4);
     struct val profile = val_dict_new(r->a, 4);
     struct gw_session *s;
@@ -79,7 +160,7 @@ void gw_login(struct gateway *g, const struct gw_request *r, struct val body, st
         val_dict_set_c(ids, "group_id", val_str_c(account->group));
     val_dict_set_c(ids, "user_id", val_str_c(account->username));
     val_dict_set_c(profile, "user_level", val_int(account->level));
-    val_dict_set_c(profile, "is_first_login", val_bool(false));
+    val_dict_set_c(profile, "is_first_login", val_bool(g->switches.first_login));
     val_dict_set_c(profile, "access_type", val_int(account->access_type));
     val_dict_set_c(profile, "broadsoft_type", val_str_c(account->broadsoft_type));
     val_dict_set_c(out->body, "ids", ids);
@@ -148,6 +229,14 @@ static bool by_authorization(struct gateway *g, const struct gw_request *r)
     return g->o.bearer != NULL && str_eq(given, str_printf(r->a, "Bearer %s", g->o.bearer));
 }
 
+void gw_logout(struct gateway *g, const struct gw_request *r)
+{
+    struct gw_session *s = session_of(g, r);
+
+    if (s != NULL)
+        s->account = NULL;
+}
+
 const struct gw_account *gw_who(struct gateway *g, const struct gw_request *r,
                                 struct gw_answer *out)
 {
@@ -179,8 +268,12 @@ bool gw_allowed(struct gw_call *c)
             return false;
         if (c->n == 2)
             return reads;
-        return c->n >= 4 && str_eq_c(c->segments[2], "groups") &&
-               str_eq_c(c->segments[3], at->group);
+        if (at->group == NULL)
+            return true;
+        if (c->n < 4 || !str_eq_c(c->segments[2], "groups") || !str_eq_c(c->segments[3], at->group))
+            return false;
+        return at->level > 0 || (c->n == 4 && reads) ||
+               (c->n >= 6 && str_eq_c(c->segments[4], "users") && str_eq_c(c->segments[5], at->username));
     }
     if (at->tenant != NULL)
         return c->n >= 1 && !str_eq_c(c->segments[0], "tenants");

@@ -28,6 +28,7 @@ static const struct {
     size_t at;
 } flags[] = {
     {"refuse_login", offsetof(struct gw_switches, refuse_login)},
+    {"first_login", offsetof(struct gw_switches, first_login)},
     {"reset_mid_body", offsetof(struct gw_switches, reset_mid_body)},
     {"close_early", offsetof(struct gw_switches, close_early)},
     {"hang", offsetof(struct gw_switches, hang)},
@@ -290,6 +291,7 @@ void gw_control(struct gateway *g, const struct gw_request *r, struct gw_answer 
     if (str_eq_c(r->method, "DELETE")) {
         gw_switches_reset(g);
         gw_counters_reset(g);
+        gw_passwords_reset(g);
         memset(g->sessions, 0, sizeof(g->sessions));
     } else if (!str_eq_c(r->method, "GET")) {
         if (json_parse(r->body, &body, r->a, &e) != 0 || !val_is(body, VAL_DICT)) {

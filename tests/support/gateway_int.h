@@ -11,7 +11,7 @@
 /* ---- accounts and sessions (gateway_auth.c) ---- */
 struct gw_account {
     const char *username, *password;
-    int level;       /* 16 system, 8 group admin */
+    int level;       /* 16 system, 12 tenant admin, 8 group admin, 0 user */
     int access_type; /* 1: a reseller */
     const char *broadsoft_type;
     const char *tenant, *group, *reseller; /* what it is bound to, or NULL */
@@ -36,7 +36,7 @@ struct gw_session {
 /* ---- switches and counters (gateway_control.c) ---- */
 struct gw_switches {
     int64_t delay_ms, status, big_mb, expire_after, times;
-    bool refuse_login, reset_mid_body, close_early, hang, garbage;
+    bool refuse_login, first_login, reset_mid_body, close_early, hang, garbage;
     char path[200], method[16], location[300];
     char *headers; /* JSON object, or NULL */
 };
@@ -69,6 +69,7 @@ struct gateway {
     struct gateway_opts o;
     pthread_mutex_t lock;
     struct gw_session sessions[SESSIONS];
+    struct gw_made *made; /* accounts of people who were created here with a password */
     uint64_t logins;
     struct gw_switches switches;
     struct gw_counters counters;
@@ -98,6 +99,13 @@ char *gw_strdup(struct str s);
 /* Answers 200 with cookies, or 401. */
 void gw_login(struct gateway *g, const struct gw_request *r, struct val body,
               struct gw_answer *out);
+/* End the caller's session; {}. */
+void gw_logout(struct gateway *g, const struct gw_request *r);
+/* The password that came with the creation or change of a person, when one came. */
+void gw_password_set(struct gw_call *c, struct str id);
+void gw_password_drop(struct gateway *g, struct str id);
+void gw_passwords_reset(struct gateway *g);
+void gw_made_free(struct gateway *g);
 /* Who calls, or NULL (the answer is made). */
 const struct gw_account *gw_who(struct gateway *g, const struct gw_request *r,
                                 struct gw_answer *out);
@@ -120,6 +128,7 @@ struct val gw_store_list(struct gateway *g, struct str collection, struct arena 
 /* All items of collections ending in `suffix`, with the collection as second part of each pair
  * [item, collection]. */
 struct val gw_store_all(struct gateway *g, struct str suffix, struct arena *a);
+void gw_store_drop(struct gateway *g, struct str collection);
 void gw_store_clear(struct gateway *g);
 void gw_store_seed(struct gateway *g);
 

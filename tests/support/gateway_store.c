@@ -114,6 +114,16 @@ struct val gw_store_all(struct gateway *g, struct str suffix, struct arena *a)
     return out;
 }
 
+void gw_store_drop(struct gateway *g, struct str collection)
+{
+    for (struct gw_item **at = &g->items; *at != NULL;) {
+        if (str_eq_c(collection, (*at)->collection))
+            drop(at);
+        else
+            at = &(*at)->next;
+    }
+}
+
 void gw_store_clear(struct gateway *g)
 {
     while (g->items != NULL)

@@ -33,7 +33,7 @@ static void help(void)
     printf("\nswitches: GET, PUT or DELETE (reset) /_control with a json object of\n"
            "  delay_ms, status, big_mb, expire_after, times    numbers (times: how many calls, 0 = "
            "until reset)\n"
-           "  refuse_login, reset_mid_body, close_early, hang, garbage, forget_sessions    true or "
+           "  refuse_login, first_login, reset_mid_body, close_early, hang, garbage, forget_sessions    true or "
            "false\n"
            "  path, method    which calls (part of the target; login only when the path names it)\n"
            "  location, headers    added to the answer (headers: an object)\n"
