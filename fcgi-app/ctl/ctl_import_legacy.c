@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "ctl/ctl_db.h"
 #include "http/client.h"
-#include "legacy/api_source.h"
+#include "legacy/api.h"
 #include "legacy/target.h"
 
 enum { IMPORT_GAPS = 3, IMPORT_BUSY = 75, SOURCES_MAX = 64, NOTES_MAX = 4 * 1024 * 1024 };
@@ -39,6 +39,8 @@ struct import {
     struct legacy_plan plan;
     struct legacy_target target;
     struct legacy_api api;
+    struct legacy_content content;
+    size_t said; /* bytes of the plan's notes that were printed */
 };
 
 /* ---- arguments ------------------------------------------------------------------------------- */
@@ -178,10 +180,18 @@ static void print_supervisord(const struct import *im)
     printf("\"   (with the password: user:password@, %% written %%%%)\n");
 }
 
-static void print_plan(const struct import *im)
+/* Notes that came since the last time. */
+static void print_notes(struct import *im)
+{
+    if (im->plan.notes.len > im->said)
+        printf("%.*s", (int)(im->plan.notes.len - im->said), im->plan.notes.p + im->said);
+    im->said = im->plan.notes.len;
+}
+
+static void print_plan(struct import *im)
 {
     printf("%.*s", (int)im->plan.changes.len, im->plan.changes.p != NULL ? im->plan.changes.p : "");
-    printf("%.*s", (int)im->plan.notes.len, im->plan.notes.p != NULL ? im->plan.notes.p : "");
+    print_notes(im);
     printf("%.*s", (int)im->plan.lines.len, im->plan.lines.p != NULL ? im->plan.lines.p : "");
     if (im->plan.lines.len > 0)
         print_supervisord(im);
@@ -219,7 +229,7 @@ static struct val counts_of(const struct import *im)
     val_dict_set_c(v, "replaced", val_int(im->plan.replaced));
     val_dict_set_c(v, "kept", val_int(im->plan.kept));
     val_dict_set_c(v, "unchanged", val_int(im->plan.unchanged));
-    legacy_api_counts(&im->api, v);
+    legacy_content_counts(&im->content, v);
     return v;
 }
 
@@ -275,8 +285,7 @@ static int write_all(struct import *im, struct err *e)
     printf("what is done on this platform from now on is not carried back to the old one\n");
     if (legacy_begin(&im->target, im->sources.list, e) != 0)
         return -1;
-    if (im->args->from_api != NULL &&
-        legacy_api_write(&im->api, im->target.c, im->cfg, im->args->o.conflict, &im->plan, e) != 0)
+    if (legacy_content_write(&im->content, im->target.c, im->cfg, im->args->o.conflict, &im->plan, e) != 0)
         return -1;
     return legacy_finish(&im->target, im->cfg, &im->plan, comment_of(im), counts_of(im), e);
 }
@@ -294,19 +303,22 @@ static int import_all(struct import *im, struct err *e)
     if (legacy_plan_make(&im->plan, &im->sources, &o, im->cfg, im->a, e) != 0)
         return -1;
     if (im->args->from_api != NULL &&
-        legacy_api_read(&im->api, im->args->from_api, im->args->token_file, &o, im->cfg, &im->plan,
-                        im->a, e) != 0)
+        (legacy_api_open(&im->api, im->args->from_api, im->args->token_file, im->a, e) != 0 ||
+         legacy_api_read(&im->api, &o, im->cfg, &im->plan, &im->content, e) != 0))
         return -1;
     write = im->args->apply || (!configured && !im->args->dry_run);
+    if (!write)
+        legacy_content_look(&im->content, &im->plan);
     print_plan(im);
     if (im->args->check)
         check_gateways(im);
     if (write && write_all(im, e) != 0)
         return -1;
+    print_notes(im);
     printf("%s: %d added, %d replaced, %d kept, %d unchanged\n",
            write ? "imported" : "dry run, nothing was written (--apply writes)", im->plan.added,
            im->plan.replaced, im->plan.kept, im->plan.unchanged);
-    legacy_api_tell(&im->api);
+    legacy_content_tell(&im->content);
     if (im->plan.gaps)
         printf("imported with gaps\n");
     return im->plan.gaps ? IMPORT_GAPS : CTL_OK;
@@ -325,11 +337,12 @@ static int run(const struct import_args *o, const char *command)
     http_client_init();
     buf_init(&im->plan.notes, NOTES_MAX, a);
     legacy_sources_init(&im->sources, &im->plan.notes, a);
+    legacy_content_init(&im->content, a);
     if (open_target(im, &e) == 0)
         rc = import_all(im, &e);
     if (rc < 0)
         rc = e.code == ERR_BUSY ? (ctl_fail(command, &e), IMPORT_BUSY) : ctl_db_fail(command, &e);
-    legacy_api_free(&im->api);
+    legacy_api_close(&im->api);
     db_put(im->d.db, im->target.c);
     cfg_put(im->cfg);
     cfg_store_free(im->store);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/fault.h"
 #include "base/json.h"
 
 static const struct db_stmt stmt_lock = {"legacy_lock",
@@ -66,6 +67,7 @@ int legacy_begin(struct legacy_target *t, struct val sources, struct err *e)
                         DB_STR(json_text(sources, t->a))),
                 &text, t->a, e) != 0)
         return -1;
+    FAULT_DIE("import", STR("begin"));
     return str_to_int(text, &t->import_id) ? 0 : -1;
 }
 
@@ -85,5 +87,8 @@ int legacy_finish(struct legacy_target *t, const struct cfg *current, const stru
                         DB_STR(json_text(p->skipped, t->a))),
                 NULL, e) != 0)
         return -1;
-    return db_commit(t->c, e);
+    if (db_commit(t->c, e) != 0)
+        return -1;
+    FAULT_DIE("import", STR("configuration"));
+    return 0;
 }

@@ -3,83 +3,28 @@
  * bad input, repeating, conflicts, interruption (migration.md 4, 5, 6.3, 11.12, 11.13; R-12 to
  * R-14, R-19).
  */
-#include "base/arena.h"
-#include "base/json.h"
-#include "integration/env_api.h"
+#include "integration/env_moving.h"
 #include "support/cases.h"
-#include "support/peer.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define CANARY "canary-2f81-secret"
+#include "base/arena.h"
 
 static struct env *env;
-static int n_runs, n_bases;
 
-static char *printed(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static char *printed(const char *fmt, ...)
-{
-    va_list ap;
-    char *s;
+#define printed(...) moving_printed(env, __VA_ARGS__)
+#define file(name, text) moving_file(env, name, text)
+#define says(output, part) moving_says(env, output, part)
 
-    va_start(ap, fmt);
-    s = arena_vprintf(env_arena(env), fmt, ap);
-    va_end(ap);
-    return s;
-}
-
-static const char *file(const char *name, const char *text)
-{
-    const char *path = env_path(env, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-    return path;
-}
-
-static const char *base_new(void)
-{
-    const char *name = printed("import%d", n_bases++);
-
-    env_new_database(env, name);
-    return env_db_of(env, NULL, name);
-}
-
-static pid_t start(const char *log, const char *db, const char *const *args)
-{
-    const char *argv[24] = {env_program(env, "sluicectl"), "import-legacy"};
-    const char *vars[] = {printed("DB=%s", db), NULL};
-
-    for (size_t n = 0; args[n] != NULL && n + 2 < COUNT_OF(argv) - 1; n++)
-        argv[n + 2] = args[n];
-    return env_spawn(env, log, argv, vars);
-}
-
-/* Its output; no secret may be in it. */
 static const char *import(int status, const char *db, const char *const *args)
 {
-    const char *log = printed("import-run%d", n_runs++);
-    int got = env_wait_exit(env, start(log, db, args), 60000);
+    const char *all[24] = {"import-legacy"};
 
-    if (got != status)
-        env_fail(env, "expected exit %d, got %d: %s", status, got, env_log(env, log));
-    if (strstr(env_log(env, log), CANARY) != NULL)
-        env_fail(env, "a secret is shown: %s", env_log(env, log));
-    return env_log(env, log);
-}
-#define ARGS(...) (const char *const[]){__VA_ARGS__, NULL}
-
-static void says(const char *output, const char *part)
-{
-    if (strstr(output, part) == NULL)
-        env_fail(env, "expected \"%s\" in: %s", part, output);
+    for (size_t n = 0; args[n] != NULL && n + 1 < COUNT_OF(all) - 1; n++)
+        all[n + 1] = args[n];
+    return moving_ctl(env, status, db, all);
 }
 
 /* Member of the latest configuration version as text. */
@@ -115,7 +60,7 @@ static const char *versions(const char *db)
 
 static void R_13_the_page_example(void **state)
 {
-    const char *db = base_new(), *compose = file("compose.yaml", COMPOSE), *out;
+    const char *db = moving_base(env), *compose = file("compose.yaml", COMPOSE), *out;
 
     (void)state;
     out = import(0, db, ARGS("--dry-run", printed("--compose=%s", compose), "--gateway=p1=bwks"));
@@ -155,12 +100,12 @@ static void R_13_the_page_example(void **state)
     says(out, "0 added, 0 replaced, 0 kept, 4 unchanged");
     assert_string_equal(versions(db), "1");
     /* the canary is nowhere in the database but sealed */
-    assert_null(strstr(env_pg_dump(env, db, ARGS("--data-only")), CANARY));
+    moving_sealed(env, db);
 }
 
 static void R_19_supervisord(void **state)
 {
-    const char *db = base_new(), *out;
+    const char *db = moving_base(env), *out;
     const char *core = file("apio.yml", "proxy_login_url: p1=https://10.0.1.2/api/v1/login/\nSSO:\n  - name: corp\n    protocol: oidc\n"
                                         "    enabled: y\n    parameters:\n      client_secret: " CANARY "\nsmtp:\n  host: mail\n  port: 025\n");
     const char *p1 = file("apio_p1.yml", "proxy-url: https://10.0.1.2/api/v1/\nproxy_name: p1\nproxy_prefix: /api/v01/p1\n"
@@ -184,7 +129,7 @@ static void R_19_supervisord(void **state)
 
 static void environment_wins_and_map(void **state)
 {
-    const char *db = base_new(), *out;
+    const char *db = moving_base(env), *out;
     const char *yml = file("one.yml", "proxy_url: https://old.example/api/v2/\nproxy_name: p2\nproxy_prefix: /api/v01/p2\nmail:\n  relay: mx\n");
     const char *vars = file("p2.env", "# the proxy\nexport proxy_url='https://new.example/api/v2/'\nAPIO_CONFIG_FILE=/does/not/exist\n"
                                       "APIO_OPENID_AUTH=y\n");
@@ -205,7 +150,7 @@ static void environment_wins_and_map(void **state)
 
 static void conflicts(void **state)
 {
-    const char *db = base_new();
+    const char *db = moving_base(env);
     const char *one = file("c1.env", "proxy_url=https://a.example/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_login_url=p1=https://a.example/login\n");
     const char *two = file("c2.env", "proxy_url=https://b.example/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\n");
     const char *other = file("c3.env", "proxy_url=https://c.example/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_login_url=p1=https://c.example/login\n");
@@ -225,7 +170,7 @@ static void conflicts(void **state)
 
 static void one_import_at_a_time(void **state)
 {
-    const char *db = base_new(), *path = file("lock.env", "proxy_url=https://a.example/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\n");
+    const char *db = moving_base(env), *path = file("lock.env", "proxy_url=https://a.example/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\n");
     const char *argv[] = {"/usr/bin/env", "psql", db, "-c", "SELECT pg_advisory_lock(1399616867, 3)", "-c", "SELECT pg_sleep(30)", NULL};
     pid_t holder;
 
@@ -244,8 +189,8 @@ static void killed_and_started_again(void **state)
 
     (void)state;
     for (int i = 0; i < 6; i++) {
-        const char *db = base_new();
-        pid_t pid = start("killed", db, ARGS(printed("--compose=%s", compose), "--gateway=p1=bwks", "--apply"));
+        const char *db = moving_base(env);
+        pid_t pid = moving_start(env, "killed", db, ARGS("import-legacy", printed("--compose=%s", compose), "--gateway=p1=bwks", "--apply"), NULL);
 
         usleep((useconds_t)(150000 + 60000 * i));
         env_kill(env, pid, SIGKILL);
@@ -311,65 +256,18 @@ static void wrong_arguments(void **state)
     says(import(1, bad_base, ARGS("--from-api=http://127.0.0.1:1", printed("--token-file=%s", file("token", CANARY)))), "the old platform: ");
 }
 
-/* ---- the old API --------------------------------------------------------------------------------- */
-
-#define ACTIVITY "{\"activity\":{\"id\":5,\"name\":\"hello\",\"description\":\"d\",\"definition\":{\"cells\":{},\"entities\":[],\"transitions\":[]}}}"
-
-static const struct peer_step old_api[] = {
-    {.body = "{\"content\":{\"gateways\":{\"bwks\":{\"url\":\"https://10.0.1.2/\",\"password\":\"## SECRET ## (8)\"}},\"gui\":{\"label\":\"old\"}}}"},
-    {.body = "{\"profiles\":[{\"id\":3,\"name\":\"clerks\"}]}"},
-    {.body = "{\"profile\":{\"id\":3,\"name\":\"clerks\",\"accesses\":[\"requests\"],\"api_rules\":[]}}"},
-    {.body = "{\"roles\":[{\"id\":1,\"name\":\"night\"}]}"},
-    {.body = "{\"users\":[{\"id\":8,\"username\":\"Ann\"}]}"},
-    {.body = "{\"id\":8,\"username\":\"Ann\",\"email\":\"ann@example.com\",\"status\":\"INATIVE\",\"is_system\":false,\"profile\":{\"name\":\"clerks\"}}"},
-    {.body = "{\"templates\":[{\"id\":2,\"key\":\"mails.hello\"}]}"},
-    {.body = "{\"template\":{\"id\":2,\"key\":\"mails.hello\",\"template\":\"Hello {{ x }}\",\"type\":\"jinja\"}}"},
-    {.body = "{\"activities\":[{\"id\":5,\"name\":\"hello\"}]}"},
-    {.body = ACTIVITY},
-    {.body = "{\"routes\":[{\"route_id\":1,\"route\":\"/hello\",\"method\":\"GET\",\"activity_id\":5,\"sync\":true,\"enabled\":true,\"public\":true,\"group\":\"\"}]}"},
-};
-
-static void from_the_old_api(void **state)
-{
-    struct peer *old = peer_new(old_api, COUNT_OF(old_api));
-    const char *db = base_new(), *url = printed("--from-api=http://127.0.0.1:%d/", peer_port(old));
-    const char *token = printed("--token-file=%s", file("token", CANARY "\n")), *out;
-
-    (void)state;
-    out = import(3, db, ARGS(url, token));
-    says(out, "gateways.bwks.password: masked by the source; give --secrets=FILE (path=value lines) or enter it in the interface");
-    says(out, "imported with gaps");
-    if (str_find(peer_request(old, 0), STR("Bearer " CANARY)) < 0)
-        env_fail(env, "the token was not sent");
-    if (str_find(peer_request(old, 3), STR("GET /api/v01/system/user_roles ")) < 0)
-        env_fail(env, "roles are asked for elsewhere");
-    assert_string_equal(env_psql_at(env, db, "SELECT status || ' ' || need_password_change || ' ' || (password_hash IS NULL) FROM users u "
-                                             "JOIN user_profiles p ON p.id = u.profile_id WHERE p.name = 'clerks'"), "INACTIVE true true");
-    assert_string_equal(env_psql_at(env, db, "SELECT template FROM templates WHERE key = 'mails.hello'"), "Hello {{ x }}");
-    assert_string_equal(env_psql_at(env, db, "SELECT r.method || r.route || a.name || v.active FROM custom_routes r JOIN activities a ON a.id = "
-                                             "r.activity_id JOIN activity_versions v ON v.activity_id = a.id"), "get/hellohellotrue");
-    assert_string_equal(stored(db, "gui,label"), "old");
-    peer_script(old, old_api, COUNT_OF(old_api));
-    out = import(0, db, ARGS(url, token, "--apply", printed("--secrets=%s", file("secrets", "gateways.bwks.password=" CANARY "\n")), "--on-conflict=replace"));
-    says(out, "workflows: 1 read, 0 added, 0 replaced, 0 kept, 1 unchanged");
-    says(out, "routes: 1 read, 0 added, 0 replaced, 0 kept, 1 unchanged");
-    says(out, "users: 1 read, 0 added, 0 replaced, 0 kept, 1 unchanged");
-    assert_true(strncmp(stored(db, "gateways,bwks,password"), "sealed:", 7) == 0);
-    peer_free(old);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(R_13_the_page_example), cmocka_unit_test(R_19_supervisord),
         cmocka_unit_test(environment_wins_and_map), cmocka_unit_test(conflicts),
         cmocka_unit_test(one_import_at_a_time), cmocka_unit_test(killed_and_started_again),
-        cmocka_unit_test(wrong_arguments), cmocka_unit_test(from_the_old_api),
+        cmocka_unit_test(wrong_arguments),
     };
     int failed;
 
     env = env_start();
-    bad_base = base_new();
+    bad_base = moving_base(env);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     failed += CASES(rows, refuses);
     return env_end(env, failed);

@@ -14,6 +14,8 @@
 #include "engine/manual.h"
 #include "engine/schedule.h"
 #include "integration/env.h"
+#include "legacy/content.h"
+#include "legacy/target.h"
 #include "nodes/subworkflow_store.h"
 #include "stores.h"
 
@@ -46,6 +48,7 @@ static void one_store(const struct db_stmts *s)
 /* Names are unique in the program, which preparing all of them on one connection proves. */
 static void all_stores(void **state)
 {
+    const struct db_stmt *legacy[LEGACY_STMTS_MAX];
     size_t n = 0;
 
     (void)state;
@@ -55,6 +58,9 @@ static void all_stores(void **state)
     }
     one_store(&ids_stmts);
     one_store(&migrate_stmts);
+    one_store(&legacy_stmts);
+    for (size_t i = legacy_content_stmts(legacy); i > 0; i--)
+        prepare("legacy", legacy[i - 1]->name, legacy[i - 1]->sql, legacy[i - 1]->n_params, NULL);
     assert_true(n > 0);
 }
 
