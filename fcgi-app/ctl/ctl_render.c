@@ -44,6 +44,7 @@ static const struct {
     enum tmpl_undefined kind;
 } undefined_kinds[] = {
     {"Undefined", TMPL_UNDEF_LENIENT},
+    {"LoggingUndefined", TMPL_UNDEF_LENIENT}, /* what logs looks the same in the output */
     {"StrictUndefined", TMPL_UNDEF_STRICT},
     {"ChainableUndefined", TMPL_UNDEF_CHAINABLE},
     {"DebugUndefined", TMPL_UNDEF_DEBUG},

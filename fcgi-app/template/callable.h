@@ -73,6 +73,8 @@ struct func_def { /* global functions and objects */
 const struct filter_def *filter_find(struct str name);
 const struct check_def *check_find(struct str name);
 const struct func_def *func_find(struct str name);
+/* Likewise among those of the extension i18n. */
+const struct func_def *i18n_find(struct str name);
 /* The bound method `name` of a str, list, dict, ... value (methods.c); false when Python has none we offer. */
 bool method_find(struct val self, struct str name, callable_fn **fn, const char **qualified);
 

@@ -23,6 +23,12 @@ static const struct func_def funcs[] = {
 #undef FUNC
 };
 
+static const struct func_def i18n_funcs[] = {
+#define FUNC(name, fn) {name, fn_##fn},
+#include "template/funcs/i18n.def"
+#undef FUNC
+};
+
 /* Rows of a table begin with their name. */
 const void *lib_table_find(const void *rows, size_t n, size_t size, struct str name)
 {
@@ -57,4 +63,9 @@ const struct check_def *check_find(struct str name)
 const struct func_def *func_find(struct str name)
 {
     return lib_table_find(funcs, COUNT_OF(funcs), sizeof funcs[0], name);
+}
+
+const struct func_def *i18n_find(struct str name)
+{
+    return lib_table_find(i18n_funcs, COUNT_OF(i18n_funcs), sizeof i18n_funcs[0], name);
 }

@@ -75,4 +75,7 @@ struct node *parse_filter(struct parser *p, struct node *input, bool inline_firs
 struct node *parse_target(struct parser *p, const char *end_name, bool namespaces);
 struct node *parse_target_name(struct parser *p);
 
+/* parse_trans.c */
+struct node *parse_trans(struct parser *p);
+
 #endif

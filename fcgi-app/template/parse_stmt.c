@@ -486,12 +486,6 @@ static struct node *parse_break(struct parser *p)
     return next(p) ? n : NULL;
 }
 
-static struct node *parse_trans(struct parser *p)
-{
-    return parse_fail(p, "translations are not available: the tag '%s' is not supported",
-                      token_words(p, &p->cur));
-}
-
 enum extension { EXT_NONE, EXT_DO, EXT_LOOPS, EXT_I18N };
 
 static const struct statement {

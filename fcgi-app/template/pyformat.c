@@ -273,7 +273,7 @@ static int attribute(struct fields *f, struct str name, struct val *v)
 
     if (name.len == 0)
         return call_raise(f->c, TMPL_EXC_VALUE, "Empty attribute in format string");
-    if (lib_platform(f->c))
+    if (lib_platform(f->c) || val_is_undef(*v) || str_starts(name, STR("__")))
         return vm_getattr(f->c, *v, name, v);
     if (lib_attr_only(f->c, *v, name, &found) != 0)
         return -1;

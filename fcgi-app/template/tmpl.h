@@ -39,7 +39,7 @@ struct tmpl_env {
     struct str line_comment_prefix;
     bool ext_do;
     bool ext_loopcontrols;
-    bool ext_i18n; /* {% trans %}: accepted so that the error says so */
+    bool ext_i18n; /* {% trans %} and gettext(), without translations: the texts stay as they are */
 };
 
 /* The platform's environment: Jinja2 defaults, extensions `do` and loop controls on. */

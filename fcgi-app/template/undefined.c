@@ -51,29 +51,74 @@ static enum tmpl_undefined policy(const struct call *c)
     return c->vm != NULL ? c->vm->undefined : TMPL_UNDEF_LENIENT;
 }
 
-int undef_fail(struct call *c, struct val v)
+/* What the value tells when it is used, for the exception and for _undefined_message. */
+static const char *words_of(struct val v, struct arena *a)
 {
     const char *name = v.u.undef_name != NULL ? v.u.undef_name : "value";
+    const char *key;
 
     switch (v.reserved) {
     case UNDEF_MESSAGE:
     case UNDEF_LENIENT:
-        return call_raise(c, TMPL_EXC_UNDEFINED, "%s", name);
     case UNDEF_SECURITY:
-        return call_raise(c, TMPL_EXC_SECURITY, "%s", name);
-    case UNDEF_ELEMENT: {
-        const char *key = name + strlen(name) + 1;
-
+        return name;
+    case UNDEF_ELEMENT:
+        key = name + strlen(name) + 1;
         if (key[0] == '\'' || key[0] == '"') /* the name of an attribute */
-            return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute %s", name, key);
-        return call_raise(c, TMPL_EXC_UNDEFINED, "%s has no element %s", name, key);
-    }
+            return arena_printf(a, "'%s' has no attribute %s", name, key);
+        return arena_printf(a, "%s has no element %s", name, key);
     case UNDEF_ATTR:
-        return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' has no attribute '%s'", type_words(v.len),
-                          name);
+        return arena_printf(a, "'%s' has no attribute '%s'", type_words(v.len), name);
     default:
-        return call_raise(c, TMPL_EXC_UNDEFINED, "'%s' is undefined", name);
+        return arena_printf(a, "'%s' is undefined", name);
     }
+}
+
+int undef_fail(struct call *c, struct val v)
+{
+    enum tmpl_exc exc = v.reserved == UNDEF_SECURITY ? TMPL_EXC_SECURITY : TMPL_EXC_UNDEFINED;
+
+    return call_raise(c, exc, "%s", words_of(v, c->a));
+}
+
+/* Every object of Python has these; none may be touched. */
+static bool is_python_own(struct str name)
+{
+    return str_eq_c(name, "__class__") || str_eq_c(name, "__call__") || str_eq_c(name, "__init__");
+}
+
+/* The key that was looked for, of an element: kept as Python prints it. */
+static struct val missing_key(struct val v)
+{
+    struct str key = str_c(v.u.undef_name + strlen(v.u.undef_name) + 1);
+    bool quoted = key.len > 1 && (key.p[0] == '\'' || key.p[0] == '"');
+
+    return val_str(quoted ? str_slice(key, 1, key.len - 1) : key);
+}
+
+struct val undef_own_attr(struct vm *vm, struct val v, struct str name)
+{
+    static const char *const classes[] = {[TMPL_UNDEF_LENIENT] = "Undefined",
+                                          [TMPL_UNDEF_STRICT] = "StrictUndefined",
+                                          [TMPL_UNDEF_CHAINABLE] = "ChainableUndefined",
+                                          [TMPL_UNDEF_DEBUG] = "DebugUndefined"};
+    bool hint = v.reserved == UNDEF_MESSAGE || v.reserved == UNDEF_LENIENT ||
+                v.reserved == UNDEF_SECURITY || v.u.undef_name == NULL;
+
+    if (str_eq_c(name, "_undefined_message"))
+        return val_str_c(words_of(v, vm->a));
+    if (str_eq_c(name, "_undefined_hint"))
+        return hint && v.u.undef_name != NULL ? val_str_c(v.u.undef_name) : val_null();
+    if (str_eq_c(name, "_undefined_name")) {
+        if (hint)
+            return val_null();
+        return v.reserved == UNDEF_ELEMENT ? missing_key(v) : val_str_c(v.u.undef_name);
+    }
+    if (!is_python_own(name))
+        return val_undef(NULL);
+    return undef_make(UNDEF_SECURITY,
+                      arena_printf(vm->a, "access to attribute '%.*s' of '%s' object is unsafe.",
+                                   STR_ARG(name), classes[vm->undefined]));
 }
 
 int vm_fail_undefined(struct call *c, struct val v)

@@ -81,16 +81,22 @@ static bool chains(const struct vm *vm, struct val v)
            v.reserved != UNDEF_LENIENT;
 }
 
+static int undefined_attr(struct vm *vm, struct val obj, struct str name, struct val *out)
+{
+    *out = undef_own_attr(vm, obj, name);
+    if (!absent(*out))
+        return 0;
+    if (!chains(vm, obj))
+        return undef_fail(&vm->call, obj);
+    *out = obj;
+    return 0;
+}
+
 int attr_get(struct vm *vm, struct val obj, const struct name *name, struct val *out)
 {
     *out = val_undef(NULL);
-    if (UNLIKELY(obj.type == VAL_UNDEF)) {
-        if (chains(vm, obj)) {
-            *out = obj;
-            return 0;
-        }
-        return undef_fail(&vm->call, obj);
-    }
+    if (UNLIKELY(obj.type == VAL_UNDEF))
+        return undefined_attr(vm, obj, name->s, out);
     if (obj.type == VAL_DICT && !name->dict_method) {
         *out = val_get_str(obj, name->s);
     } else if (!name->hidden || obj.type == VAL_OBJ) {

@@ -201,6 +201,9 @@ int undef_fail(struct call *c, struct val v);
 /* May it be printed, iterated, compared, asked for its truth?  0, or -1 raised. */
 MUST_CHECK int undef_look(struct call *c, struct val v);
 struct val undef_attr(struct vm *vm, struct val obj, struct str name);
+/* What an undefined value `v` itself has: _undefined_name, _undefined_message, _undefined_hint; undefined
+ * without a reason for anything else. */
+struct val undef_own_attr(struct vm *vm, struct val v, struct str name);
 struct val undef_element(struct vm *vm, struct val obj, struct val key);
 MUST_CHECK int undef_print(struct vm *vm, struct val v);
 /* The type in Jinja2's messages: "dict object", "None". */

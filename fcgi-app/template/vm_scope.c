@@ -58,6 +58,8 @@ static struct val resolve_global(struct vm *vm, const struct ctx *ctx, struct st
     def = vm->main->python ? py_func_find(name) : NULL;
     if (def == NULL)
         def = func_find(name);
+    if (def == NULL && vm->main->env.ext_i18n)
+        def = i18n_find(name);
     return def != NULL ? function_new(vm->a, def) : v;
 }
 

@@ -92,8 +92,11 @@ int flt_attr(struct call *c, struct val *out)
 {
     struct val name = val_null();
 
-    if (call_bind(c, "name", &name) != 0 || lib_text(c, name, &name) != 0)
+    if (call_bind(c, "name", &name) != 0 || lib_look(c, name) != 0)
         return -1;
+    if (name.type != VAL_STR)
+        return call_raise(c, TMPL_EXC_TYPE, "attribute name must be string, not '%s'",
+                          name.type == VAL_UNDEF ? "Undefined" : val_type_name(name));
     return lib_attr_only(c, c->self, val_text(name), out);
 }
 

@@ -64,9 +64,11 @@ int flt_sort(struct call *c, struct val *out)
     struct sort_item *sorted;
     struct val list;
     bool undefined = false;
+    int64_t reverse;
     size_t n;
 
     if (call_bind(c, "reverse=,case_sensitive=,attribute=", arg) != 0 ||
+        lib_int(c, arg[0], &reverse) != 0 ||
         multi_init(c, &path, arg[2], !val_truth(arg[1])) != 0 ||
         lib_items(c, c->self, &items, &n) != 0)
         return -1;
@@ -79,7 +81,7 @@ int flt_sort(struct call *c, struct val *out)
     }
     if (undefined)
         wrap_keys(c, sorted, n);
-    if (lib_sort(c, sorted, n, val_truth(arg[0])) != 0)
+    if (lib_sort(c, sorted, n, reverse != 0) != 0)
         return -1;
     list = val_list_new(c->a, n);
     for (size_t i = 0; i < n; i++)

@@ -1,5 +1,5 @@
 /*
- * Declarations of all global functions, from funcs.def, and what their files use.
+ * Declarations of all global functions, from funcs.def and i18n.def, and what their files use.
  */
 #ifndef SLUICE_TEMPLATE_FUNCS_FN_H
 #define SLUICE_TEMPLATE_FUNCS_FN_H
@@ -9,5 +9,9 @@
 #define FUNC(name, fn) int fn_##fn(struct call *c, struct val *out);
 #include "template/funcs/funcs.def"
 #undef FUNC
+int fn_gettext(struct call *c, struct val *out);
+int fn_ngettext(struct call *c, struct val *out);
+int fn_npgettext(struct call *c, struct val *out);
+int fn_pgettext(struct call *c, struct val *out);
 
 #endif

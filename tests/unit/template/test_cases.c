@@ -9,7 +9,7 @@
  *     what is printed, or "! TypeError"
  *
  * Files called *_plain.case run as Jinja2's own defaults, pongo2*.case in that dialect, the others as
- * the platform does.  A member "templates" of the context holds stored templates.  The clock stands at
+ * the platform does; i18n*.case have that extension.  A member "templates" of the context holds stored templates.  The clock stands at
  * 2021-02-19 21:20:04.389189 UTC.
  */
 #include "support/cases.h"
@@ -83,6 +83,7 @@ static struct tmpl_env env_of(const char *file)
 
     if (strncmp(file, "pongo2", 6) == 0)
         env.dialect = TMPL_PONGO2;
+    env.ext_i18n = strncmp(file, "i18n", 4) == 0;
     return env;
 }
 
