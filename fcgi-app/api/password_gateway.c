@@ -16,27 +16,21 @@ static const struct db_stmt stmt_changed = {
 static const struct db_stmt *const all[] = {&stmt_changed};
 const struct db_stmts password_gateway_stmts = {"password_gateway", all, COUNT_OF(all)};
 
-enum { LEVEL_USER = 0, LEVEL_GROUP = 8, LEVEL_TENANT = 12 };
-
-/* Where the gateway keeps this account, below its API root; .p NULL when a password cannot be set there. */
-static struct str account_path(struct val answer, struct str username, struct arena *a)
+struct str gateway_account_path(struct val ids, int64_t level, struct str username, struct arena *a)
 {
-    struct val ids = val_get(answer, "ids");
     struct str tenant = url_encode(val_get_text(ids, "tenant_id", STR("")), "", a);
     struct str group = url_encode(val_get_text(ids, "group_id", STR("")), "", a);
     struct str user = url_encode(val_get_text(ids, "user_id", username), "@", a);
 
-    switch (val_get_int(val_get(answer, "profile"), "user_level", -1)) {
-    case LEVEL_USER:
-        return tenant.len == 0 || group.len == 0
-                   ? STR_NONE
-                   : str_printf(a, "/tenants/%.*s/groups/%.*s/users/%.*s/", STR_ARG(tenant), STR_ARG(group), STR_ARG(user));
-    case LEVEL_GROUP:
-        return tenant.len == 0 || group.len == 0
-                   ? STR_NONE
-                   : str_printf(a, "/tenants/%.*s/groups/%.*s/admins/%.*s/", STR_ARG(tenant), STR_ARG(group), STR_ARG(user));
-    case LEVEL_TENANT:
-        return tenant.len == 0 ? STR_NONE : str_printf(a, "/tenants/%.*s/admins/%.*s/", STR_ARG(tenant), STR_ARG(user));
+    if (tenant.len == 0 || (level != GATEWAY_TENANT_ADMIN && group.len == 0))
+        return STR_NONE;
+    switch (level) {
+    case GATEWAY_USER:
+        return str_printf(a, "/tenants/%.*s/groups/%.*s/users/%.*s/", STR_ARG(tenant), STR_ARG(group), STR_ARG(user));
+    case GATEWAY_GROUP_ADMIN:
+        return str_printf(a, "/tenants/%.*s/groups/%.*s/admins/%.*s/", STR_ARG(tenant), STR_ARG(group), STR_ARG(user));
+    case GATEWAY_TENANT_ADMIN:
+        return str_printf(a, "/tenants/%.*s/admins/%.*s/", STR_ARG(tenant), STR_ARG(user));
     default:
         return STR_NONE;
     }
@@ -53,10 +47,28 @@ static struct str reason_of(struct str body, struct arena *a)
     return str_slice(val_get_text(val_at(val_get(v, "errors"), 0), "message", val_get_text(v, "details", STR(""))), 0, 200);
 }
 
+int gateway_password_answer(const struct cfg_gateway *g, const struct http_result *res, struct arena *a, struct err *e)
+{
+    struct str why;
+
+    if (res->status >= 200 && res->status <= 299 && res->status != 207)
+        return 0;
+    why = reason_of(res->body, a);
+    err_set(e, res->status >= 500 ? ERR_UPSTREAM : ERR_INVALID, "password: gateway %.*s answered %d%s%.*s", STR_ARG(g->name),
+            res->status, why.len > 0 ? ": " : "", STR_ARG(why));
+    return -1;
+}
+
+int gateway_password_changed(struct api_call *c, int64_t user_id, struct err *e)
+{
+    return db_exec(c->conn, &stmt_changed, DB_ARGS(DB_INT(user_id)), NULL, e);
+}
+
 static int put_password(struct api_call *c, const struct cfg_gateway *g, const struct gw_user_login *l, struct str password,
                         struct err *e)
 {
-    struct str path = account_path(l->auth, c->user->username, c->a), why;
+    struct str path = gateway_account_path(val_get(l->auth, "ids"), val_get_int(val_get(l->auth, "profile"), "user_level", -1),
+                                           c->user->username, c->a);
     struct http_header headers[] = {{STR("Cookie"), l->cookies}, {STR("Content-Type"), STR("application/json")}};
     struct val body = val_dict_new(c->a, 1);
     struct http_result res;
@@ -75,12 +87,7 @@ static int put_password(struct api_call *c, const struct cfg_gateway *g, const s
         err_context(e, "gateway %.*s", STR_ARG(g->name));
         return -1;
     }
-    if (res.status >= 200 && res.status <= 299 && res.status != 207)
-        return 0;
-    why = reason_of(res.body, c->a);
-    err_set(e, res.status >= 500 ? ERR_UPSTREAM : ERR_INVALID, "password: gateway %.*s answered %d%s%.*s", STR_ARG(g->name),
-            res.status, why.len > 0 ? ": " : "", STR_ARG(why));
-    return -1;
+    return gateway_password_answer(g, &res, c->a, e);
 }
 
 /* On the gateway: confirm, change, and a session that goes on after it. */
@@ -130,7 +137,7 @@ int password_by_gateway(struct api_call *c, struct str old, struct str password,
     rc = change_there(c, g, old, password, &session, e);
     if (db_get(c->api->db, &c->conn, e) != 0 || rc != 0)
         return -1;
-    if (db_exec(c->conn, &stmt_changed, DB_ARGS(DB_INT(c->user->id)), NULL, e) != 0 ||
+    if (gateway_password_changed(c, c->user->id, e) != 0 ||
         gw_user_login_store(c->conn, c->cfg, c->user->id, family, &session, now_us, c->a, e) != 0 ||
         auth_end_others(c->api->auth, c->conn, c->user->id, family, e) != 0)
         return -1;

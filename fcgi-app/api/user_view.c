@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "gateway/logins.h"
 
 #define LIST_OF(row, from, order)                                                                  \
     "(SELECT coalesce(json_agg(" row " ORDER BY " order "), '[]') FROM " from ")"
@@ -24,8 +25,6 @@ static const struct db_stmt
             "'registered_on', " DB_ISO("u.registered_on") ", 'created_on', " DB_ISO(
                 "u.created_on") ", 'updated_on', " DB_ISO("u.updated_on") ", 'local_user', "
                                                                           "u.local_user, "
-                                                                          "'support_reset_password'"
-                                                                          ", u.local_user, "
                                                                           "'need_password_change', "
                                                                           "u.need_password_change, "
                                                                           "'password_disabled', "
@@ -67,7 +66,7 @@ static const struct db_stmt
                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               "a.delegated_to)",
                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "(SELECT * FROM login_attempts WHERE user_id = u.id ORDER BY id DESC LIMIT $2) a", "a.id DESC") ", 'ip_limits', " LIST_OF("json_build_object('id', l.id, 'ip', l.ip::text, 'created_at', " DB_ISO("l.created_at") ")",
                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                     "user_ip_limits l WHERE l.user_id = u.id",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    "l.id") "), u.token_sealed, u.entity IS NOT NULL FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    "l.id") "), u.token_sealed, u.entity IS NOT NULL, coalesce(u.identity_provider, '') FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
             2,
 };
 
@@ -101,6 +100,15 @@ static int join_objects(struct api_call *c, const PGresult *res, struct val *out
     return 0;
 }
 
+/* Passwords of ours, and of the gateways people sign in on. */
+static bool can_reset(const struct api_call *c, struct val view, struct str provider)
+{
+    struct gw_entry entry;
+
+    return val_get_bool(view, "local_user", false) ||
+           (gw_entry_find(c->cfg, STR(""), &entry) && str_eq(entry.name, provider));
+}
+
 int user_view(struct api_call *c, int64_t id, int64_t attempts, bool show_token, struct val *out,
               struct err *e)
 {
@@ -117,6 +125,7 @@ int user_view(struct api_call *c, int64_t id, int64_t attempts, bool show_token,
     }
     if (join_objects(c, res, out, e) != 0)
         return -1;
+    val_dict_set_c(*out, "support_reset_password", val_bool(can_reset(c, *out, db_str(res, 0, 4))));
     if (show_token || db_bool(res, 0, 3)) {
         if (auth_m2m_show(c->cfg, id, db_str(res, 0, 2), &token, c->a, &why) != 0)
             log_err(LOG_ERROR_LEVEL, "users.token", &why);

@@ -139,16 +139,31 @@ struct auth_reset {
  *
  * auth_reset_begin  makes a token for a local user, at most every 5 minutes, valid for 20; gives
  *                   nothing for others, without an error.
- * auth_reset_check  ERR_FORBIDDEN "the link is not valid, or no longer".
+ * auth_reset_check  ERR_FORBIDDEN "the link is not valid, or no longer"; *elsewhere as for
+ *                   auth_reset_begin_elsewhere(), an empty object for a password of ours.
  * auth_reset_finish uses the token up and sets the password; ERR_FORBIDDEN, or ERR_INVALID when the
  *                   password breaks a rule (roll back: the token stays good).
  */
 MUST_CHECK int auth_reset_begin(struct auth *au, struct db_conn *c, struct str username,
                                 struct auth_reset *out, struct arena *a, struct err *e);
 MUST_CHECK int auth_reset_check(struct auth *au, struct db_conn *c, struct str token,
-                                struct err *e);
+                                struct val *elsewhere, struct arena *a, struct err *e);
 MUST_CHECK int auth_reset_finish(struct auth *au, const struct cfg *cfg, struct db_conn *c,
                                  struct str token, struct str password, struct err *e);
+/*
+ * Resets of passwords that somebody else keeps: an identity provider.
+ *
+ * begin  as auth_reset_begin(), for a name that need not be known here (user_id 0); `elsewhere` is an object that says where,
+ *        with the member "username".
+ * take   uses the token up, and others of that name; *user_id as given.
+ * back   the other one refused: the token is good again.
+ */
+MUST_CHECK int auth_reset_begin_elsewhere(struct auth *au, struct db_conn *c, int64_t user_id,
+                                          struct val elsewhere, struct auth_reset *out,
+                                          struct arena *a, struct err *e);
+MUST_CHECK int auth_reset_take_elsewhere(struct auth *au, struct db_conn *c, struct str token,
+                                         int64_t *user_id, struct err *e);
+MUST_CHECK int auth_reset_back(struct db_conn *c, struct str token, struct err *e);
 
 /* -newsuperuser (migration.md 2.1): ERR_CONFLICT with the documented text when the name exists. */
 MUST_CHECK int auth_new_superuser(struct db_conn *c, struct str name, struct str password,

@@ -167,8 +167,18 @@ MUST_CHECK int store_superuser(struct db_conn *c, struct str name, struct str ha
 MUST_CHECK int store_reset_begin(struct db_conn *c, struct str username, struct str digest,
                                  int64_t now_us, int64_t not_since_us, int64_t until_us,
                                  struct auth_reset *out, struct arena *a, struct err *e);
+MUST_CHECK int store_reset_begin_elsewhere(struct db_conn *c, struct str username, int64_t user_id,
+                                           struct str digest, struct str details, int64_t now_us,
+                                           int64_t not_since_us, int64_t until_us, bool *made,
+                                           struct err *e);
+/* details: JSON text. */
 MUST_CHECK int store_reset_find(struct db_conn *c, struct str digest, int64_t now_us,
-                                int64_t *user_id, struct err *e);
+                                int64_t *user_id, struct str *details, struct arena *a,
+                                struct err *e);
+/* *user_id 0: not known here. */
+MUST_CHECK int store_reset_take_elsewhere(struct db_conn *c, struct str digest, int64_t now_us,
+                                          int64_t *user_id, struct err *e);
+MUST_CHECK int store_reset_back(struct db_conn *c, struct str digest, struct err *e);
 /* As find, and it and all others of the user are used up. */
 MUST_CHECK int store_reset_take(struct db_conn *c, struct str digest, int64_t now_us,
                                 int64_t *user_id, struct err *e);

@@ -182,11 +182,32 @@ static const struct db_stmt stmt_reset_begin = {
     "(SELECT coalesce(email, '') FROM users WHERE id = user_id)",
     5};
 
+static const struct db_stmt stmt_reset_elsewhere = {
+    "auth_reset_elsewhere",
+    "INSERT INTO one_time_tokens (digest, scope, user_id, details, created_on, expires_on) "
+    "SELECT $3, 'ResetPassword', $2, $7::json, $4::timestamptz, $6 WHERE NOT EXISTS "
+    "(SELECT 1 FROM one_time_tokens o WHERE o.scope = 'ResetPassword' AND o.created_on > $5 "
+    "AND lower(o.details->>'username') = lower($1)) RETURNING id",
+    7};
+
 static const struct db_stmt stmt_reset_find = {
     "auth_reset_find",
-    "SELECT user_id FROM one_time_tokens WHERE digest = $1 AND scope = 'ResetPassword' "
+    "SELECT coalesce(user_id, 0), CASE WHEN details->>'gateway' IS NULL THEN '{}' ELSE details::text END "
+    "FROM one_time_tokens WHERE digest = $1 AND scope = 'ResetPassword' "
     "AND used_on IS NULL AND expires_on > $2",
     2};
+
+static const struct db_stmt stmt_reset_take_elsewhere = {
+    "auth_reset_take_elsewhere",
+    "UPDATE one_time_tokens SET used_on = $2 WHERE scope = 'ResetPassword' AND used_on IS NULL "
+    "AND lower(details->>'username') = (SELECT lower(details->>'username') FROM one_time_tokens "
+    "WHERE digest = $1 AND scope = 'ResetPassword' AND used_on IS NULL AND expires_on > $2 "
+    "FOR UPDATE) RETURNING coalesce(user_id, 0)",
+    2};
+
+static const struct db_stmt stmt_reset_back = {
+    "auth_reset_back",
+    "UPDATE one_time_tokens SET used_on = NULL WHERE digest = $1 AND scope = 'ResetPassword'", 1};
 
 static const struct db_stmt stmt_reset_take = {
     "auth_reset_take",
@@ -203,7 +224,7 @@ static const struct db_stmt *const all[] = {
     &stmt_end_family,       &stmt_end_user,      &stmt_password,        &stmt_password_set,
     &stmt_password_history, &stmt_password_weak, &stmt_m2m_set,         &stmt_revoke,
     &stmt_reset_begin,      &stmt_reset_find,    &stmt_reset_take,      &stmt_unrevoke,
-    &stmt_superuser,
+    &stmt_superuser,        &stmt_reset_elsewhere, &stmt_reset_take_elsewhere, &stmt_reset_back,
 };
 const struct db_stmts auth_stmts = {"auth", all, COUNT_OF(all)};
 
@@ -586,32 +607,71 @@ int store_reset_begin(struct db_conn *c, struct str username, struct str digest,
     return 0;
 }
 
+static int no_such_link(struct err *e)
+{
+    err_set(e, ERR_FORBIDDEN, "the link is not valid, or no longer");
+    return -1;
+}
+
 static int reset_user(struct db_conn *c, const struct db_stmt *s, struct str digest, int64_t now_us,
                       int64_t *user_id, struct err *e)
 {
     PGresult *res = NULL;
     int rc = db_query(c, s, DB_ARGS(DB_BYTES(digest), DB_TIME(now_us)), &res, e);
 
-    if (rc == 0 && PQntuples(res) == 0) {
-        err_set(e, ERR_FORBIDDEN, "the link is not valid, or no longer");
-        rc = -1;
-    }
+    if (rc == 0 && PQntuples(res) == 0)
+        rc = no_such_link(e);
     if (rc == 0)
         *user_id = db_int(res, 0, 0);
     PQclear(res);
     return rc;
 }
 
-int store_reset_find(struct db_conn *c, struct str digest, int64_t now_us, int64_t *user_id,
-                     struct err *e)
+int store_reset_begin_elsewhere(struct db_conn *c, struct str username, int64_t user_id,
+                                struct str digest, struct str details, int64_t now_us,
+                                int64_t not_since_us, int64_t until_us, bool *made, struct err *e)
 {
-    return reset_user(c, &stmt_reset_find, digest, now_us, user_id, e);
+    int64_t n = 0;
+    int rc = db_exec(c, &stmt_reset_elsewhere,
+                     DB_ARGS(DB_STR(username), DB_INT_OR_NULL(user_id), DB_BYTES(digest),
+                             DB_TIME(now_us), DB_TIME(not_since_us), DB_TIME(until_us),
+                             DB_STR(details)),
+                     &n, e);
+
+    *made = n > 0;
+    return rc;
+}
+
+int store_reset_find(struct db_conn *c, struct str digest, int64_t now_us, int64_t *user_id,
+                     struct str *details, struct arena *a, struct err *e)
+{
+    PGresult *res = NULL;
+
+    if (db_query_in(c, &stmt_reset_find, DB_ARGS(DB_BYTES(digest), DB_TIME(now_us)), &res, a, e) !=
+        0)
+        return -1;
+    if (PQntuples(res) == 0)
+        return no_such_link(e);
+    *user_id = db_int(res, 0, 0);
+    *details = db_str(res, 0, 1);
+    return 0;
 }
 
 int store_reset_take(struct db_conn *c, struct str digest, int64_t now_us, int64_t *user_id,
                      struct err *e)
 {
     return reset_user(c, &stmt_reset_take, digest, now_us, user_id, e);
+}
+
+int store_reset_take_elsewhere(struct db_conn *c, struct str digest, int64_t now_us,
+                               int64_t *user_id, struct err *e)
+{
+    return reset_user(c, &stmt_reset_take_elsewhere, digest, now_us, user_id, e);
+}
+
+int store_reset_back(struct db_conn *c, struct str digest, struct err *e)
+{
+    return db_exec(c, &stmt_reset_back, DB_ARGS(DB_BYTES(digest)), NULL, e);
 }
 
 int store_superuser(struct db_conn *c, struct str name, struct str hash, bool *made, struct err *e)

@@ -100,6 +100,11 @@ const struct node_table *engine_nodes(const struct engine *en)
     return &en->nodes;
 }
 
+struct gw_http *engine_http(const struct engine *en)
+{
+    return en->http;
+}
+
 struct gw_sessions *engine_sessions(const struct engine *en)
 {
     return en->sessions;

@@ -176,6 +176,8 @@ struct str engine_context_shown(struct val v, bool sensitive, struct arena *a);
 
 /* The node types this engine runs, for checking definitions and the catalogue. */
 const struct node_table *engine_nodes(const struct engine *en);
+/* How nodes call gateways, for the few calls the platform makes itself. */
+struct gw_http *engine_http(const struct engine *en);
 /* Sessions on gateways, shared with the proxy. */
 struct gw_sessions *engine_sessions(const struct engine *en);
 

@@ -297,6 +297,111 @@ static void changes_passwords(void **state)
     sign_in(200, "gwgroup", "N3w.group-secret", "");
 }
 
+/* ---- forgotten passwords ------------------------------------------------------------------------------- */
+
+#define ZOE "zoe@acme.example"
+
+/* Make the link of a request for one known here, and forget that anybody asked. */
+static const char *link_of(const char *username, const char *email)
+{
+    const char *sql = arena_printf(env_arena(env),
+                                   "SELECT request ->> 'token' FROM instances WHERE request ->> 'username' = '%s' AND "
+                                   "request ->> 'email' = '%s' ORDER BY id DESC LIMIT 1", username, email);
+    const char *token = "";
+
+    ENV_WAIT(env, 5000, (token = env_psql(env, sql))[0] != '\0');
+    env_psql(env, "UPDATE one_time_tokens SET created_on = now() - interval '10 minutes'");
+    return arena_printf(env_arena(env), "/api/v01/auth/reset-password/%s", token);
+}
+
+static void forgot(const char *username)
+{
+    api_as("");
+    api(env, 200, "POST", "/api/v01/auth/reset-password",
+        arena_printf(env_arena(env), "{\"username\":\"%s\",\"proxy\":\"default\",\"ui_id\":\"big\",\"ui_language\":\"en\"}", username));
+}
+
+static const char *instances(void)
+{
+    return env_psql(env, "SELECT count(*) FROM instances");
+}
+
+/* Zoe has never been here; the gateway knows her and her address. */
+static void resets_at_the_gateway(void **state)
+{
+    const char *path, *rules;
+    struct val v;
+
+    (void)state;
+    api_setup(NULL);
+    api_activity(env, "send link", DEFINITION("", "[\"start.ok\",\"end\"]"));
+    api_configure(env, "gui", "{\"reset_password_request_workflow\":\"send link\"}");
+    api_raw(env, "DELETE", GROUP "users/" ZOE, NULL);
+    api(env, 201, "POST", GROUP "users/", "{\"userId\":\"" ZOE "\",\"emailAddress\":\"zoe@home.example\",\"password\":\"first-1\"}");
+    forgot("ZOE@acme.example");
+    path = link_of("ZOE@acme.example", "zoe@home.example");
+    rules = arena_printf(env_arena(env), "/api/v01/auth/password-rules/%s", strrchr(path, '/') + 1);
+    v = api(env, 200, "GET", rules, NULL);
+    assert_int_equal(api_int(v, "rules.idp.minLength"), 6);
+    assert_int_equal(api_int(v, "idp.minDigits"), 1);
+    assert_string_equal(text(v, "idp._record_internal_id"), "");
+    assert_string_not_equal(text(v, "rules.system.min_length"), "");
+    v = api(env, 400, "PUT", path, "{\"password\":\"short\"}");
+    assert_string_equal(text(v, "error"), "password: gateway bwks answered 400: the password does not fit the rules");
+    control("PUT", "{\"status\":503,\"method\":\"PUT\",\"times\":1}");
+    assert_int_equal(api_raw(env, "PUT", path, "{\"password\":\"second-2\"}").status, 502);
+    api(env, 200, "PUT", path, "{\"password\":\"second-2\"}"); /* still good */
+    api(env, 400, "PUT", path, "{\"password\":\"third-33\"}"); /* once */
+    api(env, 403, "GET", rules, NULL);
+}
+
+/* The administrator signed in once, so his place is known; his sessions end with the old password. */
+static void resets_administrators(void **state)
+{
+    struct val v = sign_in(200, "gwgroup", "group-secret", "");
+    const char *path;
+
+    (void)state;
+    api_as(text(v, "access_token"));
+    api_raw(env, "DELETE", GROUP "admins/gwgroup/", NULL);
+    api(env, 201, "POST", GROUP "admins/", "{\"userId\":\"gwgroup\",\"emailAddress\":\"boss@acme.example\"}");
+    forgot("gwgroup");
+    path = link_of("gwgroup", "boss@acme.example");
+    forgot("gwgroup");
+    forgot("gwgroup"); /* once in five minutes */
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM one_time_tokens WHERE details ->> 'username' = 'gwgroup'"), "2");
+    api(env, 200, "PUT", path, "{\"password\":\"forgot-1\"}");
+    api_as(text(v, "access_token"));
+    ENV_WAIT(env, 3000, status_of(GROUP) == 401);
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM gateway_logins l JOIN users u ON u.id = l.user_id WHERE u.username = 'gwgroup'"), "0");
+    sign_in(401, "gwgroup", "group-secret", "");
+    v = sign_in(200, "gwgroup", "forgot-1", "");
+    api_as(text(v, "access_token"));
+    v = api(env, 200, "GET", "/api/v01/system/users/local", NULL);
+    assert_string_equal(text(v, "support_reset_password"), "true");
+    assert_string_equal(text(v, "local_user"), "false");
+    assert_string_equal(env_psql(env, "SELECT password_hash IS NULL FROM users WHERE username = 'gwgroup'"), "t");
+}
+
+/* Whoever is asked for, the answer is the same; nothing begins for names nobody knows, system levels and closed accounts. */
+static void stays_silent(void **state)
+{
+    const char *before = instances();
+
+    (void)state;
+    forgot("nobody@acme.example");
+    forgot("gwsystem");
+    env_psql(env, "UPDATE users SET status = 'REVOKED' WHERE username = 'gwgroup'");
+    forgot("gwgroup");
+    env_psql(env, "UPDATE users SET status = 'ACTIVE' WHERE username = 'gwgroup'");
+    control("PUT", "{\"status\":500}");
+    forgot(ZOE);
+    control("DELETE", NULL);
+    api(env, 200, "POST", "/api/v01/auth/reset-password", "{\"username\":\"" ZOE "\",\"proxy\":\"elsewhere\"}");
+    assert_string_equal(instances(), before);
+    api(env, 400, "POST", "/api/v01/auth/reset-password", "{\"username\":\"x\",\"password\":\"y\"}");
+}
+
 /* ---- the platform ------------------------------------------------------------------------------------ */
 
 static void set_token_gateway(const struct peer *endpoint, const char *client)
@@ -350,6 +455,7 @@ int main(void)
         SSO_TEST(signs_users_in),     SSO_TEST(refuses_others),      SSO_TEST(item_7_ends_dead_sessions), SSO_TEST(forgets_at_logout),
         SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), SSO_TEST(changes_passwords),  API_TEST(comes_with_a_token),
         SSO_TEST(tells_the_gateway),  SSO_TEST(rules_see_system_users),
+        SSO_TEST(resets_at_the_gateway), SSO_TEST(resets_administrators), SSO_TEST(stays_silent),
         API_TEST(keeps_secrets),
     };
     int port;

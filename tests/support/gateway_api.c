@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "http/url.h"
 
+enum { MIN_PASSWORD = 6 };
+
 static const struct resource {
     const char *pattern; /* '*' stands for one segment */
     const char *list;    /* member of the list answer */
@@ -107,6 +109,35 @@ static void list_items(struct gw_call *c, const struct resource *res, struct str
     val_dict_set_c(c->out->body, res->list, out);
 }
 
+static struct val password_rules(struct arena *a)
+{
+    struct val v = val_dict_new(a, 5);
+
+    val_dict_set_c(v, "minLength", val_int(MIN_PASSWORD));
+    val_dict_set_c(v, "minDigits", val_int(1));
+    val_dict_set_c(v, "minUpperCaseLetters", val_int(0));
+    val_dict_set_c(v, "minLowerCaseLetters", val_int(0));
+    val_dict_set_c(v, "minNonAlphanumericCharacters", val_int(0));
+    return v;
+}
+
+/* Its own rules for a password that comes along; the answer is made when it breaks them. */
+static bool password_fits(struct gw_call *c)
+{
+    struct val password = val_get(c->body, "password");
+    struct str text = val_text(password);
+    bool digit = false;
+
+    if (val_is_undef(password))
+        return true;
+    for (size_t i = 0; i < text.len; i++)
+        digit = digit || (text.p[i] >= '0' && text.p[i] <= '9');
+    if (text.len >= MIN_PASSWORD && digit)
+        return true;
+    gw_error(c->out, 400, 4, "the password does not fit the rules", c->r->a);
+    return false;
+}
+
 static void create_item(struct gw_call *c, const struct resource *res, struct str collection)
 {
     struct str id = val_get_text(c->body, res->id, STR(""));
@@ -119,6 +150,8 @@ static void create_item(struct gw_call *c, const struct resource *res, struct st
         gw_error(c->out, 400, 11, "already exists", c->r->a);
         return;
     }
+    if (!password_fits(c))
+        return;
     c->out->body = merged(c->out->body, c->body, c->r->a);
     gw_store_put(c->g, collection, id, c->out->body);
     gw_password_set(c, id);
@@ -150,6 +183,8 @@ static void serve_item(struct gw_call *c)
     } else if (is_method(c, "GET")) {
         c->out->body = item;
     } else if (is_method(c, "PUT")) {
+        if (!password_fits(c))
+            return;
         c->out->body = merged(item, c->body, c->r->a);
         gw_store_put(c->g, collection, id, c->out->body);
         gw_password_set(c, id);
@@ -328,6 +363,8 @@ void gw_api(struct gw_call *c)
         gw_numbers(c, joined(c, c->n));
     else if (path_is(c, "tenants/*/services/trunk_groups") && is_method(c, "GET"))
         tenant_trunks(c);
+    else if ((path_is(c, "tenants/*/password_rules") || path_is(c, "tenants/*/groups/*/password_rules")) && is_method(c, "GET"))
+        c->out->body = password_rules(c->r->a);
     else if (path_is(c, "local/audit_records/*") && is_method(c, "GET"))
         read_record(c);
     else if (path_is(c, "search/users") && is_method(c, "GET"))
