@@ -3,11 +3,12 @@
  *
  * Which letters a label may hold goes by general categories, which give the tables of IDNA 2008 but
  * for compatibility characters; the rules that need context are those of RFC 5892, appendix A.
- * Rules: RFC 1123 section 2.1, RFC 5890 to 5892, RFC 3492 (Punycode).
+ * Rules: RFC 1123 section 2.1, RFC 5890 to 5893, RFC 3492 (Punycode).
  */
 #include "format/jsonschema_int.h"
 
 #include "base/utf8.h"
+#include "format/unicode.h"
 
 enum { LABEL_MAX = 63, NAME_MAX_LEN = 253, PUNY_BASE = 36, PUNY_TMIN = 1, PUNY_TMAX = 26 };
 
@@ -118,7 +119,7 @@ static bool puny_decode(struct str s, struct label *out)
     bool first = true;
 
     out->n = 0;
-    if (s.len > LABEL_MAX)
+    if (s.len > LABEL_MAX || dash == 0) /* "xn---x" is not how the other way round writes it */
         return false;
     for (ptrdiff_t k = 0; k < dash; k++)
         out->cp[out->n++] = (unsigned char)s.p[k];
@@ -267,30 +268,37 @@ static size_t ace_length(const struct label *l)
     return length;
 }
 
-static bool is_ascii_label(struct str s)
+/* `l` receives what the label stands for. */
+static bool is_ascii_label(struct str s, struct label *l)
 {
     if (s.len == 0 || s.len > LABEL_MAX || s.p[0] == '-' || s.p[s.len - 1] == '-')
         return false;
-    for (size_t i = 0; i < s.len; i++)
+    l->n = 0;
+    for (size_t i = 0; i < s.len; i++) {
         if (digit_of(s.p[i]) < 0 && s.p[i] != '-')
             return false;
-    if (s.len >= 4 && str_ieq(str_slice(s, 0, 4), STR("xn--"))) {
-        struct label l;
-
-        return puny_decode(str_slice(s, 4, s.len), &l) && is_u_label(&l);
+        l->cp[l->n++] = (unsigned char)s.p[i];
     }
+    if (s.len >= 4 && str_ieq(str_slice(s, 0, 4), STR("xn--")))
+        return puny_decode(str_slice(s, 4, s.len), l) && is_u_label(l);
     return s.len < 4 || s.p[2] != '-' || s.p[3] != '-';
 }
 
 bool js_is_hostname(struct str s, struct arena *a)
 {
+    bool rtl = false;
+    bool fits = true;
+    struct label l;
+
     (void)a;
     if (s.len == 0 || s.len > NAME_MAX_LEN || s.p[s.len - 1] == '.')
         return false;
-    while (s.len > 0)
-        if (!is_ascii_label(str_cut(&s, '.')))
+    while (s.len > 0) {
+        if (!is_ascii_label(str_cut(&s, '.'), &l))
             return false;
-    return true;
+        fits = unicode_bidi_label(l.cp, l.n, &rtl) && fits;
+    }
+    return fits || !rtl;
 }
 
 /* The label up to the next of the four full stops IDNA knows; *more when one was there. */
@@ -325,6 +333,8 @@ bool js_is_idn_hostname(struct str s, struct arena *a)
 {
     size_t total = 0;
     bool more = true;
+    bool rtl = false;
+    bool fits = true;
 
     (void)a;
     while (more) {
@@ -335,9 +345,10 @@ bool js_is_idn_hostname(struct str s, struct arena *a)
         if (!next_label(&s, &text, &l, &more))
             return false;
         n = ace_length(&l);
-        if (n > LABEL_MAX || !(utf8_is_ascii(text) ? is_ascii_label(text) : is_u_label(&l)))
+        if (n > LABEL_MAX || !(utf8_is_ascii(text) ? is_ascii_label(text, &l) : is_u_label(&l)))
             return false;
+        fits = unicode_bidi_label(l.cp, l.n, &rtl) && fits;
         total += n + more;
     }
-    return total <= NAME_MAX_LEN;
+    return total <= NAME_MAX_LEN && (fits || !rtl);
 }

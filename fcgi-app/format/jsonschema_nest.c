@@ -257,8 +257,10 @@ int js_compile_nested(struct js_compiler *c, struct js_schema *s, struct val sch
         contains(c, s, schema, res) != 0 || combined(c, s, schema, res) != 0 ||
         conditions(c, s, schema, res) != 0)
         return -1;
+    if (dependencies(c, s, schema, res, "dependencies") != 0)
+        return -1;
     if (draft7)
-        return dependencies(c, s, schema, res, "dependencies");
+        return 0;
     if (dependencies(c, s, schema, res, "dependentRequired") != 0 ||
         dependencies(c, s, schema, res, "dependentSchemas") != 0 ||
         one(c, schema, res, "unevaluatedItems", &rest_items) != 0 ||

@@ -209,7 +209,8 @@ static bool is_variable(struct str s)
 
     while (i < s.len && (is_letter(s.p[i]) || is_digit(s.p[i]) || is_one_of(s.p[i], "_%.")))
         i++;
-    if (i == 0 || s.p[0] == '.' || s.p[i - 1] == '.' || !all_chars(str_slice(s, 0, i), "", false))
+    if (i == 0 || s.p[0] == '.' || s.p[i - 1] == '.' ||
+        str_find(str_slice(s, 0, i), STR("..")) >= 0 || !all_chars(str_slice(s, 0, i), "", false))
         return false;
     if (i == s.len || (s.p[i] == '*' && i + 1 == s.len))
         return true;
@@ -252,7 +253,7 @@ bool js_is_uri_template(struct str s, struct arena *a)
         }
         if (c == '%' && (s.len < 3 || !is_hex(s.p[1]) || !is_hex(s.p[2])))
             return false;
-        if ((unsigned char)c <= ' ' || c == 0x7f || is_one_of(c, "\"'<>\\^`|}"))
+        if ((unsigned char)c <= ' ' || c == 0x7f || is_one_of(c, "\"<>\\^`|}"))
             return false;
         s = str_slice(s, 1, s.len);
     }

@@ -88,7 +88,7 @@ bool js_is_date_time(struct str s, struct arena *a)
            js_is_time(str_slice(s, 11, s.len), a);
 }
 
-/* Numbers, each with one of `units` behind it, in that order; returns how many. */
+/* Numbers, each with one of `units` behind it, none left out between two; returns how many. */
 static size_t quantities(struct str *s, const char *units)
 {
     size_t n = 0;
@@ -100,7 +100,7 @@ static size_t quantities(struct str *s, const char *units)
         while (i < s->len && is_digit(s->p[i]))
             i++;
         unit = i < s->len && s->p[i] != '\0' ? strchr(units, s->p[i]) : NULL;
-        if (unit == NULL)
+        if (unit == NULL || (n > 0 && unit != units))
             return 0;
         units = unit + 1;
         *s = str_slice(*s, i + 1, s->len);
@@ -109,8 +109,7 @@ static size_t quantities(struct str *s, const char *units)
     return n;
 }
 
-/* Units may be left out in the middle (PT1H5S): ISO 8601 allows what the grammar of the RFC does
- * not. */
+/* No unit may be left out in the middle (PT1H5S): the grammar of the RFC is stricter than ISO 8601. */
 bool js_is_duration(struct str s, struct arena *a)
 {
     size_t n;

@@ -8,6 +8,7 @@
 
 #include "base/bigint.h"
 #include "base/utf8.h"
+#include "format/unicode.h"
 #include "template/lex_int.h"
 
 static bool digit_in(char c, int base)
@@ -187,6 +188,21 @@ static void octal_escape(struct str s, size_t *i, struct buf *b)
     put_code_point(b, cp);
 }
 
+/* \N{EM DASH} */
+static int named_escape(struct str s, size_t *i, struct buf *b)
+{
+    struct str rest = str_slice(s, *i + 1, s.len);
+    ptrdiff_t close = str_find_char(rest, '}');
+    uint32_t cp;
+
+    if (rest.len == 0 || rest.p[0] != '{' || close < 2 ||
+        !unicode_by_name(str_slice(rest, 1, (size_t)close), &cp))
+        return -1;
+    *i += (size_t)close + 1;
+    put_code_point(b, cp);
+    return 0;
+}
+
 /* One escape; s.p[*i] is the character behind the backslash.  -1: malformed. */
 static int escape(struct str s, size_t *i, struct buf *b)
 {
@@ -211,7 +227,7 @@ static int escape(struct str s, size_t *i, struct buf *b)
         return 0;
     }
     if (c == 'N')
-        return -1;
+        return named_escape(s, i, b);
     buf_putc(b, '\\');
     buf_putc(b, c);
     return 0;

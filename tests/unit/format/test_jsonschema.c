@@ -53,6 +53,8 @@ static const struct row {
     {"whole number", "{\"type\":\"integer\"}", "1.5", "expected a whole number, got a number"},
     {"1.0 is whole", "{\"type\":\"integer\"}", "1.0", "ok"},
     {"long numbers are whole", "{\"type\":\"integer\"}", "123456789012345678901", "ok"},
+    {"dependencies, from before 2020-12", "{" S2020 "\"dependencies\":{\"card\":[\"name\"],\"x\":false}}",
+     "{\"card\":1}", "name: is required when \"card\" is given"},
     {"const", "{\"const\":{\"a\":1}}", "2", "must be {\"a\": 1}"},
     {"enum", "{\"enum\":[\"a\",1]}", "true", "must be one of [\"a\", 1]"},
     {"long texts are cut",
