@@ -165,6 +165,7 @@ static void on_head(void *arg, const struct http1_head *h)
     struct call *c = arg;
 
     c->status = h->status;
+    gw_url_answered(c->proxy->sessions, c->gateway, c->url, h->status);
     if (h->status == 401 && c->own) {
         cancel(c);
         forward_own_refused(c);

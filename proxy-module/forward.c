@@ -167,7 +167,8 @@ static void renew_on_worker(struct http_req *r, void *arg)
 
 static void send_own(struct call *c, int rc, struct err *e)
 {
-    if (rc < 0 || policy_target(c->gateway, c->url, c->rest, c->r->query, &c->target, c->r->a, e) != 0)
+    if (rc < 0 || gw_url_admit(c->proxy->sessions, c->gateway, c->url, e) != 0 ||
+        policy_target(c->gateway, c->url, c->rest, c->r->query, &c->target, c->r->a, e) != 0)
         finish_error(c, e);
     else
         got_session(c);
@@ -207,8 +208,8 @@ void forward_again(struct call *c)
         with_own_login(c);
         return;
     }
-    c->url = gw_url(c->proxy->sessions, c->gateway);
-    if (policy_target(c->gateway, c->url, c->rest, c->r->query, &c->target, c->r->a, &e) != 0) {
+    if (gw_url_take(c->proxy->sessions, c->gateway, &c->url, &e) != 0 ||
+        policy_target(c->gateway, c->url, c->rest, c->r->query, &c->target, c->r->a, &e) != 0) {
         finish_error(c, &e);
         return;
     }

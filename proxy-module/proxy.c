@@ -254,11 +254,10 @@ static void on_impatient(void *arg)
 /* How many calls the gateway gets at once: its attribute `concurrency`, else the option. */
 static int places(const struct call *c)
 {
-    struct val own = val_get(c->gateway->raw, "concurrency");
     int64_t n = c->proxy->app->opts.proxy_max_in_flight;
 
-    if (val_is(own, VAL_INT) && own.u.i > 0 && own.u.i < n)
-        n = own.u.i;
+    if (c->gateway->concurrency > 0 && c->gateway->concurrency < n)
+        n = c->gateway->concurrency;
     return n > INT_MAX ? INT_MAX : (int)n;
 }
 

@@ -48,6 +48,7 @@ void err_set(struct err *e, enum err_code code, const char *fmt, ...)
     e->line = 0;
     e->column = 0;
     e->app_code = 0;
+    e->retry_s = 0;
     e->detail[0] = '\0';
 }
 

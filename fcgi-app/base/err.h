@@ -37,6 +37,7 @@ struct err {
     int line;     /* in the caller's text (template, JSON...), 0 when it has none */
     int column;   /* likewise, from 1 */
     int app_code; /* "error_code" of the JSON error, 0 when absent (1: change the password first) */
+    int retry_s;  /* Retry-After of a 503, 0 = the usual one */
     char msg[ERR_TEXT_MAX];
     char detail[ERR_TEXT_MAX];
 };

@@ -7,6 +7,8 @@
 #include "config/config_int.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -122,6 +124,34 @@ static int read_timeout(const struct reading *r)
                  "gateway=" LOG_Q " member=timeout why=\"not a whole number, taken as %d\"",
                  r->g->name.p, r->g->timeout_s);
     return 0;
+}
+
+/* A whole number as its setting allows. */
+static int read_count(const struct reading *r, const char *path, int *out)
+{
+    const struct setting *s = setting_named(path);
+    const char *member = strrchr(path, '.') + 1;
+    struct val v = val_get_str(r->entry, str_c(member));
+    double t = 0;
+    int rc = setting_number(s, v, &t);
+
+    *out = (int)strtol(s->def, NULL, 10);
+    if (rc == 0)
+        return 0;
+    if (rc > 0 && t >= (double)s->min && t <= (double)s->max && floor(t) == t) {
+        *out = (int)t;
+        return 0;
+    }
+    return fault_text(r, member, arena_printf(r->a, "expected a whole number from %lld to %lld", (long long)s->min, (long long)s->max));
+}
+
+static int read_protection(const struct reading *r)
+{
+    return read_count(r, "gateways.*.concurrency", &r->g->concurrency) != 0 ||
+                   read_count(r, "gateways.*.breaker_failures", &r->g->breaker_failures) != 0 ||
+                   read_count(r, "gateways.*.breaker_wait", &r->g->breaker_wait_s) != 0
+               ? -1
+               : 0;
 }
 
 static bool is_token(struct str name)
@@ -317,7 +347,7 @@ static int read_entry(struct cfg_gateway *out, struct str name, struct val entry
         out->session_holder = out->name;
     out->tls_verify = val_get_bool(entry, "tls_verify", true);
     out->proxy = str_dup(a, text_of(&r, "proxies"));
-    if (read_urls(&r) != 0 || read_timeout(&r) != 0 || read_headers(&r) != 0 ||
+    if (read_urls(&r) != 0 || read_timeout(&r) != 0 || read_protection(&r) != 0 || read_headers(&r) != 0 ||
         read_auth(&r) != 0 || read_tls(&r) != 0)
         return -1;
     read_paths(&r);

@@ -219,6 +219,7 @@ static int call_session(struct plan *p, struct str base, struct str url, struct 
             p->network = e->code == ERR_UPSTREAM || e->code == ERR_TIMEOUT;
             return -1;
         }
+        gw_url_answered(p->h->sessions, p->g, base, out->res.status);
         if (out->res.status != 401 || turn > 0 ||
             !gw_session_again(p->h->sessions, p->g, &session,
                               http_result_header(&out->res, "www-authenticate"), p->a))
@@ -253,9 +254,11 @@ static struct str gateway_path(const struct cfg_gateway *g, struct str base, str
 static int call_gateway(struct plan *p, struct str path, struct gw_answer *out, struct err *e)
 {
     for (size_t turn = 0;; turn++) {
-        struct str base = gw_url(p->h->sessions, p->g);
+        struct str base;
         int rc;
 
+        if (gw_url_take(p->h->sessions, p->g, &base, e) != 0)
+            return -1;
         out->res = (struct http_result){0};
         rc = call_session(p, base,
                           p->c->gateway != NULL ? gateway_path(p->g, base, path, p->a)
@@ -287,9 +290,16 @@ static int call_as_user(struct plan *p, const struct cfg *cfg, bool *none, struc
                     STR_ARG(p->g->name));
         return -1;
     }
-    if (gw_logins_get(p->h->logins, cfg, family, p->g, &base, &session, p->a, e) != 0)
+    if (gw_logins_get(p->h->logins, cfg, family, p->g, &base, &session, p->a, e) != 0 ||
+        gw_url_admit(p->h->sessions, p->g, base, e) != 0)
         return -1;
-    return call_once(p, gateway_path(p->g, base, p->c->url, p->a), &session, out, e);
+    if (call_once(p, gateway_path(p->g, base, p->c->url, p->a), &session, out, e) == 0) {
+        gw_url_answered(p->h->sessions, p->g, base, out->res.status);
+        return 0;
+    }
+    if (e->code == ERR_UPSTREAM || e->code == ERR_TIMEOUT)
+        gw_url_failed(p->h->sessions, p->g, base);
+    return -1;
 }
 
 static int call_proxied(struct plan *p, const struct cfg *cfg, bool as_user, struct gw_answer *out,

@@ -1,18 +1,16 @@
 /*
- * Sessions of this process on gateways, and which of a gateway's URLs is in use.
+ * Sessions of this process on gateways.
  *
  * A gateway's state is found by name and lives as long as the process: configurations come and go with their snapshots.
  * The lock is never held over a call; who logs in marks the session, the others wait for the condition.
  */
-#include "gateway/session.h"
+#include "gateway/session_int.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 
 enum {
-    BACK_TO_MAIN_MS = 60000, /* without health checks: try the main URL again after */
     REFUSED_MS = 30000,      /* two refused logins: wait, before the account is locked */
     WAIT_MS = 30000,         /* for somebody else's login */
 };
@@ -36,21 +34,8 @@ struct login {
 struct state {
     struct state *next;
     uint64_t name_hash;
-    uint64_t urls_hash; /* of the URLs `url` counts in */
-    size_t url; /* 0 = main, then backups */
-    int64_t left_main_ms;
     int64_t clock_ahead_s; /* of a hawk server, against ours */
     struct login *logins;
-};
-
-struct gw_sessions {
-    struct http_client_pool *clients;
-    struct clock *clock;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct state *states;
-    uint64_t stamp;
-    struct gw_keep keep;
 };
 
 struct gw_sessions *gw_sessions_new(struct http_client_pool *clients, struct clock *clock)
@@ -63,6 +48,7 @@ struct gw_sessions *gw_sessions_new(struct http_client_pool *clients, struct clo
     s->clock = clock != NULL ? clock : &clock_system;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
+    s->urls = gw_urls_new();
     return s;
 }
 
@@ -115,24 +101,13 @@ void gw_sessions_free(struct gw_sessions *s)
         }
         free(st);
     }
+    gw_urls_free(s->urls);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->changed);
     free(s);
 }
 
 /* With the lock held. */
-/* Other URLs than before: the main one is tried again at once. */
-static void check_urls(struct state *st, const struct cfg_gateway *g)
-{
-    uint64_t hash = str_hash(g->url);
-
-    for (size_t i = 0; i < g->n_backup_urls; i++)
-        hash = hash * 31 + str_hash(g->backup_urls[i]);
-    if (hash != st->urls_hash)
-        st->url = 0;
-    st->urls_hash = hash;
-}
-
 static struct state *state_of(struct gw_sessions *s, const struct cfg_gateway *g)
 {
     uint64_t hash = str_hash(g->name);
@@ -149,7 +124,6 @@ static struct state *state_of(struct gw_sessions *s, const struct cfg_gateway *g
         st->next = s->states;
         s->states = st;
     }
-    check_urls(st, g);
     return st;
 }
 
@@ -193,61 +167,6 @@ static struct login *login_of(struct gw_sessions *s, const struct cfg_gateway *g
         l->failed = false;
     }
     return l;
-}
-
-/* ---- which URL --------------------------------------------------------------------------------------- */
-
-struct str gw_url(struct gw_sessions *s, const struct cfg_gateway *g)
-{
-    struct str url = g->url;
-    struct state *st;
-
-    if (g->n_backup_urls == 0)
-        return url;
-    pthread_mutex_lock(&s->lock);
-    st = state_of(s, g);
-    if (st->url > g->n_backup_urls)
-        st->url = 0;
-    if (st->url > 0 && !g->check && clock_mono_ms(s->clock) - st->left_main_ms > BACK_TO_MAIN_MS)
-        st->url = 0;
-    if (st->url > 0)
-        url = g->backup_urls[st->url - 1];
-    pthread_mutex_unlock(&s->lock);
-    return url;
-}
-
-void gw_url_failed(struct gw_sessions *s, const struct cfg_gateway *g, struct str url)
-{
-    struct str now;
-    struct state *st;
-
-    if (g->n_backup_urls == 0)
-        return;
-    pthread_mutex_lock(&s->lock);
-    st = state_of(s, g);
-    now = st->url == 0 || st->url > g->n_backup_urls ? g->url : g->backup_urls[st->url - 1];
-    if (str_eq(now, url)) {
-        if (st->url == 0)
-            st->left_main_ms = clock_mono_ms(s->clock);
-        st->url = (st->url + 1) % (g->n_backup_urls + 1);
-        log_warn("gateway.failover", "gateway=\"%.*s\" url_in_use=%zu", STR_ARG(g->name), st->url);
-    }
-    pthread_mutex_unlock(&s->lock);
-}
-
-void gw_url_healthy(struct gw_sessions *s, const struct cfg_gateway *g, int64_t age_ms)
-{
-    struct state *st;
-
-    if (g->n_backup_urls == 0)
-        return;
-    pthread_mutex_lock(&s->lock);
-    st = state_of(s, g);
-    if (st->url > 0 && clock_mono_ms(s->clock) - age_ms > st->left_main_ms) {
-        st->url = 0;
-        log_info("gateway.back", "gateway=\"%.*s\" url_in_use=0", STR_ARG(g->name));
-    }
-    pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- sessions --------------------------------------------------------------------------------------------- */

@@ -18,12 +18,39 @@ struct gw_sessions *gw_sessions_new(struct http_client_pool *clients, struct clo
 /* Forgets all sessions, wiping what is secret.  Takes NULL. */
 void gw_sessions_free(struct gw_sessions *s);
 
-/* The URL to call now (main or backup), living in the snapshot. */
+/* ---- which URL (urls.c); any thread, never blocks ------------------------------------------------------------ */
+
+/* The URL in use (main or backup), living in the snapshot. */
 struct str gw_url(struct gw_sessions *s, const struct cfg_gateway *g);
-/* A network error at `url`: later calls use the next one.  Ignored when `url` is not in use any more. */
+/*
+ * The URL a new call goes to: the one in use, or another one when its circuit is open (gateway/breaker.h).  All of them open:
+ * ERR_BUSY, e->retry_s says when it is worth asking again.  Follow a yes by gw_url_answered() or gw_url_failed(); a call given up
+ * by its client needs neither.
+ */
+MUST_CHECK int gw_url_take(struct gw_sessions *s, const struct cfg_gateway *g, struct str *url, struct err *e);
+/* The same for a call that can only go to `url`. */
+MUST_CHECK int gw_url_admit(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, struct err *e);
+/* An answer came from `url`, whatever it says. */
+void gw_url_answered(struct gw_sessions *s, const struct cfg_gateway *g, struct str url, int status);
+/* A network error at `url`: later calls use the next one, if this is the one in use. */
 void gw_url_failed(struct gw_sessions *s, const struct cfg_gateway *g, struct str url);
-/* A check that began age_ms ago found the main URL healthy: back to it, unless it was left after that. */
+/* A check that began age_ms ago found the main URL healthy: back to it, unless it failed after that. */
 void gw_url_healthy(struct gw_sessions *s, const struct cfg_gateway *g, int64_t age_ms);
+
+enum { GW_CIRCUIT_NAME = 128 };
+
+struct gw_circuit {
+    char gateway[GW_CIRCUIT_NAME];
+    bool open;         /* calls are refused: every URL failed too often */
+    uint64_t failures; /* network errors since the start */
+};
+
+/* Gateways that had a network error or have backups, at most `max`; how many. */
+size_t gw_circuits(struct gw_sessions *s, struct gw_circuit *out, size_t max);
+/* Answers of gateways since the start, and those of them with status 500 and above. */
+void gw_answers(struct gw_sessions *s, uint64_t *all, uint64_t *bad);
+
+/* ---- sessions -------------------------------------------------------------------------------------------------- */
 
 struct gw_session {
     struct http_header *headers; /* to add, living in the arena given */

@@ -389,6 +389,6 @@ void http_reply_error(struct http_req *r, const struct err *e)
     }
     buf_add_c(&b, "}");
     if (status == 503)
-        http_reply_header(r, STR("Retry-After"), STR("1"));
+        http_reply_header(r, STR("Retry-After"), str_printf(r->a, "%d", e->retry_s > 0 ? e->retry_s : 1));
     reply_json_text(r, status, &b);
 }
