@@ -109,7 +109,8 @@ static size_t quantities(struct str *s, const char *units)
     return n;
 }
 
-/* No unit may be left out in the middle (PT1H5S): the grammar of the RFC is stricter than ISO 8601. */
+/* No unit may be left out in the middle (PT1H5S): the grammar of the RFC is stricter than ISO 8601.
+ */
 bool js_is_duration(struct str s, struct arena *a)
 {
     size_t n;
