@@ -8,9 +8,9 @@
  *     ---
  *     what is printed, or "! TypeError"
  *
- * Files called *_plain.case run as Jinja2's own defaults, pongo2*.case in that dialect, the others as
- * the platform does; i18n*.case have that extension.  A member "templates" of the context holds stored templates.  The clock stands at
- * 2021-02-19 21:20:04.389189 UTC.
+ * Files called *_plain.case run as Jinja2's own defaults, pongo2*.case in that dialect, the others
+ * as the platform does; i18n*.case have that extension.  A member "templates" of the context holds
+ * stored templates.  The clock stands at 2021-02-19 21:20:04.389189 UTC.
  */
 #include "support/cases.h"
 
@@ -101,8 +101,7 @@ static int load(void *ctx, struct str name, struct str *source, struct arena *a,
     return 0;
 }
 
-static size_t read_cases(struct str text, const char *file, struct text_case **out,
-                         struct arena *a)
+static size_t read_cases(struct str text, const char *file, struct text_case **out, struct arena *a)
 {
     struct text_case *cases = NULL;
     size_t n = 0;
@@ -157,12 +156,76 @@ static void run_case(const struct text_case *c)
     arena_free(a);
 }
 
+/* ---- every name of the library stands in a case --------------------------------------------- */
+
+enum use { USED_AS_FILTER, USED_AS_TEST, USED_AS_FUNCTION, USED_IN_PONGO2 };
+
+static const struct name_row {
+    const char *name;
+    enum use use;
+} names[] = {
+#define FILTER(name, fn, input, autoescape) {name, USED_AS_FILTER},
+#include "template/filters/filters.def"
+#define CHECK(name, fn) {name, USED_AS_TEST},
+#include "template/checks/checks.def"
+#define FUNC(name, fn) {name, USED_AS_FUNCTION},
+#include "template/funcs/funcs.def"
+#include "template/funcs/i18n.def"
+#define PG_FILTER(name, fn) {name, USED_IN_PONGO2},
+#define PG_EXTRA(name) {name, USED_IN_PONGO2},
+#include "template/pongo2/pg_filters.def"
+};
+
+static struct str all_jinja;  /* the texts of all cases */
+static struct str all_pongo2; /* those of the dialect */
+
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Does the name stand at the beginning of `rest`, behind what introduces a use of it? */
+static bool is_use(struct str before, struct str rest, struct str name, enum use use)
+{
+    char next = rest.len > name.len ? rest.p[name.len] : ' ';
+    char last = before.len > 0 ? before.p[before.len - 1] : ' ';
+
+    if (!str_starts(rest, name) || is_word(next))
+        return false;
+    switch (use) {
+    case USED_AS_TEST: /* is odd, is not odd, select("!=") */
+        return str_ends(before, STR("is ")) || str_ends(before, STR("is not ")) ||
+               (last == '"' && next == '"');
+    case USED_AS_FUNCTION:
+        return next == '(' && !is_word(last) && last != '.' && last != '|';
+    default:
+        return last == '|' || str_ends(before, STR("| "));
+    }
+}
+
+static void has_example(const struct name_row *r)
+{
+    struct str text = r->use == USED_IN_PONGO2 ? all_pongo2 : all_jinja;
+    struct str name = str_c(r->name);
+
+    for (size_t i = 0; i + name.len <= text.len; i++) {
+        if (is_use(str_slice(text, 0, i), str_slice(text, i, text.len), name, r->use))
+            return;
+    }
+    fail_msg("no case uses \"%s\"", r->name);
+}
+
 int main(void)
 {
     struct arena *a = arena_new(0);
     glob_t files;
+    struct buf jinja;
+    struct buf pongo2;
     int failed = 0;
     size_t ran = 0;
+
+    buf_init(&jinja, 64 * MIB, a);
+    buf_init(&pongo2, 64 * MIB, a);
 
     if (glob(SLUICE_SOURCE_DIR "/tests/cases/template/*.case", 0, NULL, &files) != 0)
         return 1;
@@ -170,12 +233,17 @@ int main(void)
         const char *path = files.gl_pathv[i];
         const char *file = strrchr(path, '/') + 1;
         struct text_case *cases;
-        size_t n = read_cases(read_file(path, a), file, &cases, a);
+        struct str text = read_file(path, a);
+        size_t n = read_cases(text, file, &cases, a);
 
+        buf_add_str(strncmp(file, "pongo2", 6) == 0 ? &pongo2 : &jinja, text);
         failed += cases_run(file, cases, n, sizeof *cases, (cases_fn)run_case);
         ran += n;
     }
     globfree(&files);
+    all_jinja = buf_str(&jinja);
+    all_pongo2 = buf_str(&pongo2);
+    failed += CASES(names, has_example);
     arena_free(a);
     return failed + (ran == 0);
 }
