@@ -51,6 +51,18 @@ static struct str field(struct str raw, struct arena *a)
     return str_slice(s, 0, s.len > FIELD_MAX ? FIELD_MAX : s.len);
 }
 
+/* What stands between an object and its collections: "services/trunk_groups/K", "configs/phone_types". */
+static bool is_shelf(struct str segment)
+{
+    static const char *const shelves[] = {"services", "features", "properties", "analytics", "reporting", "number_inventory",
+                                          "configs",  "system",   "local",      "search",    "config"};
+
+    for (size_t i = 0; i < COUNT_OF(shelves); i++)
+        if (str_eq_c(segment, shelves[i]))
+            return true;
+    return false;
+}
+
 static void impact_of_path(struct str rest, struct impact *out, struct arena *a)
 {
     struct str previous = STR_NONE;
@@ -68,9 +80,12 @@ static void impact_of_path(struct str rest, struct impact *out, struct arena *a)
             out->site_id = field(segment, a);
         else if (str_eq(previous, STR("users")) || str_eq(previous, STR("numbers")))
             out->numbers = field(segment, a);
-        if (collection)
+        if (collection || (str_eq(segment, STR("tenants")) && !str_eq(previous, segment))) { /* a segment of the vendor may stand before it */
             out->entity_type = field(segment, a);
-        collection = str_eq(previous, STR_NONE) ? false : !collection;
+            collection = is_shelf(segment);
+        } else {
+            collection = true;
+        }
         previous = segment;
     }
 }

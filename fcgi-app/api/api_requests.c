@@ -58,6 +58,47 @@ static const struct search_field fields[] = {
     {NULL, "roles", "coalesce(i.roles, '')", 't', WITHIN_INSTANCES},
 };
 
+/* The gateway of this name or URL (a backup URL too, with or without its last slash); empty when there is none. */
+static struct str gateway_of(const struct cfg *cfg, struct str host)
+{
+    while (host.len > 0 && host.p[host.len - 1] == '/')
+        host.len--;
+    for (size_t i = 0; i < cfg->n_gateways && host.len > 0; i++) {
+        const struct cfg_gateway *g = &cfg->gateways[i];
+
+        if (str_eq(g->name, host) || str_eq(g->url, host))
+            return g->name;
+        for (size_t k = 0; k < g->n_backup_urls; k++)
+            if (str_eq(g->backup_urls[k], host))
+                return g->name;
+    }
+    return STR("");
+}
+
+/*
+ * The search box offers gateways where rows hold the prefix of a proxy (gateway-proxy.md 8): a gateway's name or URL stands for all
+ * prefixes that ever led to it.
+ */
+static struct val hosts_to_gateways(struct api_call *c, struct val v)
+{
+    struct val value = val_get(v, "value"), out, names;
+
+    if (!str_eq(val_get_text(v, "field", STR("")), STR("proxy_gateway_host")))
+        return v;
+    names = val_list_new(c->a, 1);
+    for (size_t i = 0; val_is(value, VAL_LIST) && i < val_count(value); i++)
+        val_list_add(names, val_str(gateway_of(c->cfg, val_text(val_at(value, i)))));
+    if (val_is(value, VAL_STR))
+        val_list_add(names, val_str(gateway_of(c->cfg, val_text(value))));
+    if (val_count(names) == 0 || val_text(val_at(names, 0)).len == 0)
+        return v;
+    out = val_dict_new(c->a, 3);
+    val_dict_set_c(out, "field", VAL_STR_LIT("gateway"));
+    val_dict_set_c(out, "op", val_str(val_get_text(v, "op", STR("eq"))));
+    val_dict_set_c(out, "value", val_is(value, VAL_LIST) ? names : val_at(names, 0));
+    return out;
+}
+
 static const struct search_spec spec = {
     .model = "requests",
     .collection = "requests",
@@ -77,6 +118,7 @@ static const struct search_spec spec = {
     .estimate = "requests",
     .fields = fields,
     .n_fields = COUNT_OF(fields),
+    .translate = hosts_to_gateways,
 };
 
 static const struct db_stmt stmt_get = {
@@ -84,8 +126,9 @@ static const struct db_stmt stmt_get = {
     "SELECT json_build_object('request_id', r.id, 'instance_id', r.instance_id, 'status', r.status, 'owner', r.owner, "
     "'username', r.owner, 'label', r.label, 'entity_type', r.entity_type, 'event_id', r.event_id, 'proxy_gateway_host', "
     "r.proxy_gateway_host, 'gateway', r.gateway, 'activity_id', r.activity_id, 'response_status', r.response_status, "
+    "'tenant_id', r.tenant_id, 'site_id', r.site_id, 'numbers', r.numbers, 'runtime_ms', r.runtime_ms, "
     "'created_on', " DB_ISO("r.created_on") ", 'updated_on', " DB_ISO("coalesce(r.updated_on, r.created_on)") ")::text, "
-    "r.details::text, r.response::text, r.owner FROM requests r "
+    "r.details::text, r.response::text, r.owner, r.proxy_gateway_host, r.gateway FROM requests r "
     "WHERE r.id = $1 AND r.created_on >= id_from('request', $1) AND r.created_on < id_to('request', $1)",
     1,
 };
@@ -120,12 +163,112 @@ static const struct db_arg *own_only(struct api_call *c, struct db_arg *arg)
     return arg;
 }
 
+/* ---- what a profile limits searches to (http-api.md 4.1) ------------------------------------------------- */
+
+#define ON "requests.on."
+
+/* Is this access one of requests.on.<name>?  *places gets what its rows hold: prefixes of the provisioning entry of that name, and
+ * the name itself, which may be a gateway's. */
+static bool limits_to(const struct api_call *c, struct str access, struct val places)
+{
+    struct val list = val_get(val_get(c->cfg->doc, "provisioning"), "gateways");
+    struct str name;
+
+    if (!str_starts(access, STR(ON)))
+        return false;
+    name = str_slice(access, sizeof ON - 1, access.len);
+    val_list_add(places, val_str(name));
+    for (size_t i = 0; val_is(list, VAL_LIST) && i < val_count(list); i++) {
+        struct str prefix = val_get_text(val_at(list, i), "prefix", STR(""));
+
+        if (!str_eq(val_get_text(val_at(list, i), "name", STR("")), name))
+            continue;
+        while (prefix.len > 0 && prefix.p[prefix.len - 1] == '/')
+            prefix.len--;
+        val_list_add(places, val_str(prefix));
+    }
+    return true;
+}
+
+/* Prefixes and gateways whose requests the caller may see; false: all. */
+static bool only_on(const struct api_call *c, struct val *places)
+{
+    const struct cfg_profile *p = c->user->is_system ? NULL : c->user->profile;
+    bool limited = false;
+
+    *places = val_list_new(c->a, 4);
+    for (size_t i = 0; p != NULL && i < p->n_accesses; i++)
+        limited |= limits_to(c, p->accesses[i], *places);
+    return limited;
+}
+
+/* The tenant and group the caller answers for; false: no such limit.  Both empty: for nothing. */
+static bool only_responsible(const struct api_call *c, struct str *tenant, struct str *group)
+{
+    if (c->user->is_system || !cfg_has_access(c->user->profile, "requests.responsible_for"))
+        return false;
+    *tenant = val_get_text(c->user->properties, "bsft_tenant_id", STR(""));
+    *group = val_get_text(c->user->properties, "bsft_group_id", STR(""));
+    return true;
+}
+
+static int and_equal(struct search *s, const char *column, struct str value, struct err *e)
+{
+    size_t n;
+
+    if (value.len == 0)
+        return 0;
+    if (search_arg(s, DB_STR(value), &n, e) != 0)
+        return -1;
+    buf_addf(&s->where, " AND %s = $%zu", column, n);
+    return 0;
+}
+
+static int limit(struct api_call *c, struct search *s, struct err *e)
+{
+    struct str tenant, group;
+    struct val places;
+    size_t n;
+
+    if (only_on(c, &places)) {
+        if (search_arg(s, DB_STR(json_text(places, c->a)), &n, e) != 0)
+            return -1;
+        buf_addf(&s->where,
+                 " AND (r.proxy_gateway_host IN (SELECT json_array_elements_text($%zu::json)) OR r.gateway IN (SELECT "
+                 "json_array_elements_text($%zu::json)))",
+                 n, n);
+    }
+    if (!only_responsible(c, &tenant, &group))
+        return 0;
+    if (tenant.len == 0 && group.len == 0)
+        buf_add_c(&s->where, " AND false");
+    return and_equal(s, "r.tenant_id", tenant, e) != 0 || and_equal(s, "r.site_id", group, e) != 0 ? -1 : 0;
+}
+
+/* The same for one request. */
+static bool within_limits(const struct api_call *c, struct val request, struct str host, struct str gateway)
+{
+    struct str tenant, group;
+    struct val places;
+    bool found = !only_on(c, &places);
+
+    for (size_t i = 0; !found && i < val_count(places); i++)
+        found = str_eq(val_text(val_at(places, i)), host) || str_eq(val_text(val_at(places, i)), gateway);
+    if (!found || !only_responsible(c, &tenant, &group))
+        return found;
+    return (tenant.len > 0 || group.len > 0) &&
+           (tenant.len == 0 || str_eq(val_get_text(request, "tenant_id", STR("")), tenant)) &&
+           (group.len == 0 || str_eq(val_get_text(request, "site_id", STR("")), group));
+}
+
 int requests_search_read(struct api_call *c, struct search *s, struct err *e)
 {
     struct db_arg *arg = ARENA_NEW(c->a, struct db_arg);
     const struct db_arg *own = own_only(c, arg);
 
-    return search_read(c, &spec, own != NULL ? "r.user_id = $1" : NULL, own, s, e);
+    if (search_read(c, &spec, own != NULL ? "r.user_id = $1" : NULL, own, s, e) != 0)
+        return -1;
+    return limit(c, s, e);
 }
 
 int requests_search(struct api_call *c, struct err *e)
@@ -165,12 +308,13 @@ static int find(struct api_call *c, int64_t *id, struct val *out, struct err *e)
         err_set(e, ERR_NOT_FOUND, "no such request");
         return -1;
     }
-    if (own_only(c, &arg) != NULL && !str_eq(db_str(res, 0, 3), c->user->username)) {
+    if (json_parse(db_str(res, 0, 0), out, c->a, e) != 0 || json_parse(db_str(res, 0, 1), &details, c->a, e) != 0)
+        return -1;
+    if ((own_only(c, &arg) != NULL && !str_eq(db_str(res, 0, 3), c->user->username)) ||
+        !within_limits(c, *out, db_str(res, 0, 4), db_str(res, 0, 5))) {
         err_set(e, ERR_FORBIDDEN, "not allowed");
         return -1;
     }
-    if (json_parse(db_str(res, 0, 0), out, c->a, e) != 0 || json_parse(db_str(res, 0, 1), &details, c->a, e) != 0)
-        return -1;
     if (!db_is_null(res, 0, 2)) {
         if (json_parse(db_str(res, 0, 2), &response, c->a, e) != 0)
             return -1;

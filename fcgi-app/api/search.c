@@ -219,7 +219,7 @@ static int filter(struct api_call *c, struct search *s, struct val v, struct buf
         return 0;
     }
     s->filtered = true;
-    return criterion(c, s, v, out, e);
+    return criterion(c, s, s->spec->translate != NULL ? s->spec->translate(c, v) : v, out, e);
 }
 
 /* Empty groups do not restrict. */
@@ -338,6 +338,14 @@ int search_read(struct api_call *c, const struct search_spec *spec, const char *
         return -1;
     }
     return paging(c, s, e) != 0 || sorting(c, s, e) != 0 ? -1 : 0;
+}
+
+int search_arg(struct search *s, struct db_arg arg, size_t *n, struct err *e)
+{
+    if (add_arg(s, arg, e) != 0)
+        return -1;
+    *n = s->n_args;
+    return 0;
 }
 
 /* ---- running ----------------------------------------------------------------------------------- */

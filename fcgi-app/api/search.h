@@ -29,6 +29,8 @@ struct search_spec {
     const char *estimate;   /* table whose estimated size serves when there is no filter; NULL = count */
     const struct search_field *fields;
     size_t n_fields;
+    /* another criterion instead of this one (one alone, with "field"); NULL: as they come */
+    struct val (*translate)(struct api_call *c, struct val criterion);
     bool skip_empty;        /* criteria with an absent or empty value do not restrict */
 };
 
@@ -51,6 +53,8 @@ struct search {
  */
 MUST_CHECK int search_read(struct api_call *c, const struct search_spec *spec, const char *extra,
                            const struct db_arg *extra_arg, struct search *s, struct err *e);
+/* A parameter for one more condition of ours behind search_read(): its number for buf_addf(&s->where, " AND x = $%zu", n). */
+MUST_CHECK int search_arg(struct search *s, struct db_arg arg, size_t *n, struct err *e);
 /* Run it and set the answer with all members of http-api.md 2.4. */
 MUST_CHECK int search_answer(struct api_call *c, struct search *s, struct err *e);
 /* Number of rows that match. */

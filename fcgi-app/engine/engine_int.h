@@ -28,7 +28,7 @@ struct run {
     struct instance *in;
     const struct cfg *cfg; /* counted */
     int64_t route_id;
-    struct str method, url, client_ip, gateway_host; /* of the request row */
+    struct str method, url, client_ip, gateway_host, gateway; /* of the request row */
     int64_t request_started_us;                      /* monotonic */
 
     /* the caller who waits; NULL: nobody (any more) */

@@ -35,22 +35,22 @@ static const struct writer_stmt w_request_insert = {
     "response_status, "
     "runtime_ms, user_id, owner, client_ip, activity_id, route_id, instance_id, instance_on, "
     "instance_status, "
-    "proxy_gateway_host) "
+    "proxy_gateway_host, gateway) "
     "SELECT u.id, u.created_on, u.updated_on, u.status, u.method, u.url, u.details, u.response, "
     "u.response_status, "
     "u.runtime_ms, u.user_id, u.owner, u.client_ip::inet, u.activity_id, u.route_id, "
     "u.instance_id, u.instance_on, "
-    "u.instance_status, u.proxy_gateway_host "
+    "u.instance_status, u.proxy_gateway_host, u.gateway "
     "FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], "
     "$6::text[], $7::json[], "
     "$8::json[], $9::bigint[], $10::float8[], $11::bigint[], $12::text[], $13::text[], "
     "$14::bigint[], $15::bigint[], "
-    "$16::bigint[], $17::timestamptz[], $18::text[], $19::text[]) "
+    "$16::bigint[], $17::timestamptz[], $18::text[], $19::text[], $20::text[]) "
     "AS u(id, created_on, updated_on, status, method, url, details, response, response_status, "
     "runtime_ms, user_id, "
     "owner, client_ip, activity_id, route_id, instance_id, instance_on, instance_status, "
-    "proxy_gateway_host)",
-    "izztttjjifittiiiztt", 10};
+    "proxy_gateway_host, gateway)",
+    "izztttjjifittiiizttt", 10};
 
 static const struct writer_stmt w_request_update = {
     "request_update",
@@ -345,7 +345,8 @@ static void add_request(struct run *r)
             DB_INT_OR_NULL(in->user_id), DB_STR_OR_NULL(in->owner),
             r->client_ip.len > 0 ? DB_STR(r->client_ip) : DB_NULL, DB_INT_OR_NULL(in->activity_id),
             DB_INT_OR_NULL(r->route_id), DB_INT(in->id), DB_TIME(in->created_us),
-            DB_C(instance_status_name(in->status)), DB_STR_OR_NULL(r->gateway_host));
+            DB_C(instance_status_name(in->status)), DB_STR_OR_NULL(r->gateway_host),
+            DB_STR_OR_NULL(r->gateway));
     else
         ADD(&w_request_update, DB_INT(in->request_id), DB_TIME(in->request_us),
             DB_STR(request_state(in)), DB_C(instance_status_name(in->status)),

@@ -417,6 +417,7 @@ static void bind_proxy(struct run *r, struct str path)
 
     if (p != NULL) {
         r->gateway_host = p->prefix;
+        r->gateway = p->gateway;
         r->in->proxy_name = p->name;
     }
 }
