@@ -173,6 +173,7 @@ static int migrate(const struct app *app, struct str uri, struct str shown, stru
     const struct migrate_opts o = {
         .run = app->opts.run_migration,
         .wait_ms = app->opts.migration_wait_ms,
+        .drain_ms = app->opts.drain_ms,
         .program = program_name(app->program),
         .stop = &stop_asked,
         .progress = s != NULL ? on_progress : NULL,

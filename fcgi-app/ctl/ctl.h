@@ -22,6 +22,8 @@ int ctl_usage(const char *command, const char *complaint);
 int ctl_fail(const char *command, const struct err *e);
 /* True for "-name" and "--name". */
 bool ctl_is_option(const char *arg, const char *name);
+/* VALUE of "-name=VALUE" and "--name=VALUE"; NULL: another option. */
+const char *ctl_option_value(const char *arg, const char *name);
 /* True for an argument that begins with '-' and is more than that ("-" alone is standard input). */
 bool ctl_looks_like_option(const char *arg);
 

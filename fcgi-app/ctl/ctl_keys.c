@@ -214,15 +214,6 @@ static const struct verb {
     {"wrap", keys_wrap, 0},     {"unwrap", keys_unwrap, 0}, {"rewrap", keys_rewrap, 0},
 };
 
-/* The value of -name=VALUE or --name=VALUE; NULL: another option. */
-static const char *value_of(const char *arg, const char *name)
-{
-    size_t n = strlen(name);
-
-    arg += arg[0] == '-' && arg[1] == '-' ? 2 : 1;
-    return strncmp(arg, name, n) == 0 && arg[n] == '=' ? arg + n + 1 : NULL;
-}
-
 /* "50/s", "30s": the number before the unit. */
 static bool number(const char *text, const char *unit, int64_t *out)
 {
@@ -241,17 +232,17 @@ static bool read_option(const char *arg, struct keys_args *o)
         return o->dry_run = true;
     if (ctl_is_option(arg, "yes"))
         return o->yes = true;
-    if ((v = value_of(arg, "kek")) != NULL)
+    if ((v = ctl_option_value(arg, "kek")) != NULL)
         return (o->kek = v)[0] != '\0';
-    if ((v = value_of(arg, "new")) != NULL)
+    if ((v = ctl_option_value(arg, "new")) != NULL)
         return (o->new_kek = v)[0] != '\0';
-    if ((v = value_of(arg, "label")) != NULL)
+    if ((v = ctl_option_value(arg, "label")) != NULL)
         return (o->label = v)[0] != '\0';
-    if ((v = value_of(arg, "batch")) != NULL)
+    if ((v = ctl_option_value(arg, "batch")) != NULL)
         return number(v, "", &o->batch) && o->batch <= 10000;
-    if ((v = value_of(arg, "rate")) != NULL)
+    if ((v = ctl_option_value(arg, "rate")) != NULL)
         return number(v, "/s", &o->rate);
-    if ((v = value_of(arg, "max-lag")) != NULL)
+    if ((v = ctl_option_value(arg, "max-lag")) != NULL)
         return number(v, "s", &o->max_lag_s);
     return false;
 }

@@ -29,6 +29,16 @@ bool ctl_is_option(const char *arg, const char *name)
     return strcmp(arg + (arg[1] == '-' ? 2 : 1), name) == 0;
 }
 
+const char *ctl_option_value(const char *arg, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (arg[0] != '-')
+        return NULL;
+    arg += arg[1] == '-' ? 2 : 1;
+    return strncmp(arg, name, n) == 0 && arg[n] == '=' ? arg + n + 1 : NULL;
+}
+
 bool ctl_looks_like_option(const char *arg)
 {
     return arg[0] == '-' && arg[1] != '\0';

@@ -22,13 +22,21 @@ void db_first_line(const char *text, char *out, size_t out_len)
     out[n] = '\0';
 }
 
-static void session_sql(int64_t statement_ms, struct buf *out)
+/*
+ * Our settings; the answer is whether a pooler stands between: it gives its clients made-up process
+ * ids.  Of these settings a pooler carries the first two and the last along; what the others say is
+ * PostgreSQL's default too, but for the statement_timeout, which would stay with whoever gets the
+ * backend next.
+ */
+static void session_sql(int64_t statement_ms, int pid, struct buf *out)
 {
     buf_addf(
         out,
-        "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET statement_timeout = %lld; "
-        "SET extra_float_digits = 3; SET bytea_output = hex; SET standard_conforming_strings = on",
-        (long long)statement_ms);
+        "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
+        "SET extra_float_digits = 3; SET bytea_output = hex; SET standard_conforming_strings = on; "
+        "SELECT CASE WHEN pg_catalog.pg_backend_pid() = %d THEN "
+        "pg_catalog.set_config('statement_timeout', '%lld', false) END IS NULL",
+        pid, (long long)statement_ms);
 }
 
 enum { KEYWORDS = 6 };
@@ -110,7 +118,7 @@ static void guard(PGconn *pg)
 }
 
 int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms,
-            PGconn **out, char sqlstate[6], struct err *e)
+            PGconn **out, bool *pooled, char sqlstate[6], struct err *e)
 {
     const char *names[KEYWORDS];
     const char *values[KEYWORDS];
@@ -139,15 +147,17 @@ int db_open(const char *uri, const char *shown, const char *app_name, int64_t st
     }
     (void)PQsetNoticeProcessor(pg, notice, NULL);
     buf_init(&sql, KIB, a);
-    session_sql(statement_ms, &sql);
+    session_sql(statement_ms, PQbackendPID(pg), &sql);
     r = PQexec(pg, buf_cstr(&sql));
-    if (PQresultStatus(r) != PGRES_COMMAND_OK) {
+    if (PQresultStatus(r) != PGRES_TUPLES_OK) {
         db_first_line(PQerrorMessage(pg), line, sizeof line);
         err_set(e, ERR_DB, "could not reach the database");
         err_detail(e, "%s: %s", shown, line);
         goto out;
     }
     guard(pg);
+    if (pooled != NULL)
+        *pooled = db_bool(r, 0, 0);
     *out = pg;
     pg = NULL;
     rc = 0;

@@ -134,6 +134,7 @@ static int conn_new(struct db *db, struct db_conn **out, struct err *e)
 {
     struct arena *names;
     PGconn *pg = NULL;
+    bool pooled = false;
     int64_t failed_ms;
 
     pthread_mutex_lock(&db->lock);
@@ -144,7 +145,8 @@ static int conn_new(struct db *db, struct db_conn **out, struct err *e)
         err_detail(e, "%s: tried a moment ago", db->shown);
         return -1;
     }
-    if (db_open(db->uri, db->shown, db->app_name, db->statement_ms, &pg, NULL, e) != 0) {
+    if (db_open(db->uri, db->shown, db->app_name, db->statement_ms, &pg, &pooled, NULL,
+                e) != 0) {
         note_result(db, true, e);
         return -1;
     }
@@ -154,6 +156,7 @@ static int conn_new(struct db *db, struct db_conn **out, struct err *e)
     (*out)->names = names;
     (*out)->scratch = arena_new(0);
     (*out)->pg = pg;
+    (*out)->pooled = pooled;
     (*out)->db = db;
     map_init(&(*out)->prepared, names);
     return 0;

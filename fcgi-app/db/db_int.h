@@ -16,6 +16,7 @@ struct db_conn {
     struct arena *names;   /* lives as long as the connection: what `prepared` holds */
     struct map prepared;   /* statement name -> the statement */
     struct arena *scratch; /* NUL-terminated copies of parameters, during one call */
+    bool pooled;           /* see db_open() */
     bool broken;           /* not to be given out again */
 };
 
@@ -23,9 +24,15 @@ struct db_conn {
  * A connection with our settings (UTC, UTF-8, application_name, statement_timeout), or -1 with
  * ERR_DB.  Blocking. sqlstate, when not NULL, gets the SQLSTATE of a server that refused us, else
  * "".
+ *
+ * *pooled, when not NULL: a pooler stands between, which may give every transaction another
+ * backend.  What lives in a backend (prepared statements, LISTEN, advisory locks of a session,
+ * SET) is then not to be used, as it would reach or stay with somebody else; statement_timeout
+ * is not set, the role's own counts.
  */
 MUST_CHECK int db_open(const char *uri, const char *shown, const char *app_name,
-                       int64_t statement_ms, PGconn **out, char sqlstate[6], struct err *e);
+                       int64_t statement_ms, PGconn **out, bool *pooled, char sqlstate[6],
+                       struct err *e);
 const char *db_app_name(const struct db *db);
 
 /* The first line of libpq's text in `out`, without its final full stop or line feed. */

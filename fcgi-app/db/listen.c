@@ -50,6 +50,7 @@ struct listener {
     size_t n_topics;
     int64_t next_poll_ms, retry_ms;
     bool away;
+    bool pooled; /* nothing is heard through a pooler: looking has to do */
 };
 
 static void set_connected(struct listener *l, bool yes)
@@ -128,21 +129,25 @@ static void heard(struct listener *l)
     }
 }
 
+static bool listen_to(PGconn *pg)
+{
+    PGresult *r = PQexec(pg, "LISTEN sluice");
+    bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
+
+    PQclear(r);
+    return ok;
+}
+
 static int attach(struct listener *l)
 {
     struct err e = {0};
-    PGresult *r;
-    bool ok;
 
-    if (db_open(db_uri(l->db), db_shown(l->db), db_app_name(l->db), STATEMENT_MS, &l->pg, NULL,
-                &e) != 0) {
+    if (db_open(db_uri(l->db), db_shown(l->db), db_app_name(l->db), STATEMENT_MS, &l->pg,
+                &l->pooled, NULL, &e) != 0) {
         drop(l, e.detail);
         return -1;
     }
-    r = PQexec(l->pg, "LISTEN sluice");
-    ok = PQresultStatus(r) == PGRES_COMMAND_OK;
-    PQclear(r);
-    if (!ok) {
+    if (!l->pooled && !listen_to(l->pg)) {
         drop(l, "LISTEN was refused");
         return -1;
     }

@@ -15,23 +15,15 @@
 #include "base/log.h"
 
 enum {
-    CONNECT_FIRST_MS = 1000,
-    CONNECT_MAX_MS = 30000,
-#ifdef SLUICE_TEST_BUILD
-    REFUSED_MS = 2000,
-#else
-#if defined(SLUICE_TEST_BUILD)
-    REFUSED_MS = 4000,
-#else
-    REFUSED_MS =
-        60000, /* wrong password, no such database: a new container may still be making them */
-#endif
-#endif
-    LOCK_POLL_MS = 600,   /* another migrator is at work */
-    LOCK_SAY_MS = 30000,  /* say so that often */
-    TABLE_WAIT_MS = 5000, /* a table is in use: pause between attempts */
-    TABLE_GIVE_UP_MS = 600000,
-    WAIT_POLL_MS = 1000, /* -runMigration=false: look again */
+    CONNECT_FIRST_MS = 1000 / MIGRATE_HASTE,
+    CONNECT_MAX_MS = 30000 / MIGRATE_HASTE,
+    /* wrong password, no such database: a new container may still be making them */
+    REFUSED_MS = 60000 / MIGRATE_HASTE,
+    LOCK_POLL_MS = 600 / MIGRATE_HASTE,   /* another migrator is at work */
+    LOCK_SAY_MS = 30000 / MIGRATE_HASTE,  /* say so that often */
+    TABLE_WAIT_MS = 5000 / MIGRATE_HASTE, /* a table is in use: pause between attempts */
+    TABLE_GIVE_UP_MS = 600000 / MIGRATE_HASTE,
+    WAIT_POLL_MS = 1000 / MIGRATE_HASTE, /* -runMigration=false: look again */
     SERVER_OLDEST = 130000,
 };
 
@@ -109,7 +101,8 @@ static enum rc reach(struct migrator *m, struct err *e)
         m->pg = NULL;
         if (migrator_stopped(m))
             return migrator_stop(e);
-        if (db_open(m->uri, m->shown, m->o->program, 0, &m->pg, sqlstate, &failed) != 0) {
+        if (db_open(m->uri, m->shown, m->o->program, 0, &m->pg, &m->pooled, sqlstate, &failed) !=
+            0) {
             refused_ms = !is_refusal(sqlstate) ? 0 : refused_ms == 0 ? now : refused_ms;
             if (refused_ms != 0 && now - refused_ms >= REFUSED_MS) {
                 err_set(e, ERR_CONFIG, "the database refused user \"%.*s\": %s", user_len(m->shown),
@@ -134,6 +127,9 @@ static enum rc reach(struct migrator *m, struct err *e)
         wait_ms = wait_ms * 2 > CONNECT_MAX_MS ? CONNECT_MAX_MS : wait_ms * 2;
     }
     check_time_zone(m);
+    if (m->pooled)
+        log_info("migrate.pooler", "text=\"the database is reached through a pooler: statements are "
+                                   "not prepared, changes are looked for instead of heard\"");
     return RC_OK;
 }
 
@@ -171,7 +167,7 @@ static enum rc wait_table(struct migrator *m, int version, int current, int64_t 
                  current);
     if (now - *since_ms > TABLE_GIVE_UP_MS) {
         err_set(e, ERR_INTERNAL,
-                "migration %04d failed: a table was in use for ten minutes; the schema stays at %d",
+                "migration %04d failed: a table was in use all the time; the schema stays at %d",
                 version, current);
         return RC_FAIL;
     }
@@ -184,7 +180,7 @@ static enum rc upgrade(struct migrator *m, struct schema_state *s, struct err *e
     int64_t said_ms = 0, busy_ms = 0;
     enum rc rc = RC_OK;
 
-    while (rc == RC_OK && s->current < migrate_last(m->list)) {
+    while (rc == RC_OK && s->current < migrator_goal(m)) {
         enum applied how = APPLIED;
         int next = s->current + 1;
 

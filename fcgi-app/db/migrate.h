@@ -23,6 +23,8 @@ int migrate_target(void);
 struct migrate_opts {
     bool run;                  /* -runMigration */
     int64_t wait_ms;           /* -migrationWait, used when !run */
+    int64_t drain_ms;          /* a stop waits that long for a step outside of a transaction */
+    int to;                    /* migrate up to this version only; 0: all.  For tests */
     const char *program;       /* for schema_versions.program_version and messages */
     const volatile bool *stop; /* set by SIGTERM */
     /* told what we wait for, for /health; may be NULL */
@@ -46,6 +48,9 @@ MUST_CHECK int migrate_start(const char *uri, const char *shown, const struct mi
  * requests, exit 78); ERR_DB says nothing about it.
  */
 MUST_CHECK int migrate_fits(struct db_conn *c, struct err *e);
+
+/* The migrations the database behind `c` still needs, from the first missing one on. */
+MUST_CHECK int migrate_pending(struct db_conn *c, const struct migration **first, struct err *e);
 
 /* Record the text this program has as the one that ran (sluicectl migrate --accept-checksum);
  * ERR_NOT_FOUND. */

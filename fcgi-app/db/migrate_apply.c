@@ -16,6 +16,8 @@
 #include "base/fault.h"
 #include "base/log.h"
 
+enum { TABLE_LOCK_MS = 3000 / MIGRATE_HASTE };
+
 static const char versions_table_sql[] =
     "CREATE TABLE IF NOT EXISTS schema_versions ("
     "version integer PRIMARY KEY, name text NOT NULL, sha256 bytea NOT NULL, "
@@ -34,15 +36,16 @@ static const struct migration *find_migration(const struct migration *list, int 
     return NULL;
 }
 
-/* Line of the text where the server points at, 0 when it does not. */
-static int error_line(const char *sql, const PGresult *r)
+/* Line of the text where the server points at, else where the statement behind those that went
+ * through begins. */
+static int error_line(const char *sql, const PGresult *r, int n_done)
 {
     const char *position = PQresultErrorField(r, PG_DIAG_STATEMENT_POSITION);
     int64_t at;
     int line = 1;
 
     if (position == NULL || !str_to_int(str_c(position), &at))
-        return 0;
+        return migrate_statement_line(sql, n_done);
     for (const char *p = sql; *p != '\0' && at > 1; p++) {
         if (((unsigned char)*p & 0xc0) != 0x80)
             at--; /* counted in characters */
@@ -62,19 +65,14 @@ static enum rc lost(const struct migration *mig)
 }
 
 /* Explain a failed statement of a migration; RC_AGAIN when the connection is gone. */
-static enum rc explain(const struct migrator *m, const struct migration *mig, const char *sql,
-                       const PGresult *r, const struct schema_state *s, struct err *e)
+static enum rc explain(const struct migrator *m, const struct migration *mig, const PGresult *r,
+                       int n_done, const struct schema_state *s, struct err *e)
 {
     char text[300];
-    char where[32] = "";
-    int line;
 
     if (PQstatus(m->pg) != CONNECTION_OK || r == NULL || strncmp(migrator_state(r), "57P", 3) == 0)
         return lost(mig);
     db_first_line(PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY), text, sizeof text);
-    line = error_line(sql, r);
-    if (line > 0)
-        snprintf(where, sizeof where, " at line %d", line);
     if (migrator_stopped(m))
         (void)migrator_stop(e);
     else if (strcmp(migrator_state(r), "42501") == 0)
@@ -83,10 +81,10 @@ static enum rc explain(const struct migrator *m, const struct migration *mig, co
                 "make it the owner of "
                 "the database, or run sluicectl migrate as the owner and start with "
                 "-runMigration=false",
-                mig->version, migrate_last(m->list), PQuser(m->pg), s->schema);
+                mig->version, migrator_goal(m), PQuser(m->pg), s->schema);
     else
-        err_set(e, ERR_INTERNAL, "migration %04d %s failed%s: %s; the schema stays at %d",
-                mig->version, mig->name, where, text, s->current);
+        err_set(e, ERR_INTERNAL, "migration %04d %s failed at line %d: %s; the schema stays at %d",
+                mig->version, mig->name, error_line(mig->sql, r, n_done), text, s->current);
     err_detail(e, "%s %s", migrator_state(r), text);
     return RC_FAIL;
 }
@@ -99,7 +97,8 @@ static bool begin_locked(const struct migrator *m, bool *locked)
 
     snprintf(sql, sizeof sql,
              "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL timezone = 'UTC'; SET LOCAL "
-             "lock_timeout = '3s'%s",
+             "lock_timeout = %d%s",
+             TABLE_LOCK_MS,
              PQserverVersion(m->pg) >= 140000
                  ? "; SET LOCAL client_connection_check_interval = '5s'"
                  : "");
@@ -176,7 +175,8 @@ static enum rc run_locked(struct migrator *m, const struct migration *mig,
     if (FAULT("migrate.apply"))
         return lost(mig);
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
-        PGresult *r = migrator_run(m, steps[i]);
+        int n_done;
+        PGresult *r = migrator_run_patiently(m, steps[i], 0, &n_done);
 
         if (migrator_good(r)) {
             PQclear(r);
@@ -185,7 +185,7 @@ static enum rc run_locked(struct migrator *m, const struct migration *mig,
         if (strcmp(migrator_state(r), "55P03") == 0)
             *how = APPLY_TABLE_BUSY;
         else
-            rc = explain(m, mig, steps[i], r, s, e);
+            rc = explain(m, mig, r, n_done, s, e);
         PQclear(r);
         if (rc != RC_AGAIN && !migrator_command(m, "ROLLBACK"))
             return lost(mig);
@@ -241,8 +241,31 @@ static const char *lock_sql(const struct migrator *m, const char *function)
                         MIGRATE_LOCK);
 }
 
-/* A pooler in transaction mode gives the next statement another session: the lock would not be
- * ours. */
+/*
+ * Does the pooler give our backend to others between two transactions of ours?  Another connection
+ * that gets it, or keeps us from it, says so.  Asked before the lock of the session is taken, which
+ * would stay with the backend.
+ */
+static bool backend_is_shared(const struct migrator *m)
+{
+    static const char pid_sql[] = "SELECT pg_backend_pid()::text";
+    struct migrator other = *m;
+    const char *mine, *theirs, *again;
+    struct err ignored;
+    bool shared = true;
+
+    mine = migrator_text(m, pid_sql);
+    if (mine == NULL ||
+        db_open(m->uri, m->shown, m->o->program, 0, &other.pg, NULL, NULL, &ignored) != 0)
+        return true;
+    if (migrator_command(&other, "BEGIN") && (theirs = migrator_text(&other, pid_sql)) != NULL &&
+        (again = migrator_text(m, pid_sql)) != NULL)
+        shared = strcmp(mine, theirs) == 0 || strcmp(mine, again) != 0;
+    PQfinish(other.pg);
+    return shared;
+}
+
+/* What the server knows of the lock: that it is ours. */
 static bool holds_lock(const struct migrator *m)
 {
     const char *n = migrator_text(
@@ -281,18 +304,20 @@ static enum rc step_locked(struct migrator *m, const struct migration *mig,
     int64_t start = clock_mono_ms(&clock_system);
     PGresult *r = NULL;
     enum rc rc;
+    int n_done;
 
     if (!migrator_command(m, "SET statement_timeout = 0") ||
         !migrator_command(m, record_sql(m, mig, "running")) ||
         !drop_invalid(m, head_line(mig, "index")))
         return RC_AGAIN;
-    r = migrator_run(m, mig->sql);
+    r = migrator_run_patiently(m, mig->sql, m->o->drain_ms, &n_done);
     if (migrator_good(r)) {
         rc = migrator_command(m, record_sql(m, mig, "done")) ? RC_OK : RC_AGAIN;
         log_done(mig, start);
     } else {
-        rc = explain(m, mig, mig->sql, r, s, e);
-        if (rc == RC_FAIL && !migrator_command(m, record_sql(m, mig, "failed")))
+        rc = explain(m, mig, r, n_done, s, e);
+        if (rc == RC_FAIL && !migrator_stopped(m) &&
+            !migrator_command(m, record_sql(m, mig, "failed")))
             log_warn("migrate.record", "text=\"could not record that migration %04d failed\"",
                      mig->version);
     }
@@ -303,16 +328,18 @@ static enum rc step_locked(struct migrator *m, const struct migration *mig,
 static enum rc outside(struct migrator *m, const struct migration *mig, struct schema_state *s,
                        enum applied *how, struct err *e)
 {
-    const char *got = migrator_text(m, lock_sql(m, "pg_try_advisory_lock"));
+    const char *got;
+    bool shared = m->pooled && backend_is_shared(m);
     enum rc rc;
 
+    got = shared ? "true" : migrator_text(m, lock_sql(m, "pg_try_advisory_lock"));
     if (got == NULL)
         return RC_AGAIN;
     if (strcmp(got, "true") != 0) {
         *how = APPLY_LOCKED;
         return RC_OK;
     }
-    if (!holds_lock(m)) {
+    if (shared || !holds_lock(m)) {
         err_set(e, ERR_CONFIG,
                 "DB goes through a pooler in transaction mode; migration %04d needs a direct "
                 "connection (sluicectl "

@@ -263,8 +263,9 @@ int migrate_look(PGconn *pg, const struct migration *list, struct schema_state *
         goto out;
     }
     out->structure = STRUCTURE_OURS;
-    count_others(objects, list, out, a);
     rc = read_versions(pg, out, a, e);
+    if (out->current <= migrate_last(list))
+        count_others(objects, list, out, a);
 out:
     PQclear(schema);
     PQclear(objects);
@@ -360,6 +361,19 @@ int migrate_current(struct db_conn *c, int *version, struct err *e)
         *version = s.current;
     arena_free(a);
     return rc;
+}
+
+int migrate_pending(struct db_conn *c, const struct migration **first, struct err *e)
+{
+    const struct migration *m = migrations_embedded;
+    int current;
+
+    if (migrate_current(c, &current, e) != 0)
+        return -1;
+    while (m->version != 0 && m->version <= current)
+        m++;
+    *first = m;
+    return 0;
 }
 
 int migrate_fits(struct db_conn *c, struct err *e)

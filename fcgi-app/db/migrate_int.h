@@ -12,6 +12,12 @@ enum {
     MIGRATE_LOCK = 1
 }; /* the advisory lock all migrators take */
 enum { MIGRATE_ROWS_MAX = 2000 };
+/* Everything that waits for others is that many times shorter in test builds. */
+#if defined(SLUICE_TEST_BUILD)
+enum { MIGRATE_HASTE = 20 };
+#else
+enum { MIGRATE_HASTE = 1 };
+#endif
 
 /* A row of schema_versions. */
 struct version_row {
@@ -30,7 +36,7 @@ struct schema_state {
     int unfinished;     /* version of a row that is running or failed, 0: none */
     size_t n_rows;
     struct version_row *rows;
-    int others; /* tables beside ours */
+    int others; /* tables beside ours; not counted when a newer program made some of them */
     const char *first_other;
 };
 
@@ -51,6 +57,8 @@ MUST_CHECK int migrate_judge(const struct schema_state *s, const struct migratio
 /* Hexadecimal SHA-256 of the text of a migration. */
 void migrate_digest(const struct migration *m, char out[65]);
 int migrate_last(const struct migration *list);
+/* Line on which the text's statement `n` (from 0) begins: comments before it do not count. */
+int migrate_statement_line(const char *sql, int n);
 const char *migrate_program_version(void);
 
 /* ---- the migrator's connection (migrate_sql.c) --------------------------------------------- */
@@ -62,6 +70,7 @@ struct migrator {
     const char *uri, *shown;
     const struct migrate_opts *o;
     PGconn *pg;
+    bool pooled;     /* see db_open() */
     struct arena *a;         /* one look at the database */
     char said[ERR_TEXT_MAX]; /* last cause in the log */
 };
@@ -71,11 +80,16 @@ bool migrator_stopped(const struct migrator *m);
 bool migrator_pause(const struct migrator *m, int64_t ms);
 /* RC_FAIL with ERR_BUSY. */
 enum rc migrator_stop(struct err *e);
+/* The version to reach: the last of the list, or the one asked for. */
+int migrator_goal(const struct migrator *m);
 /* Tell health and, once per cause, the log what we wait for. */
 void migrator_say(struct migrator *m, const char *why, int schema);
 /* Run SQL and wait for it; a stop cancels it.  Returns the first failed or the last result, NULL:
  * connection lost. */
 PGresult *migrator_run(const struct migrator *m, const char *sql);
+/* The same, and a stop cancels it after `patience_ms` only; *n_done: statements that went through. */
+PGresult *migrator_run_patiently(const struct migrator *m, const char *sql, int64_t patience_ms,
+                                 int *n_done);
 bool migrator_good(const PGresult *r);
 /* Without result; false when it failed. */
 bool migrator_command(const struct migrator *m, const char *sql);

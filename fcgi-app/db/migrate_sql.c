@@ -12,6 +12,11 @@
 
 enum { STOP_POLL_MS = 100 };
 
+int migrator_goal(const struct migrator *m)
+{
+    return m->o->to > 0 ? m->o->to : migrate_last(m->list);
+}
+
 bool migrator_stopped(const struct migrator *m)
 {
     return m->o->stop != NULL && *m->o->stop;
@@ -49,12 +54,32 @@ void migrator_say(struct migrator *m, const char *why, int schema)
         m->o->progress(m->o->arg, why, schema, migrate_last(m->list));
 }
 
-/* Run SQL and wait for it; a stop cancels it.  Returns the first failed or the last result. */
-PGresult *migrator_run(const struct migrator *m, const char *sql)
+/* After a stop, `patience_ms` later: ask the server to give up.  True: it was asked. */
+static bool cancel_in_time(const struct migrator *m, int64_t patience_ms, int64_t *stopped_ms)
+{
+    int64_t now = clock_mono_ms(&clock_system);
+    PGcancel *c;
+    char text[64];
+
+    if (!migrator_stopped(m))
+        return false;
+    *stopped_ms = *stopped_ms == 0 ? now : *stopped_ms;
+    if (now - *stopped_ms < patience_ms)
+        return false;
+    c = PQgetCancel(m->pg);
+    (void)PQcancel(c, text, sizeof text);
+    PQfreeCancel(c);
+    return true;
+}
+
+PGresult *migrator_run_patiently(const struct migrator *m, const char *sql, int64_t patience_ms,
+                                 int *n_done)
 {
     PGresult *kept = NULL, *r;
+    int64_t stopped_ms = 0;
     bool cancelled = false;
 
+    *n_done = 0;
     if (PQsendQuery(m->pg, sql) != 1)
         return NULL;
     for (;;) {
@@ -63,14 +88,7 @@ PGresult *migrator_run(const struct migrator *m, const char *sql)
         while (PQisBusy(m->pg) == 1) {
             if (poll(&p, 1, STOP_POLL_MS) > 0 && PQconsumeInput(m->pg) != 1)
                 return kept;
-            if (migrator_stopped(m) && !cancelled) {
-                PGcancel *c = PQgetCancel(m->pg);
-                char text[64];
-
-                cancelled = true;
-                (void)PQcancel(c, text, sizeof text);
-                PQfreeCancel(c);
-            }
+            cancelled = cancelled || cancel_in_time(m, patience_ms, &stopped_ms);
         }
         r = PQgetResult(m->pg);
         if (r == NULL)
@@ -79,9 +97,17 @@ PGresult *migrator_run(const struct migrator *m, const char *sql)
             PQclear(r);
             continue;
         }
+        *n_done += migrator_good(r) ? 1 : 0;
         PQclear(kept);
         kept = r;
     }
+}
+
+PGresult *migrator_run(const struct migrator *m, const char *sql)
+{
+    int n_done;
+
+    return migrator_run_patiently(m, sql, 0, &n_done);
 }
 
 bool migrator_good(const PGresult *r)

@@ -118,7 +118,12 @@ int db_query(struct db_conn *c, const struct db_stmt *s, const struct db_arg *ar
         c->broken = true;
         return -1;
     }
-    if (params_build(args, n_args, &p, c->scratch, e) != 0 || prepare(c, s, e) != 0)
+    if (params_build(args, n_args, &p, c->scratch, e) != 0)
+        return -1;
+    if (c->pooled)
+        return finish(c, PQexecParams(c->pg, s->sql, p.n, NULL, p.values, p.lengths, p.formats, 0),
+                      s->name, res, e);
+    if (prepare(c, s, e) != 0)
         return -1;
     return finish(c, PQexecPrepared(c->pg, s->name, p.n, p.values, p.lengths, p.formats, 0),
                   s->name, res, e);

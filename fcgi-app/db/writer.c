@@ -296,8 +296,8 @@ static int conn_open(struct writer *w, struct err *e)
         err_detail(e, "%s: tried a moment ago", db_shown(w->db));
         return -1;
     }
-    if (db_open(db_uri(w->db), db_shown(w->db), w->app_name, STATEMENT_MS, &w->conn.pg, NULL, e) !=
-        0) {
+    if (db_open(db_uri(w->db), db_shown(w->db), w->app_name, STATEMENT_MS, &w->conn.pg,
+                &w->conn.pooled, NULL, e) != 0) {
         if (!w->away)
             log_warn("writer.away", "why=" LOG_Q, e->detail);
         w->away = true;
@@ -305,7 +305,7 @@ static int conn_open(struct writer *w, struct err *e)
         w->retry_ms = w->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : w->retry_ms * 2;
         return -1;
     }
-    if (set_plans(w->conn.pg, e) != 0) {
+    if (!w->conn.pooled && set_plans(w->conn.pg, e) != 0) {
         conn_drop(w);
         return -1;
     }

@@ -189,20 +189,27 @@ static int lost(PGconn *pg, const char *what, struct err *e)
     return -1;
 }
 
+/* Types of the parameters; returns how many. */
+static int param_types(const struct writer_stmt *s, Oid oids[DB_PARAMS_MAX])
+{
+    size_t n = strlen(s->types);
+
+    assert(n <= DB_PARAMS_MAX);
+    for (size_t i = 0; i < n; i++)
+        oids[i] = type_of(s->types[i])->array_oid;
+    return (int)n;
+}
+
 /* As batch_prepare, for one statement and outside of pipeline mode. */
 static int prepare_one(struct batch_conn *c, const struct writer_stmt *s, struct err *e)
 {
-    size_t n = strlen(s->types);
     Oid oids[DB_PARAMS_MAX];
     PGresult *r;
-    int rc = 0;
+    int n = param_types(s, oids), rc = 0;
 
-    assert(n <= DB_PARAMS_MAX);
     if (c->n_prepared == PREPARED_MAX)
         abort(); /* the program has more statements than foreseen: raise PREPARED_MAX */
-    for (size_t i = 0; i < n; i++)
-        oids[i] = type_of(s->types[i])->array_oid;
-    r = PQprepare(c->pg, s->name, s->sql, (int)n, oids);
+    r = PQprepare(c->pg, s->name, s->sql, n, oids);
     if (PQresultStatus(r) == PGRES_COMMAND_OK)
         c->prepared[c->n_prepared++] = s;
     else
@@ -225,7 +232,7 @@ int batch_prepare(struct batch_conn *c, const struct writer_item *item, struct e
     int rc = 0;
 
     for (const struct writer_row *r = item->rows; r != NULL && rc == 0; r = r->next) {
-        if (is_prepared(c, r->stmt))
+        if (c->pooled || is_prepared(c, r->stmt))
             continue;
         if (PQexitPipelineMode(c->pg) != 1)
             return lost(c->pg, "leaving pipeline mode", e);
@@ -241,16 +248,21 @@ static int send_group(struct batch_conn *c, const struct group *g, struct arena 
     const char *values[DB_PARAMS_MAX];
     int lengths[DB_PARAMS_MAX];
     int formats[DB_PARAMS_MAX];
-    size_t n = strlen(g->stmt->types);
+    Oid oids[DB_PARAMS_MAX];
+    int n = param_types(g->stmt, oids), sent;
 
-    for (size_t col = 0; col < n; col++) {
+    for (int col = 0; col < n; col++) {
         size_t len;
 
-        values[col] = encode_column(g->rows, g->n, col, g->stmt->types[col], &len, a);
+        values[col] =
+            encode_column(g->rows, g->n, (size_t)col, g->stmt->types[col], &len, a);
         lengths[col] = (int)len;
         formats[col] = 1;
     }
-    if (PQsendQueryPrepared(c->pg, g->stmt->name, (int)n, values, lengths, formats, 1) != 1)
+    sent = c->pooled
+               ? PQsendQueryParams(c->pg, g->stmt->sql, n, oids, values, lengths, formats, 1)
+               : PQsendQueryPrepared(c->pg, g->stmt->name, n, values, lengths, formats, 1);
+    if (sent != 1)
         return lost(c->pg, g->stmt->name, e);
     return 0;
 }

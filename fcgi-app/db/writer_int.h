@@ -33,6 +33,7 @@ struct batch {
 
 struct batch_conn {
     PGconn *pg;
+    bool pooled; /* see db_open(): nothing is prepared */
     const struct writer_stmt *prepared[PREPARED_MAX];
     size_t n_prepared;
 };
