@@ -1,8 +1,8 @@
 /*
  * Health checks of gateways: a thread per process, of which the one holding the advisory lock asks.
  *
- * The connection that holds the lock is kept out of the pool as long as there is something to
- * check; when it breaks the lock is gone, and whoever asks for it next has it.
+ * The lock lasts for one round and ends with its transaction, which works through a pooler and
+ * needs no connection between rounds.
  */
 #include "gateway/health.h"
 
@@ -21,6 +21,7 @@ enum {
 #else
     PERIOD_MS = 30000,
 #endif
+    ROUND_MIN_MS = PERIOD_MS * 9 / 10,
     LOOK_MS = 500, /* between two looks at the configuration */
     ANSWER_MS = 10000,
     ANSWER_MAX = 256 * 1024,
@@ -85,7 +86,6 @@ struct gw_health {
     struct cfg_store *cfg;
     struct http_client_pool *clients;
     struct gw_sessions *sessions;
-    struct db_conn *conn; /* holds the lock; NULL: somebody else does, or there is nothing to do */
     uint64_t wanted;      /* what the last round was about */
     int64_t next_ms;      /* when the next one is due */
     atomic_bool stop;
@@ -178,8 +178,21 @@ static void back_to_main(struct gw_health *h, const struct cfg *cfg, const struc
     }
 }
 
-static int check_and_store(struct gw_health *h, const struct cfg *cfg, struct arena *a,
-                           struct err *e)
+/* Somebody asked for all of them less than a round ago. */
+static bool is_fresh(const struct batch *b, const struct gw_check *checks, size_t n)
+{
+    bool fresh = n == b->n;
+
+    for (size_t i = 0; i < b->n && fresh; i++) {
+        const struct gw_check *c = gw_check_find(checks, n, b->gateways[i]);
+
+        fresh = c != NULL && c->age_ms < ROUND_MIN_MS;
+    }
+    return fresh;
+}
+
+static int check_and_store(struct gw_health *h, struct db_conn *c, const struct cfg *cfg,
+                           struct arena *a, struct err *e)
 {
     struct batch b = {
         .h = h,
@@ -192,18 +205,21 @@ static int check_and_store(struct gw_health *h, const struct cfg *cfg, struct ar
     size_t n_old = 0;
     int rc = 0;
 
+    if (gw_status_get(c, &old, &n_old, a, e) != 0)
+        return -1;
     for (size_t i = 0; i < cfg->n_gateways; i++)
         if (cfg->gateways[i].check)
             b.gateways[b.n++] = &cfg->gateways[i];
+    if (is_fresh(&b, old, n_old)) {
+        back_to_main(h, cfg, old, n_old);
+        return 0;
+    }
     for (size_t i = 0; i < THREADS_MAX; i++)
         askers[i] = (struct asker){.batch = &b, .a = arena_new(0)};
     if (b.n > 0)
         ask_all(&b, askers, b.n < THREADS_MAX ? b.n : THREADS_MAX);
     if (!atomic_load(&h->stop)) {
-        rc = gw_status_get(h->conn, &old, &n_old, a, e) != 0 ||
-                     gw_status_put(h->conn, b.checks, b.n, a, e) != 0
-                 ? -1
-                 : 0;
+        rc = gw_status_put(c, b.checks, b.n, a, e);
         tell(&b, old, n_old);
         back_to_main(h, cfg, b.checks, b.n);
     }
@@ -212,53 +228,16 @@ static int check_and_store(struct gw_health *h, const struct cfg *cfg, struct ar
     return rc;
 }
 
-static int read_and_follow(struct gw_health *h, const struct cfg *cfg, struct arena *a,
-                           struct err *e)
+static int read_and_follow(struct gw_health *h, struct db_conn *c, const struct cfg *cfg,
+                           struct arena *a, struct err *e)
 {
-    struct db_conn *c = NULL;
     struct gw_check *checks = NULL;
     size_t n = 0;
-    int rc = db_get(h->db, &c, e);
 
-    if (rc == 0)
-        rc = gw_status_get(c, &checks, &n, a, e);
-    if (rc == 0)
-        back_to_main(h, cfg, checks, n);
-    db_put(h->db, c);
-    return rc;
-}
-
-/* ---- the lock
- * ------------------------------------------------------------------------------------------ */
-
-static int get_lock(struct gw_health *h, struct err *e)
-{
-    struct db_conn *c = NULL;
-    bool held = false;
-    int rc;
-
-    if (h->conn != NULL)
-        return 0;
-    if (db_get(h->db, &c, e) != 0)
+    if (gw_status_get(c, &checks, &n, a, e) != 0)
         return -1;
-    rc = gw_status_lock(c, &held, e);
-    if (rc == 0 && held)
-        h->conn = c;
-    else
-        db_put(h->db, c);
-    return rc;
-}
-
-static void drop_lock(struct gw_health *h)
-{
-    struct err e = {0};
-
-    if (h->conn == NULL)
-        return;
-    if (gw_status_unlock(h->conn, &e) != 0 && e.code != ERR_DB) /* a broken connection holds nothing */
-        log_err(LOG_WARN_LEVEL, "gateway.checks", &e);
-    db_put(h->db, h->conn);
-    h->conn = NULL;
+    back_to_main(h, cfg, checks, n);
+    return 0;
 }
 
 /* ---- the thread
@@ -279,19 +258,28 @@ static uint64_t wanted(const struct cfg *cfg)
     return hash;
 }
 
+static int one_round(struct gw_health *h, struct db_conn *c, const struct cfg *cfg,
+                     struct arena *a, struct err *e)
+{
+    bool held = false;
+
+    if (db_begin(c, e) != 0 || gw_status_lock(c, &held, e) != 0)
+        return -1;
+    if (!held)
+        return read_and_follow(h, c, cfg, a, e);
+    return check_and_store(h, c, cfg, a, e) == 0 ? db_commit(c, e) : -1;
+}
+
 static void work(struct gw_health *h, const struct cfg *cfg)
 {
     struct arena *a = arena_new(0);
+    struct db_conn *c = NULL;
     struct err e = {0};
-    int rc = get_lock(h, &e);
 
-    if (rc == 0)
-        rc = h->conn != NULL ? check_and_store(h, cfg, a, &e) : read_and_follow(h, cfg, a, &e);
-    if (rc != 0)
+    if (db_get(h->db, &c, &e) != 0 || one_round(h, c, cfg, a, &e) != 0)
         log_err(LOG_WARN_LEVEL, "gateway.checks", &e);
-    if (h->conn != NULL && (rc != 0 || h->wanted == 0))
-        drop_lock(h);
-    arena_free(a);
+    arena_free(a); /* results before their connection */
+    db_put(h->db, c);
 }
 
 /* The next one between 0.9 and 1.1 periods from now, so that processes do not march in step. */
@@ -300,7 +288,7 @@ static int64_t next_round_ms(void)
     uint16_t r;
 
     crypto_random(&r, sizeof r);
-    return clock_mono_ms(&clock_system) + PERIOD_MS * 9 / 10 + r % (PERIOD_MS / 5 + 1);
+    return clock_mono_ms(&clock_system) + ROUND_MIN_MS + r % (PERIOD_MS / 5 + 1);
 }
 
 /* A round when it is time, or at once when other gateways are to be checked. */
@@ -336,7 +324,6 @@ static void *health_main(void *arg)
             ;
     }
     pthread_mutex_unlock(&h->lock);
-    drop_lock(h);
     return NULL;
 }
 

@@ -2,9 +2,9 @@
  * Health of the gateways whose entry says `check`: asked by one process for all, read by every
  * process.
  *
- * Each process runs the thread; the one that got the advisory lock asks every 30 s (give or take a
- * tenth), and soon after the configuration changed.  The others only read what it found.  A main
- * URL found healthy is used again by everybody.
+ * Each process runs the thread, every 30 s (give or take a tenth) and soon after the configuration
+ * changed: it takes the advisory lock and asks, unless somebody else is asking or has asked a moment
+ * ago; then it only reads what was found.  A main URL found healthy is used again by everybody.
  *
  * Rules: gateway-proxy.md 3.
  */
@@ -48,10 +48,8 @@ void gw_health_free(struct gw_health *h);
 /* ---- table gateway_status (health_store.c) ------------------------------------------------------
  */
 
-/* The lock of the one who checks, held by the connection until gw_status_unlock() or its end. *held
- * = did we get it? */
+/* The lock of the one who checks, until the open transaction ends.  *held = did we get it? */
 MUST_CHECK int gw_status_lock(struct db_conn *c, bool *held, struct err *e);
-MUST_CHECK int gw_status_unlock(struct db_conn *c, struct err *e);
 /* Replace the table by these results. */
 MUST_CHECK int gw_status_put(struct db_conn *c, const struct gw_check *checks, size_t n,
                              struct arena *a, struct err *e);

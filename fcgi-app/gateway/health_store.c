@@ -8,13 +8,7 @@
 /* 1399616867 is the program's class of advisory locks; "gw-check" names this one. */
 static const struct db_stmt stmt_lock = {
     "gateway_status_lock",
-    "SELECT pg_try_advisory_lock(1399616867, hashtext('gw-check'))",
-    0,
-};
-
-static const struct db_stmt stmt_unlock = {
-    "gateway_status_unlock",
-    "SELECT pg_advisory_unlock(1399616867, hashtext('gw-check'))",
+    "SELECT pg_try_advisory_xact_lock(1399616867, hashtext('gw-check'))",
     0,
 };
 
@@ -46,7 +40,7 @@ static const struct db_stmt stmt_get = {
     0,
 };
 
-static const struct db_stmt *const all[] = {&stmt_lock, &stmt_unlock, &stmt_put, &stmt_get};
+static const struct db_stmt *const all[] = {&stmt_lock, &stmt_put, &stmt_get};
 const struct db_stmts gw_health_stmts = {"gateway_health", all, COUNT_OF(all)};
 
 int gw_status_lock(struct db_conn *c, bool *held, struct err *e)
@@ -58,15 +52,6 @@ int gw_status_lock(struct db_conn *c, bool *held, struct err *e)
     *held = db_bool(res, 0, 0);
     PQclear(res);
     return 0;
-}
-
-int gw_status_unlock(struct db_conn *c, struct err *e)
-{
-    PGresult *res = NULL;
-    int rc = db_query(c, &stmt_unlock, DB_NO_ARGS, &res, e);
-
-    PQclear(res);
-    return rc;
 }
 
 int gw_status_put(struct db_conn *c, const struct gw_check *checks, size_t n, struct arena *a,
