@@ -22,6 +22,7 @@
 #include "maintenance.h"
 #include "metrics.h"
 #include "nodes/nodes.h"
+#include "vitals.h"
 
 enum {
     WRITER_QUEUE_BYTES = 64 * 1024 * 1024,
@@ -299,6 +300,7 @@ static int build(struct boot *b, struct err *e)
     app->usage = usage_new(&clock_system);
     app->maintenance = maintenance_new(app->db, app->cfg, app->usage, app->opts.cleanup);
     app->health = gw_health_new(app->db, app->cfg, app->clients, engine_sessions(app->engine));
+    app->vitals = vitals_new(app->db, app->cfg, app->server, engine_sessions(app->engine));
     if (app->opts.metrics &&
         metrics_new(&app->metrics, app, app->opts.metrics_host, (int)app->opts.metrics_port, e) != 0)
         return -1;
@@ -346,6 +348,7 @@ static void teardown(struct app *app, const struct app_role *role)
         role->stop(app);
     live_free(app->live);
     metrics_free(app->metrics);
+    vitals_free(app->vitals);
     gw_health_free(app->health);
     maintenance_free(app->maintenance);
     flush_usage(app);

@@ -35,6 +35,7 @@ struct app {
     struct usage *usage;
     struct maintenance *maintenance;
     struct gw_health *health;
+    struct vitals *vitals;
     struct metrics *metrics;
     struct live *live;
     int stop_status; /* exit status when something ended the process by itself, else 0 */

@@ -63,6 +63,7 @@ static void render(struct app *app, struct buf *out, struct arena *a)
     gauge(out, "apio_requests_total", s.requests);
     gauge(out, "sluice_requests_in_flight", s.in_flight);
     gauge(out, "sluice_requests_rejected_total", s.rejected);
+    gauge(out, "sluice_requests_failed_total", s.failed);
     gauge(out, "sluice_connections", s.connections);
     gauge(out, "sluice_worker_queue", s.worker_queue);
     gauge(out, "sluice_writer_items_total", w.items);

@@ -21,6 +21,7 @@
 #include "metrics.h"
 #include "nodes/subworkflow_store.h"
 #include "usage.h"
+#include "vitals.h"
 
 const struct db_stmts *const stores[] = {
     &alarm_stmts, &api_alarms_stmts, &live_stmts, &config_stmts,         &auth_stmts,          &engine_stmts,  &documents_stmts,            &maintenance_stmts,
@@ -33,6 +34,6 @@ const struct db_stmts *const stores[] = {
     &password_gateway_stmts, &reset_gateway_stmts, &schedule_stmts, &api_cron_stmts, &api_timers_stmts, &api_startup_events_stmts, &api_openapi_stmts, &usage_stmts, &api_filters_stmts, &api_reset_stmts,
     &manual_stmts, &callback_stmts, &api_transaction_stmts, &api_manual_actions_stmts, &api_callbacks_stmts,
     &api_events_stmts, &api_comments_stmts,
-    &nodes_stmts,
+    &nodes_stmts, &vitals_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

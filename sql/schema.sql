@@ -1757,6 +1757,20 @@ CREATE SEQUENCE public.users_id_seq
     CACHE 1;
 ALTER SEQUENCE public.users_id_seq OWNED BY public.users.id;
 
+CREATE UNLOGGED TABLE public.vitals (
+    process text NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    calls bigint NOT NULL,
+    bad bigint NOT NULL,
+    seen_on timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.vitals IS 'Windows of the running processes: answers and failures of the last minutes; nothing that must survive.';
+
+COMMENT ON COLUMN public.vitals.kind IS 'north, south, network (subject: a gateway), circuit (bad: it is open).';
+
 CREATE TABLE public.weak_passwords (
     password text NOT NULL
 );
@@ -2082,6 +2096,8 @@ ALTER TABLE ONLY public.user_roles
     ADD CONSTRAINT user_roles_pkey PRIMARY KEY (user_id, role_id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.vitals
+    ADD CONSTRAINT vitals_pkey PRIMARY KEY (process, kind, subject);
 ALTER TABLE ONLY public.weak_passwords
     ADD CONSTRAINT weak_passwords_pkey PRIMARY KEY (password);
 ALTER TABLE ONLY public.webhook_deliveries

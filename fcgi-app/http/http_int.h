@@ -117,6 +117,7 @@ struct home { /* one loop's side of the server */
     atomic_size_t n_conns;
     atomic_uint_fast64_t requests;
     atomic_uint_fast64_t rejected;
+    atomic_uint_fast64_t failed; /* answers of 500 and above */
     bool stopping;
     bool empty_told;
     uint64_t random[2];

@@ -286,6 +286,8 @@ struct str reply_head(struct conn *c, int status, struct str content_type, int64
     struct buf b;
     bool bodiless = never_a_body(status);
 
+    if (status >= 500)
+        atomic_fetch_add_explicit(&c->home->failed, 1, memory_order_relaxed);
     c->no_body = bodiless || c->req.method == HTTP_HEAD;
     buf_init(&b, 2 * LIMIT_HEADERS, c->req.a);
     buf_add_c(&b, "Status: ");

@@ -242,6 +242,7 @@ struct http_server_stats http_server_stats(const struct http_server *s)
     for (int i = 0; i < s->n_homes; i++) {
         st.requests += atomic_load(&s->homes[i].requests);
         st.rejected += atomic_load(&s->homes[i].rejected);
+        st.failed += atomic_load(&s->homes[i].failed);
         st.connections += atomic_load(&s->homes[i].n_conns);
     }
     if (s->workers != NULL)

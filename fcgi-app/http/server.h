@@ -50,6 +50,7 @@ void http_server_handler(struct http_server *s, http_handler *handler, void *ctx
 
 struct http_server_stats {
     uint64_t requests, in_flight, connections, worker_queue, rejected;
+    uint64_t failed; /* answered with a status of 500 or above */
 };
 /* Numbers for metrics; any thread. */
 struct http_server_stats http_server_stats(const struct http_server *s);

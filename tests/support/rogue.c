@@ -178,6 +178,7 @@ static const struct plain {
     {"folded", OK "X-A: b\r\n folded\r\nContent-Length: 2\r\n\r\n{}", false},
     {"control_char", OK "X-A: b\rSet-Cookie: evil=1\r\nContent-Length: 2\r\n\r\n{}", false},
     {"unauthorized", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}", false},
+    {"fail", "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", false},
     {"early", "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 16\r\n\r\n{\"error\":\"full\"}", false},
 };
 

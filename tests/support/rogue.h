@@ -11,7 +11,7 @@
  *   sleep_N          N ms, then ok                hang      never answer      drip  a byte each 50 ms
  *   reset_now, reset_head, reset_body, close_now, close_head, close_body      break off at that stage
  *   garbage, headers_10000, big_head, two_lengths, length_and_chunks, bad_chunk, huge_chunk, folded, control_char,
- *   short_length (more bytes than announced), continue (three times 100, then ok), unauthorized (401)
+ *   short_length (more bytes than announced), continue (three times 100, then ok), unauthorized (401), fail (500)
  */
 #ifndef SLUICE_TESTS_ROGUE_H
 #define SLUICE_TESTS_ROGUE_H
