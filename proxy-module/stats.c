@@ -121,7 +121,7 @@ static struct row *find(struct stats *s, struct str gateway, struct str method, 
             return r;
         at = (at + 1) % SLOTS;
     }
-    if (s->n_rows == ROWS_MAX - 1 && !str_eq_c(route, "other"))
+    if (s->n_rows >= ROWS_MAX - 1 && !str_eq_c(route, "other"))
         return find(s, STR("other"), STR("other"), STR("other"));
     r = ARENA_NEW(s->a, struct row);
     r->hash = hash;
