@@ -148,12 +148,18 @@ struct val context_dict(const struct instance *in, struct arena *a)
     return out;
 }
 
+/* What a sub-instance answers is read by its parent, later. */
+static bool is_answer(const struct instance *in, struct str key)
+{
+    return in->parent_id != 0 && str_eq_c(key, "*cb_response*");
+}
+
 void context_clean(struct instance *in)
 {
     for (uint32_t i = 0; i < in->n_ctx; i++) {
         struct ctx_entry *c = &in->ctx[i];
 
-        if (c->present && c->cleanup) {
+        if (c->present && c->cleanup && !is_answer(in, c->key)) {
             c->present = false;
             c->dirty = true;
         }

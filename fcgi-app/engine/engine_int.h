@@ -248,7 +248,7 @@ extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, 
     load_stmt_timers, load_stmt_user, load_stmt_when, job_stmt_owners, job_stmt_orphan,
     job_stmt_expire, job_stmt_claim, job_stmt_claim_fair, job_stmt_prolong, job_stmt_take,
     job_stmt_return, job_stmt_unclaim, job_stmt_fail, job_stmt_notify,
-    op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,
+    responses_stmt, op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,
     mass_stmt_result, mass_stmt_end;
 
 #endif

@@ -142,7 +142,7 @@ static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t cre
     *state = col(res, 0, 21, r->a);
     in->closed_us = db_time_us(res, 0, 22);
     in->updated_us = db_time_us(res, 0, 24);
-    in->stored = true;
+    in->stored = in->loaded = true;
     in->told = in->status != INSTANCE_ACTIVE;
     in->signals_seen = db_int(res, 0, 26);
     return read_request(in, col(res, 0, 11, r->a), e);

@@ -304,7 +304,7 @@ static const struct db_stmt *const all[] = {
     &key_stmt_find,
     &job_stmt_expire,  &job_stmt_claim_fair, &job_stmt_unclaim, &job_stmt_notify,
     &mass_stmt_insert, &mass_stmt_job,      &mass_stmt_head,   &mass_stmt_items,
-    &mass_stmt_result, &mass_stmt_end,
+    &mass_stmt_result, &mass_stmt_end,       &responses_stmt,
 };
 const struct db_stmts engine_stmts = {"engine", all, COUNT_OF(all)};
 

@@ -31,6 +31,8 @@ struct instance_env {
     const struct proxy_maps *proxies; /* of this process; may be NULL */
     /* Row ids; kind is an enum ids_kind.  0, or -1 when the database is away. */
     int (*next_id)(void *ctx, int kind, int64_t *out, struct err *e);
+    /* A read failed: waits a moment and says true when it is to be tried again; may be NULL. */
+    bool (*try_again)(void *ctx, const struct err *e);
     /* The active version of a workflow by name, for sub-instances: a reference and its ids. */
     int (*workflow_named)(void *ctx, struct str name, struct workflow **out, int64_t *activity_id,
                           int64_t *version_id, int64_t *definition_id, struct err *e);

@@ -163,6 +163,7 @@ struct instance {
         detached; /* the caller was answered without waiting: store as for nobody waiting */
     bool stored, dirty;
     bool state_stored; /* has a row in instance_states */
+    bool loaded;       /* was read: sub-instances that had closed were not */
     int attempt;
     struct instance *parent; /* for sub-instances */
     struct team *team;       /* top instance: its workers; NULL: the calling thread alone */
@@ -299,6 +300,11 @@ bool handler_answered(struct instance *top);
 
 /* Stored rows point at no other: they have a lease of their own. */
 bool instance_is_child(const struct instance *in);
+
+/* ---- responses.c ----------------------------------------------------------------------------- */
+
+/* Variable sub_instances_responses (6.2), living in `a`.  May read rows, and wait for them. */
+struct val instance_responses(struct instance *in, struct arena *a);
 
 /* ---- signals.c ------------------------------------------------------------------------------ */
 

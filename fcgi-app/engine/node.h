@@ -352,6 +352,8 @@ struct gw_http *node_http(const struct node_run *r);
 /* The database, for nodes that read rows of ours; workers only.  ERR_DB when there is none. */
 MUST_CHECK int node_db(const struct node_run *r, struct db_conn **out, struct err *e);
 void node_db_put(const struct node_run *r, struct db_conn *c);
+/* Reading failed: waits a moment and says true when it is to be tried again, because the database is away and the run can wait. */
+bool node_try_again(const struct node_run *r, const struct err *e);
 /* The gateway behind the proxy that this instance runs on, as this process maps it; NULL without. */
 const struct cfg_gateway *node_proxy_gateway(const struct node_run *r);
 /* The instance's owner, 0 = nobody. */

@@ -25,6 +25,13 @@ int node_db(const struct node_run *r, struct db_conn **out, struct err *e)
     return -1;
 }
 
+bool node_try_again(const struct node_run *r, const struct err *e)
+{
+    const struct instance_env *env = &r->inst->env;
+
+    return env->try_again != NULL && env->try_again(env->ctx, e);
+}
+
 void node_db_put(const struct node_run *r, struct db_conn *c)
 {
     if (c != NULL)

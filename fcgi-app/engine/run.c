@@ -9,7 +9,7 @@
 
 enum {
     ARENA_CHUNK = 16 * 1024,
-    ID_RETRY_MS = 500, /* the database is away: try again after */
+    RETRY_MS = 500, /* the database is away: try again after */
 };
 
 /* Arenas are kept between runs: a run then allocates nothing. */
@@ -67,21 +67,30 @@ void run_free(struct run *r)
 }
 
 /*
- * Without an id a task, a key or an error would be missing from what is stored.  Who holds a lease
- * waits until the database is back; where somebody waits for the answer the run fails as a whole.
+ * Without an id a task, a key or an error would be missing from what is stored; without a row a node
+ * would go wrong.  Who holds a lease waits until the database is back; where somebody waits for the
+ * answer the run fails as a whole.
  */
+static bool try_again(void *ctx, const struct err *e)
+{
+    struct run *r = ctx;
+
+    if (r->broken || r->job_id == 0 || r->en->jobs_stop ||
+        (e->code != ERR_DB && e->code != ERR_BUSY && e->code != ERR_TIMEOUT)) {
+        r->broken = true;
+        return false;
+    }
+    usleep(RETRY_MS * 1000);
+    return true;
+}
+
 static int next_id(void *ctx, int kind, int64_t *out, struct err *e)
 {
     struct run *r = ctx;
 
-    while (ids_next(r->en->o.ids, (enum ids_kind)kind, out, e) != 0) {
-        if (r->broken || r->job_id == 0 || r->en->jobs_stop ||
-            (e->code != ERR_DB && e->code != ERR_BUSY && e->code != ERR_TIMEOUT)) {
-            r->broken = true;
+    while (ids_next(r->en->o.ids, (enum ids_kind)kind, out, e) != 0)
+        if (!try_again(r, e))
             return -1;
-        }
-        usleep(ID_RETRY_MS * 1000);
-    }
     return 0;
 }
 
@@ -127,6 +136,7 @@ struct instance_env run_env(struct run *r)
         .db = r->en->o.db,
         .proxies = r->en->o.proxies,
         .next_id = next_id,
+        .try_again = try_again,
         .workflow_named = workflow_named,
         .ctx = r,
     };

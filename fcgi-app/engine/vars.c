@@ -115,35 +115,6 @@ static struct val var_worker_env(struct arena *a)
     return out;
 }
 
-static struct val var_subs(struct instance *in, struct arena *a)
-{
-    struct val list = val_list_new(a, 4);
-
-    for (uint32_t i = 0; i < in->n_tasks; i++) {
-        const struct task *t = in->tasks[i];
-        struct val answer, d, key, value;
-
-        if (t->sub == NULL || !t->sub->closed)
-            continue;
-        answer = t->sub->result.answer;
-        d = val_dict_new(a, 6);
-        if (val_is(answer, VAL_DICT)) {
-            for (size_t k = 0; k < val_count(answer); k++)
-                if (val_pair_at(answer, k, &key, &value))
-                    val_dict_set(d, key, value);
-        } else {
-            if (val_is_undef(answer))
-                val_dict_set_c(d, "status", val_null());
-            val_dict_set_c(d, "body", val_is_undef(answer) ? val_null() : answer);
-        }
-        val_dict_set_c(d, "_label", val_str(t->cell_name));
-        val_dict_set_c(d, "_instance_id", val_int(t->sub->instance_id));
-        val_dict_set_c(d, "_task", val_str(t->cell_name));
-        val_list_add(list, d);
-    }
-    return list;
-}
-
 static struct val var_parent(struct instance *in, struct arena *a)
 {
     if (in->parent != NULL)
@@ -176,7 +147,7 @@ static struct val lookup(void *ctx, struct str name, struct arena *a)
     if (str_eq_c(name, "parent_instance_context"))
         return var_parent(in, a);
     if (str_eq_c(name, "sub_instances_responses"))
-        return var_subs(in, a);
+        return instance_responses(in, a);
     if (str_eq_c(name, "worker_env"))
         return var_worker_env(a);
     if (str_eq_c(name, "event"))

@@ -42,7 +42,7 @@ void subworkflow_drop(struct node_run *r)
     node_store(r, &w_drop, DB_ARGS(DB_INT(node_instance_id(r)), DB_INT(node_task_id(r))));
 }
 
-int subworkflow_read(struct node_run *r, int64_t from, int64_t max, struct subworkflow_item **out, size_t *n,
+static int read_some(struct node_run *r, int64_t from, int64_t max, struct subworkflow_item **out, size_t *n,
                      struct err *e)
 {
     struct db_conn *c = NULL;
@@ -67,5 +67,16 @@ int subworkflow_read(struct node_run *r, int64_t from, int64_t max, struct subwo
     rc = 0;
 out:
     node_db_put(r, c);
+    return rc;
+}
+
+int subworkflow_read(struct node_run *r, int64_t from, int64_t max, struct subworkflow_item **out, size_t *n,
+                     struct err *e)
+{
+    int rc;
+
+    do
+        rc = read_some(r, from, max, out, n, e);
+    while (rc != 0 && node_try_again(r, e));
     return rc;
 }

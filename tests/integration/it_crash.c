@@ -24,14 +24,15 @@
 
 #include "base/json.h"
 #include "integration/env_api.h"
+#include "support/crash_graphs.h"
 #include "support/crash_laws.h"
 #include "support/crash_ledger.h"
+#include "support/crash_outside.h"
 #include "support/fcgi_client.h"
 #include "support/wire.h"
 
 enum {
     CORES = 2,
-    GRAPHS = 4,
     CLIENTS = 3,
     ACKS_MAX = 4000, /* of a round */
     DELAY_MS = 30,   /* of the ledger's answers */
@@ -66,6 +67,7 @@ struct client {
 
 static struct env *env;
 static struct ledger *ledger;
+static struct outside *outside;
 static struct wire *wire;
 static pid_t cores[CORES];
 static uint64_t seed, rng;
@@ -74,25 +76,9 @@ static bool sound; /* nothing failed so far */
 static struct load load;
 static struct {
     int kills, stops, pg_kills, cuts, holds;
-    size_t acked, refused, calls;
+    size_t acked, refused, calls, said[2];
     int64_t slowest_ms;
 } total;
-
-/* ---- chance --------------------------------------------------------------------------------- */
-
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15U);
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-}
-
-static int random_below(uint64_t *state, int n)
-{
-    return (int)(random_next(state) % (uint64_t)n);
-}
 
 static int64_t number_of(const char *name, int64_t otherwise)
 {
@@ -102,112 +88,28 @@ static int64_t number_of(const char *name, int64_t otherwise)
     return text != NULL && str_to_int(str_c(text), &n) ? n : otherwise;
 }
 
-/* ---- workflows ------------------------------------------------------------------------------ */
-
-struct graph {
-    struct buf cells, lines, facts; /* facts: rows of proof.cells, the activity 0 */
-    int n;
-};
-
-static void add_line(struct graph *g, const char *from, const char *to)
+/* Store a workflow and what is to be found of it. */
+static int64_t make_graph(struct crash_graph g)
 {
-    buf_addf(&g->lines, "%s[\"%s\",\"%s\"]", g->lines.len > 0 ? "," : "", from, to);
+    int64_t id = api_activity(env, g.name, g.definition);
+
+    (void)env_psql(env, arena_printf(env_arena(env),
+                                     "INSERT INTO proof.cells VALUES %s; UPDATE proof.cells SET "
+                                     "activity = %lld WHERE activity = 0; INSERT INTO proof.ends "
+                                     "VALUES (%lld, '%s')",
+                                     g.facts, (long long)id, (long long)id, g.status));
+    return id;
 }
 
-/* What must be there at the end: the cell once, and a context key when it sets one. */
-static void add_fact(struct graph *g, const char *cell, bool call, const char *key,
-                     const char *path, const char *want)
-{
-    buf_addf(&g->facts, "%s(0,'%s',%s,%s%s%s,'{%s}','%s')", g->facts.len > 0 ? "," : "", cell,
-             call ? "true" : "false", key[0] != '\0' ? "'" : "", key[0] != '\0' ? key : "NULL",
-             key[0] != '\0' ? "'" : "", path, want);
-}
-
-/* One more cell behind `from`; the output that leads on. */
-static const char *add_cell(struct graph *g, const char *from, int kind)
+static void make_graphs(void)
 {
     struct arena *a = env_arena(env);
-    const char *name, *key;
-    int n = ++g->n;
 
-    if (kind < 5) {
-        name = arena_printf(a, "call%d", n);
-        key = arena_printf(a, "answer%d", n);
-        buf_addf(&g->cells,
-                 CELL("%s", "http_call",
-                      "\"method\":\"post\",\"url\":\"http://127.0.0.1:%d/\",\"body\":"
-                      "\"{\\\"guid\\\":\\\"{{ instance.guid }}\\\",\\\"cell\\\":\\\"%s\\\"}\","
-                      "\"output_context_key\":\"%s\"",
-                      "\"success\",\"error\"") ",",
-                 name, ledger_port(ledger), name, key);
-        add_fact(g, name, true, key, "body,cell", name);
-        add_line(g, from, name);
-        return arena_printf(a, "%s.success", name);
-    }
-    if (kind < 9) {
-        name = arena_printf(a, "set%d", n);
-        key = arena_printf(a, "once%d", n);
-        buf_addf(&g->cells,
-                 CELL("%s", "context_setter",
-                      "\"key\":\"%s\",\"value\":\"{{ (context.%s | default('')) ~ 'x' }}\"",
-                      "\"ok\"") ",",
-                 name, key, key);
-        add_fact(g, name, false, key, "", "x");
-    } else {
-        name = arena_printf(a, "timer%d", n);
-        buf_addf(&g->cells,
-                 CELL("%s", "timer", "\"timeout\":\"1 second\",\"discard_idle_limit\":\"true\"",
-                      "\"ok\"") ",",
-                 name);
-        add_fact(g, name, false, "", "", "");
-    }
-    add_line(g, from, name);
-    return arena_printf(a, "%s.ok", name);
-}
-
-static const char *add_fork(struct graph *g, const char *from)
-{
-    const char *join = arena_printf(env_arena(env), "join%d", ++g->n);
-    int branches = 2 + random_below(&rng, 2);
-
-    for (int i = 0; i < branches; i++) {
-        const char *tail = add_cell(g, from, random_below(&rng, 9));
-
-        if (random_below(&rng, 2) == 0)
-            tail = add_cell(g, tail, random_below(&rng, 10));
-        add_line(g, tail, join);
-    }
-    buf_addf(&g->cells, CELL("%s", "sync_outputs", "", "\"ok\"") ",", join);
-    add_fact(g, join, false, "", "", "");
-    return arena_printf(env_arena(env), "%s.ok", join);
-}
-
-/* A few stages in a row: a call first, then calls, setters, timers and parallel branches. */
-static void make_graph(int number)
-{
-    struct arena *a = env_arena(env);
-    int stages = 2 + random_below(&rng, 4);
-    const char *tail, *name = arena_printf(a, "graph%d", number);
-    struct graph g = {.n = 0};
-    int64_t id;
-
-    buf_init(&g.cells, MIB, a);
-    buf_init(&g.lines, MIB, a);
-    buf_init(&g.facts, MIB, a);
-    tail = add_cell(&g, "start.ok", 0);
-    for (int i = 0; i < stages; i++)
-        tail = i == 1 || random_below(&rng, 3) == 0 ? add_fork(&g, tail)
-                                                    : add_cell(&g, tail, random_below(&rng, 10));
-    add_line(&g, tail, "end");
-    add_fact(&g, "start", false, "", "", "");
-    add_fact(&g, "end", false, "", "", "");
-    id = api_activity(
-        env, name, arena_printf(a, DEFINITION("%s", "%s"), buf_cstr(&g.cells), buf_cstr(&g.lines)));
-    api_route(env, "post", arena_printf(a, "/%s", name), id, ",\"public\":true");
-    (void)env_psql(env, arena_printf(a,
-                                     "INSERT INTO proof.cells VALUES %s; "
-                                     "UPDATE proof.cells SET activity = %lld WHERE activity = 0",
-                                     buf_cstr(&g.facts), (long long)id));
+    for (int i = 0; i < CRASH_HELPERS; i++)
+        (void)make_graph(crash_helper(i, ledger_port(ledger), a));
+    for (int i = 0; i < CRASH_TOPS; i++)
+        api_route(env, "post", arena_printf(a, "/graph%d", i),
+                  make_graph(crash_top(i, &rng, ledger_port(ledger), a)), ",\"public\":true");
 }
 
 /* ---- clients -------------------------------------------------------------------------------- */
@@ -243,10 +145,10 @@ static void *client_main(void *arg)
     struct arena *a = arena_new(0);
 
     for (int n = 0; n < l->per_client && !l->stop;) {
-        const char *uri = arena_printf(a, "/api/v01/public/graph%d", random_below(&c->rng, GRAPHS));
+        const char *uri = arena_printf(a, "/api/v01/public/graph%d", crash_below(&c->rng, CRASH_TOPS));
         struct fcgi_request r = {
             .method = "POST", .uri = uri, .body = STR("{}"), .content_type = "application/json"};
-        struct fcgi_answer got = fcgi_call(l->paths[random_below(&c->rng, CORES)], &r, a);
+        struct fcgi_answer got = fcgi_call(l->paths[crash_below(&c->rng, CORES)], &r, a);
 
         if (read_ack(l, &got, a)) {
             n++;
@@ -256,7 +158,7 @@ static void *client_main(void *arg)
             pthread_mutex_unlock(&l->lock);
         }
         arena_reset(a);
-        usleep((useconds_t)(1 + random_below(&c->rng, l->pause_ms)) * 1000);
+        usleep((useconds_t)(1 + crash_below(&c->rng, l->pause_ms)) * 1000);
     }
     arena_free(a);
     return NULL;
@@ -288,7 +190,7 @@ static void note_blow(int round, const char *what, int64_t from_us)
 /* One core, or both before the first is started again. */
 static void kill_cores(int round)
 {
-    int first = random_below(&rng, CORES), n = random_below(&rng, 5) == 0 ? CORES : 1;
+    int first = crash_below(&rng, CORES), n = crash_below(&rng, 5) == 0 ? CORES : 1;
     int64_t from_us = clock_wall_us(&clock_system);
 
     for (int i = 0; i < n; i++)
@@ -302,7 +204,7 @@ static void kill_cores(int round)
 /* A core that stands still until others have taken its leases, and then goes on. */
 static void stop_core(int round)
 {
-    int i = random_below(&rng, CORES);
+    int i = crash_below(&rng, CORES);
     int64_t from_us = clock_wall_us(&clock_system);
 
     kill(cores[i], SIGSTOP);
@@ -317,9 +219,9 @@ static void cut_wire(int round)
 {
     int64_t from_us = clock_wall_us(&clock_system);
 
-    for (int n = 1 + random_below(&rng, 4); n > 0; n--) {
+    for (int n = 1 + crash_below(&rng, 4); n > 0; n--) {
         wire_cut(wire);
-        usleep((useconds_t)random_below(&rng, 60) * 1000);
+        usleep((useconds_t)crash_below(&rng, 60) * 1000);
     }
     note_blow(round, "cut", from_us);
     total.cuts++;
@@ -342,13 +244,13 @@ static void kill_postgres(int round)
 {
     int64_t from_us;
 
-    if (random_below(&rng, 2) == 0) {
+    if (crash_below(&rng, 2) == 0) {
         kill_cores(round);
-        usleep((useconds_t)random_below(&rng, 300) * 1000);
+        usleep((useconds_t)crash_below(&rng, 300) * 1000);
     }
     from_us = clock_wall_us(&clock_system);
     env_pg_stop(env);
-    usleep((useconds_t)random_below(&rng, 500) * 1000);
+    usleep((useconds_t)crash_below(&rng, 500) * 1000);
     env_pg_start(env);
     note_blow(round, "postgres", from_us);
     total.pg_kills++;
@@ -356,9 +258,9 @@ static void kill_postgres(int round)
 
 static void strike(int round, int n)
 {
-    int kind = random_below(&rng, 20);
+    int kind = crash_below(&rng, 20);
 
-    usleep((useconds_t)(50 + random_below(&rng, 350)) * 1000);
+    usleep((useconds_t)(50 + crash_below(&rng, 350)) * 1000);
     if (n == 0 && round % 3 == 1)
         kill_postgres(round);
     else if (n == 1 && round % 3 == 2)
@@ -397,12 +299,20 @@ static void hand_in(int round)
                  i == 0 ? "; INSERT INTO proof.calls VALUES " : ",", round, c.guid, c.cell, c.key,
                  (long long)c.at_us);
     }
-    buf_add_c(&b, "; ANALYZE proof.acked; ANALYZE proof.calls");
+    for (size_t i = 0; i < outside_count(outside); i++) {
+        struct outside_said said = outside_get(outside, i);
+
+        buf_addf(&b, "%s(%d,'%s','%s','%s',%d,%s)",
+                 i == 0 ? "; INSERT INTO proof.said VALUES " : ",", round, said.guid, said.cell,
+                 said.what, said.status, said.unsure ? "true" : "false");
+        total.said[said.kind]++;
+    }
+    buf_add_c(&b, "; ANALYZE proof.acked; ANALYZE proof.calls; ANALYZE proof.said");
     (void)env_psql(env, buf_cstr(&b));
     total.acked += load.n;
     total.refused += load.refused;
     total.calls += n;
-    ledger_clear(ledger);
+    outside_clear(outside);
 }
 
 static void judge(int round, int64_t start_us)
@@ -438,32 +348,34 @@ static void wait_closed(int round, int64_t start_us)
         usleep(100 * 1000);
     }
     total.slowest_ms = took > total.slowest_ms ? took : total.slowest_ms;
+    ENV_WAIT(env, 20000, outside_idle(outside));
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
 
 static void set_up(void **state)
 {
+    struct arena *a = env_arena(env);
+    const char *role;
+
     (void)state;
     api_admin(env);
-    (void)env_psql(env,
-                   "CREATE SCHEMA proof; "
-                   "CREATE TABLE proof.cells (activity bigint, cell text, call boolean, key text, "
-                   "path text[], want text); "
-                   "CREATE TABLE proof.acked (round int, id bigint, guid uuid); "
-                   "CREATE TABLE proof.calls (round int, guid uuid, cell text, key text, at_us "
-                   "bigint); "
-                   "CREATE TABLE proof.blows (round int, what text, from_us bigint, to_us bigint); "
-                   "CREATE INDEX ON proof.acked (round); CREATE INDEX ON proof.calls (round); "
-                   "CREATE INDEX ON proof.blows (round)");
-    for (int i = 0; i < GRAPHS; i++)
-        make_graph(i);
+    (void)env_psql(env, crash_tables_sql);
+    role = api_text(env, api(env, 200, "POST", "/api/v01/system/user_roles",
+                             "{\"name\":\"" CRASH_ROLE "\"}"), "id");
+    api(env, 200, "POST",
+        arena_printf(a, "/api/v01/system/users/%s/roles/%s",
+                     env_psql(env, "SELECT id FROM users WHERE username = 'admin'"), role),
+        NULL);
+    make_graphs();
     core_start(1);
     for (int i = 0; i < CORES; i++) {
         struct fcgi_request r = {.uri = "/api/v01/health"};
 
         ENV_WAIT(env, 20000, fcgi_call(load.paths[i], &r, env_arena(env)).status == 200);
     }
+    outside = outside_new(ledger, load.paths, CORES,
+                          arena_printf(a, "HTTP_AUTHORIZATION=Bearer %s", api_token()));
     sound = true;
 }
 
@@ -525,7 +437,7 @@ static void run_round(int round)
     load.n = load.refused = 0;
     load.stop = false;
     for (int i = 0; i < CLIENTS; i++) {
-        clients[i] = (struct client){.load = &load, .rng = random_next(&rng)};
+        clients[i] = (struct client){.load = &load, .rng = crash_random(&rng)};
         if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
             abort();
     }
@@ -551,12 +463,14 @@ static void survives_blows(void **state)
             fprintf(
                 stderr,
                 "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
-                "times, connections cut %d times, a host cut off %d times; %zu acknowledged, %zu not, %zu calls, %s of them repeats; closed within "
-                "%lld ms at most\n",
+                "times, connections cut %d times, a host cut off %d times; %zu acknowledged, %zu not, %zu "
+                "calls, %s of them repeats, %zu call-backs, %zu answers; closed within %lld ms at "
+                "most\n",
                 (unsigned long long)seed, round, total.kills, total.stops, total.pg_kills,
                 total.cuts, total.holds,
                 total.acked, total.refused, total.calls,
                 env_psql(env, "SELECT count(*) - count(DISTINCT key) FROM proof.calls"),
+                total.said[OUTSIDE_CALLBACK], total.said[OUTSIDE_ANSWER],
                 (long long)total.slowest_ms);
     }
     assert_true(total.acked > 0);
@@ -604,6 +518,7 @@ int main(void)
     core_start(0);
     env_nginx_start(env, sockets[0], NULL);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
+    outside_free(outside);
     failed = env_end(env, failed);
     ledger_free(ledger);
     wire_free(wire);

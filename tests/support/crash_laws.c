@@ -6,19 +6,51 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+const char crash_tables_sql[] =
+    "CREATE SCHEMA proof; "
+    "CREATE TABLE proof.cells (activity bigint, cell text, tasks int, maybe boolean, status text, "
+    "output text, call boolean, key text, path text[], want text, subs int, at_once int, asks "
+    "text); "
+    "CREATE TABLE proof.ends (activity bigint, status text); "
+    "CREATE TABLE proof.acked (round int, id bigint, guid uuid); "
+    "CREATE TABLE proof.calls (round int, guid uuid, cell text, key text, at_us bigint); "
+    "CREATE TABLE proof.said (round int, guid uuid, cell text, what text, status int, unsure "
+    "boolean); "
+    "CREATE TABLE proof.blows (round int, what text, from_us bigint, to_us bigint); "
+    "CREATE INDEX ON proof.acked (round); CREATE INDEX ON proof.calls (round); "
+    "CREATE INDEX ON proof.said (round); CREATE INDEX ON proof.blows (round)";
+
+/* What the tasks that asked somebody were told. */
+#define HEARD                                                                                      \
+    "heard AS (SELECT m.guid, t.cell_id AS cell, CASE c.asks WHEN 'person' THEN t.output ELSE "    \
+    "(SELECT x.value ->> 'n' FROM contexts x WHERE x.instance_id = m.id AND x.key = 'back_' || "   \
+    "t.cell_id) END AS heard FROM mine m JOIN proof.cells c ON c.activity = m.activity_id AND "    \
+    "c.asks IS NOT NULL JOIN tasks t ON t.instance_id = m.id AND t.cell_id = c.cell WHERE "        \
+    "t.status = 'OK') "
+
+/* Tasks with their turn: how many of the same cell were there before. */
+#define TURNS                                                                                      \
+    "turns AS (SELECT t.*, row_number() OVER (PARTITION BY t.instance_id, t.cell_id ORDER BY "     \
+    "t.id) - 1 AS turn FROM mine m JOIN tasks t ON t.instance_id = m.id) "
+
 const struct crash_law crash_laws[] = {
     {"an acknowledged run was lost", "id || ' ' || coalesce(status, 'gone')",
      "a.id, m.status FROM proof.acked a LEFT JOIN mine m ON m.id = a.id AND m.guid = a.guid "
      "WHERE a.round = $R AND m.status IS DISTINCT FROM 'CLOSED_IN_SUCCESS'"},
-    {"a run did not end well", "id || ' ' || status",
-     "id, status FROM mine WHERE status <> 'CLOSED_IN_SUCCESS'"},
+    {"a run did not end as it should", "id || ' ' || status",
+     "m.id, m.status FROM mine m LEFT JOIN proof.ends e ON e.activity = m.activity_id "
+     "WHERE m.status IS DISTINCT FROM e.status"},
     {"the request does not say how the run ended", "id::text",
      "m.id FROM mine m LEFT JOIN requests r ON r.id = m.original_request_id "
-     "WHERE r.status IS DISTINCT FROM 'SUCCESS' OR r.instance_status IS DISTINCT FROM m.status"},
-    {"a cell has not exactly one task, in OK", "id || ' ' || cell || ' ' || n",
-     "m.id, c.cell, count(t.id) AS n FROM mine m JOIN proof.cells c ON c.activity = m.activity_id "
+     "WHERE m.callback_task_id IS NULL AND (r.status IS DISTINCT FROM 'SUCCESS' OR "
+     "r.instance_status IS DISTINCT FROM m.status)"},
+    {"a cell has other tasks than it should", "id || ' ' || cell || ' ' || n || ' ' || coalesce(found, '')",
+     "m.id, c.cell, count(t.id) AS n, string_agg(t.status || ' ' || coalesce(t.output, ''), ',') "
+     "AS found FROM mine m JOIN proof.cells c ON c.activity = m.activity_id "
      "LEFT JOIN tasks t ON t.instance_id = m.id AND t.cell_id = c.cell "
-     "GROUP BY m.id, c.cell HAVING count(t.id) <> 1 OR bool_or(t.status <> 'OK')"},
+     "GROUP BY m.id, c.cell, c.tasks, c.maybe, c.status, c.output HAVING (count(t.id) <> c.tasks "
+     "AND NOT (c.maybe AND count(t.id) = 0)) OR bool_or(t.status <> c.status) OR bool_or(c.output "
+     "IS NOT NULL AND t.output IS DISTINCT FROM c.output)"},
     {"a task is of no cell", "id || ' ' || cell_id",
      "m.id, t.cell_id FROM mine m JOIN tasks t ON t.instance_id = m.id LEFT JOIN proof.cells c "
      "ON c.activity = m.activity_id AND c.cell = t.cell_id WHERE c.cell IS NULL"},
@@ -27,31 +59,67 @@ const struct crash_law crash_laws[] = {
      "JOIN proof.cells c ON c.activity = m.activity_id AND c.key IS NOT NULL "
      "LEFT JOIN contexts x ON x.instance_id = m.id AND x.key = c.key "
      "WHERE (x.value #>> c.path) IS DISTINCT FROM c.want"},
-    {"a cell never called", "id || ' ' || cell",
-     "m.id, c.cell FROM mine m JOIN proof.cells c ON c.activity = m.activity_id AND c.call "
-     "WHERE NOT EXISTS (SELECT FROM made WHERE made.guid = m.guid AND made.cell = c.cell)"},
+    {"a cell has not one key for each of its tasks", "id || ' ' || cell || ' ' || n",
+     "m.id, c.cell, count(DISTINCT d.key) AS n FROM mine m JOIN proof.cells c ON c.activity = "
+     "m.activity_id AND c.call LEFT JOIN made d ON d.guid = m.guid AND d.cell = c.cell "
+     "GROUP BY m.id, c.cell, c.tasks HAVING count(DISTINCT d.key) <> c.tasks OR min(d.key) = ''"},
     {"a call has no task", "guid || ' ' || cell",
      "d.guid, d.cell FROM made d LEFT JOIN mine m ON m.guid = d.guid "
      "LEFT JOIN tasks t ON t.instance_id = m.id AND t.cell_id = d.cell WHERE t.id IS NULL"},
-    {"a task calls with several keys", "guid || ' ' || cell",
-     "guid, cell FROM made GROUP BY guid, cell HAVING count(DISTINCT key) <> 1 OR min(key) = ''"},
     {"several tasks call with one key", "key",
      "key FROM made GROUP BY key HAVING count(DISTINCT (guid, cell)) <> 1"},
     {"a completed task called again, and no core stood still", "guid || ' ' || cell",
      "d.guid, d.cell FROM made d JOIN mine m ON m.guid = d.guid "
-     "JOIN tasks t ON t.instance_id = m.id AND t.cell_id = d.cell "
-     "WHERE d.at_us > extract(epoch FROM t.updated_on) * 1000000 AND NOT EXISTS (SELECT FROM "
-     "proof.blows b WHERE b.round = $R AND b.what = 'stop' "
+     "JOIN turns t ON t.instance_id = m.id AND t.cell_id = d.cell AND t.turn = d.turn "
+     "WHERE t.status = 'OK' AND d.at_us > extract(epoch FROM t.updated_on) * 1000000 AND NOT "
+     "EXISTS (SELECT FROM proof.blows b WHERE b.round = $R AND b.what = 'stop' "
      "AND d.at_us BETWEEN b.from_us AND b.to_us + $L)"},
     {"a call was repeated, and nothing was struck in between", "guid || ' ' || cell",
      "r.guid, r.cell FROM (SELECT guid, cell, at_us, "
-     "lag(at_us) OVER (PARTITION BY guid, cell ORDER BY at_us) AS before_us FROM made) r "
+     "lag(at_us) OVER (PARTITION BY key ORDER BY at_us) AS before_us FROM made) r "
      "WHERE before_us IS NOT NULL AND NOT EXISTS (SELECT FROM proof.blows b WHERE b.round = $R "
      "AND b.from_us <= r.at_us AND b.to_us + $L >= r.before_us)"},
+    {"a task has not run each of its instances once", "id || ' ' || cell || ' ' || n",
+     "t.id, c.cell, count(x.id) AS n FROM mine m JOIN proof.cells c ON c.activity = m.activity_id "
+     "AND c.subs > 0 JOIN tasks t ON t.instance_id = m.id AND t.cell_id = c.cell LEFT JOIN "
+     "instances x ON x.callback_task_id = t.id AND x.parent_instance_id = m.id AND x.kind <> "
+     "'error_handler' GROUP BY t.id, c.cell, c.subs HAVING count(x.id) <> c.subs OR "
+     "count(DISTINCT x.label) <> c.subs"},
+    {"an instance was run by nobody", "id::text",
+     "m.id FROM mine m LEFT JOIN tasks t ON t.id = m.callback_task_id AND t.instance_id = "
+     "m.parent_instance_id WHERE m.callback_task_id IS NOT NULL AND t.id IS NULL"},
+    {"more instances ran at a time than may", "id || ' ' || n",
+     "x.id, count(y.id) AS n FROM mine x JOIN mine m ON m.id = x.parent_instance_id JOIN tasks t "
+     "ON t.id = x.callback_task_id AND t.instance_id = m.id JOIN proof.cells c ON c.activity = "
+     "m.activity_id AND c.cell = t.cell_id AND c.at_once > 0 JOIN mine y ON y.callback_task_id = "
+     "x.callback_task_id AND y.created_on <= x.created_on AND y.closed_on > x.created_on "
+     "GROUP BY x.id, c.at_once HAVING count(y.id) > c.at_once"},
+    {"two call-backs, or answers, were taken for one task", "guid || ' ' || cell",
+     "guid, cell FROM proof.said WHERE round = $R AND status < 300 GROUP BY guid, cell HAVING "
+     "count(*) > 1"},
+    {"a task heard something else than was taken", "guid || ' ' || cell || ' ' || coalesce(heard, 'nothing')",
+     "h.guid, h.cell, h.heard FROM heard h WHERE NOT EXISTS (SELECT FROM proof.said s WHERE "
+     "s.round = $R AND s.guid = h.guid AND s.cell = h.cell AND s.what = h.heard AND (s.status < "
+     "300 OR s.unsure)) OR EXISTS (SELECT FROM proof.said s WHERE s.round = $R AND s.guid = "
+     "h.guid AND s.cell = h.cell AND s.status < 300 AND s.what <> h.heard)"},
+    {"a question was not asked once, or is open", "id || ' ' || cell_id",
+     "t.id, t.cell_id FROM mine m JOIN tasks t ON t.instance_id = m.id JOIN proof.cells c ON "
+     "c.activity = m.activity_id AND c.cell = t.cell_id AND c.asks = 'person' LEFT JOIN "
+     "manual_actions q ON q.created_by_task_id = t.id GROUP BY t.id, t.cell_id HAVING "
+     "count(q.id) <> 1 OR bool_or(q.output IS DISTINCT FROM t.output)"},
+    {"somebody is still asked", "id::text",
+     "q.id FROM mine m JOIN manual_actions q ON q.instance_id = m.id WHERE q.output IS NULL"},
+    {"a call-back is still awaited", "id || ' ' || status",
+     "b.id, b.status FROM mine m JOIN external_callbacks b ON b.instance_id = m.id WHERE b.status "
+     "<> 'CONSUMED'"},
     {"a timer still waits", "id::text",
      "t.id FROM timers t JOIN mine m ON m.id = t.instance_id WHERE t.status = 'WAIT'"},
     {"a state was left behind", "id::text",
      "m.id FROM mine m JOIN instance_states s ON s.instance_id = m.id"},
+    {"a signal was left behind", "id::text",
+     "m.id FROM mine m JOIN instance_signals s ON s.instance_id = m.id"},
+    {"a request of a sub-workflow was left behind", "id::text",
+     "m.id FROM mine m JOIN subworkflow_items s ON s.instance_id = m.id"},
     {"a job was left behind", "id::text",
      "m.id FROM mine m JOIN jobs j ON j.kind = 'instance' AND j.ref_id = m.id"},
 };
@@ -91,7 +159,8 @@ const char *crash_law_sql(const struct crash_law *law, int round, int64_t start_
     buf_init(&b, MIB, a);
     add_filled(&b,
                "WITH mine AS (SELECT * FROM instances WHERE created_on >= to_timestamp($S)), "
-               "made AS (SELECT * FROM proof.calls WHERE round = $R) ",
+               "made AS (SELECT *, substring(key FROM '[0-9]+$')::bigint AS turn FROM proof.calls "
+               "WHERE round = $R), " TURNS ", " HEARD,
                round, start_us, slack_us);
     buf_addf(&b, "SELECT coalesce(string_agg(%s, '; '), '') FROM (SELECT ", law->show);
     add_filled(&b, law->find, round, start_us, slack_us);

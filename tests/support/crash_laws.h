@@ -2,11 +2,14 @@
  * What must hold after a round of blows: statements that find breaches.
  *
  * They read the tables of the engine and schema "proof", which it_crash makes:
- *     cells   what each workflow holds, and which context key it must leave with which text
+ *     cells   what each workflow holds: tasks of a cell, their status and output, calls, the context
+ *             key it must leave with which text, instances it runs, whom it asks
+ *     ends    with which status its runs must end
  *     acked   what clients were answered
  *     calls   the ledger
+ *     said    what came from outside, and how it was answered
  *     blows   what was struck, from when to when
- * `mine` are the runs of the round, acknowledged or not, `made` its calls; $R stands for the round,
+ * `mine` are the instances of the round, acknowledged or not, `made` its calls; $R stands for the round,
  * $S for its start in seconds since 1970, $L for the microseconds that a blow may have an effect
  * beyond its end.
  */
@@ -21,6 +24,8 @@ struct crash_law {
     const char *find; /* what follows SELECT */
 };
 
+/* Makes schema "proof". */
+extern const char crash_tables_sql[];
 extern const struct crash_law crash_laws[];
 extern const size_t crash_laws_n;
 /* Not a breach before everybody had time: runs of the round that are still open. */

@@ -102,14 +102,15 @@ static bool answer(struct conn *c, struct str request, size_t head_len)
     struct str head = str_slice(request, 0, head_len);
     struct str body = str_slice(request, head_len, request.len);
     struct ledger_call call = {.at_us = clock_wall_us(&clock_system)};
-    char text[300], json[64];
+    char text[400], json[128];
     int n;
 
     copy(call.key, sizeof call.key, header(head, STR("idempotency-key")));
     copy(call.guid, sizeof call.guid, member(body, STR("\"guid\":\"")));
     copy(call.cell, sizeof call.cell, member(body, STR("\"cell\":\"")));
     usleep((useconds_t)write_down(c->l, &call) * 1000);
-    n = snprintf(json, sizeof json, "{\"cell\":\"%s\"}", call.cell);
+    n = snprintf(json, sizeof json, "{\"cell\":\"%s\",\"id\":\"%s-%s\"}", call.cell, call.guid,
+                 call.cell);
     n = snprintf(
         text, sizeof text,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", n,

@@ -2,7 +2,7 @@
  * An HTTP server that keeps a ledger of the calls it gets, for tests that kill who calls.
  *
  * A call is a POST of {"guid":"...","cell":"..."} with an Idempotency-Key; it is written down as
- * soon as it is whole, then answered after a moment with {"cell":"..."}.  What is written stays,
+ * soon as it is whole, then answered after a moment with {"cell":"...","id":"<guid>-<cell>"}.  What is written stays,
  * whatever becomes of the caller.  One thread per connection, on a free port of 127.0.0.1.
  */
 #ifndef SLUICE_TESTS_CRASH_LEDGER_H
