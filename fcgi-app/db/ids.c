@@ -187,13 +187,18 @@ static int wait_block(struct ids *ids, struct kind *k, struct err *e)
 
 int ids_next(struct ids *ids, enum ids_kind kind, int64_t *out, struct err *e)
 {
+    return ids_next_above(ids, kind, 0, out, e);
+}
+
+int ids_next_above(struct ids *ids, enum ids_kind kind, int64_t above, int64_t *out, struct err *e)
+{
     struct kind *k = &ids->kinds[kind];
     int64_t now_ms = clock_mono_ms(&clock_system);
     int rc = -1;
 
     pthread_mutex_lock(&ids->lock);
-    while (!has_ids(&k->now, now_ms)) {
-        if (!has_ids(&k->spare, now_ms)) {
+    while (!has_ids(&k->now, now_ms) || k->now.next <= above) {
+        if (!has_ids(&k->spare, now_ms) || k->spare.next <= above) {
             k->spare = (struct block){0};
             if (wait_block(ids, k, e) != 0)
                 goto out;

@@ -32,6 +32,8 @@ void ids_free(struct ids *ids);
 /* Next id.  Waits only when the prefetched block is used up; ERR_DB when the database is away then.
  */
 MUST_CHECK int ids_next(struct ids *ids, enum ids_kind kind, int64_t *out, struct err *e);
+/* One that is larger than `above`, an id of the kind; what is left of the block is thrown away for it. */
+MUST_CHECK int ids_next_above(struct ids *ids, enum ids_kind kind, int64_t above, int64_t *out, struct err *e);
 /* n ids at once if they are at hand, else none: 0, and the thread is asked for more.  Never waits; n at most IDS_BLOCK. */
 size_t ids_try(struct ids *ids, enum ids_kind kind, int64_t *out, size_t n);
 /* UUIDv7 (RFC 9562) text of 36 characters: its first 48 bits are the time, so it names its

@@ -85,7 +85,7 @@ void instance_release(struct instance *in)
 
 int instance_id_next(struct instance *in, int kind, int64_t *out, struct err *e)
 {
-    return in->env.next_id(in->env.ctx, kind, out, e);
+    return in->env.next_id(in->env.ctx, kind, 0, out, e);
 }
 
 static bool has_errors(const struct instance *in)
@@ -154,6 +154,13 @@ void task_parent_add(struct instance *in, struct task *t, uint32_t parent)
     t->parents[t->n_parents++] = parent;
 }
 
+/* Tasks of one cell are told apart by the order of their ids, also when processes with other blocks of
+ * ids took turns. */
+static int64_t id_before(const struct instance *in, int32_t cell)
+{
+    return cell != WF_NO_CELL && in->latest[cell] >= 0 ? in->tasks[in->latest[cell]]->id : 0;
+}
+
 struct task *task_new(struct instance *in, int32_t cell, struct str cell_name,
                       const struct task *parent)
 {
@@ -163,7 +170,7 @@ struct task *task_new(struct instance *in, int32_t cell, struct str cell_name,
 
     if (in->full)
         return NULL;
-    if (instance_id_next(in, IDS_TASK, &id, &e) != 0) {
+    if (in->env.next_id(in->env.ctx, IDS_TASK, id_before(in, cell), &id, &e) != 0) {
         instance_log(in, "engine", "could not get a task id: %s", e.msg);
         return NULL;
     }

@@ -29,8 +29,8 @@ struct instance_env {
     const struct cfg *cfg; /* may be NULL: no settings, no stored templates */
     struct db *db;         /* may be NULL: nodes that read rows fail */
     const struct proxy_maps *proxies; /* of this process; may be NULL */
-    /* Row ids; kind is an enum ids_kind.  0, or -1 when the database is away. */
-    int (*next_id)(void *ctx, int kind, int64_t *out, struct err *e);
+    /* Row ids; kind is an enum ids_kind.  Larger than `above`.  0, or -1 when the database is away. */
+    int (*next_id)(void *ctx, int kind, int64_t above, int64_t *out, struct err *e);
     /* A read failed: waits a moment and says true when it is to be tried again; may be NULL. */
     bool (*try_again)(void *ctx, const struct err *e);
     /* The active version of a workflow by name, for sub-instances: a reference and its ids. */

@@ -84,11 +84,11 @@ static bool try_again(void *ctx, const struct err *e)
     return true;
 }
 
-static int next_id(void *ctx, int kind, int64_t *out, struct err *e)
+static int next_id(void *ctx, int kind, int64_t above, int64_t *out, struct err *e)
 {
     struct run *r = ctx;
 
-    while (ids_next(r->en->o.ids, (enum ids_kind)kind, out, e) != 0)
+    while (ids_next_above(r->en->o.ids, (enum ids_kind)kind, above, out, e) != 0)
         if (!try_again(r, e))
             return -1;
     return 0;

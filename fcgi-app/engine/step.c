@@ -543,6 +543,13 @@ static bool stores(struct instance *in, unsigned flags)
            ((flags & INSTANCE_SYNC) != 0 && atomic_load(&instance_top(in)->detached));
 }
 
+/* Whether the outside may hear of a task of that cell. */
+static bool has_effect(const struct wf_cell *c)
+{
+    return c != NULL && c->role == ROLE_WORK && c->type != NULL &&
+           (c->type->flags & NODE_PURE) == 0;
+}
+
 static bool over(struct instance *in)
 {
     const struct team *team = instance_top(in)->team;
@@ -591,6 +598,9 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
             ((c != NULL && c->type != NULL && (c->type->flags & NODE_BLOCKING) != 0) ||
              ++n > LOOP_TASKS || in->now_us > until_us))
             return INSTANCE_WORKER;
+        /* what the outside hears of exists: a crash must not make it another sub-instance */
+        if (in->parent != NULL && !in->stored && has_effect(c) && stores(in, flags))
+            return INSTANCE_STORE;
         if (in->q_head < in->q_tail) {
             t = queue_pop(in);
         } else {
@@ -601,9 +611,9 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
         }
         call_help(in, c, flags);
         run_task(in, t, flags);
-        if (stores(in, flags) && c != NULL && c->role == ROLE_WORK && c->type != NULL &&
-            ((c->type->flags & NODE_PURE) == 0 || (flags & INSTANCE_CAREFUL) != 0) &&
-            in->status == INSTANCE_ACTIVE)
+        if (stores(in, flags) && in->status == INSTANCE_ACTIVE &&
+            (has_effect(c) || ((flags & INSTANCE_CAREFUL) != 0 && c != NULL &&
+                               c->role == ROLE_WORK && c->type != NULL)))
             return INSTANCE_STORE;
     }
     in->updated_us = in->now_us;

@@ -87,8 +87,9 @@ static const struct node_type work = {.name = "w",
                                       .run = work_run};
 static const struct node_type *const types[] = {&start, &end, &gate, &join, &jump, &work};
 
-static int count_ids(void *ctx, int kind, int64_t *out, struct err *e)
+static int count_ids(void *ctx, int kind, int64_t above, int64_t *out, struct err *e)
 {
+    (void)above;
     (void)kind;
     (void)e;
     *out = ++*(int64_t *)ctx;

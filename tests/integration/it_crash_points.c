@@ -4,7 +4,7 @@
  * server has committed and nobody has heard so, too.
  *
  * The run is the same each time: parallel branches, one with a call, then a park and a second
- * stretch.  The points are counted by going on until one is not reached any more.
+ * stretch with a workflow inside, which calls too.  The points are counted by going on until one is not reached any more.
  */
 #include "base/arena.h"
 
@@ -25,6 +25,12 @@ static pid_t core;
 #define SET(name)                                                                                  \
     CELL(name, "context_setter", "\"key\":\"" name "\",\"value\":\"{{ (context." name              \
          " | default('')) ~ 'x' }}\"", "\"ok\"")
+
+#define CALL                                                                                       \
+    CELL("call", "http_call",                                                                      \
+         "\"method\":\"post\",\"url\":\"http://127.0.0.1:%d/\",\"body\":\"{\\\"guid\\\":\\\"{{ "      \
+         "instance.guid }}\\\",\\\"cell\\\":\\\"call\\\"}\"",                                      \
+         "\"success\",\"error\"")
 
 static void start_core(const char *fault)
 {
@@ -62,22 +68,24 @@ static void set_up(void **state)
 
     (void)state;
     api_admin(env);
+    (void)api_activity(env, "inside",
+                       arena_printf(a,
+                                    DEFINITION(CALL ",", LINE("start.ok", "call") ","
+                                                         LINE("call.success", "end")),
+                                    ledger_port(ledger)));
     id = api_activity(env, "points",
                       arena_printf(a,
-                                   DEFINITION(CELL("call", "http_call",
-                                                   "\"method\":\"post\",\"url\":\"http://127.0.0.1:%d/"
-                                                   "\",\"body\":\"{\\\"guid\\\":\\\"{{ instance.guid "
-                                                   "}}\\\",\\\"cell\\\":\\\"call\\\"}\"",
-                                                   "\"success\",\"error\"") "," SET("beside") "," SET("after") ","
+                                   DEFINITION(CALL "," SET("beside") "," SET("after") ","
+                                              CELL("inner", "macro", "\"workflow\":\"inside\"", "\"ok\"") ","
                                               CELL("join", "sync_outputs", "", "\"ok\"") ","
                                               CELL("wait", "timer", "\"timeout\":\"0 seconds\",\"discard_idle_limit\":\"true\"", "\"ok\"") ",",
                                               LINE("start.ok", "call") "," LINE("start.ok", "beside") ","
                                               LINE("call.success", "join") "," LINE("beside.ok", "join") ","
-                                              LINE("join.ok", "wait") "," LINE("wait.ok", "after") "," LINE("after.ok", "end")),
+                                              LINE("join.ok", "wait") "," LINE("wait.ok", "after") "," LINE("after.ok", "inner") "," LINE("inner.ok", "end")),
                                    ledger_port(ledger)));
     api_route(env, "post", "/points", id, ",\"public\":true");
     ENV_WAIT(env, 5000, start_run().status == 200);
-    ENV_WAIT(env, 5000, strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status <> 'ACTIVE'"), "1") == 0);
+    ENV_WAIT(env, 5000, strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status <> 'ACTIVE'"), "2") == 0);
 }
 
 /* Nothing may be found by these. */
@@ -88,11 +96,15 @@ static const struct law {
     {"requests that do not say so",
      "SELECT id FROM requests WHERE instance_id IS NOT NULL AND (status <> 'SUCCESS' OR instance_status <> 'CLOSED_IN_SUCCESS')"},
     {"cells without exactly one task in OK",
-     "SELECT i.id FROM instances i CROSS JOIN unnest('{start,call,beside,join,wait,after,end}'::text[]) c LEFT JOIN tasks t ON "
+     "SELECT i.id FROM instances i CROSS JOIN unnest(CASE WHEN parent_instance_id IS NULL THEN "
+     "'{start,call,beside,join,wait,after,inner,end}' ELSE '{start,call,end}' END::text[]) c LEFT JOIN tasks t ON "
      "t.instance_id = i.id AND t.cell_id = c GROUP BY i.id, c HAVING count(t.id) <> 1 OR bool_or(t.status <> 'OK')"},
     {"contexts that were written twice",
      "SELECT i.id FROM instances i LEFT JOIN contexts c ON c.instance_id = i.id AND c.key IN ('beside', 'after') AND c.value::text = '\"x\"' "
-     "GROUP BY i.id HAVING count(c.id) <> 2"},
+     "WHERE i.parent_instance_id IS NULL GROUP BY i.id HAVING count(c.id) <> 2"},
+    {"instances inside that were not run once",
+     "SELECT i.id FROM instances i LEFT JOIN instances c ON c.parent_instance_id = i.id WHERE i.parent_instance_id IS NULL "
+     "GROUP BY i.id HAVING count(*) FILTER (WHERE c.kind = 'sub') <> 1"},
     {"timers that wait", "SELECT id FROM timers WHERE status = 'WAIT'"},
     {"jobs, states and signals left behind",
      "SELECT id FROM jobs UNION ALL SELECT instance_id FROM instance_states UNION ALL SELECT instance_id FROM instance_signals"},
@@ -142,7 +154,7 @@ static bool strike(const char *kind, int nth)
     if (!env_running(env, core))
         start_core("");
     ENV_WAIT(env, 20000, strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status = 'ACTIVE'"), "0") == 0);
-    if (got.status == 200 && strcmp(env_psql(env, "SELECT count(*) FROM instances"), "1") != 0)
+    if (got.status == 200 && strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE parent_instance_id IS NULL"), "1") != 0)
         env_fail(env, "%s: what was acknowledged is gone", point);
     judge(point);
     (void)env_kill(env, core, SIGKILL);

@@ -255,6 +255,25 @@ static void ids_are_unique(void **state)
                         "1");
 }
 
+/* A row goes from one process to the other and back: its ids rise all the same. */
+static void ids_rise_in_turns(void **state)
+{
+    struct ids *ids[2] = {ids_new(db), ids_new(db)};
+    int64_t last = 0, id = 0;
+    struct err e;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) /* both have blocks, and spare ones */
+        assert_int_equal(ids_next(ids[i], IDS_TASK, &id, &e), 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(ids_next_above(ids[(i + 1) % 2], IDS_TASK, last, &id, &e), 0);
+        assert_true(id > last);
+        last = id;
+    }
+    ids_free(ids[0]);
+    ids_free(ids[1]);
+}
+
 static void id_tells_the_month(void **state)
 {
     (void)state;
@@ -360,7 +379,7 @@ int main(void)
         cmocka_unit_test(statement_timeout),
         cmocka_unit_test(transactions),
         cmocka_unit_test(bounded),
-        cmocka_unit_test(ids_are_unique),
+        cmocka_unit_test(ids_are_unique), cmocka_unit_test(ids_rise_in_turns),
         cmocka_unit_test(id_tells_the_month),
         cmocka_unit_test(guids),
         cmocka_unit_test(ids_without_database),

@@ -95,13 +95,13 @@ const struct crash_law crash_laws[] = {
      "x.callback_task_id AND y.created_on <= x.created_on AND y.closed_on > x.created_on "
      "GROUP BY x.id, c.at_once HAVING count(y.id) > c.at_once"},
     {"two call-backs, or answers, were taken for one task", "guid || ' ' || cell",
-     "guid, cell FROM proof.said WHERE round = $R AND status < 300 GROUP BY guid, cell HAVING "
+     "guid, cell FROM proof.said WHERE round = $R AND status BETWEEN 200 AND 299 GROUP BY guid, cell HAVING "
      "count(*) > 1"},
     {"a task heard something else than was taken", "guid || ' ' || cell || ' ' || coalesce(heard, 'nothing')",
      "h.guid, h.cell, h.heard FROM heard h WHERE NOT EXISTS (SELECT FROM proof.said s WHERE "
-     "s.round = $R AND s.guid = h.guid AND s.cell = h.cell AND s.what = h.heard AND (s.status < "
-     "300 OR s.unsure)) OR EXISTS (SELECT FROM proof.said s WHERE s.round = $R AND s.guid = "
-     "h.guid AND s.cell = h.cell AND s.status < 300 AND s.what <> h.heard)"},
+     "s.round = $R AND s.guid = h.guid AND s.cell = h.cell AND s.what = h.heard AND (s.status "
+     "BETWEEN 200 AND 299 OR s.unsure)) OR EXISTS (SELECT FROM proof.said s WHERE s.round = $R AND s.guid = "
+     "h.guid AND s.cell = h.cell AND s.status BETWEEN 200 AND 299 AND s.what <> h.heard)"},
     {"a question was not asked once, or is open", "id || ' ' || cell_id",
      "t.id, t.cell_id FROM mine m JOIN tasks t ON t.instance_id = m.id JOIN proof.cells c ON "
      "c.activity = m.activity_id AND c.cell = t.cell_id AND c.asks = 'person' LEFT JOIN "

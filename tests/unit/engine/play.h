@@ -19,13 +19,15 @@ struct play {
     atomic_llong last_id;
 };
 
-static int play_id(void *ctx, int kind, int64_t *out, struct err *e)
+static int play_id(void *ctx, int kind, int64_t above, int64_t *out, struct err *e)
 {
     struct play *p = ctx;
 
     (void)kind;
     (void)e;
     *out = atomic_fetch_add(&p->last_id, 1) + 1;
+    if (*out <= above)
+        atomic_store(&p->last_id, *out = above + 1);
     return 0;
 }
 

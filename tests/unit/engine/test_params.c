@@ -143,8 +143,9 @@ static const struct node_type probe = {.name = "probe",
                                        .run = probe_run};
 static const struct node_type *const types[] = {&start, &probe};
 
-static int count_ids(void *ctx, int kind, int64_t *out, struct err *e)
+static int count_ids(void *ctx, int kind, int64_t above, int64_t *out, struct err *e)
 {
+    (void)above;
     (void)kind;
     (void)e;
     *out = ++*(int64_t *)ctx;

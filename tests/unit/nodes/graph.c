@@ -12,8 +12,9 @@
 
 static int64_t last_id;
 
-static int count_ids(void *ctx, int kind, int64_t *out, struct err *e)
+static int count_ids(void *ctx, int kind, int64_t above, int64_t *out, struct err *e)
 {
+    (void)above;
     (void)ctx;
     (void)kind;
     (void)e;
