@@ -179,7 +179,7 @@ static void run_errand(struct outside *o, struct errand *e, struct arena *a)
     e->said.status = got.status;
     if (over)
         note(o, &e->said);
-    else if (got.status != 503) /* who says so has done nothing */
+    else /* a 503 too: the connection may have broken in the middle of the commit */
         e->said.unsure = true;
     end_errand(o, e, over);
 }
@@ -252,7 +252,7 @@ static void answer(struct outside *o, struct desk *d, struct val action, struct 
     s.status = post_answer(o, (int)(chance / 7 % 2), action, what, a);
     s.unsure = d->unsure[at];
     if (!definite(s.status)) {
-        d->unsure[at] = d->unsure[at] || s.status != 503;
+        d->unsure[at] = true;
         return;
     }
     d->done[at] = true;
