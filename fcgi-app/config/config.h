@@ -51,7 +51,8 @@ struct cfg_gateway {
     struct str hawk_id;
     struct secret hawk_key;
     struct str hawk_algorithm;
-    bool check;
+    bool disabled; /* no call is made to it */
+    bool check;    /* and it is not disabled */
     struct str check_url;
     struct str client_cert;
     struct secret client_key;

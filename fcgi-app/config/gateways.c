@@ -328,7 +328,8 @@ static void read_paths(const struct reading *r)
         g->api_root = versioned ? STR("") : STR("/api/v1");
     g->append_slash = val_get_bool(r->entry, "append_slash", true);
     g->failover_next = str_eq_c(text_of(r, "failover"), "next");
-    g->check = val_get_bool(r->entry, "check", false);
+    g->disabled = val_get_bool(r->entry, "disabled", false);
+    g->check = !g->disabled && val_get_bool(r->entry, "check", false);
     g->check_url = str_dup(r->a, text_of(r, "check_url"));
     if (g->check_url.len == 0)
         g->check_url = str_dup(r->a, text_of(r, "health_check_url"));

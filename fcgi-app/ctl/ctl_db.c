@@ -28,6 +28,27 @@ void ctl_db_close(struct ctl_db *d)
     arena_free(d->a);
 }
 
+bool ctl_kek_option(const char *arg, const char **out)
+{
+    arg += arg[0] == '-' && arg[1] == '-' ? 2 : arg[0] == '-' ? 1 : 0;
+    if (strncmp(arg, "kek=", 4) != 0)
+        return false;
+    *out = arg + 4;
+    return true;
+}
+
+int ctl_config(struct ctl_db *d, const char *kek, struct cfg_store **out, struct err *e)
+{
+    struct kek key;
+    bool given;
+    int rc = -1;
+
+    if (app_kek(kek, &key, &given, e) == 0)
+        rc = cfg_store_new_kek(out, d->db, given ? &key : NULL, e);
+    kek_wipe(&key);
+    return rc;
+}
+
 int ctl_db_fail(const char *command, const struct err *e)
 {
     (void)ctl_fail(command, e);

@@ -19,6 +19,7 @@ static const char *const levels[] = {"warning", "error"};
 struct doctor {
     struct ctl_db d;
     struct db_conn *c;
+    const char *kek;     /* option -kek, NULL: not given */
     struct val findings; /* [{"check", "level", "problem", "advice"}] */
     int n[2];            /* by level */
     size_t n_checks;
@@ -101,7 +102,7 @@ static void check_gateways(struct doctor *d)
     struct err e;
 
     d->n_checks++;
-    if (cfg_store_new(&store, d->d.db, &e) != 0) {
+    if (ctl_config(&d->d, d->kek, &store, &e) != 0) {
         found(d, "configuration", DOCTOR_ERROR, str_dup(d->d.a, str_c(e.msg)), "correct the configuration");
         return;
     }
@@ -181,7 +182,7 @@ int ctl_doctor(int argc, char **argv)
 {
     const char *certs[CERTS_MAX];
     struct doctor d = {.n_checks = 0};
-    bool json = false;
+    bool json = false, structure = false;
     size_t n_certs = 0;
     struct err e = {0};
     int rc;
@@ -189,12 +190,18 @@ int ctl_doctor(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (ctl_is_option(argv[i], "json"))
             json = true;
+        else if (ctl_is_option(argv[i], "structure"))
+            structure = true;
+        else if (ctl_kek_option(argv[i], &d.kek))
+            continue;
         else if (ctl_is_option(argv[i], "cert") && i + 1 < argc && n_certs < CERTS_MAX)
             certs[n_certs++] = argv[++i];
         else
-            return ctl_usage(argv[0], "-json and -cert FILE are taken, nothing else");
+            return ctl_usage(argv[0], "-json, -structure, -kek=FILE and -cert FILE are taken, nothing else");
     }
-    if (ctl_db_open(&d.d, false, &e) != 0 || examine(&d, certs, n_certs, &e) != 0) {
+    if (structure) {
+        rc = ctl_db_open(&d.d, false, &e) == 0 && doctor_structure(&d.d, &e) == 0 ? CTL_OK : ctl_db_fail(argv[0], &e);
+    } else if (ctl_db_open(&d.d, false, &e) != 0 || examine(&d, certs, n_certs, &e) != 0) {
         rc = ctl_db_fail(argv[0], &e);
     } else {
         json ? print_json(&d) : print_text(&d);

@@ -10,6 +10,7 @@
 #include "ctl/ctl_db.h"
 #include "http/client.h"
 #include "legacy/api.h"
+#include "legacy/db.h"
 #include "legacy/target.h"
 
 enum { IMPORT_GAPS = 3, IMPORT_BUSY = 75, SOURCES_MAX = 64, NOTES_MAX = 4 * 1024 * 1024 };
@@ -24,7 +25,8 @@ struct import_args {
     size_t n_sources;
     const char *gateways[SOURCES_MAX + 1];
     size_t n_gateways;
-    const char *map, *secrets, *kek, *from_api, *token_file, *from_db, *structure;
+    const char *map, *secrets, *kek, *from_api, *token_file;
+    struct legacy_db_options db;
     struct legacy_options o;
     bool dry_run, apply, check, run_migration;
 };
@@ -86,8 +88,10 @@ static bool read_option(struct import_args *o, const char *arg)
         {"kek", offsetof(struct import_args, kek)},
         {"from-api", offsetof(struct import_args, from_api)},
         {"token-file", offsetof(struct import_args, token_file)},
-        {"from-db", offsetof(struct import_args, from_db)},
-        {"structure", offsetof(struct import_args, structure)},
+        {"from-db", offsetof(struct import_args, db.dsn_file)},
+        {"structure", offsetof(struct import_args, db.structure)},
+        {"structure-map", offsetof(struct import_args, db.map_file)},
+        {"timezone", offsetof(struct import_args, db.timezone)},
     };
     const char *v;
 
@@ -161,9 +165,23 @@ static int read_extra(struct import *im, struct legacy_options *o, struct err *e
     if (im->args->map != NULL && legacy_read(&im->sources, im->args->map, &o->map, e) != 0)
         return -1;
     if (im->args->secrets != NULL &&
-        legacy_read(&im->sources, im->args->secrets, &o->secrets, e) != 0)
+        legacy_read_secret(&im->sources, im->args->secrets, &o->secrets, e) != 0)
         return -1;
     return 0;
+}
+
+/* The platform itself: its API, or its database. */
+static int read_platform(struct import *im, const struct legacy_options *o, struct err *e)
+{
+    if (im->args->from_api != NULL) {
+        if (legacy_api_open(&im->api, im->args->from_api, im->args->token_file, im->a, e) != 0 ||
+            legacy_api_read(&im->api, o, im->cfg, &im->plan, &im->content, e) != 0)
+            return -1;
+        legacy_source_add(&im->sources, im->args->from_api, "");
+    }
+    if (im->args->db.dsn_file == NULL)
+        return 0;
+    return legacy_db_read(&im->args->db, &im->sources, o, im->cfg, &im->plan, &im->content, im->a, e);
 }
 
 /* ---- talking --------------------------------------------------------------------------------- */
@@ -249,6 +267,8 @@ static const char *comment_of(struct import *im)
     }
     if (im->args->from_api != NULL)
         buf_addf(&b, "%sthe API", im->sources.first != NULL ? ", " : "");
+    if (im->args->db.dsn_file != NULL)
+        buf_addf(&b, "%sthe old database", im->sources.first != NULL || im->args->from_api != NULL ? ", " : "");
     return buf_cstr(&b);
 }
 
@@ -256,28 +276,12 @@ static const char *comment_of(struct import *im)
 
 static int open_target(struct import *im, struct err *e)
 {
-    struct kek kek;
-    bool given;
-    int rc = -1;
-
-    if (ctl_db_open(&im->d, im->args->run_migration, e) != 0)
-        return -1;
-    if (app_kek(im->args->kek, &kek, &given, e) == 0)
-        rc = cfg_store_new_kek(&im->store, im->d.db, given ? &kek : NULL, e);
-    kek_wipe(&kek);
-    if (rc != 0)
+    if (ctl_db_open(&im->d, im->args->run_migration, e) != 0 ||
+        ctl_config(&im->d, im->args->kek, &im->store, e) != 0)
         return -1;
     im->cfg = cfg_get(im->store);
     im->target.a = im->a;
     return db_get(im->d.db, &im->target.c, e);
-}
-
-static int no_map(struct import *im, struct err *e)
-{
-    (void)im;
-    err_set(e, ERR_CONFIG, "no map for this structure; only --file, --env-file and --from-api can "
-                           "be used");
-    return -1;
 }
 
 static int write_all(struct import *im, struct err *e)
@@ -295,16 +299,12 @@ static int import_all(struct import *im, struct err *e)
     struct legacy_options o;
     bool configured, write;
 
-    if (im->args->from_db != NULL)
-        return no_map(im, e);
     if (legacy_lock(&im->target, e) != 0 || legacy_configured(&im->target, &configured, e) != 0 ||
         read_sources(im, e) != 0 || read_extra(im, &o, e) != 0)
         return -1;
     if (legacy_plan_make(&im->plan, &im->sources, &o, im->cfg, im->a, e) != 0)
         return -1;
-    if (im->args->from_api != NULL &&
-        (legacy_api_open(&im->api, im->args->from_api, im->args->token_file, im->a, e) != 0 ||
-         legacy_api_read(&im->api, &o, im->cfg, &im->plan, &im->content, e) != 0))
+    if (read_platform(im, &o, e) != 0)
         return -1;
     write = im->args->apply || (!configured && !im->args->dry_run);
     if (!write)
@@ -358,7 +358,7 @@ int ctl_import_legacy(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (!ctl_looks_like_option(argv[i]) || !read_option(&o, argv[i]))
             return ctl_usage(argv[0], "an option that is not known, or without its value");
-    if (o.n_sources == 0 && o.from_api == NULL && o.from_db == NULL)
+    if (o.n_sources == 0 && o.from_api == NULL && o.db.dsn_file == NULL)
         return ctl_usage(argv[0], "nothing to import from");
     return run(&o, argv[0]);
 }

@@ -14,7 +14,7 @@ static const struct db_stmt stmt_find = {
 static const struct db_stmt *const all[] = {&stmt_find};
 const struct db_stmts ctl_passwd_stmts = {"ctl_passwd", all, COUNT_OF(all)};
 
-static int set(struct ctl_db *d, const char *name, struct err *e)
+static int set(struct ctl_db *d, const char *name, const char *kek, struct err *e)
 {
     struct str password = password_generate(20, false, d->a), id;
     struct cfg_store *cfg = NULL;
@@ -23,7 +23,7 @@ static int set(struct ctl_db *d, const char *name, struct err *e)
     int64_t user_id;
     int rc = -1;
 
-    if (cfg_store_new(&cfg, d->db, e) != 0)
+    if (ctl_config(d, kek, &cfg, e) != 0)
         goto out;
     auth = auth_new(d->db, cfg, &clock_system);
     if (db_get(d->db, &c, e) != 0)
@@ -47,14 +47,22 @@ out:
 int ctl_passwd(int argc, char **argv)
 {
     struct ctl_db d;
+    const char *name = NULL, *kek = NULL;
     struct err e = {0};
     int rc;
 
-    if (argc != 2)
+    for (int i = 1; i < argc; i++) {
+        if (ctl_kek_option(argv[i], &kek))
+            continue;
+        if (ctl_looks_like_option(argv[i]) || name != NULL)
+            return ctl_usage(argv[0], "one user name is wanted");
+        name = argv[i];
+    }
+    if (name == NULL)
         return ctl_usage(argv[0], "one user name is wanted");
     if (auth_can_tell(&e) != 0)
         return ctl_db_fail(argv[0], &e);
-    rc = ctl_db_open(&d, false, &e) == 0 && set(&d, argv[1], &e) == 0 ? CTL_OK : ctl_db_fail(argv[0], &e);
+    rc = ctl_db_open(&d, false, &e) == 0 && set(&d, name, kek, &e) == 0 ? CTL_OK : ctl_db_fail(argv[0], &e);
     ctl_db_close(&d);
     return rc;
 }

@@ -24,6 +24,9 @@ struct doctor_check {
     const char *advice;
 };
 
+/* Print the structure of the database, names and types only, and what it is taken for. */
+MUST_CHECK int doctor_structure(struct ctl_db *d, struct err *e);
+
 extern const struct doctor_check doctor_checks[];
 extern const size_t doctor_checks_n;
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "db/structure.h"
 
 /* Tables, views and own types of the first schema of the search path, without what extensions
  * brought. */
@@ -23,35 +24,12 @@ static const char objects_sql[] =
     "AND c.relkind IN ('r', 'p', 'v', 'm', 'f') "
     "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = "
     "'pg_catalog.pg_class'::regclass "
-    "AND d.objid = c.oid AND d.deptype = 'e') "
-    "UNION ALL SELECT t.typname, false FROM pg_catalog.pg_type t "
-    "LEFT JOIN pg_catalog.pg_class k ON k.oid = t.typrelid "
-    "WHERE t.typnamespace = "
-    "pg_catalog.to_regnamespace(pg_catalog.quote_ident(pg_catalog.current_schema())) "
-    "AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND k.relkind = 'c')) "
-    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = "
-    "'pg_catalog.pg_type'::regclass "
-    "AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1";
-
-static const char ours_sql[] =
-    "SELECT count(*) = 4 FROM pg_catalog.pg_attribute WHERE attrelid = "
-    "pg_catalog.to_regclass('schema_versions') "
-    "AND attname IN ('version', 'sha256', 'state', 'additive') AND NOT attisdropped";
+    "AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1";
 
 static const char versions_sql[] = "SELECT version, name, pg_catalog.encode(sha256, 'hex'), state, "
                                    "additive, program_version, host, pid, "
                                    "pg_catalog.to_char(coalesce(finished_on, started_on), "
                                    "'YYYY-MM-DD HH24:MI') FROM schema_versions ORDER BY version";
-
-/* Names of the former product that tell it from others. */
-static const char *const legacy_names[] = {
-    "keys", "users", "requests", "activities", "instances", "custom_routes", "user_profiles"};
-static const char *const legacy_runners[] = {"goose_db_version", "schema_migrations",
-                                             "gorp_migrations", "migrations"};
-enum { LEGACY_ENOUGH = 3 };
-
-static const char not_changed[] = "it is not changed: create an empty database for DB and run "
-                                  "sluicectl import-legacy --from-db=DSN-FILE";
 
 int migrate_last(const struct migration *list)
 {
@@ -107,15 +85,6 @@ static PGresult *select_sql(PGconn *pg, const char *sql, struct err *e)
 
 /* ---- structure --------------------------------------------------------------------------- */
 
-static bool has_name(const PGresult *objects, const char *name)
-{
-    for (int i = 0; i < PQntuples(objects); i++) {
-        if (strcmp(PQgetvalue(objects, i, 0), name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* True when a migration of ours creates a table of this name. */
 static bool made_by_us(const struct migration *list, const char *name)
 {
@@ -142,60 +111,6 @@ static void count_others(const PGresult *objects, const struct migration *list,
         if (out->others++ == 0)
             out->first_other = arena_strdup(a, PQgetvalue(objects, i, 0));
     }
-}
-
-static int refuse_alembic(PGconn *pg, struct err *e)
-{
-    PGresult *r = PQexec(pg, "SELECT version_num FROM alembic_version LIMIT 1");
-    char revision[40] = "unknown";
-
-    if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1)
-        db_first_line(PQgetvalue(r, 0, 0), revision, sizeof revision);
-    PQclear(r);
-    err_set(e, ERR_CONFIG,
-            "the database holds the structure of APIO core 0.x (revision %s); %s. Only 0.23.2, the "
-            "last of the 0.x "
-            "branch, can be imported: upgrade an older platform to it first",
-            revision, not_changed);
-    return -1;
-}
-
-/* A schema with something in it and without our versions table: say what it looks like. */
-static int refuse_structure(PGconn *pg, const PGresult *objects, const char *schema, struct err *e)
-{
-    char found[160] = "";
-    int n_found = 0;
-    bool runner = false;
-
-    if (has_name(objects, "alembic_version"))
-        return refuse_alembic(pg, e);
-    for (size_t i = 0; i < COUNT_OF(legacy_names); i++) {
-        size_t len = strlen(found);
-
-        if (!has_name(objects, legacy_names[i]))
-            continue;
-        snprintf(found + len, sizeof found - len, "%s%s", len > 0 ? ", " : "", legacy_names[i]);
-        n_found++;
-    }
-    for (size_t i = 0; i < COUNT_OF(legacy_runners); i++)
-        runner = runner || has_name(objects, legacy_runners[i]);
-    if (n_found >= LEGACY_ENOUGH && runner)
-        err_set(e, ERR_CONFIG, "the database holds the structure of APIO core 2.x; %s",
-                not_changed);
-    else if (n_found >= LEGACY_ENOUGH)
-        err_set(
-            e, ERR_CONFIG,
-            "the database looks like APIO core of unknown version (%s); %s; if it is 0.23.2, say "
-            "--structure=0.23.2",
-            found, not_changed);
-    else
-        err_set(e, ERR_CONFIG,
-                "schema \"%s\" holds %d table%s that %s not ours (first: %s); give DB an empty "
-                "database or another "
-                "search_path",
-                schema, PQntuples(objects), PQntuples(objects) == 1 ? "" : "s",
-                PQntuples(objects) == 1 ? "is" : "are", PQgetvalue(objects, 0, 0));
-    return -1;
 }
 
 /* ---- versions ---------------------------------------------------------------------------- */
@@ -234,42 +149,30 @@ static int read_versions(PGconn *pg, struct schema_state *out, struct arena *a, 
 int migrate_look(PGconn *pg, const struct migration *list, struct schema_state *out,
                  struct arena *a, struct err *e)
 {
-    PGresult *schema = NULL, *objects = NULL, *ours = NULL;
+    PGresult *objects = NULL;
+    struct structure_found found;
     int rc = -1;
 
     *out = (struct schema_state){.structure = STRUCTURE_REFUSED};
-    schema = select_sql(pg, "SELECT pg_catalog.current_schema()", e);
-    if (schema == NULL)
-        goto out;
-    if (db_is_null(schema, 0, 0)) {
-        err_set(e, ERR_CONFIG,
-                "no schema of the search path exists; create it, or take it out of DB");
-        goto out;
+    if (structure_look(pg, &found, a, e) != 0)
+        return -1;
+    out->schema = found.schema;
+    if (found.kind == HOLDS_NOTHING) {
+        out->structure = STRUCTURE_EMPTY;
+        return 0;
     }
-    out->schema = arena_strdup(a, PQgetvalue(schema, 0, 0));
+    if (found.kind != HOLDS_OURS) {
+        structure_refuse(&found, e);
+        return -1;
+    }
     objects = select_sql(pg, objects_sql, e);
     if (objects == NULL)
-        goto out;
-    if (PQntuples(objects) == 0) {
-        out->structure = STRUCTURE_EMPTY;
-        rc = 0;
-        goto out;
-    }
-    ours = select_sql(pg, ours_sql, e);
-    if (ours == NULL)
-        goto out;
-    if (!has_name(objects, "schema_versions") || !db_bool(ours, 0, 0)) {
-        rc = refuse_structure(pg, objects, out->schema, e);
-        goto out;
-    }
+        return -1;
     out->structure = STRUCTURE_OURS;
     rc = read_versions(pg, out, a, e);
     if (out->current <= migrate_last(list))
         count_others(objects, list, out, a);
-out:
-    PQclear(schema);
     PQclear(objects);
-    PQclear(ours);
     return rc;
 }
 

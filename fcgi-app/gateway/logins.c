@@ -153,6 +153,8 @@ int gw_user_login(struct http_client_pool *clients, struct gw_sessions *s, const
     struct err ignored;
 
     *refused = false;
+    if (gw_enabled(g, e) != 0)
+        return -1;
     *out = (struct gw_user_login){.gateway = g->name, .url = gw_url(s, g)};
     if (g->auth != GW_AUTH_DEFAULT)
         at.login_url = STR(""); /* there it names where the platform gets its token */
@@ -297,6 +299,8 @@ int gw_logins_over(struct err *e)
 static int to_session(const struct gw_login_row *row, const struct cfg_gateway *g, struct str *url, struct gw_session *out,
                       struct arena *a, struct err *e)
 {
+    if (gw_enabled(g, e) != 0)
+        return -1;
     if (!str_eq(row->gateway, g->name)) {
         err_set(e, ERR_UNAUTHORIZED, "you are signed in on gateway %.*s, not on %.*s", STR_ARG(row->gateway),
                 STR_ARG(g->name));

@@ -178,10 +178,20 @@ static void one_header(struct gw_session *out, const char *name, struct str valu
     out->n_headers = 1;
 }
 
+int gw_enabled(const struct cfg_gateway *g, struct err *e)
+{
+    if (!g->disabled)
+        return 0;
+    err_set(e, ERR_BUSY, "gateway \"%.*s\" is disabled", STR_ARG(g->name));
+    return -1;
+}
+
 /* Ways that need no login; 1 = done, 0 = a login is needed, -1 = cannot. */
 static int without_login(const struct cfg_gateway *g, struct gw_session *out, struct arena *a, struct err *e)
 {
     *out = (struct gw_session){0};
+    if (gw_enabled(g, e) != 0)
+        return -1;
     switch (g->auth) {
     case GW_AUTH_DEFAULT:
         return g->username.len == 0 ? 1 : 0;

@@ -51,6 +51,8 @@ size_t gw_circuits(struct gw_sessions *s, struct gw_circuit *out, size_t max);
 void gw_answers(struct gw_sessions *s, uint64_t *all, uint64_t *bad);
 
 /* ---- sessions -------------------------------------------------------------------------------------------------- */
+/* -1 with ERR_BUSY `gateway "x" is disabled`: nothing may be sent to it. */
+MUST_CHECK int gw_enabled(const struct cfg_gateway *g, struct err *e);
 
 struct gw_session {
     struct http_header *headers; /* to add, living in the arena given */

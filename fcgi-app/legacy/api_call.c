@@ -134,7 +134,7 @@ static int sign_in(struct legacy_api *api, const char *token_file, struct err *e
         return login_on_terminal(api, e);
     buf_init(&notes, 64, api->a);
     legacy_sources_init(&s, &notes, api->a);
-    if (legacy_read(&s, token_file, &text, e) != 0)
+    if (legacy_read_secret(&s, token_file, &text, e) != 0)
         return -1;
     api->token = str_trim(text);
     return 0;

@@ -30,20 +30,25 @@ static const char *reason(int errnum, struct arena *a)
     return text;
 }
 
-static void remember(struct legacy_sources *s, const char *path, struct str text)
+void legacy_source_add(struct legacy_sources *s, const char *path, const char *digest)
 {
     struct val one = val_dict_new(s->a, 2);
-    unsigned char digest[64];
-    size_t n;
 
-    if (!crypto_digest("sha256", text, digest, &n))
-        return;
     val_dict_set_c(one, "path", val_str_c(arena_strdup(s->a, path)));
-    val_dict_set_c(one, "sha256", val_str(crypto_hex(s->a, digest, n)));
+    val_dict_set_c(one, "sha256", val_str_c(arena_strdup(s->a, digest)));
     val_list_add(s->list, one);
 }
 
-int legacy_read(struct legacy_sources *s, const char *path, struct str *out, struct err *e)
+static void remember(struct legacy_sources *s, const char *path, struct str text)
+{
+    unsigned char digest[64];
+    size_t n;
+
+    if (crypto_digest("sha256", text, digest, &n))
+        legacy_source_add(s, path, str_cstr(s->a, crypto_hex(s->a, digest, n)));
+}
+
+int legacy_read_secret(struct legacy_sources *s, const char *path, struct str *out, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -63,12 +68,19 @@ int legacy_read(struct legacy_sources *s, const char *path, struct str *out, str
         goto out;
     }
     *out = str_make(p, (size_t)n);
-    remember(s, path, *out);
     rc = 0;
 out:
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+int legacy_read(struct legacy_sources *s, const char *path, struct str *out, struct err *e)
+{
+    if (legacy_read_secret(s, path, out, e) != 0)
+        return -1;
+    remember(s, path, *out);
+    return 0;
 }
 
 struct legacy_service *legacy_service_new(struct legacy_sources *s, struct str name, const char *path)

@@ -52,5 +52,10 @@ struct legacy_value legacy_get(struct legacy_sources *s, const struct legacy_ser
 /* A whole file into `a`, noted in the list; "cannot read /etc/apio.yml: permission denied". */
 MUST_CHECK int legacy_read(struct legacy_sources *s, const char *path, struct str *out,
                            struct err *e);
+/* The same of a file that holds secrets: no digest of it is kept. */
+MUST_CHECK int legacy_read_secret(struct legacy_sources *s, const char *path, struct str *out,
+                                  struct err *e);
+/* A line of the record: what was read, and a digest of it ("" : none). */
+void legacy_source_add(struct legacy_sources *s, const char *path, const char *digest);
 
 #endif

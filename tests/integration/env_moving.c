@@ -152,3 +152,11 @@ int moving_old_api(struct env *env, pid_t *pid)
     ENV_WAIT(env, 10000, env_port_open(port));
     return port;
 }
+
+const char *moving_old_database(struct env *env)
+{
+    const char *db = moving_base(env);
+
+    (void)env_psql_at(env, db, with_password(env, SLUICE_SOURCE_DIR "/tests/support/old_platform/database.sql"));
+    return db;
+}

@@ -38,5 +38,7 @@ const char *moving_dump(struct env *env, const char *db);
 /* The stand-in for the old platform's API, serving tests/support/old_platform/api.json with the
  * password in it; its port.  Its log is "old platform". */
 int moving_old_api(struct env *env, pid_t *pid);
+/* The stand-in for its database (tests/support/old_platform/database.sql); its address. */
+const char *moving_old_database(struct env *env);
 
 #endif

@@ -390,7 +390,7 @@ static const struct foreign {
      "CREATE TABLE goose_db_version (id int); CREATE TABLE keys (a int); CREATE TABLE users (a "
      "int); CREATE TABLE "
      "requests (a int)",
-     "the database holds the structure of APIO core 2.x; it is not changed: create an empty "
+     "the database holds the structure of APIO core 2.x (structure unknown); it is not changed: create an empty "
      "database for DB and run "
      "sluicectl import-legacy --from-db=DSN-FILE"},
     {"unknown version",

@@ -251,7 +251,7 @@ static void wrong_arguments(void **state)
     import(2, bad_base, ARGS("--nonsense"));
     import(2, bad_base, ARGS("--on-conflict=maybe", "--file=x"));
     import(2, bad_base, ARGS("--dry-run"));
-    says(import(78, bad_base, ARGS("--from-db=/etc/dsn")), "no map for this structure; only --file, --env-file and --from-api can be used");
+    says(import(2, bad_base, ARGS("--from-db=/does/not/exist")), "cannot read /does/not/exist: no such file or directory");
     says(import(2, bad_base, ARGS("--from-api=http://127.0.0.1:1", "--token-file=/does/not/exist")), "cannot read /does/not/exist");
     says(import(1, bad_base, ARGS("--from-api=http://127.0.0.1:1", printed("--token-file=%s", file("token", CANARY)))), "the old platform: ");
 }
