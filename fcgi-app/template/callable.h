@@ -120,6 +120,11 @@ MUST_CHECK int vm_getitem(struct call *c, struct val obj, struct val key, struct
 /* Raise UndefinedError (SecurityError for a refused attribute) in Jinja2's words for an undefined value that is
  * used as if it were there; always -1. */
 int vm_fail_undefined(struct call *c, struct val v);
+/* What an undefined value prints, which is nothing in most environments; raises in strict ones. */
+MUST_CHECK int vm_undef_text(struct call *c, struct val v, struct buf *out);
+/* Undefined, with the words that tell why; or for want of an attribute. */
+struct val vm_undef_because(const char *words);
+struct val vm_undef_attr(struct call *c, struct val obj, struct str name);
 bool vm_autoescape(const struct vm *vm);
 const struct tmpl_run *vm_run(const struct vm *vm);
 /* Of the template that runs. */

@@ -21,8 +21,10 @@ const void *lib_table_find(const void *rows, size_t n, size_t size, struct str n
 
 /* Raises what strict undefined raises when it is looked at; 0 for everything else. */
 MUST_CHECK int lib_look(struct call *c, struct val v);
-/* str(v), keeping the markup flag of a text; an undefined value gives "". */
+/* str(v), keeping the markup flag of a text; an undefined value gives what it prints. */
 MUST_CHECK int lib_text(struct call *c, struct val v, struct val *out);
+/* str(v) added to `out`; an undefined value adds what it prints. */
+MUST_CHECK int lib_put_text(struct call *c, struct val v, struct buf *out);
 /* An integer, or TypeError "'str' object cannot be interpreted as an integer".  Big ones saturate.
  */
 MUST_CHECK int lib_int(struct call *c, struct val v, int64_t *out);

@@ -27,11 +27,18 @@ int lib_text(struct call *c, struct val v, struct val *out)
         *out = v;
         return 0;
     }
-    if (lib_look(c, v) != 0)
-        return -1;
     lib_buf(c, &b);
-    val_to_str(v, &b);
+    if (lib_put_text(c, v, &b) != 0)
+        return -1;
     return lib_finish(c, &b, lib_is_number(v) ? VAL_F_ASCII : 0, out);
+}
+
+int lib_put_text(struct call *c, struct val v, struct buf *out)
+{
+    if (v.type == VAL_UNDEF)
+        return vm_undef_text(c, v, out);
+    val_to_str(v, out);
+    return 0;
 }
 
 int lib_int(struct call *c, struct val v, int64_t *out)
@@ -500,7 +507,7 @@ int lib_attr_only(struct call *c, struct val obj, struct str name, struct val *o
     callable_fn *fn;
     const char *qualified;
 
-    *out = val_undef(str_cstr(c->a, name));
+    *out = vm_undef_attr(c, obj, name);
     if (obj.type == VAL_UNDEF || obj.type == VAL_OBJ || str_starts(name, STR("_")) ||
         method_find(obj, name, &fn, &qualified))
         return vm_getattr(c, obj, name, out);

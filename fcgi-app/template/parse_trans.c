@@ -52,9 +52,9 @@ static bool parse_variable(struct trans *t, bool *said_trimmed)
     }
     if (p->cur.type == TOK_ASSIGN) {
         value = next(p) ? parse_expression(p) : NULL;
-        pair = value != NULL ? node_tree(p, N_PAIR, &name, name_node(p, &name, USE_STORE), value,
-                                         NULL)
-                             : NULL;
+        if (value == NULL)
+            return false;
+        pair = node_tree(p, N_PAIR, &name, name_node(p, &name, USE_STORE), value, NULL);
         if (pair == NULL)
             return false;
         list_add(&t->pairs, pair);

@@ -186,12 +186,8 @@ int py_format_value(struct call *c, struct val v, struct str text, struct buf *o
 {
     struct fmt_spec spec;
 
-    if (text.len == 0) {
-        if (v.type == VAL_UNDEF && lib_look(c, v) != 0)
-            return -1;
-        val_to_str(v, out);
-        return 0;
-    }
+    if (text.len == 0)
+        return lib_put_text(c, v, out);
     if (dt_is(v)) {
         if (dt_strftime(c, dt_of(v), text, &v) != 0)
             return -1;

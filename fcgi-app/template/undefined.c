@@ -158,21 +158,36 @@ struct val undef_element(struct vm *vm, struct val obj, struct val key)
     return key.type == VAL_STR ? undef_attr(vm, obj, val_text(key)) : no_element(vm, obj, key);
 }
 
-int undef_print(struct vm *vm, struct val v)
+struct val vm_undef_attr(struct call *c, struct val obj, struct str name)
+{
+    return undef_attr(c->vm, obj, name);
+}
+
+struct val vm_undef_because(const char *words)
+{
+    return undef_make(UNDEF_MESSAGE, words);
+}
+
+int vm_undef_text(struct call *c, struct val v, struct buf *out)
 {
     const char *name = v.u.undef_name != NULL ? v.u.undef_name : "";
 
-    if (undef_look(&vm->call, v) != 0)
+    if (undef_look(c, v) != 0)
         return -1;
-    if (vm->undefined != TMPL_UNDEF_DEBUG || v.reserved == UNDEF_LENIENT)
+    if (policy(c) != TMPL_UNDEF_DEBUG || v.reserved == UNDEF_LENIENT)
         return 0;
-    if (v.reserved == UNDEF_MESSAGE)
-        buf_addf(vm->out, "{{ undefined value printed: %s }}", name);
+    if (v.reserved == UNDEF_MESSAGE || v.reserved == UNDEF_SECURITY)
+        buf_addf(out, "{{ undefined value printed: %s }}", name);
     else if (v.reserved == UNDEF_ELEMENT)
-        buf_addf(vm->out, "{{ no such element: %s[%s] }}", name, name + strlen(name) + 1);
+        buf_addf(out, "{{ no such element: %s[%s] }}", name, name + strlen(name) + 1);
     else if (v.reserved == UNDEF_ATTR)
-        buf_addf(vm->out, "{{ no such element: %s['%s'] }}", type_words(v.len), name);
+        buf_addf(out, "{{ no such element: %s['%s'] }}", type_words(v.len), name);
     else
-        buf_addf(vm->out, "{{ %s }}", name);
+        buf_addf(out, "{{ %s }}", name);
     return 0;
+}
+
+int undef_print(struct vm *vm, struct val v)
+{
+    return vm_undef_text(&vm->call, v, vm->out);
 }

@@ -51,6 +51,15 @@ int vm_print(struct vm *vm, struct val v)
 
 int vm_print_escaped(struct vm *vm, struct val v)
 {
+    struct buf words;
+
+    if (v.type == VAL_UNDEF && vm->undefined == TMPL_UNDEF_DEBUG) {
+        buf_init(&words, SIZE_MAX, vm->a);
+        if (vm_undef_text(&vm->call, v, &words) != 0)
+            return -1;
+        html_escape(buf_str(&words), vm->out);
+        return 0;
+    }
     if (v.type == VAL_STR) {
         if ((v.flags & VAL_F_MARKUP) != 0)
             put_text(vm->out, v.u.s, v.len);

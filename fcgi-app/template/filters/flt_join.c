@@ -21,9 +21,8 @@ static int join_plain(struct call *c, struct val sep, const struct attr_path *pa
         if (!first)
             buf_add_str(&b, val_text(sep));
         first = false;
-        if (item.type == VAL_UNDEF && lib_look(c, item) != 0)
+        if (lib_put_text(c, item, &b) != 0)
             return -1;
-        val_to_str(item, &b);
     }
     return rc < 0 ? -1 : lib_finish(c, &b, 0, out);
 }

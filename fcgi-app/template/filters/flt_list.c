@@ -13,7 +13,7 @@ int flt_first(struct call *c, struct val *out)
         return -1;
     rc = iter_next(c, &it, out);
     if (rc == 0)
-        *out = val_undef("No first item, sequence was empty.");
+        *out = vm_undef_because("No first item, sequence was empty.");
     return rc < 0 ? -1 : 0;
 }
 
@@ -32,7 +32,7 @@ int flt_last(struct call *c, struct val *out)
 
     if (call_bind(c, "", NULL) != 0)
         return -1;
-    *out = val_undef("No last item, sequence was empty.");
+    *out = vm_undef_because("No last item, sequence was empty.");
     if (c->self.type == VAL_LIST || c->self.type == VAL_TUPLE) {
         size_t n = val_count(c->self);
 
@@ -132,7 +132,7 @@ int flt_random(struct call *c, struct val *out)
         return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()",
                           val_type_name(c->self));
     if (n == 0) {
-        *out = val_undef("No random item, sequence was empty.");
+        *out = vm_undef_because("No random item, sequence was empty.");
         return 0;
     }
     index = val_int((int64_t)lib_random_below(c, (uint64_t)n));

@@ -125,7 +125,7 @@ static int extreme(struct call *c, bool largest, struct val *out)
 {
     struct val arg[2] = {val_bool(false), val_null()};
     struct attr_path path;
-    struct val best = val_undef("No aggregated item, sequence was empty.");
+    struct val best = vm_undef_because("No aggregated item, sequence was empty.");
     struct val best_key = val_null();
     struct iter it;
     struct val item;
