@@ -289,7 +289,7 @@ static int write_all(struct import *im, struct err *e)
     printf("what is done on this platform from now on is not carried back to the old one\n");
     if (legacy_begin(&im->target, im->sources.list, e) != 0)
         return -1;
-    if (legacy_content_write(&im->content, im->target.c, im->cfg, im->args->o.conflict, &im->plan, e) != 0)
+    if (legacy_content_write(&im->content, im->target.c, im->cfg, &im->args->o, false, &im->plan, e) != 0)
         return -1;
     return legacy_finish(&im->target, im->cfg, &im->plan, comment_of(im), counts_of(im), e);
 }
@@ -307,8 +307,8 @@ static int import_all(struct import *im, struct err *e)
     if (read_platform(im, &o, e) != 0)
         return -1;
     write = im->args->apply || (!configured && !im->args->dry_run);
-    if (!write)
-        legacy_content_look(&im->content, &im->plan);
+    if (!write && legacy_content_write(&im->content, im->target.c, im->cfg, &im->args->o, true, &im->plan, e) != 0)
+        return -1;
     print_plan(im);
     if (im->args->check)
         check_gateways(im);

@@ -52,6 +52,7 @@ struct writing {
     const struct cfg *current;
     struct legacy_plan *p;
     enum legacy_conflict conflict;
+    bool dry; /* one transaction, rolled back */
     const struct content_kind *k;
     size_t kind;
     struct val item;
@@ -95,19 +96,6 @@ static bool look(struct writing *w)
     if (w->k->remark != NULL)
         w->k->remark(w->item, tell, w);
     return true;
-}
-
-void legacy_content_look(struct legacy_content *x, struct legacy_plan *p)
-{
-    struct writing w = {.x = x, .p = p};
-
-    for (w.kind = 0; w.kind < LEGACY_KINDS; w.kind++) {
-        w.k = content_kind(w.kind);
-        for (size_t i = 0; i < val_count(x->items[w.kind]); i++) {
-            w.item = val_at(x->items[w.kind], i);
-            (void)look(&w);
-        }
-    }
 }
 
 /* ---- one item -------------------------------------------------------------------------------- */
@@ -201,31 +189,42 @@ static int write_one(struct writing *w, struct err *e)
 /* A transaction ends: tests kill here. */
 static int commit(struct writing *w, struct err *e)
 {
+    if (w->dry)
+        return 0;
     if (db_commit(w->c, e) != 0)
         return -1;
     FAULT_DIE("import", str_c(w->k->word));
     return 0;
 }
 
-int legacy_content_write(struct legacy_content *x, struct db_conn *c, const struct cfg *current,
-                         enum legacy_conflict conflict, struct legacy_plan *p, struct err *e)
+static int write_kind(struct writing *w, struct err *e)
 {
-    struct writing w = {.x = x, .c = c, .current = current, .p = p, .conflict = conflict};
+    bool goes_on = w->kind + 1 < LEGACY_KINDS && content_kind(w->kind + 1)->joined;
 
-    for (w.kind = 0; w.kind < LEGACY_KINDS; w.kind++) {
-        bool goes_on = w.kind + 1 < LEGACY_KINDS && content_kind(w.kind + 1)->joined;
-
-        w.k = content_kind(w.kind);
-        if (!w.k->joined && db_begin(c, e) != 0)
-            return -1;
-        for (size_t i = 0; i < val_count(x->items[w.kind]); i++) {
-            w.item = val_at(x->items[w.kind], i);
-            if (look(&w) && write_one(&w, e) != 0)
-                return -1;
-        }
-        if (!goes_on && commit(&w, e) != 0)
+    if (!w->k->joined && !w->dry && db_begin(w->c, e) != 0)
+        return -1;
+    for (size_t i = 0; i < val_count(w->x->items[w->kind]); i++) {
+        w->item = val_at(w->x->items[w->kind], i);
+        if (look(w) && write_one(w, e) != 0)
             return -1;
     }
+    return goes_on ? 0 : commit(w, e);
+}
+
+int legacy_content_write(struct legacy_content *x, struct db_conn *c, const struct cfg *current,
+                         const struct legacy_options *o, bool dry, struct legacy_plan *p, struct err *e)
+{
+    struct writing w = {.x = x, .c = c, .current = current, .p = p, .conflict = o->conflict, .dry = dry};
+
+    if (dry && db_begin(c, e) != 0)
+        return -1;
+    for (w.kind = 0; w.kind < LEGACY_KINDS; w.kind++) {
+        w.k = content_kind(w.kind);
+        if (write_kind(&w, e) != 0)
+            return -1;
+    }
+    if (dry)
+        db_rollback(c);
     return 0;
 }
 

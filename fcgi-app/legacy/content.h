@@ -51,16 +51,14 @@ void legacy_content_add(struct legacy_content *x, enum legacy_kind_id kind, stru
 bool legacy_kind_find(struct str word, enum legacy_kind_id *out);
 
 /*
- * Write all of it into the database behind `c`.
+ * Write all of it into the database behind `c`; dry: find out what would be, and take it back.
  *
  * What cannot be written is told as a gap of the plan, an item a line, with what to do.  Fails with
  * ERR_CONFLICT (LEGACY_FAIL), ERR_DB.
  */
 MUST_CHECK int legacy_content_write(struct legacy_content *x, struct db_conn *c,
-                                    const struct cfg *current, enum legacy_conflict conflict,
-                                    struct legacy_plan *p, struct err *e);
-/* What would be said about the items, without a database: for dry runs. */
-void legacy_content_look(struct legacy_content *x, struct legacy_plan *p);
+                                    const struct cfg *current, const struct legacy_options *o,
+                                    bool dry, struct legacy_plan *p, struct err *e);
 void legacy_content_counts(const struct legacy_content *x, struct val counts);
 /* One line for each kind the source has, on standard output. */
 void legacy_content_tell(const struct legacy_content *x);

@@ -97,7 +97,7 @@ static void everything_the_api_shows(void **state)
     (void)state;
     out = moving_ctl(env, 3, db, IMPORT("--dry-run"));
     all_is_told(out);
-    moving_says(env, out, "versions of workflows: 2 read, 0 added");
+    moving_says(env, out, "versions of workflows: 2 read, 2 added");
     is(db, "SELECT count(*) FROM activities", "0");
 
     out = moving_ctl(env, 3, db, IMPORT("--apply"));
