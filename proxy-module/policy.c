@@ -182,6 +182,19 @@ static void add_client_headers(struct buf *out, struct http_req *r, const struct
     }
 }
 
+/* An outbound proxy without a tunnel reads the head: those of a tunnel libcurl sends (RFC 9110 11.7.2). */
+static void add_proxy_credentials(struct buf *out, struct str proxy, struct arena *a)
+{
+    struct url u;
+    struct err ignored;
+    struct str user;
+
+    if (url_parse(proxy, &u, a, &ignored) != 0 || u.userinfo.len == 0)
+        return;
+    user = str_cut(&u.userinfo, ':');
+    add_header(out, STR("Proxy-Authorization"), gw_basic(url_decode(user, false, a), url_decode(u.userinfo, false, a), a));
+}
+
 struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, const struct policy_target *t,
                                const struct gw_session *session, bool has_body, uint64_t body_len, struct str traceparent,
                                struct arena *a)
@@ -197,6 +210,8 @@ struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, 
     buf_add_str(&out, t->path);
     buf_add_c(&out, " HTTP/1.1\r\n");
     add_header(&out, STR("Host"), t->host);
+    if (g->proxy.len > 0 && str_starts(t->origin, STR("http:")))
+        add_proxy_credentials(&out, g->proxy, a);
     add_client_headers(&out, r, g, has_body, a);
     for (size_t i = 0; i < g->n_headers; i++)
         add_header(&out, g->headers[i].name, g->headers[i].value);

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/ip_guard.h"
+#include "http/client.h"
 
 enum {
     IDLE_MAX = 64, /* kept connections per loop */
@@ -34,6 +35,7 @@ struct errand {
     int64_t silence_ms;
     struct err error; /* code ERR_NONE: connected */
     const char *refused; /* why the guard did not let us connect */
+    char why[CURL_ERROR_SIZE];
 };
 
 static void connect_more(struct up_pool *p, struct up_site *s);
@@ -120,7 +122,13 @@ void up_conn_free(struct up_conn *k)
         curl_easy_cleanup(k->easy);
     else if (k->fd >= 0)
         close(k->fd);
+    free(k->why);
     free(k);
+}
+
+struct str up_conn_alert(const struct up_conn *k, struct arena *a)
+{
+    return k->why != NULL ? http_client_alert(k->why, a) : STR("");
 }
 
 static void pool_free(void *value)
@@ -238,6 +246,7 @@ uint64_t up_conn_key(const struct up_request *q)
     uint64_t h = mix(g->tls_verify ? 1 : 2, q->origin);
 
     h = mix(h, g->proxy);
+    h = mix(h, g->tls_ca);
     h = mix(h, g->client_cert);
     return mix(h, secret_text(g->client_key));
 }
@@ -287,6 +296,8 @@ static CURL *make_handle(const struct up_request *q, struct arena *a)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, g->tls_verify ? 2L : 0L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, guarded_socket);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* as for the proxy: nothing from the environment */
+    blob(easy, CURLOPT_CAINFO_BLOB, g->tls_ca);
     blob(easy, CURLOPT_SSLCERT_BLOB, g->client_cert);
     blob(easy, CURLOPT_SSLKEY_BLOB, secret_text(g->client_key));
     return easy;
@@ -314,6 +325,12 @@ static struct up_conn *conn_of(struct errand *j)
     k->key = j->key;
     k->fd = fd;
     k->easy = j->easy;
+    if (k->easy != NULL) {
+        k->why = calloc(1, CURL_ERROR_SIZE);
+        if (k->why == NULL)
+            abort();
+        curl_easy_setopt(k->easy, CURLOPT_ERRORBUFFER, k->why); /* the errand's own ends here */
+    }
     j->easy = NULL;
     return k;
 }
@@ -387,8 +404,13 @@ static void connect_now(void *arg)
         err_set(&j->error, ERR_TIMEOUT, "did not answer within %lld s", (long long)j->silence_ms / 1000);
     else if (rc != CURLE_OK && j->refused != NULL)
         err_set(&j->error, ERR_UPSTREAM, "must not be called: it has %s", j->refused);
-    else if (rc != CURLE_OK)
-        err_set(&j->error, ERR_UPSTREAM, "connection failed (%s)", curl_easy_strerror(rc));
+    else if (rc != CURLE_OK) {
+        struct arena *a = arena_new(0);
+
+        err_set(&j->error, ERR_UPSTREAM, "connection failed (%.*s)",
+                STR_ARG(http_client_words(j->why[0] != '\0' ? j->why : curl_easy_strerror(rc), a)));
+        arena_free(a);
+    }
     loop_post(j->pool->loop, on_connected, j);
 }
 
@@ -407,8 +429,10 @@ static void connect_more(struct up_pool *p, struct up_site *s)
         j->tls = str_starts(c->q.origin, STR("https:"));
         j->silence_ms = c->q.silence_ms;
         j->easy = make_handle(&c->q, c->a);
-        if (j->easy != NULL)
+        if (j->easy != NULL) {
             curl_easy_setopt(j->easy, CURLOPT_OPENSOCKETDATA, j);
+            curl_easy_setopt(j->easy, CURLOPT_ERRORBUFFER, j->why);
+        }
         if (j->easy != NULL && http_server_work(c->server, connect_now, j) == 0)
             continue; /* the worker's now */
         if (j->easy == NULL)

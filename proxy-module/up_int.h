@@ -13,6 +13,7 @@ enum { READ_SIZE = 64 * 1024 };
 /* A connection: in use by one call, or idle in the pool of its loop. */
 struct up_conn {
     CURL *easy;   /* of TLS; NULL: bytes go over the socket as they are */
+    char *why;    /* with TLS: what libcurl says of its last error */
     int fd;
     uint64_t key; /* where it leads: origin, TLS identity, outbound proxy */
     struct loop_watch *watch;
@@ -92,6 +93,8 @@ struct up_conn *up_conn_take(struct up_pool *p, uint64_t key);
 /* Done with it: on to a call that waits, else kept for a later one. */
 void up_conn_keep(struct up_conn *k);
 void up_conn_free(struct up_conn *k);
+/* Why the peer ended TLS, for messages; empty when it did not, or there is none. */
+struct str up_conn_alert(const struct up_conn *k, struct arena *a);
 void up_conn_watch(struct up_conn *k, uint32_t events);
 enum up_io up_conn_send(struct up_conn *k, const char *p, size_t n, size_t *done);
 /* *done == 0 with IO_DONE: the end. */

@@ -122,6 +122,15 @@ static void broken(struct up_call *c, const char *why)
         fail(c, ERR_UPSTREAM, why);
 }
 
+static const char *how_it_failed(const struct up_call *c)
+{
+    struct str alert = up_conn_alert(c->conn, c->a);
+
+    if (alert.len > 0)
+        return arena_printf(c->a, "connection failed (%.*s)", STR_ARG(alert));
+    return c->answered ? "broke off its answer" : "closed the connection without an answer";
+}
+
 /* ---- reading ------------------------------------------------------------------------------------- */
 
 static void deliver(struct up_call *c, struct str bytes)
@@ -205,7 +214,7 @@ static void read_some(struct up_call *c)
         case IO_AGAIN:
             return;
         case IO_FAILED:
-            broken(c, c->answered ? "broke off its answer" : "closed the connection without an answer");
+            broken(c, how_it_failed(c));
             return;
         case IO_DONE:
             break;

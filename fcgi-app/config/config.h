@@ -35,6 +35,7 @@ struct cfg_gateway {
     int timeout_s; /* 1..3600, default 10 */
     struct str session_holder;
     bool tls_verify;
+    struct str tls_ca; /* authorities trusted besides those of the system, PEM, or empty */
     struct str proxy; /* outbound proxy URL or empty */
     const struct http_header *headers;
     size_t n_headers;

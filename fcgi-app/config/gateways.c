@@ -295,6 +295,15 @@ static int read_tls(const struct reading *r)
     struct cfg_gateway *g = r->g;
     struct err why = {0};
 
+    g->tls_ca = str_dup(r->a, text_of(r, "tls_ca"));
+    if (g->tls_ca.len > 0 && crypto_tls_expires_s(g->tls_ca) == 0) {
+        g->tls_ca = STR("");
+        if (fault_text(r, "tls_ca", "expected certificates in PEM form") != 0)
+            return -1;
+    }
+    if (!g->tls_verify && !r->quiet)
+        log_warn("config.gateway", "gateway=" LOG_Q " member=tls_verify why=\"the certificate is not checked\"", g->name.p);
+
     g->client_cert = str_dup(r->a, text_of(r, "client_tls_cert"));
     g->client_key = secret_of(r, "client_tls_key");
     if (g->client_cert.len == 0 && g->client_key.len == 0)

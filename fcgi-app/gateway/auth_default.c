@@ -15,6 +15,7 @@ struct http_call gw_own_call(const struct cfg_gateway *g, const char *method, st
         .connect_ms = (int64_t)g->timeout_s * 1000,
         .total_ms = (int64_t)g->timeout_s * 1000,
         .tls_insecure = !g->tls_verify,
+        .tls_ca = g->tls_ca,
         .proxy = g->proxy,
         .client_cert = g->client_cert,
         .client_key = secret_text(g->client_key),

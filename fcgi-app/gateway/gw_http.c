@@ -176,6 +176,7 @@ static int call_once(struct plan *p, struct str url, const struct gw_session *se
     if (p->g != NULL) {
         call.connect_ms = call.total_ms = (int64_t)p->g->timeout_s * 1000;
         call.tls_insecure = !p->g->tls_verify;
+        call.tls_ca = p->g->tls_ca;
         call.proxy = p->g->proxy;
         call.client_cert = p->g->client_cert;
         call.client_key = secret_text(p->g->client_key);

@@ -331,6 +331,7 @@ static void set_security(CURL *curl, const struct http_call *c, struct arena *a)
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, c->tls_insecure ? 0L : 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, c->tls_insecure ? 0L : 2L);
+    set_blob(curl, CURLOPT_CAINFO_BLOB, c->tls_ca); /* the system's are in CURLOPT_CAPATH as well */
     set_blob(curl, CURLOPT_SSLCERT_BLOB, c->client_cert);
     set_blob(curl, CURLOPT_SSLKEY_BLOB, c->client_key);
     /* Both said, so that http_proxy and no_proxy of the environment never count. */
@@ -372,8 +373,7 @@ static void set_options(struct http_client *h, struct exchange *x, struct curl_s
 /* ---- errors
  * ---------------------------------------------------------------------------------------------- */
 
-/* The first letter small, without a full stop, as our messages are. */
-static struct str tidy(const char *text, struct arena *a)
+struct str http_client_words(const char *text, struct arena *a)
 {
     char *s = arena_strdup(a, text);
     size_t len = strlen(s);
@@ -383,6 +383,19 @@ static struct str tidy(const char *text, struct arena *a)
     if (len > 1 && islower((unsigned char)s[1]))
         s[0] = (char)tolower((unsigned char)s[0]);
     return str_make(s, len);
+}
+
+/* "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0" */
+struct str http_client_alert(const char *text, struct arena *a)
+{
+    const char *at = strstr(text, "SSL routines:"), *end;
+
+    if (at == NULL || strstr(at, " alert ") == NULL)
+        return STR("");
+    at += strlen("SSL routines:");
+    at += strspn(at, ":");
+    end = strchr(at, ',');
+    return str_dup(a, str_make(at, end != NULL ? (size_t)(end - at) : strlen(at)));
 }
 
 static void err_timeout(const struct exchange *x, struct err *e)
@@ -407,7 +420,7 @@ static void err_connect(struct http_client *h, const struct exchange *x, struct 
         const char *why = strerror_r((int)os, text, sizeof(text));
 
         err_set(e, ERR_UPSTREAM, "connection to %s failed (%.*s)", x->where,
-                STR_ARG(tidy(why, x->a)));
+                STR_ARG(http_client_words(why, x->a)));
     } else {
         err_set(e, ERR_UPSTREAM, "connection to %s failed", x->where);
     }
@@ -417,6 +430,7 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
                           struct err *e)
 {
     const char *text = h->error[0] != '\0' ? h->error : curl_easy_strerror(code);
+    struct str alert;
 
     if (x->too_large) {
         err_set(e, ERR_UPSTREAM,
@@ -427,6 +441,15 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
     }
     if (x->refused != NULL && !x->connected) {
         err_set(e, ERR_INVALID, "%s must not be called: it is %s", x->where, x->refused);
+        return;
+    }
+    if (strstr(text, "CONNECT tunnel failed") != NULL) {
+        err_set(e, ERR_UPSTREAM, "connection to %s failed (%s)", x->where, text);
+        return;
+    }
+    alert = http_client_alert(text, x->a);
+    if (alert.len > 0) {
+        err_set(e, ERR_UPSTREAM, "tls with %s failed (%.*s)", x->where, STR_ARG(alert));
         return;
     }
     switch (code) {
@@ -448,11 +471,11 @@ static void err_from_curl(struct http_client *h, const struct exchange *x, CURLc
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
-        err_set(e, ERR_UPSTREAM, "tls with %s failed (%.*s)", x->where, STR_ARG(tidy(text, x->a)));
+        err_set(e, ERR_UPSTREAM, "tls with %s failed (%.*s)", x->where, STR_ARG(http_client_words(text, x->a)));
         return;
     case CURLE_URL_MALFORMAT:
         err_set(e, ERR_INVALID, "the url cannot be used (%.*s)",
-                STR_ARG(tidy(curl_easy_strerror(code), x->a)));
+                STR_ARG(http_client_words(curl_easy_strerror(code), x->a)));
         return;
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:

@@ -28,6 +28,7 @@ struct http_call {
     int64_t connect_ms;                 /* 0 = 10 s */
     int64_t total_ms;                   /* 0 = 60 s */
     bool tls_insecure;                  /* tls_verify: false */
+    struct str tls_ca;                  /* authorities to trust besides the system's, PEM */
     struct str proxy;                   /* outbound proxy URL; never from the environment */
     struct str client_cert, client_key; /* PEM texts */
     size_t max_body;                    /* 0 = LIMIT_UPSTREAM_BODY */
@@ -61,6 +62,10 @@ void http_client_pool_free(struct http_client_pool *p);
  */
 MUST_CHECK int http_client_do(struct http_client_pool *p, const struct http_call *c,
                               struct http_result *out, struct arena *a, struct err *e);
+/* What libcurl says, as our messages are: the first letter small, no full stop.  In `a`. */
+struct str http_client_words(const char *text, struct arena *a);
+/* Of what libcurl says, why the peer ended TLS ("tlsv13 alert certificate required"); empty when it did not. */
+struct str http_client_alert(const char *text, struct arena *a);
 struct str http_result_header(const struct http_result *r, const char *name);
 
 #endif

@@ -34,7 +34,14 @@ void house_gateway(struct house *h, const char *more)
 
 void house_start(struct house *h, const char *const *options)
 {
+    house_start_with(h, options, (const char *const[]){NULL});
+}
+
+void house_start_with(struct house *h, const char *const *options, const char *const *more)
+{
     const char *args[OPTIONS_MAX + 3] = {"-proxy=/api/v01/p1:bwks", "-runMigration=false"};
+    const char *vars[OPTIONS_MAX + 2];
+    size_t n = 1;
 
     bound_quarantine();
     h->env = env_start();
@@ -44,11 +51,15 @@ void house_start(struct house *h, const char *const *options)
                                                              : arena_printf(env_arena(h->env), "-metricsPort=%d", h->metrics_port);
     h->rogue = rogue_new();
     h->upstream = arena_printf(env_arena(h->env), "http://127.0.0.1:%d", rogue_port(h->rogue));
-    h->core = env_app_start(h->env, "sluice-core", "core.sock", NULL);
+    vars[0] = arena_printf(env_arena(h->env), "DB=%s", env_db(h->env));
+    for (; more[n - 1] != NULL && n < OPTIONS_MAX; n++)
+        vars[n] = more[n - 1];
+    vars[n] = NULL;
+    h->core = env_app_start_with(h->env, "sluice-core", "core.sock", NULL, vars);
     h->nginx_port = env_nginx_start(h->env, "core.sock", "p1.sock");
     api_admin(h->env);
     house_gateway(h, "");
-    h->proxy = env_app_start(h->env, "sluice-proxy", "p1.sock", args);
+    h->proxy = env_app_start_with(h->env, "sluice-proxy", "p1.sock", args, vars);
     ENV_WAIT(h->env, 20000, api_raw(h->env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
 }
 

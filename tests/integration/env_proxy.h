@@ -20,6 +20,8 @@ struct house {
 #define HOUSE_METRICS "-metricsPort=?" /* a free one is put in */
 /* options: of the proxy, besides its mapping; NULL at the end.  The administrator is signed in. */
 void house_start(struct house *h, const char *const *options);
+/* The same with more variables in the environment of core and proxy. */
+void house_start_with(struct house *h, const char *const *options, const char *const *more);
 int house_end(struct house *h, int failed);
 /* The gateway "bwks" at the upstream, with more members (",\"timeout\":1"). */
 void house_gateway(struct house *h, const char *more);

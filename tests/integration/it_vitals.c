@@ -88,6 +88,7 @@ static void answers_of_ours(void **state)
     (void)state;
     thresholds(LEVELS("\"\"", "\"\"", "80"), LEVELS("\"\"", "\"\"", "\"\""), LEVELS("\"\"", "\"\"", "\"\""));
     house_gateway(&h, ",\"breaker_failures\":0");
+    usleep(500 * 1000);
     many(60, "POST", "/api/v01/p1/do/close_now/", 502);
     expect("http_success_rate", "", "active critical", 5000);
     calm("http_success_rate", "", "over critical system");
