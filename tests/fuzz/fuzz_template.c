@@ -52,6 +52,7 @@ static struct tmpl_env env_of(uint8_t choice)
 {
     struct tmpl_env env = tmpl_env_platform;
 
+    env.ext_i18n = true;
     env.undefined = (enum tmpl_undefined)(choice & 3);
     env.autoescape = (choice & 4) != 0;
     env.trim_blocks = (choice & 8) != 0;
