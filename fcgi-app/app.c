@@ -28,6 +28,7 @@ enum {
     WRITER_QUEUE_BYTES = 64 * 1024 * 1024,
     TEMPLATE_CACHE_BYTES = 64 * 1024 * 1024,
     CONFIG_POLL_MS = 1000,
+    KEY_CONNS = 6, /* of the engine: more would wait for PostgreSQL's processors */
 #ifdef SLUICE_TEST_BUILD
     LEASE_MS = 3000, /* tests of killed processes need not wait for long */
 #else
@@ -191,7 +192,14 @@ static void open_database(struct app *app, struct str uri, struct str shown)
         .app_name = program_name(app->program),
     };
 
+    const struct db_opts by_key = {
+        .max_conns = KEY_CONNS,
+        .app_name = program_name(app->program),
+        .by_key = true,
+    };
+
     app->db = db_new(uri.p, shown.p, &o);
+    app->key_db = db_new(uri.p, shown.p, &by_key);
 }
 
 /* Each mapping must name a gateway (gateway-proxy.md 1.2); -proxyWait polls first. */
@@ -222,6 +230,7 @@ static void build_engine(struct app *app)
 {
     const struct engine_opts o = {
         .db = app->db,
+        .key_db = app->key_db,
         .ids = app->ids,
         .writer = app->writer,
         .cfg = app->cfg,
@@ -363,6 +372,7 @@ static void teardown(struct app *app, const struct app_role *role)
     auth_free(app->auth);
     ids_free(app->ids);
     cfg_store_free(app->cfg);
+    db_free(app->key_db);
     db_free(app->db);
     http_server_free(app->server);
     http_client_pool_free(app->clients);
@@ -431,8 +441,9 @@ static int new_superuser(struct app *app, struct str uri, struct str shown, stru
     if (db_get(app->db, &c, e) == 0)
         rc = auth_tell_superuser(c, str_c(app->opts.new_superuser), password, e);
     db_put(app->db, c);
+    db_free(app->key_db);
     db_free(app->db);
-    app->db = NULL;
+    app->db = app->key_db = NULL;
     return rc;
 }
 

@@ -22,6 +22,7 @@ struct app {
     struct http_server *server;
     struct http_client_pool *clients;
     struct db *db;
+    struct db *key_db; /* the engine's */
     struct ids *ids;
     struct writer *writer;
     struct cfg_store *cfg;

@@ -168,6 +168,19 @@ out:
     return rc;
 }
 
+int db_plan_by_key(PGconn *pg, struct err *e)
+{
+    PGresult *r = PQexec(pg, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; "
+                             "SET enable_hashjoin = off; SET enable_mergejoin = off; "
+                             "SET enable_bitmapscan = off");
+    int rc = PQresultStatus(r) == PGRES_COMMAND_OK ? 0 : -1;
+
+    if (rc != 0)
+        (void)db_error(pg, r, "plans", e);
+    PQclear(r);
+    return rc;
+}
+
 /* What a SQLSTATE (its first characters) means to a caller; the first row that fits counts. */
 static const struct meaning {
     const char *prefix;

@@ -33,6 +33,12 @@ struct db_conn {
 MUST_CHECK int db_open(const char *uri, const char *shown, const char *app_name,
                        int64_t statement_ms, PGconn **out, bool *pooled, char sqlstate[6],
                        struct err *e);
+/*
+ * Plans are made once, and of index look-ups (db_opts.by_key).  Planned while a table is still small,
+ * a statement would read the whole of it, and keep doing so until the next ANALYZE; and with
+ * partitions planning takes many times as long as finding a row.
+ */
+MUST_CHECK int db_plan_by_key(PGconn *pg, struct err *e);
 const char *db_app_name(const struct db *db);
 
 /* The first line of libpq's text in `out`, without its final full stop or line feed. */

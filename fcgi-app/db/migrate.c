@@ -15,6 +15,8 @@
 #include "base/log.h"
 
 enum {
+    CONNECT_QUICK_MS = 100, /* who was restarted together with the database goes on with it */
+    CONNECT_QUICKLY_MS = 10000 / MIGRATE_HASTE, /* for that long; then with growing pauses */
     CONNECT_FIRST_MS = 1000 / MIGRATE_HASTE,
     CONNECT_MAX_MS = 30000 / MIGRATE_HASTE,
     /* wrong password, no such database: a new container may still be making them */
@@ -89,6 +91,7 @@ static void check_time_zone(const struct migrator *m)
 static enum rc reach(struct migrator *m, struct err *e)
 {
     int64_t wait_ms = CONNECT_FIRST_MS;
+    int64_t quick_until_ms = clock_mono_ms(&clock_system) + CONNECT_QUICKLY_MS;
     int64_t refused_ms = 0; /* since when */
     char sqlstate[6];
     char why[2 * ERR_TEXT_MAX];
@@ -122,8 +125,10 @@ static enum rc reach(struct migrator *m, struct err *e)
                      "%s: connected to a standby (read-only); waiting for a primary", m->shown);
         }
         migrator_say(m, why, 0);
-        if (!migrator_pause(m, wait_ms))
+        if (!migrator_pause(m, now < quick_until_ms ? CONNECT_QUICK_MS : wait_ms))
             return migrator_stop(e);
+        if (now < quick_until_ms)
+            continue;
         wait_ms = wait_ms * 2 > CONNECT_MAX_MS ? CONNECT_MAX_MS : wait_ms * 2;
     }
     check_time_zone(m);

@@ -20,7 +20,7 @@
 
 enum {
     RETRY_FIRST_MS = 100,
-    RETRY_MAX_MS = 2000,
+    RETRY_MAX_MS = 500,
     STATEMENT_MS = 30000,
     ANSWER_MS = 40000, /* a batch without answer for that long: the connection is dead */
 };
@@ -269,26 +269,6 @@ static void conn_drop(struct writer *w)
     w->retry_at_ms = 0; /* a lost connection is tried again at once, a failed attempt waits */
 }
 
-/*
- * The writer finds rows by key only.  Planned while a table is still small, an UPDATE would read
- * the whole of it, and keep doing so until the next ANALYZE; so plans are made once, and of index
- * look-ups.
- */
-static const char plans_sql[] = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = "
-                                "off; SET enable_hashjoin = off; "
-                                "SET enable_mergejoin = off; SET enable_bitmapscan = off";
-
-static int set_plans(PGconn *pg, struct err *e)
-{
-    PGresult *r = PQexec(pg, plans_sql);
-    int rc = PQresultStatus(r) == PGRES_COMMAND_OK ? 0 : -1;
-
-    if (rc != 0)
-        (void)db_error(pg, r, "writer", e);
-    PQclear(r);
-    return rc;
-}
-
 static int conn_open(struct writer *w, struct err *e)
 {
     if (clock_mono_ms(&clock_system) < w->retry_at_ms) {
@@ -305,7 +285,7 @@ static int conn_open(struct writer *w, struct err *e)
         w->retry_ms = w->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : w->retry_ms * 2;
         return -1;
     }
-    if (!w->conn.pooled && set_plans(w->conn.pg, e) != 0) {
+    if (!w->conn.pooled && db_plan_by_key(w->conn.pg, e) != 0) {
         conn_drop(w);
         return -1;
     }

@@ -5,13 +5,13 @@
  * the lanes, and one lane never has all of them: an instance of another workflow finds a runner
  * although ten thousand slow ones of the first are due.
  *
- * Beyond what runs, a few runs may be held ready, as many as were finished in the last tick: enough
- * to keep the runners busy when runs are short, nothing that another process could do meanwhile
- * when they are long.
+ * Beyond what runs, others may be held that are being stored or wait for a runner, as many as were
+ * finished in the last tick: enough to keep runners and writer busy when runs are short, nothing
+ * that another process could do meanwhile when they are long.
  */
 #include "engine/engine_int.h"
 
-enum { LEAD_MAX = 256 };
+enum { LEAD_MAX = 512 };
 
 /* ---- lanes; jobs_lock is held --------------------------------------------------------------- */
 
@@ -95,7 +95,6 @@ static void ended(struct engine *en, int64_t lane)
 
     l->n_running--;
     en->n_running--;
-    en->n_finished++;
     lanes_trim(en);
 }
 
@@ -114,9 +113,14 @@ static void put_back(struct engine *en, struct run *r)
     en->n_running--;
 }
 
+int dispatch_places(const struct engine *en)
+{
+    return en->o.max_runs + en->lead;
+}
+
 int dispatch_room(const struct engine *en)
 {
-    return en->o.max_runs + en->lead - en->n_leased;
+    return dispatch_places(en) - en->n_leased;
 }
 
 void dispatch_tick(struct engine *en)
@@ -194,4 +198,11 @@ void dispatch_add(struct run *r)
     en->n_waiting++;
     pthread_mutex_unlock(&en->jobs_lock);
     dispatch_more(en);
+}
+
+void dispatch_new(struct run *r)
+{
+    r->lane = r->in->activity_id;
+    lease_list(r);
+    dispatch_add(r);
 }

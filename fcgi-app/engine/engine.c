@@ -14,6 +14,8 @@ enum { WORKFLOWS_MAX = 512 };
 
 static void set_defaults(struct engine_opts *o)
 {
+    if (o->key_db == NULL)
+        o->key_db = o->db;
     if (o->max_runs <= 0)
         o->max_runs = 12;
     if (o->lease_ms <= 0)
@@ -148,7 +150,7 @@ int engine_launch(struct engine *en, const struct engine_start *s, int64_t *id, 
 out:
     wf_unref(wf);
     if (rc == 0 && r->job_id != 0) {
-        lease_run(r);
+        dispatch_new(r);
     } else {
         if (rc == 0)
             jobs_due(en, r->in->created_us);

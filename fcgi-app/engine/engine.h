@@ -27,6 +27,7 @@ struct tmpl_cache;
 
 struct engine_opts {
     struct db *db;
+    struct db *key_db; /* the same with db_opts.by_key, for claiming, leases and loading; NULL: db */
     struct ids *ids;
     struct writer *writer;
     struct cfg_store *cfg;

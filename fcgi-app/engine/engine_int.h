@@ -21,6 +21,18 @@ struct answer {
     struct val kept; /* for the request row: {"status","headers","body"}; undefined without */
 };
 
+enum lease_end {
+    LEASE_KEEP,    /* still ours */
+    LEASE_RELEASE, /* parked or over: by what the instance waits for */
+};
+
+/* Where a run stands that is in line for a worker. */
+enum run_stage {
+    RUN_NEW,      /* it is to begin, once it was read */
+    RUN_STORED,   /* its last effect is stored: go on */
+    RUN_UNSTORED, /* the database was away: store again */
+};
+
 /* An instance in memory and what drives it.  Lives in its own arena; one thread at a time. */
 struct run {
     struct engine *en;
@@ -55,6 +67,8 @@ struct run {
     int64_t claimed_due_us;         /* what it was claimed for, by PostgreSQL's clock */
     int attempts;                   /* claims without progress, this one included */
     bool progress;                  /* stored something since */
+    enum run_stage stage;
+    enum lease_end lease; /* of the store that is on its way */
 
     struct writer_item item;
 };
@@ -114,11 +128,6 @@ struct val user_value(const struct principal *p, struct arena *a);
 
 /* ---- engine_store.c ------------------------------------------------------------------------- */
 
-enum lease_end {
-    LEASE_KEEP,    /* still ours */
-    LEASE_RELEASE, /* parked or over: by what the instance waits for */
-};
-
 /* Add all rows that are new or changed to r->item (reset first). */
 MUST_CHECK int store_collect(struct run *r, enum lease_end lease, struct err *e);
 /* Add what acknowledges a new instance to r->item: request, instance, and its job, leased by us or
@@ -141,17 +150,27 @@ MUST_CHECK int instance_top_of(struct engine *en, int64_t *id, int64_t *created_
 
 void jobs_start(struct engine *en);
 void jobs_stop(struct engine *en);
-/* Run an instance whose lease we hold on a worker of this process; takes the run over. */
-void lease_run(struct run *r);
 /* A job was stored that is due at a time (wall clock), free for anybody.  Any thread. */
 void jobs_due(struct engine *en, int64_t due_us);
-/* Run one run to its next park and give it up; on a worker. */
+/* Whether this process runs stored instances. */
+bool jobs_here(const struct engine *en);
+/* ... and has room for one more now. */
+bool jobs_room(struct engine *en);
+/* Some time between half and the whole of it, so that processes do not come back in step. */
+int64_t jobs_jitter(int64_t ms);
+
+/* ---- drive.c -------------------------------------------------------------------------------- */
+
+/* On a worker: run one run until it is parked or over, or until the writer has it; takes it over. */
 void run_one(struct run *r);
-/* Run to the next park, storing on the way, and give the lease back.  On failure the lease is left
- * to expire. */
+/* The caller's thread runs it to the next park, storing on the way, and gives the lease back.  On
+ * failure the lease is left to expire. */
 MUST_CHECK int run_drive(struct run *r, struct err *e);
 /* Store all changes and keep or give back the lease, waiting out a database that is away. */
 MUST_CHECK int run_store(struct run *r, enum lease_end lease, struct err *e);
+
+/* ---- lease.c -------------------------------------------------------------------------------- */
+
 /* The row goes back to the table; then this process forgets the lease. */
 void lease_return(struct run *r, int64_t after_ms);
 void lease_drop(struct run *r);
@@ -167,10 +186,6 @@ void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg
 void leases_prolong(struct engine *en);
 /* Leases that ran out, and those of processes that died on this host, are free; true: some were. */
 bool leases_free(struct engine *en);
-/* Whether this process runs stored instances. */
-bool jobs_here(const struct engine *en);
-/* ... and has room for one more now. */
-bool jobs_room(struct engine *en);
 
 /* ---- dispatch.c -------------------------------------------------------------------------------- */
 
@@ -183,11 +198,14 @@ struct lane {
     uint64_t served; /* turn at which it was served last */
 };
 
-/* Put a run whose lease is listed in line, and start what there are runners for. */
+/* Put a run whose lease is listed in line, and start what there are runners for; takes it over. */
 void dispatch_add(struct run *r);
+/* The same for a new instance, whose job was stored with a lease of ours. */
+void dispatch_new(struct run *r);
 /* Start what waits while there are runners; for those that found no worker. */
 void dispatch_more(struct engine *en);
-/* How many more leases this process may hold; jobs_lock is held. */
+/* How many leases this process may hold, and how many more than it does; jobs_lock is held. */
+int dispatch_places(const struct engine *en);
 int dispatch_room(const struct engine *en);
 /* Once in a while: what was finished decides how many runs may be held ahead.  jobs_lock is held. */
 void dispatch_tick(struct engine *en);

@@ -19,7 +19,8 @@ const struct db_stmt load_stmt_instance = {
     DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") ", r.route_id, "
     /* clang-format on */
     "j.signals, (SELECT json_agg(json_build_array(g.id, g.target_id, g.task_id, g.kind, g.payload) "
-    "ORDER BY g.id) FROM instance_signals g WHERE g.instance_id = i.id) "
+    "ORDER BY g.id) FROM instance_signals g WHERE g.instance_id = i.id), "
+    "EXISTS (SELECT FROM tasks t WHERE t.instance_id = i.id AND t.instance_on = i.created_on) "
     "FROM instances i JOIN definitions d ON d.id = i.definition_id "
     "LEFT JOIN requests r ON r.id = i.original_request_id AND r.created_on = i.request_on "
     "LEFT JOIN instance_states s ON s.instance_id = i.id "
@@ -208,7 +209,6 @@ static void read_timers(struct instance *in, const PGresult *res)
 static int read_rows(struct instance *in, struct db_conn *c, struct err *e)
 {
     PGresult *res = NULL;
-    struct str user;
 
     if (db_query_in(c, &load_stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res,
                     in->a, e) != 0)
@@ -221,6 +221,13 @@ static int read_rows(struct instance *in, struct db_conn *c, struct err *e)
     if (db_query_in(c, &load_stmt_timers, DB_ARGS(DB_INT(in->id)), &res, in->a, e) != 0)
         return -1;
     read_timers(in, res);
+    return 0;
+}
+
+static int read_user(struct instance *in, struct db_conn *c, struct err *e)
+{
+    struct str user;
+
     if (in->user_id == 0)
         return 0;
     if (db_text(c, &load_stmt_user, DB_ARGS(DB_INT(in->user_id)), &user, in->a, e) != 0)
@@ -289,6 +296,7 @@ static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us
     PGresult *res = NULL;
     struct instance *in = NULL;
     struct str state;
+    bool begun;
 
     if (db_query_in(c, &load_stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a,
                     e) != 0)
@@ -299,12 +307,14 @@ static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us
     }
     if (read_head(r, res, id, created_us, scratch, &in, &state, e) != 0)
         goto fail;
+    begun = db_bool(res, 0, 28);
     if (in->parent_id == 0 || instance_is_child(in)) {
         r->gateway_host = col(res, 0, 23, r->a);
         r->route_id = db_int(res, 0, 25);
     }
     if (signals_read(in, col(res, 0, 27, r->a), e) != 0 || read_parent(in, c, e) != 0 ||
-        read_rows(in, c, e) != 0 || (state.p != NULL && instance_state_read(in, state, e) != 0))
+        read_user(in, c, e) != 0 || (begun && read_rows(in, c, e) != 0) ||
+        (state.p != NULL && instance_state_read(in, state, e) != 0))
         goto fail;
     if (in->n_tasks == 0 && in->status == INSTANCE_ACTIVE && queue_start(in, e) != 0)
         goto fail;
@@ -320,11 +330,11 @@ fail:
 int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e)
 {
     struct db_conn *c = NULL;
-    int rc = db_get(r->en->o.db, &c, e);
+    int rc = db_get(r->en->o.key_db, &c, e);
 
     if (rc == 0)
         rc = load(r, c, id, created_us, r->scratch, &r->in, e);
-    db_put(r->en->o.db, c);
+    db_put(r->en->o.key_db, c);
     if (rc == 0 && r->job_id != 0)
         signals_deliver(r->in);
     return rc;
@@ -336,7 +346,7 @@ int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err
     PGresult *res = NULL;
     int rc = -1;
 
-    if (db_get(en->o.db, &c, e) != 0)
+    if (db_get(en->o.key_db, &c, e) != 0)
         goto out;
     if (db_query(c, &load_stmt_when, DB_ARGS(DB_INT(id)), &res, e) != 0)
         goto out;
@@ -348,7 +358,7 @@ int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err
     rc = 0;
 out:
     PQclear(res);
-    db_put(en->o.db, c);
+    db_put(en->o.key_db, c);
     return rc;
 }
 
@@ -358,7 +368,7 @@ int instance_top_of(struct engine *en, int64_t *id, int64_t *created_us, struct 
     PGresult *res = NULL;
     int rc = -1;
 
-    if (db_get(en->o.db, &c, e) != 0 ||
+    if (db_get(en->o.key_db, &c, e) != 0 ||
         db_query(c, &load_stmt_top, DB_ARGS(DB_INT(*id)), &res, e) != 0)
         goto out;
     if (PQntuples(res) > 0) { /* else the parent is gone: it stands alone */
@@ -368,6 +378,6 @@ int instance_top_of(struct engine *en, int64_t *id, int64_t *created_us, struct 
     rc = 0;
 out:
     PQclear(res);
-    db_put(en->o.db, c);
+    db_put(en->o.key_db, c);
     return rc;
 }

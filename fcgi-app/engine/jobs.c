@@ -1,5 +1,5 @@
 /*
- * Stored instances: claiming what is due, running it, giving it back.
+ * Stored instances: claiming what is due.  dispatch.c says which of them runs next, drive.c runs it.
  *
  * Every process with -workflows does this; the rows of `jobs` decide who works on what.  The
  * claiming thread sleeps until the earliest due job it knows of: each claim tells what is due next,
@@ -27,10 +27,8 @@ enum {
     LAG_MAX_MS = 50,      /* how much later than others a process looks */
     FREE_MS = 400,        /* how often leases of dead processes are looked for */
     TELL_MS = 25,         /* between two NOTIFYs */
-    STORE_RETRY_MS = 500, /* the database is away: try again after */
-    BACKOFF_FIRST_MS = 200,
-    BACKOFF_MAX_MS = 5000,
-    RETURN_MAX_MS = 60000,
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 1000,
     SUSPECT_MS = 500, /* another suspect is looked at after that */
 };
 
@@ -90,14 +88,14 @@ bool jobs_here(const struct engine *en)
     return en->o.run_jobs && en->o.server != NULL && !en->jobs_stop;
 }
 
-/* A quarter of the places is left to what comes from the table, so that a flood of starts does not
- * keep out what other processes left and what is due by its timer. */
+/* A quarter of the places is left to what comes from the table, half of them when something waits
+ * there, so that a flood of starts does not keep out what is due. */
 bool jobs_room(struct engine *en)
 {
     bool room;
 
     pthread_mutex_lock(&en->jobs_lock);
-    room = dispatch_room(en) > en->o.max_runs / 4;
+    room = dispatch_room(en) > dispatch_places(en) / (en->backlog ? 2 : 4);
     en->backlog = en->backlog || !room;
     pthread_mutex_unlock(&en->jobs_lock);
     return room && jobs_here(en);
@@ -138,147 +136,12 @@ void engine_heard(struct engine *en)
     look(en, true);
 }
 
-/* ---- running -------------------------------------------------------------------------------- */
-
-/* Store, waiting out a database that is away; anything else means that the instance is not ours any
- * more. */
-int run_store(struct run *r, enum lease_end lease, struct err *e)
-{
-    for (;;) {
-        if (store_collect(r, lease, e) == 0 && writer_store(r->en->o.writer, &r->item, e) == 0) {
-            store_committed(r);
-            r->progress = true;
-            if (lease == LEASE_KEEP && !r->listed)
-                lease_list(r);
-            else if (lease == LEASE_RELEASE && r->due_us != 0)
-                jobs_due(r->en, r->due_us);
-            return 0;
-        }
-        if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL)
-            err_set(e, ERR_CONFLICT,
-                    "the lease of transaction %lld was lost: another process has it",
-                    (long long)r->in->id);
-        if ((e->code != ERR_DB && e->code != ERR_BUSY && e->code != ERR_TIMEOUT) || r->broken ||
-            r->en->jobs_stop)
-            return -1;
-        usleep(STORE_RETRY_MS * 1000);
-    }
-}
-
-/* Due is what was due by PostgreSQL's clock when the run was claimed, or is by ours. */
-static void fire_due_timers(struct instance *in, int64_t now_us)
-{
-    if (in->status != INSTANCE_ACTIVE)
-        return;
-    for (struct timer_row *t = in->timers; t != NULL; t = t->next) {
-        struct task *task;
-
-        if (t->status != TIMER_WAIT || t->at_us > now_us)
-            continue;
-        t->status = TIMER_STOP;
-        t->dirty = true;
-        task = task_find(in, t->task_id);
-        if (task != NULL)
-            task_wake(in, task);
-    }
-    for (uint32_t i = 0; i < in->n_tasks; i++)
-        if (in->tasks[i]->sub != NULL && in->tasks[i]->sub->inst != NULL)
-            fire_due_timers(in->tasks[i]->sub->inst, now_us);
-}
-
-static int64_t due_until(const struct run *r)
-{
-    int64_t now_us = clock_wall_us(r->en->clock);
-
-    return now_us > r->claimed_due_us ? now_us : r->claimed_due_us;
-}
-
-int run_drive(struct run *r, struct err *e)
-{
-    struct instance *in = r->in;
-    unsigned flags = INSTANCE_MAY_BLOCK | (in->step_durable ? INSTANCE_STEPS : 0);
-
-    if (r->attempts >= ATTEMPTS_SUSPECT) /* so that it is known where it dies */
-        flags |= INSTANCE_STEPS | INSTANCE_CAREFUL;
-
-    fire_due_timers(in, due_until(r));
-    while (run_go(r, flags) == INSTANCE_STORE)
-        if (run_store(r, LEASE_KEEP, e) != 0)
-            return -1;
-    atomic_fetch_add_explicit(&r->en->n_runs, 1, memory_order_relaxed);
-    return run_store(r, LEASE_RELEASE, e);
-}
-
-/* Some time between half and the whole of it, so that processes do not come back in step. */
-static int64_t jittered(int64_t ms)
+int64_t jobs_jitter(int64_t ms)
 {
     unsigned char r[2];
 
     crypto_random(r, sizeof r);
     return ms / 2 + ms * (r[0] << 8 | r[1]) / (2 * 65536);
-}
-
-static int64_t return_after(int attempts)
-{
-    int64_t ms = 500;
-
-    for (int i = 0; i < attempts && ms < RETURN_MAX_MS; i++)
-        ms *= 2;
-    return jittered(ms < RETURN_MAX_MS ? ms : RETURN_MAX_MS);
-}
-
-/* Claimed once too often: its tasks are blocked, and whoever looks at it sees why. */
-static int block_poison(struct run *r, struct err *e)
-{
-    if (poison_block(r->in, r->attempts - 1, due_until(r)) == 0) {
-        err_set(e, ERR_INTERNAL, "the process running this transaction died %d times in a row",
-                r->attempts - 1);
-        lease_fail(r, e);
-        return -1;
-    }
-    log_warn("run.poison", "instance=%lld attempts=%d left alone until a person replays it",
-             (long long)r->in->id, r->attempts - 1);
-    return run_store(r, LEASE_RELEASE, e);
-}
-
-static void run_claimed(struct run *r)
-{
-    struct err e;
-
-    if (run_load(r, r->claimed_id, r->claimed_us, &e) != 0) {
-        log_err(LOG_WARN_LEVEL, "run.not_loaded", &e);
-        if (e.code == ERR_DB || (e.code == ERR_BUSY && r->attempts < ATTEMPTS_MAX))
-            lease_return(r, return_after(r->attempts));
-        else
-            lease_fail(r, &e);
-        return;
-    }
-    r->in->attempt = r->attempts;
-    if ((r->attempts > ATTEMPTS_MAX ? block_poison(r, &e) : run_drive(r, &e)) != 0)
-        log_err(LOG_WARN_LEVEL, "run.lost", &e);
-}
-
-void run_one(struct run *r)
-{
-    struct err e;
-
-    if (r->en->jobs_stop)
-        lease_return(r, 0);
-    else if (r->mass)
-        mass_run(r);
-    else if (r->claimed_id != 0)
-        run_claimed(r);
-    else if (run_drive(r, &e) != 0)
-        log_err(LOG_WARN_LEVEL, "run.lost", &e);
-    lease_drop(r);
-    run_free(r);
-}
-
-void lease_run(struct run *r)
-{
-    r->lane = r->in->activity_id;
-    lease_list(r);
-    dispatch_add(r);
 }
 
 /* ---- claiming ------------------------------------------------------------------------------- */
@@ -309,7 +172,7 @@ static void start_claimed(struct engine *en, const struct cfg *cfg, const PGresu
     r->job_stored = true;
     if (too_many_suspects(en, r->attempts)) {
         exec_logged(en, &job_stmt_unclaim,
-                    DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(jittered(SUSPECT_MS))));
+                    DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(jobs_jitter(SUSPECT_MS))));
         run_free(r);
         return;
     }
@@ -345,7 +208,7 @@ static int claim_query(struct claimer *cl, int room, PGresult **res)
     full = dispatch_full_lanes(en, cl->a);
     pthread_mutex_unlock(&en->jobs_lock);
     cl->passed_over = full.len > 2;
-    rc = db_get(en->o.db, &c, &e);
+    rc = db_get(en->o.key_db, &c, &e);
     if (rc == 0 && (cl->full || cl->passed_over))
         rc = db_query(c, &job_stmt_claim_fair,
                       DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms),
@@ -354,7 +217,7 @@ static int claim_query(struct claimer *cl, int room, PGresult **res)
     else if (rc == 0)
         rc = db_query(c, &job_stmt_claim,
                       DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)), res, &e);
-    db_put(en->o.db, c);
+    db_put(en->o.key_db, c);
     if (rc != 0) /* a database that is away is reported by the pool */
         log_debug("jobs.claim", "error=" LOG_Q, e.msg);
     return rc;
@@ -365,7 +228,7 @@ static void claim_failed(struct claimer *cl)
     cl->backoff_ms = cl->backoff_ms == 0                    ? BACKOFF_FIRST_MS
                      : cl->backoff_ms * 2 < BACKOFF_MAX_MS ? cl->backoff_ms * 2
                                                             : BACKOFF_MAX_MS;
-    cl->not_before_us = clock_mono_us(cl->en->clock) + jittered(cl->backoff_ms) * 1000;
+    cl->not_before_us = clock_mono_us(cl->en->clock) + jobs_jitter(cl->backoff_ms) * 1000;
 }
 
 /* Start what was claimed; the last row says when to look again. */

@@ -111,8 +111,9 @@ void lease_drop(struct run *r)
         r->l_next->l_prev = r->l_prev;
     r->listed = false;
     en->n_leased--;
+    en->n_finished++;
     en->n_suspects -= r->attempts >= ATTEMPTS_SUSPECT;
-    if (en->backlog && dispatch_room(en) >= (en->o.max_runs + en->lead) / 2) {
+    if (en->backlog && dispatch_room(en) >= dispatch_places(en) / 4) {
         en->jobs_asked = true; /* more waits: claim several at once, not one for each that ends */
         pthread_cond_broadcast(&en->jobs_wake);
     }
@@ -124,9 +125,9 @@ void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg
     struct db_conn *c = NULL;
     struct err e;
 
-    if (db_get(en->o.db, &c, &e) != 0 || db_exec(c, s, args, n, NULL, &e) != 0)
+    if (db_get(en->o.key_db, &c, &e) != 0 || db_exec(c, s, args, n, NULL, &e) != 0)
         log_err(LOG_WARN_LEVEL, s->name, &e); /* the lease expires by itself */
-    db_put(en->o.db, c);
+    db_put(en->o.key_db, c);
 }
 
 void lease_return(struct run *r, int64_t after_ms)
@@ -160,13 +161,13 @@ int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct er
         struct db_conn *c = NULL;
         int rc;
 
-        rc = db_get(en->o.db, &c, e);
+        rc = db_get(en->o.key_db, &c, e);
         if (rc == 0)
             rc = db_query_in(c, &job_stmt_take,
                              DB_ARGS(DB_INT(id), DB_INT(instance_id), DB_TIME(created_us),
                                      DB_C(en->owner), DB_INT(en->o.lease_ms)),
                              &res, r->a, e);
-        db_put(en->o.db, c);
+        db_put(en->o.key_db, c);
         if (rc != 0)
             return -1;
         if (PQntuples(res) > 0)
@@ -212,7 +213,7 @@ bool leases_free(struct engine *en)
     bool freed = false;
     struct err e;
 
-    if (db_get(en->o.db, &c, &e) != 0)
+    if (db_get(en->o.key_db, &c, &e) != 0)
         return false;
     if (db_query(c, &job_stmt_owners, DB_ARGS(DB_C(en->owner)), &res, &e) == 0)
         for (int row = 0; row < PQntuples(res); row++) {
@@ -230,6 +231,6 @@ bool leases_free(struct engine *en)
         log_info("jobs.expired", "leases=%lld", (long long)n);
         freed = true;
     }
-    db_put(en->o.db, c);
+    db_put(en->o.key_db, c);
     return freed;
 }

@@ -3,8 +3,8 @@
  *
  * A synchronous run stays on the loop as long as its nodes cannot block, then moves to a worker
  * once; its rows and its answer leave together, the answer from the writer's commit.  An
- * asynchronous one is acknowledged at the commit of its first rows and then runs like any stored
- * instance.
+ * asynchronous one is acknowledged at the commit of its first rows, which are all of them when none
+ * of its nodes can block; else it then runs like any stored instance.
  *
  * Rules: workflow-engine.md 4.6, 5.1.4, 5.1.5.
  */
@@ -260,19 +260,40 @@ static void async_stored(void *arg, const struct err *e)
         jobs_due(r->en, r->in->created_us);
         run_free(r);
     } else {
-        lease_run(r);
+        dispatch_new(r);
     }
 }
 
-/* Store the instance with its job, acknowledge, and run it here if this process does that. */
+/* As far as it came it is stored: over, parked, or to be taken up by whoever has room. */
+static void async_parked(void *arg, const struct err *e)
+{
+    struct run *r = arg;
+
+    if (e != NULL) {
+        async_stored(r, e);
+        return;
+    }
+    store_committed(r);
+    answer_send(r);
+    if (r->due_us != 0)
+        jobs_due(r->en, r->due_us);
+    run_free(r);
+}
+
+/*
+ * Nodes that cannot block run at once: a workflow of such nodes is stored as a whole and acknowledged
+ * by one commit.  Where it comes to others only what acknowledges it is stored, with a lease if there
+ * is room here; what ran so far goes with the first effect.
+ */
 static void async_start(struct run *r)
 {
+    enum instance_stop stop = jobs_here(r->en) ? run_go(r, INSTANCE_STEPS) : INSTANCE_WORKER;
+    bool more = stop == INSTANCE_WORKER;
     struct err e;
 
     answer_id(r, 200, NULL);
-    r->item = (struct writer_item){0};
-    if (store_new(r, jobs_room(r->en), &e) == 0) {
-        r->item.done = async_stored;
+    if ((more ? store_new(r, jobs_room(r->en), &e) : store_collect(r, LEASE_RELEASE, &e)) == 0) {
+        r->item.done = more ? async_stored : async_parked;
         r->item.arg = r;
         if (writer_submit(r->en->o.writer, &r->item, &e) == 0)
             return;
