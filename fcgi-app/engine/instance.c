@@ -144,16 +144,6 @@ void task_append(struct instance *in, struct task *t)
     }
 }
 
-void task_parent_add(struct instance *in, struct task *t, uint32_t parent)
-{
-    for (uint32_t i = 0; i < t->n_parents; i++)
-        if (t->parents[i] == parent)
-            return;
-    t->parents = arena_grow(in->a, t->parents, t->n_parents * sizeof *t->parents,
-                            (t->n_parents + 1) * sizeof *t->parents);
-    t->parents[t->n_parents++] = parent;
-}
-
 /* Tasks of one cell are told apart by the order of their ids, also when processes with other blocks of
  * ids took turns. */
 static int64_t id_before(const struct instance *in, int32_t cell)
@@ -183,7 +173,7 @@ struct task *task_new(struct instance *in, int32_t cell, struct str cell_name,
     t->dirty = true;
     task_append(in, t);
     if (parent != NULL)
-        task_parent_add(in, t, parent->index);
+        gate_follow(in, t, parent);
     if (in->n_tasks > LIMIT_TASKS) {
         struct str why =
             str_printf(in->a, "too many tasks: an instance runs at most %d", LIMIT_TASKS);

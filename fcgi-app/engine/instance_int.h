@@ -30,8 +30,7 @@ struct task {
     struct str output;
     int64_t created_us, updated_us, spent_us;
     int occurrence;    /* how many tasks of this cell were there before */
-    uint32_t *parents; /* tasks it descends from, by index */
-    uint32_t n_parents;
+    const uint64_t *gates; /* Ors behind it, itself included, as bits; NULL: none */
     uint32_t *arrived; /* joins: edges that came in this round */
     uint32_t n_arrived;
     struct str wait_output; /* parked: what fires when it wakes up */
@@ -227,7 +226,6 @@ MUST_CHECK int instance_id_next(struct instance *in, int kind, int64_t *out, str
 struct task *task_new(struct instance *in, int32_t cell, struct str cell_name,
                       const struct task *parent);
 void task_append(struct instance *in, struct task *t); /* a loaded one */
-void task_parent_add(struct instance *in, struct task *t, uint32_t parent);
 struct task *task_find(const struct instance *in, int64_t id);
 void task_touch(struct instance *in, struct task *t, enum task_status s);
 uint32_t instance_errors(const struct instance *in); /* cells whose latest task is in ERROR */
@@ -277,6 +275,17 @@ void instance_close(struct instance *in, enum instance_status s);
 /* Close whatever is left, keeping all keys for diagnosis (4.15 "force close"). */
 void instance_force_close(struct instance *in);
 bool instance_runnable(const struct instance *in);
+
+/* ---- gates.c --------------------------------------------------------------------------------- */
+
+/* A token arrives at a gate. */
+void gate_or(struct instance *in, int32_t cell, const struct task *from);
+void gate_join(struct instance *in, int32_t cell, uint32_t edge, struct task *from);
+/* The token of `t` comes from that of `from`, too. */
+void gate_follow(struct instance *in, struct task *t, const struct task *from);
+/* The Or with this number (wf_cell.gate) is behind a task; it is from now on. */
+bool gate_behind(const struct task *t, uint32_t gate);
+void gate_pass(struct instance *in, struct task *t, uint32_t gate);
 
 /* ---- sub.c ---------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /*
  * What a stored instance needs besides its rows: queued activations, arrivals at joins, what parked
- * tasks fire, and the descent of tasks where or-gates ask for it.
+ * tasks fire, and the or-gates behind the tasks that lead on.
  *
  * Tasks are named by id and edges by their text, so that a replaced definition does not confuse
  * them.
@@ -8,14 +8,6 @@
 #include "engine/instance_int.h"
 
 #include "base/json.h"
-
-static bool has_or(const struct workflow *w)
-{
-    for (uint32_t i = 0; i < w->n_cells; i++)
-        if (w->cells[i].role == ROLE_OR)
-            return true;
-    return false;
-}
 
 static struct val ids_of(const struct instance *in, const uint32_t *list, uint32_t n,
                          struct arena *a)
@@ -145,17 +137,23 @@ static struct val subs_of(const struct instance *in, struct arena *a)
     return out;
 }
 
-static struct val parents_of(const struct instance *in, struct arena *a)
+/* Ors behind the tasks that may still lead on: those that are not over, and what can be replayed. */
+static struct val gates_of(const struct instance *in, struct arena *a)
 {
-    struct val out = val_list_new(a, in->n_tasks);
+    struct val out = val_list_new(a, in->wf->n_cells);
 
     for (uint32_t i = 0; i < in->n_tasks; i++) {
         const struct task *t = in->tasks[i];
-        struct val row = val_list_new(a, t->n_parents + 1);
+        struct val row;
 
+        if (t->gates == NULL ||
+            (t->status == TASK_OK && (t->cell == WF_NO_CELL || in->latest[t->cell] != (int32_t)i)))
+            continue;
+        row = val_list_new(a, 2);
         val_list_add(row, val_int(t->id));
-        for (uint32_t k = 0; k < t->n_parents; k++)
-            val_list_add(row, val_int(in->tasks[t->parents[k]]->id));
+        for (uint32_t k = 0; k < in->wf->n_cells; k++)
+            if (in->wf->cells[k].role == ROLE_OR && gate_behind(t, in->wf->cells[k].gate))
+                val_list_add(row, val_str(in->wf->cells[k].name));
         val_list_add(out, row);
     }
     return out;
@@ -177,8 +175,8 @@ bool instance_state_write(const struct instance *in, struct str *json, struct ar
         val_dict_set_c(state, "subs", subs_of(in, a));
     if (in->launched)
         val_dict_set_c(state, "launched", val_bool(true));
-    if (has_or(in->wf))
-        val_dict_set_c(state, "parents", parents_of(in, a));
+    if (in->wf->n_gates > 0)
+        val_dict_set_c(state, "gates", gates_of(in, a));
     *json = json_text(state, a);
     return true;
 }
@@ -277,17 +275,17 @@ static void read_subs(struct instance *in, struct val subs)
     }
 }
 
-static void read_parents(struct instance *in, struct val rows)
+static void read_gates(struct instance *in, struct val rows)
 {
     for (size_t i = 0; i < val_count(rows); i++) {
         struct val row = val_at(rows, i);
         struct task *t = task_find(in, val_at(row, 0).u.i);
 
         for (size_t k = 1; t != NULL && k < val_count(row); k++) {
-            const struct task *parent = task_find(in, val_at(row, k).u.i);
+            const struct wf_cell *c = wf_cell_find(in->wf, val_text(val_at(row, k)));
 
-            if (parent != NULL)
-                task_parent_add(in, t, parent->index);
+            if (c != NULL && c->role == ROLE_OR)
+                gate_pass(in, t, c->gate);
         }
     }
 }
@@ -305,7 +303,7 @@ int instance_state_read(struct instance *in, struct str json, struct err *e)
     read_woken(in, val_get(state, "woken"));
     in->launched = val_truth(val_get(state, "launched"));
     read_subs(in, val_get(state, "subs"));
-    read_parents(in, val_get(state, "parents"));
+    read_gates(in, val_get(state, "gates"));
     read_queue(in, val_get(state, "queue"));
     read_queue(in, val_get(state, "ends"));
     in->state_stored = true;

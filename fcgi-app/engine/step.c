@@ -50,71 +50,7 @@ static struct task *queue_pop(struct instance *in)
     return t;
 }
 
-/* ---- gates ---------------------------------------------------------------------------------- */
-
-/* Whether `t` is or descends from a task of that cell that has passed. */
-static bool descends_from_passage(const struct instance *in, const struct task *t, int32_t gate,
-                                  unsigned char *seen)
-{
-    if (t == NULL || seen[t->index])
-        return false;
-    seen[t->index] = 1;
-    if (t->cell == gate)
-        return true;
-    for (uint32_t i = 0; i < t->n_parents; i++)
-        if (descends_from_passage(in, in->tasks[t->parents[i]], gate, seen))
-            return true;
-    return false;
-}
-
-/* An arrival passes when nobody did before, or when it comes back from an earlier passage (a loop).
- */
-static void arrive_or(struct instance *in, int32_t cell, struct task *from)
-{
-    struct task *t;
-
-    if (in->latest[cell] >= 0 &&
-        !descends_from_passage(in, from, cell, arena_zalloc(in->scratch, in->n_tasks))) {
-        instance_log(in, "engine", "\"%.*s\" swallowed a branch coming from \"%.*s\"",
-                     STR_ARG(in->wf->cells[cell].name), STR_ARG(from->cell_name));
-        return;
-    }
-    t = task_new(in, cell, in->wf->cells[cell].name, from);
-    if (t != NULL)
-        queue_push(in, t);
-}
-
-static void arrive_join(struct instance *in, int32_t cell, uint32_t edge, struct task *from)
-{
-    const struct wf_cell *c = &in->wf->cells[cell];
-    struct task *t = in->latest[cell] >= 0 ? in->tasks[in->latest[cell]] : NULL;
-
-    if (t != NULL && t->status == TASK_ERROR && t->n_arrived > 0 && t->n_arrived < c->n_in) {
-        /* a branch that was blocked comes after all: the round goes on */
-        task_touch(in, t, TASK_WAIT);
-        in->n_joins++;
-    }
-    if (t == NULL || t->status != TASK_WAIT) {
-        t = task_new(in, cell, c->name, from);
-        if (t == NULL)
-            return;
-        t->status = TASK_WAIT;
-        in->n_joins++;
-    } else {
-        task_parent_add(in, t, from->index);
-    }
-    for (uint32_t i = 0; i < t->n_arrived; i++)
-        if (t->arrived[i] == edge)
-            return;
-    t->arrived = arena_grow(in->a, t->arrived, t->n_arrived * sizeof *t->arrived,
-                            (t->n_arrived + 1) * sizeof *t->arrived);
-    t->arrived[t->n_arrived++] = edge;
-    if (t->n_arrived == c->n_in) {
-        in->n_joins--;
-        task_touch(in, t, TASK_QUEUED);
-        queue_push(in, t);
-    }
-}
+/* ---- arriving ------------------------------------------------------------------------------ */
 
 /* An error anywhere below counts for the top instance; those of an error handler do not. */
 void instance_blocked(struct instance *in, struct str text)
@@ -171,10 +107,10 @@ static void arrive(struct instance *in, int32_t cell, uint32_t edge, struct task
         arrive_goto(in, cell, from);
         return;
     case ROLE_OR:
-        arrive_or(in, cell, from);
+        gate_or(in, cell, from);
         return;
     case ROLE_JOIN:
-        arrive_join(in, cell, edge, from);
+        gate_join(in, cell, edge, from);
         return;
     case ROLE_NOTE:
     case ROLE_ENTITY: /* documentation only: the branch ends there */

@@ -256,6 +256,8 @@ int wf_compile(struct workflow **out, struct str text, const struct node_table *
             w->start = (int32_t)i;
         if (w->cells[i].role == ROLE_GOTO)
             compile_goto(w, &w->cells[i]);
+        if (w->cells[i].role == ROLE_OR)
+            w->cells[i].gate = w->n_gates++;
     }
     if (w->start == WF_NO_CELL) {
         err_set(e, ERR_INVALID, "the workflow has no start");

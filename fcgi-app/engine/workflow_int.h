@@ -36,6 +36,7 @@ struct wf_cell {
     uint32_t n_in;
     int32_t goto_target;
     uint32_t goto_edge;    /* the virtual edge of a goto */
+    uint32_t gate;         /* an Or: its number among those */
     void *image;           /* node struct with all plain parameters in place */
     struct param_dyn *dyn; /* what must be rendered */
     uint32_t n_dyn;
@@ -52,6 +53,7 @@ struct workflow {
     uint32_t n_cells;
     struct wf_edge *edges;
     uint32_t n_edges;
+    uint32_t n_gates; /* Ors */
     struct map by_name; /* -> struct wf_cell */
     int32_t start;
     bool entity_linked; /* an entity has a linked output */

@@ -132,6 +132,13 @@ const struct crash_law crash_law_open = {
     "m.id, j.state, j.attempts, j.last_error FROM mine m "
     "LEFT JOIN jobs j ON j.ref_id = m.id AND j.kind = 'instance' WHERE m.status = 'ACTIVE'"};
 
+const struct crash_law crash_law_left_alone = {
+    "a run was left alone", "id || '/tasks/' || task_id",
+    "m.id, t.id AS task_id FROM mine m JOIN tasks t ON t.instance_id = m.id AND t.status = 'ERROR' "
+    "WHERE m.status = 'ACTIVE' AND NOT EXISTS (SELECT FROM jobs j WHERE j.kind = 'instance' AND "
+    "j.ref_id = m.id AND j.lease_owner IS NOT NULL) AND EXISTS (SELECT FROM errors x WHERE "
+    "x.instance_id = m.id AND x.task_id = t.id AND x.description LIKE '%died%')"};
+
 static void add_filled(struct buf *b, const char *sql, int round, int64_t start_us,
                        int64_t slack_us)
 {

@@ -30,6 +30,8 @@ extern const struct crash_law crash_laws[];
 extern const size_t crash_laws_n;
 /* Not a breach before everybody had time: runs of the round that are still open. */
 extern const struct crash_law crash_law_open;
+/* Nor this: tasks that a person must replay, because the owners of the run died too often. */
+extern const struct crash_law crash_law_left_alone;
 
 /* The statement, giving one text: the first breaches, "" when there are none. */
 const char *crash_law_sql(const struct crash_law *law, int round, int64_t start_us,
