@@ -340,13 +340,15 @@ static void *boot_main(void *arg)
     return NULL;
 }
 
-static void flush_usage(struct app *app)
+static void flush_counts(struct app *app)
 {
     struct err e;
 
     if (app->usage != NULL && usage_flush(app->usage, app->db, &e) != 0)
         log_err(LOG_WARN_LEVEL, "usage.lost", &e);
     usage_free(app->usage);
+    if (app->cfg != NULL && cfg_store_count_seals(app->cfg, &e) != 0)
+        log_err(LOG_WARN_LEVEL, "seals.lost", &e);
 }
 
 /* In reverse order of build(); what was not built yet is NULL, which all of these take. */
@@ -360,7 +362,7 @@ static void teardown(struct app *app, const struct app_role *role)
     vitals_free(app->vitals);
     gw_health_free(app->health);
     maintenance_free(app->maintenance);
-    flush_usage(app);
+    flush_counts(app);
     listener_free(app->listener);
     schedule_free(app->schedule);
     writer_free(app->writer);

@@ -207,6 +207,8 @@ static void work(struct maintenance *m, unsigned round)
         log_err(LOG_WARN_LEVEL, "maintenance.failed", &e);
     if (usage_flush(m->usage, m->db, &e) != 0)
         log_err(LOG_DEBUG_LEVEL, "usage.later", &e);
+    if (cfg_store_count_seals(m->cfg, &e) != 0)
+        log_err(LOG_DEBUG_LEVEL, "seals.later", &e);
     cfg_put(cfg);
 }
 

@@ -1016,12 +1016,15 @@ CREATE TABLE public.keys (
     created_on timestamp with time zone DEFAULT now() NOT NULL,
     changed_on timestamp with time zone DEFAULT now() NOT NULL,
     note text,
+    seals bigint DEFAULT 0 NOT NULL,
     CONSTRAINT keys_state_check CHECK ((state = ANY (ARRAY['active'::text, 'decrypt'::text, 'retired'::text])))
 );
 
 COMMENT ON TABLE public.keys IS 'Encryption keys. The newest active row of a label writes; every sealed item names its key by id. Labels are not unique and no trigger watches the table, so that an operator may rename a label with a plain UPDATE; processes poll it.';
 
 COMMENT ON COLUMN public.keys.wrapped_by IS 'Fingerprint of the key outside the database that seals material; null: raw.';
+
+COMMENT ON COLUMN public.keys.seals IS 'Items sealed with this key, written by every process each minute; at 2^30 the label gets a new key.';
 
 CREATE SEQUENCE public.keys_id_seq
     AS integer

@@ -93,9 +93,7 @@ static int write_extra(struct api_call *c, int64_t id, struct err *e)
     if (!api_body_has(c, "endpoint_extra"))
         return 0;
     if (val_is(v, VAL_DICT) && k != NULL && k->material.len == 32)
-        text = crypto_seal_text(
-            crypto_seal(k->id, k->material.p, json_text(v, c->a), PURPOSE, item(c, id), c->a),
-            c->a);
+        text = cfg_seal_text(k, json_text(v, c->a), PURPOSE, item(c, id), c->a);
     else if (!val_is_none(v)) {
         err_set(e, ERR_INVALID, "endpoint_extra: expected an object");
         return -1;

@@ -4,7 +4,7 @@
 #include "api/transaction.h"
 
 static const struct db_stmt stmt_find = {
-    "api_transaction_row",
+    "api_transaction_find",
     "SELECT i.id, i.user_id, i.created_on::text, i.guid, i.status = 'ACTIVE' FROM instances i "
     "WHERE ($1::bigint > 0 AND i.id = $1 AND i.created_on >= id_from('instance', $1) AND "
     "i.created_on < id_to('instance', $1)) OR ($1::bigint = 0 AND i.guid = $2::uuid)",

@@ -35,8 +35,7 @@ int auth_m2m_new(struct auth *au, const struct cfg *cfg, struct db_conn *c, int6
     crypto_wipe(raw, sizeof raw);
     if (!crypto_digest("sha256", token, digest, &n))
         return -1;
-    sealed = crypto_seal_text(
-        crypto_seal(k->id, k->material.p, token, M2M_PURPOSE, item(user_id, a), a), a);
+    sealed = cfg_seal_text(k, token, M2M_PURPOSE, item(user_id, a), a);
     if (store_m2m_set(c, user_id, str_make((const char *)digest, n), sealed, expiry_us, e) != 0)
         return -1;
     auth_forget(au);

@@ -113,6 +113,7 @@ struct cfg_key { /* a row of `keys`, opened */
     uint32_t id;
     struct str label, algorithm, state;
     struct secret material;
+    struct seals *seals; /* counts what it seals; NULL: nobody does */
 };
 
 struct cfg {
@@ -171,6 +172,14 @@ const struct cfg_template *cfg_template(const struct cfg *c, struct str key);
 /* Newest active AES-256-GCM key of a label; by id for opening. */
 const struct cfg_key *cfg_key_active(const struct cfg *c, const char *label);
 const struct cfg_key *cfg_key(const struct cfg *c, uint32_t id);
+
+/* Seal a small value with a key of a snapshot, as text "sealed:..." (crypto_seal_text). */
+struct str cfg_seal_text(const struct cfg_key *k, struct str plain, const char *purpose,
+                         struct str item, struct arena *a);
+/* It sealed something else. */
+void cfg_key_used(const struct cfg_key *k);
+/* Write down how often keys were used; every minute, and at the end. */
+MUST_CHECK int cfg_store_count_seals(struct cfg_store *s, struct err *e);
 
 /* ---- matching custom routes (routes.c) ---------------------------------------------------------
  */

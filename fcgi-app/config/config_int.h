@@ -28,7 +28,8 @@ struct cfg_box {
     struct map activities_by_name;
     struct map templates_by_key;
     const struct kek *kek;  /* the store's, NULL: none */
-    bool worn_keys;         /* a writing key is too old */
+    struct seals *seals;    /* the store's */
+    bool worn_keys;         /* a writing key is to be replaced */
     struct str mark;        /* state of the keys and profiles it was read from */
     struct def_text **defs; /* texts its activities point into */
     size_t n_defs;
@@ -58,8 +59,17 @@ MUST_CHECK int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cf
                         bool *complete, struct err *e);
 /* Make the default document and the keys that are missing, once over all processes. */
 MUST_CHECK int cfg_prepare(struct db_conn *c, const struct kek *kek, struct err *e);
+/* Add to what a key is known to have sealed. */
+MUST_CHECK int cfg_key_count(struct db_conn *c, uint32_t id, uint64_t n, struct err *e);
 /* A text that differs when any key or profile was added, removed or changed. */
 MUST_CHECK int cfg_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e);
+
+/* ---- counting seals (seals.c) ---- */
+
+struct seals *seals_new(void);
+void seals_free(struct seals *s); /* takes NULL */
+/* Write what was counted; what could not be written is kept for the next time. */
+MUST_CHECK int seals_write(struct seals *s, struct db_conn *c, struct err *e);
 
 /* ---- parts of a snapshot
  * --------------------------------------------------------------------------- */

@@ -8,13 +8,12 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "db/listen.h"
 
 static const struct db_stmt stmt_read_only = {
     "config_read_only", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0};
 
-/* A key seals for 90 days, then a new one does (migration.md 7.4). */
-#define KEY_WORN                                                                                   \
-    "(state = 'active' AND algorithm = 'aes-256-gcm' AND created_on < now() - interval '90 days')"
+#define KEY_WORN "(state = 'active' AND algorithm = 'aes-256-gcm' AND " LISTEN_KEY_WORN ")"
 
 static const struct db_stmt stmt_keys = {"config_keys",
                                          "SELECT id, label, algorithm, material, wrapped_by, state, "
@@ -76,6 +75,9 @@ static const struct db_stmt stmt_key_insert = {
     "config_key_insert",
     "INSERT INTO keys (id, label, algorithm, material, wrapped_by) VALUES ($1, $2, $3, $4, $5)", 5};
 
+static const struct db_stmt stmt_key_seals = {
+    "config_key_seals", "UPDATE keys SET seals = seals + $2 WHERE id = $1", 2};
+
 static const struct db_stmt stmt_key_next = {"config_key_next", "SELECT nextval('keys_id_seq')", 0};
 
 /* Those that wrote until now only open from now on. */
@@ -108,7 +110,7 @@ static const struct db_stmt *const all[] = {
     &stmt_tell, &stmt_read_only,   &stmt_keys,        &stmt_mark,           &stmt_document,  &stmt_profiles,
     &stmt_activities,  &stmt_definitions, &stmt_routes,         &stmt_templates, &stmt_lock,
     &stmt_key_missing, &stmt_key_insert,  &stmt_document_first, &stmt_key_next,
-    &stmt_key_former,  &stmt_wraps,
+    &stmt_key_former,  &stmt_wraps,       &stmt_key_seals,
 };
 const struct db_stmts config_stmts = {"config", all, COUNT_OF(all)};
 
@@ -158,7 +160,7 @@ static int unwrap(const struct cfg_key *k, const struct kek *kek, struct str by,
 }
 
 static int read_key(const PGresult *res, int row, struct cfg_key *k, const struct kek *kek,
-                    bool *worn, struct arena *a, struct err *e)
+                    struct seals *seals, bool *worn, struct arena *a, struct err *e)
 {
     struct str material = db_bytes(res, row, 3, a);
 
@@ -166,6 +168,7 @@ static int read_key(const PGresult *res, int row, struct cfg_key *k, const struc
     k->label = str_dup(a, db_str(res, row, 1));
     k->algorithm = str_dup(a, db_str(res, row, 2));
     k->state = str_dup(a, db_str(res, row, 5));
+    k->seals = seals;
     *worn = *worn || db_bool(res, row, 6);
     if (!db_is_null(res, row, 4) &&
         unwrap(k, kek, str_dup(a, db_str(res, row, 4)), &material, a, e) != 0)
@@ -187,7 +190,7 @@ static int read_keys(struct db_conn *c, struct cfg_box *b, struct err *e)
         goto out;
     keys = ARENA_ARRAY(b->c.a, struct cfg_key, (size_t)PQntuples(res) + 1);
     for (int i = 0; i < PQntuples(res); i++)
-        if (read_key(res, i, &keys[i], b->kek, &b->worn_keys, b->c.a, e) != 0)
+        if (read_key(res, i, &keys[i], b->kek, b->seals, &b->worn_keys, b->c.a, e) != 0)
             goto out;
     b->c.keys = keys;
     b->c.n_keys = (size_t)PQntuples(res);
@@ -253,6 +256,11 @@ int cfg_key_new(struct db_conn *c, struct str label, struct str algorithm, const
 out:
     crypto_wipe(raw, sizeof raw);
     return rc;
+}
+
+int cfg_key_count(struct db_conn *c, uint32_t id, uint64_t n, struct err *e)
+{
+    return db_exec(c, &stmt_key_seals, DB_ARGS(DB_INT(id), DB_INT((int64_t)n)), NULL, e);
 }
 
 int cfg_keys_lock(struct db_conn *c, struct err *e)

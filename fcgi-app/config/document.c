@@ -404,8 +404,7 @@ static int seal(struct walk *w, const struct place *p, struct str s, struct str 
         err_set(w->e, ERR_CONFIG, "there is no key \"secrets\"");
         return -1;
     }
-    *out = crypto_seal_text(
-        crypto_seal(k->id, k->material.p, s, SEAL_PURPOSE, place_pointer(p, w->a), w->a), w->a);
+    *out = cfg_seal_text(k, s, SEAL_PURPOSE, place_pointer(p, w->a), w->a);
     return 0;
 }
 

@@ -17,6 +17,7 @@ struct cfg_store {
     pthread_mutex_t reload; /* one reading at a time */
     struct cfg_box *current;
     uint64_t generation;
+    struct seals *seals;
     struct kek kek; /* all zero without one */
     bool has_kek;
     void (*on_change)(void *arg, const struct cfg *now);
@@ -90,6 +91,7 @@ static struct cfg_box *read_box(struct cfg_store *s, const struct cfg_box *last,
         cfg_box_free(b);
         b = cfg_box_new();
         b->kek = s->has_kek ? &s->kek : NULL;
+        b->seals = s->seals;
         if (cfg_read(c, last, b, &complete, e) != 0)
             goto out;
         if (!complete && cfg_prepare(c, b->kek, e) != 0)
@@ -121,6 +123,7 @@ int cfg_store_new_kek(struct cfg_store **out, struct db *db, const struct kek *k
     if (s == NULL)
         abort();
     s->db = db;
+    s->seals = seals_new();
     s->has_kek = kek != NULL;
     if (kek != NULL)
         s->kek = *kek;
@@ -145,6 +148,7 @@ void cfg_store_free(struct cfg_store *s)
     pthread_mutex_destroy(&s->reload);
     pthread_mutex_destroy(&s->lock);
     kek_wipe(&s->kek);
+    seals_free(s->seals);
     free(s);
 }
 
@@ -214,6 +218,15 @@ int cfg_store_poll(struct cfg_store *s, struct err *e)
     cfg_put(now);
     arena_free(a);
     return rc == 0 && changed ? cfg_store_reload(s, e) : rc;
+}
+
+int cfg_store_count_seals(struct cfg_store *s, struct err *e)
+{
+    struct db_conn *c = NULL;
+    int rc = db_get(s->db, &c, e) == 0 ? seals_write(s->seals, c, e) : -1;
+
+    db_put(s->db, c);
+    return rc;
 }
 
 /* ---- looking up ---------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ static const char state_sql[] = "SELECT topic, n::text FROM generations UNION AL
                                 "SELECT 'keys', coalesce(md5(string_agg(concat_ws(' ', id, label, "
                                 "algorithm, wrapped_by, state, "
                                 "extract(epoch FROM changed_on), "
-                                "created_on < now() - interval '90 days'), ',' ORDER BY id)), '') "
+                                LISTEN_KEY_WORN "), ',' ORDER BY id)), '') "
                                 "FROM keys";
 
 struct topic {

@@ -24,6 +24,9 @@ typedef void listener_fn(void *arg, const char *topic);
 struct listener *listener_new(struct db *db, int64_t poll_ms, listener_fn *fn, void *arg);
 void listener_free(struct listener *l);
 /* False while the database is away: what is kept in memory may be old then. */
+/* Of an active key: it has sealed for long enough, or often enough with random nonces (migration.md 7.4). */
+#define LISTEN_KEY_WORN "(created_on < now() - interval '90 days' OR seals >= 1073741824)"
+
 bool listener_connected(const struct listener *l);
 
 #endif

@@ -209,7 +209,7 @@ int doc_write(struct doc_writer *w, const void *p, size_t n, struct err *e)
 
 /* ---- storing --------------------------------------------------------------------------------- */
 
-/* The writing key; made when an operator renamed the last one away. */
+/* The writing key, to be used once; made when an operator renamed the last one away. */
 static int writing_key(struct documents *d, bool fresh, uint32_t *id, unsigned char key[32],
                        struct err *e)
 {
@@ -226,6 +226,7 @@ static int writing_key(struct documents *d, bool fresh, uint32_t *id, unsigned c
         if (found) {
             *id = k->id;
             memcpy(key, k->material.p, 32);
+            cfg_key_used(k);
         }
         cfg_put(c);
         if (found)

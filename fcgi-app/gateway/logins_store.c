@@ -75,7 +75,7 @@ static int seal(const struct cfg *cfg, struct str identity, struct str gateway, 
         err_set(e, ERR_CONFIG, "there is no usable key \"gateway-logins\"");
         return -1;
     }
-    *out = crypto_seal_text(crypto_seal(k->id, k->material.p, plain, PURPOSE, item_of(identity, gateway, a), a), a);
+    *out = cfg_seal_text(k, plain, PURPOSE, item_of(identity, gateway, a), a);
     return 0;
 }
 

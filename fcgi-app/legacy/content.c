@@ -112,7 +112,7 @@ static int seal_one(struct writing *w, size_t at, struct str id, struct err *e)
         err_set(e, ERR_CONFIG, "no key labelled \"secrets\" is there to seal with");
         return -1;
     }
-    text = crypto_seal_text(crypto_seal(k->id, k->material.p, plain, w->k->seals[at].column, id, w->x->a), w->x->a);
+    text = cfg_seal_text(k, plain, w->k->seals[at].column, id, w->x->a);
     return db_exec(w->c, &w->k->seals[at].put, DB_ARGS(DB_STR(id), DB_STR(text)), NULL, e);
 }
 

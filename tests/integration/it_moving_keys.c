@@ -244,6 +244,13 @@ static void a_token_that_no_key_opens(void **state)
     api(env, 200, "DELETE", printed("%s/%lld", base, (long long)id), NULL);
 }
 
+static void restart(const char *option)
+{
+    env_kill(env, core, SIGTERM);
+    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", option, NULL});
+    ENV_WAIT(env, 15000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
+}
+
 /* ---- rotation and reseal ----------------------------------------------------------------------- */
 
 static void keys_rotate_after_90_days(void **state)
@@ -256,6 +263,26 @@ static void keys_rotate_after_90_days(void **state)
     next = put("next.csv", "next");
     assert_int_not_equal(key_of(next), key_of(id));
     holds(id, "worn");
+}
+
+/* Bounded by the law of random nonces; processes count, and write the count when they end. */
+static void keys_rotate_after_2_to_the_30_seals(void **state)
+{
+    int64_t id = put("counted.csv", "counted"), key = key_of(id), next;
+    int64_t before = atoll(psql(printed("SELECT seals FROM keys WHERE id = %lld", (long long)key)));
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        put(printed("counted-%d.csv", i), "x");
+    restart("-threads=2");
+    assert_true(atoll(psql(printed("SELECT seals FROM keys WHERE id = %lld", (long long)key))) >= before + 6);
+    psql(printed("UPDATE keys SET seals = 1073741823 WHERE id = %lld", (long long)key));
+    assert_int_equal(key_of(put("last.csv", "last")), key);
+    psql(printed("UPDATE keys SET seals = 1073741824 WHERE id = %lld", (long long)key));
+    ENV_WAIT(env, 10000, strcmp(psql(printed("SELECT state FROM keys WHERE id = %lld", (long long)key)), "decrypt") == 0);
+    next = put("next30.csv", "next");
+    assert_int_not_equal(key_of(next), key);
+    holds(id, "counted");
 }
 
 static void rotate_and_reseal(void **state)
@@ -369,13 +396,6 @@ static void core_refuses(const char *option, const char *why)
     says(env_log(env, name), why);
 }
 
-static void restart(const char *option)
-{
-    env_kill(env, core, SIGTERM);
-    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", option, NULL});
-    ENV_WAIT(env, 15000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
-}
-
 static void the_key_outside_the_database(void **state)
 {
     const char *one = kek_file("kek1", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
@@ -433,6 +453,7 @@ int main(void)
         API_TEST(R_21_only_a_token_key),
         API_TEST(a_token_that_no_key_opens),
         API_TEST(keys_rotate_after_90_days),
+        API_TEST(keys_rotate_after_2_to_the_30_seals),
         API_TEST(rotate_and_reseal),
         API_TEST(refusals),
         API_TEST(reseal_killed_many_times),
