@@ -27,7 +27,6 @@
 enum {
     WRITER_QUEUE_BYTES = 64 * 1024 * 1024,
     TEMPLATE_CACHE_BYTES = 64 * 1024 * 1024,
-    CONFIG_POLL_MS = 1000,
     KEY_CONNS = 6, /* of the engine: more would wait for PostgreSQL's processors */
 #ifdef SLUICE_TEST_BUILD
     LEASE_MS = 3000, /* tests of killed processes need not wait for long */
@@ -305,7 +304,7 @@ static int build(struct boot *b, struct err *e)
     build_api(app);
     if (app->opts.workflows)
         app->schedule = schedule_new(app->db, app->cfg, app->engine);
-    app->listener = listener_new(app->db, CONFIG_POLL_MS, on_change, app);
+    app->listener = listener_new(app->db, LISTEN_POLL_MS, on_change, app);
     app->usage = usage_new(&clock_system);
     app->maintenance = maintenance_new(app->db, app->cfg, app->usage, app->opts.cleanup);
     app->health = gw_health_new(app->db, app->cfg, app->clients, engine_sessions(app->engine));

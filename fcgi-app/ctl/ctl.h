@@ -16,6 +16,8 @@ enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 #include "ctl/commands.def"
 #undef COMMAND
 
+/* What main() does: find the command and run it; the exit status. */
+int ctl_main(int argc, char **argv);
 /* Print how `command` is called, after the complaint if there is one; returns CTL_USAGE. */
 int ctl_usage(const char *command, const char *complaint);
 /* "sluicectl <command>: <message>" on stderr; returns CTL_FAILED. */

@@ -32,6 +32,9 @@ static const struct db_stmt stmt_retire = {
     "keys_retire", "UPDATE keys SET state = 'retired', changed_on = now() WHERE id = $1", 1};
 static const struct db_stmt stmt_purge = {"keys_purge", "DELETE FROM keys WHERE id = $1", 1};
 
+static const struct db_stmt *const all[] = {&stmt_list, &stmt_label, &stmt_one, &stmt_retire, &stmt_purge};
+const struct db_stmts keys_stmts = {"keys", all, COUNT_OF(all)};
+
 /* ---- list ------------------------------------------------------------------------------------ */
 
 static void print_items(const PGresult *items, int64_t id)

@@ -58,4 +58,6 @@ extern const struct db_stmt keys_stmt_items;
 MUST_CHECK int keys_open_text(const struct cfg *cfg, const struct keys_column *col, struct str item,
                               struct str text, struct str *plain, struct arena *a, struct err *e);
 
+extern const struct db_stmts keys_stmts, keys_items_stmts, keys_reseal_stmts, keys_verify_stmts, keys_wrap_stmts;
+
 #endif

@@ -53,6 +53,11 @@ const struct db_stmt keys_stmt_items = {
     ") x GROUP BY t, k ORDER BY k, t",
     0};
 
+#define OF(i) &keys_columns[i].pick, &keys_columns[i].all, &keys_columns[i].put
+static const struct db_stmt *const all[] = {&keys_stmt_items, OF(0), OF(1), OF(2), OF(3), OF(4), OF(5), OF(6)};
+_Static_assert(COUNT_OF(all) == 1 + 3 * COUNT_OF(keys_columns), "a column is not listed");
+const struct db_stmts keys_items_stmts = {"keys_items", all, COUNT_OF(all)};
+
 int keys_open_text(const struct cfg *cfg, const struct keys_column *col, struct str item,
                    struct str text, struct str *plain, struct arena *a, struct err *e)
 {

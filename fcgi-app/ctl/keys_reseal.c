@@ -14,8 +14,9 @@
 #include "base/json.h"
 #include "crypto/document_seal.h"
 #include "ctl/keys.h"
+#include "db/listen.h"
 
-enum { PROGRESS_MS = 5000, STALE_WRITERS_MS = 2500 /* twice the poll interval, and a little */ };
+enum { PROGRESS_MS = 5000, STALE_WRITERS_MS = 5 * LISTEN_POLL_MS / 2 /* twice, and a little */ };
 
 static const struct db_stmt stmt_left = {
     "reseal_left",
@@ -41,6 +42,10 @@ static const struct db_stmt stmt_version_put = {
 static const struct db_stmt stmt_lag = {
     "reseal_lag",
     "SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::bigint FROM pg_stat_replication", 0};
+
+static const struct db_stmt *const all[] = {&stmt_left, &stmt_heads,
+                                           &stmt_head, &stmt_token, &stmt_version, &stmt_version_put, &stmt_lag};
+const struct db_stmts keys_reseal_stmts = {"keys_reseal", all, COUNT_OF(all)};
 
 struct reseal {
     struct keys *k;

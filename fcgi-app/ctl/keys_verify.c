@@ -13,6 +13,9 @@ static const struct db_stmt stmt_version = {
     "verify_version", "SELECT id, content FROM configuration WHERE id > $1 ORDER BY id LIMIT 1",
     1};
 
+static const struct db_stmt *const all[] = {&stmt_documents, &stmt_version};
+const struct db_stmts keys_verify_stmts = {"keys_verify", all, COUNT_OF(all)};
+
 struct verify {
     struct keys *k;
     const struct cfg *cfg;

@@ -14,6 +14,9 @@ static const struct db_stmt stmt_put = {
     "keys_wrap_put",
     "UPDATE keys SET material = $2, wrapped_by = $3, changed_on = now() WHERE id = $1", 3};
 
+static const struct db_stmt *const all[] = {&stmt_rows, &stmt_put};
+const struct db_stmts keys_wrap_stmts = {"keys_wrap", all, COUNT_OF(all)};
+
 /* What is to become of the rows. */
 struct change {
     const struct kek *from; /* opens wrapped rows; NULL: there must be none */

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "alarm/alarm.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "engine/documents_int.h"
@@ -44,12 +45,30 @@ struct doc_reader {
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
+/* People are told: one alarm per document, however often it is met. */
+static void tell(const struct doc_reader *r, const char *why)
+{
+    const struct alarm x = {
+        .key = "document_damaged",
+        .subject = str_printf(r->a, "%lld", (long long)r->id),
+        .level = ALARM_MAJOR,
+        .message = str_c(why),
+    };
+    struct db_conn *c = NULL;
+    struct err e;
+
+    if (db_get(r->d->db, &c, &e) != 0 || alarm_raise(c, &x, &e) != 0)
+        log_err(LOG_WARN_LEVEL, "document.alarm", &e);
+    db_put(r->d->db, c);
+}
+
 /* "seal does not open" becomes what a person can read; each broken document is logged where it is
  * met. */
 static int damaged(const struct doc_reader *r, struct err *e)
 {
     err_set(e, ERR_INTERNAL, "document \"%s\" is damaged (seal does not open)", r->name);
     log_error("document.damaged", "document=%lld name=" LOG_Q, (long long)r->id, r->name);
+    tell(r, e->msg);
     return -1;
 }
 

@@ -258,6 +258,9 @@ static void damage_is_noticed(void **state)
     psql(printed("UPDATE documents SET head = (SELECT head FROM documents WHERE id = %lld), content = (SELECT content FROM "
                  "documents WHERE id = %lld) WHERE id = %lld", (long long)two, (long long)two, (long long)one));
     says(one, 500, "document \"one.csv\" is damaged (seal does not open)");
+    /* people are told, once */
+    assert_string_equal(psql("SELECT count(*) || ' ' || min(level) || ' ' || min(message) FROM alarms WHERE key = 'document_damaged' AND active"),
+                        "1 major document \"one.csv\" is damaged (seal does not open)");
     /* the key is gone */
     psql(printed("UPDATE documents SET key_id = 4711 WHERE id = %lld", (long long)two));
     says(two, 500, "document \"two.csv\" cannot be opened: its key (id 4711) is missing");

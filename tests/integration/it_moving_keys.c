@@ -136,7 +136,7 @@ static void says(const char *output, const char *part)
 
 /* ---- R-21 ------------------------------------------------------------------- */
 
-static void R_17_the_statement_runs_any_number_of_times(void **state)
+static void item_14_R_17_the_statement_any_number_of_times(void **state)
 {
     int64_t before = put("before.csv", "kept before"), after, later;
 
@@ -226,7 +226,7 @@ static void R_21_only_a_token_key(void **state)
     holds(id, "hello");
 }
 
-static void a_token_that_no_key_opens(void **state)
+static void item_15_a_token_that_no_key_opens(void **state)
 {
     char bad[] = FERNET_HELLO;
     int64_t id;
@@ -340,7 +340,7 @@ static void refusals(void **state)
 }
 
 /* Killed at any moment, while documents come and go: nothing is lost, nothing stays behind. */
-static void reseal_killed_many_times(void **state)
+static void item_16_reseal_killed_many_times(void **state)
 {
     enum { N = 300, KILLS = 20 };
     int64_t ids[N + KILLS];
@@ -383,20 +383,43 @@ static const char *kek_file(const char *name, const char *hex, unsigned mode)
     return path;
 }
 
-/* A core on a socket of its own that must not start. */
-static void core_refuses(const char *option, const char *why)
+/* A program on a socket of its own that must not start. */
+static void refuses(const char *program, const char *const *options, const char *why)
 {
     const char *name = printed("refused%d", n_runs++);
-    const char *argv[] = {env_program(env, "sluice-core"), printed("-socket=%s", env_path(env, "refused.sock")), option, NULL};
+    const char *argv[6] = {env_program(env, program), printed("-socket=%s", env_path(env, "refused.sock"))};
     const char *vars[] = {printed("DB=%s", env_db(env)), NULL};
-    int status = env_wait_exit(env, env_spawn(env, name, argv, vars), 30000);
+    int status;
 
+    for (size_t i = 0; options[i] != NULL && i < COUNT_OF(argv) - 3; i++)
+        argv[2 + i] = options[i];
+    status = env_wait_exit(env, env_spawn(env, name, argv, vars), 30000);
     if (status != 78)
         env_fail(env, "expected exit 78, got %d: %s", status, env_log(env, name));
     says(env_log(env, name), why);
 }
 
-static void the_key_outside_the_database(void **state)
+static void core_refuses(const char *option, const char *why)
+{
+    refuses("sluice-core", (const char *const[]){option, NULL}, why);
+}
+
+/* Killed at several moments: all keys are as before, or all as wanted; ends as wanted. */
+static void killed_or_done(const char *line, const char *is_done)
+{
+    for (int i = 0; i < 6; i++) {
+        pid_t pid = start_ctl("killed_wrap", line);
+
+        usleep((useconds_t)(4000 * i));
+        env_kill(env, pid, SIGKILL);
+        assert_string_equal(psql("SELECT count(DISTINCT coalesce(wrapped_by, '')) FROM keys"), "1");
+    }
+    if (strcmp(psql(is_done), "t") != 0)
+        (void)ctl(0, line);
+    assert_string_equal(psql(is_done), "t");
+}
+
+static void item_17_the_key_outside_the_database(void **state)
 {
     const char *one = kek_file("kek1", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
     const char *two = kek_file("kek2", "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
@@ -404,13 +427,16 @@ static void the_key_outside_the_database(void **state)
     int64_t id = put("wrapped.csv", "under a wrapped key");
 
     (void)state;
-    says(ctl(0, printed("wrap -kek=%s", one)), "wrapped");
-    assert_string_equal(psql("SELECT count(*) FROM keys WHERE wrapped_by IS DISTINCT FROM '630dcd2966c43366'"), "0");
+    killed_or_done(printed("wrap -kek=%s", one), "SELECT bool_and(wrapped_by = '630dcd2966c43366') FROM keys");
+    says(ctl(0, printed("wrap -kek=%s", one)), "0 of "); /* again: nothing to do */
     holds(id, "under a wrapped key"); /* who runs already has its keys */
     says(ctl(78, "verify"), "is wrapped by 630dcd2966c43366; give that key with -kek=FILE");
     core_refuses("-threads=1", "is wrapped by 630dcd2966c43366; give that key with -kek=FILE");
     core_refuses(printed("-kek=%s", two), "-kek: the file holds key ");
     core_refuses(printed("-kek=%s", open_to_all), "is readable by everyone (mode 0644)");
+    /* a proxy without it would log everybody out */
+    refuses("sluice-proxy", (const char *const[]){"-proxy=/api/v01/p1:bwks", "-runMigration=false", NULL},
+            "is wrapped by 630dcd2966c43366; give that key with -kek=FILE");
     core_refuses("-kek=/does/not/exist", "-kek: cannot read /does/not/exist");
     restart(printed("-kek=%s", one));
     holds(id, "under a wrapped key");
@@ -418,16 +444,7 @@ static void the_key_outside_the_database(void **state)
     assert_string_equal(psql("SELECT count(*) FROM keys WHERE wrapped_by IS NULL"), "0");
     holds(put("wrapped2.csv", "more"), "more");
     says(ctl(0, printed("reseal -kek=%s", one)), "0 could not be opened");
-    /* killed: all or nothing */
-    for (int i = 0; i < 5; i++) {
-        pid_t pid = start_ctl("rewrap", printed("rewrap -kek=%s --new=%s", one, two));
-
-        usleep((useconds_t)(3000 * i));
-        env_kill(env, pid, SIGKILL);
-        assert_string_equal(psql("SELECT count(DISTINCT wrapped_by) FROM keys"), "1");
-    }
-    if (strcmp(psql("SELECT min(wrapped_by) FROM keys"), "630dcd2966c43366") == 0)
-        ctl(0, printed("rewrap -kek=%s --new=%s", one, two));
+    killed_or_done(printed("rewrap -kek=%s --new=%s", one, two), "SELECT bool_and(wrapped_by <> '630dcd2966c43366') FROM keys");
     ctl(78, printed("verify -kek=%s", one));
     says(ctl(0, printed("verify -kek=%s", two)), ", 0 do not");
     restart(printed("-kek=%s", two));
@@ -437,8 +454,7 @@ static void the_key_outside_the_database(void **state)
     psql("UPDATE keys SET material = set_byte(material, 30, get_byte(material, 30) # 1) WHERE label = 'secrets' AND state = 'active'");
     core_refuses(printed("-kek=%s", two), "(secrets) is damaged; restore table keys from a backup");
     psql("UPDATE keys SET material = kept.material FROM kept WHERE kept.id = keys.id");
-    says(ctl(0, printed("unwrap -kek=%s", two)), "unwrapped");
-    assert_string_equal(psql("SELECT count(*) FROM keys WHERE wrapped_by IS NOT NULL"), "0");
+    killed_or_done(printed("unwrap -kek=%s", two), "SELECT bool_and(wrapped_by IS NULL) FROM keys");
     restart("-threads=1");
     holds(id, "under a wrapped key");
 }
@@ -446,18 +462,18 @@ static void the_key_outside_the_database(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(R_17_the_statement_runs_any_number_of_times),
+        API_TEST(item_14_R_17_the_statement_any_number_of_times),
         API_TEST(R_17_needs_no_superuser),
         API_TEST(R_16_a_token_key_never_writes),
         API_TEST(R_20_after_the_rename_everything_is_there),
         API_TEST(R_21_only_a_token_key),
-        API_TEST(a_token_that_no_key_opens),
+        API_TEST(item_15_a_token_that_no_key_opens),
         API_TEST(keys_rotate_after_90_days),
         API_TEST(keys_rotate_after_2_to_the_30_seals),
         API_TEST(rotate_and_reseal),
         API_TEST(refusals),
-        API_TEST(reseal_killed_many_times),
-        API_TEST(the_key_outside_the_database),
+        API_TEST(item_16_reseal_killed_many_times),
+        API_TEST(item_17_the_key_outside_the_database),
     };
     int64_t activity;
 

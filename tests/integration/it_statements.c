@@ -7,6 +7,7 @@
 
 #include "alarm/alarm.h"
 #include "base/log.h"
+#include "ctl/ctl_stores.h"
 #include "db/ids.h"
 #include "db/migrate.h"
 #include "engine/callbacks.h"
@@ -56,9 +57,10 @@ static void all_stores(void **state)
         one_store(stores[i]);
         n += stores[i]->n;
     }
+    for (size_t i = 0; i < n_ctl_stores; i++)
+        one_store(ctl_stores[i]);
     one_store(&ids_stmts);
     one_store(&migrate_stmts);
-    one_store(&legacy_stmts);
     for (size_t i = legacy_content_stmts(legacy); i > 0; i--)
         prepare("legacy", legacy[i - 1]->name, legacy[i - 1]->sql, legacy[i - 1]->n_params, NULL);
     assert_true(n > 0);
