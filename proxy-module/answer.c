@@ -31,7 +31,7 @@ void finish_error(struct call *c, const struct err *e)
     if (streaming)
         http_stream_end(r, true);
     else
-        http_reply_error(r, e);
+        http_reply_failure(r, e);
 }
 
 void finish_gateway_error(struct call *c, const struct err *cause)

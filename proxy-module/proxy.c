@@ -179,7 +179,7 @@ static void refuse(struct call *c, const struct err *e)
     struct http_req *r = c->r;
 
     call_release(c);
-    http_reply_error(r, e);
+    http_reply_failure(r, e);
 }
 
 /* Rules for the platform's own users; what the others may do, their gateway decides. */
@@ -416,7 +416,7 @@ static bool serve_alias(struct app *app, struct http_req *r, struct str path)
     prefix = str_printf(r->a, "%.*s%.*s/", STR_ARG(alias), STR_ARG(root));
     if (root.p == NULL || !str_starts(path, prefix)) {
         err_set(&e, ERR_NOT_FOUND, "\"%.*s\" is outside of the gateway's API", STR_ARG(path));
-        http_reply_error(r, &e);
+        http_reply_failure(r, &e);
         return true;
     }
     prefix.len--; /* the slash belongs to what is behind */
@@ -434,7 +434,7 @@ void proxy_handle(struct http_req *r, void *ctx)
     struct mount *m;
 
     if (policy_request_line(r, &e) != 0 || url_canonical_path(r->path, &path, r->a, &e) != 0) {
-        http_reply_error(r, &e);
+        http_reply_failure(r, &e);
         return;
     }
     m = find_mount(app->extra, path);
@@ -450,5 +450,5 @@ void proxy_handle(struct http_req *r, void *ctx)
         return;
     }
     err_set(&e, ERR_MISDIRECTED, "\"%.*s\" is served by sluice-core; check the nginx location", STR_ARG(path));
-    http_reply_error(r, &e);
+    http_reply_failure(r, &e);
 }

@@ -373,7 +373,7 @@ void http_reply_json(struct http_req *r, int status, struct val v)
     reply_json_text(r, status, &b);
 }
 
-void http_reply_error(struct http_req *r, const struct err *e)
+static void reply_error(struct http_req *r, const struct err *e, bool with_id)
 {
     int status = http_status_of(e->code);
     struct buf b;
@@ -385,7 +385,7 @@ void http_reply_error(struct http_req *r, const struct err *e)
         buf_add_c(&b, ",\"error_code\":");
         buf_add_int(&b, e->app_code);
     }
-    if (status >= 500) { /* our side failed: the id finds the log line */
+    if (with_id || status >= 500) { /* our side failed: the id finds the log line */
         buf_add_c(&b, ",\"request_id\":");
         json_write_string(str_c(r->id), JSON_COMPACT, &b);
     }
@@ -393,4 +393,14 @@ void http_reply_error(struct http_req *r, const struct err *e)
     if (status == 503)
         http_reply_header(r, STR("Retry-After"), str_printf(r->a, "%d", e->retry_s > 0 ? e->retry_s : 1));
     reply_json_text(r, status, &b);
+}
+
+void http_reply_error(struct http_req *r, const struct err *e)
+{
+    reply_error(r, e, false);
+}
+
+void http_reply_failure(struct http_req *r, const struct err *e)
+{
+    reply_error(r, e, true);
 }

@@ -91,6 +91,8 @@ void http_reply_json(struct http_req *r, int status, struct val v);
  * (http_status_of), Retry-After on 503. The request id stands in answers from 500 on, where it
  * helps to find the log line. */
 void http_reply_error(struct http_req *r, const struct err *e);
+/* The same with the id of the request whatever the status: what a proxy refuses or fails (gateway-proxy.md 2.5). */
+void http_reply_failure(struct http_req *r, const struct err *e);
 int http_status_of(enum err_code code);
 const char *http_status_text(int status);
 

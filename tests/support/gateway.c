@@ -115,7 +115,10 @@ static bool split_path(struct gw_call *c)
 
         if (segment.p == NULL || c->n == SEGMENTS)
             return false;
-        c->segments[c->n++] = segment;
+        if (c->n == 0 && !c->vendor && str_eq_c(segment, "orange"))
+            c->vendor = true;
+        else
+            c->segments[c->n++] = segment;
     }
     return true;
 }

@@ -39,7 +39,7 @@ enum gw_fault { GW_ANSWER, GW_RESET_MID_BODY, GW_CLOSE_EARLY, GW_HANG, GW_GARBAG
 struct gw_answer {
     int status;
     struct buf headers; /* more lines, each ending in \r\n */
-    struct val body;    /* always an object */
+    struct val body;    /* an object, or the bare array some lists are */
     enum gw_fault fault;
     int64_t delay_ms;
 };

@@ -21,15 +21,22 @@ static const struct resource {
     {"tenants/*/groups/*/users", "users", "userId"},
     {"tenants/*/groups/*/access_devices", "access_devices", "deviceName"},
     {"tenants/*/groups/*/services/trunk_groups", "trunks", "name"},
+    {"tenants/*/number_inventory/entitlements", "entitlements", "id"},
     {"local/resellers", "resellers", "name"},
+    {"local/resellers/*/admins", "admins", "username"},
+    {"configs/applications/*", "applicationKeys", "key"}, /* before the next, whose items it would be */
+    {"configs/applications", "applications", "key"},
+    {"configs/templates/categories", "categories", "name"},
+    {"configs/templates/categories/*/templates", "templates", "name"},
+    {"system/services/call_recording/platforms", "callRecordingPlatforms", "name"},
 };
 
-static bool is_method(const struct gw_call *c, const char *method)
+bool gw_is_method(const struct gw_call *c, const char *method)
 {
     return str_eq_c(c->r->method, method);
 }
 
-static bool path_is(const struct gw_call *c, const char *pattern)
+bool gw_path_is(const struct gw_call *c, const char *pattern)
 {
     struct str rest = str_c(pattern);
     size_t i = 0;
@@ -43,8 +50,7 @@ static bool path_is(const struct gw_call *c, const char *pattern)
     return i == c->n;
 }
 
-/* The first n segments as text. */
-static struct str joined(const struct gw_call *c, size_t n)
+struct str gw_joined(const struct gw_call *c, size_t n)
 {
     struct buf b;
 
@@ -57,16 +63,15 @@ static struct str joined(const struct gw_call *c, size_t n)
     return buf_str(&b);
 }
 
-static void not_found(struct gw_call *c)
+void gw_not_found(struct gw_call *c)
 {
     gw_error(c->out, 404, 404, "no such object", c->r->a);
 }
 
-/* What a collection or item lies below must exist: tenants/T for tenants/T/groups. */
-static bool parents_exist(struct gw_call *c, size_t n)
+bool gw_parents_exist(struct gw_call *c, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
-        struct str collection = joined(c, i);
+        struct str collection = gw_joined(c, i);
 
         if ((str_eq_c(c->segments[i - 1], "tenants") || str_eq_c(c->segments[i - 1], "groups")) &&
             val_is_undef(gw_store_get(c->g, collection, c->segments[i], c->r->a)))
@@ -75,8 +80,7 @@ static bool parents_exist(struct gw_call *c, size_t n)
     return true;
 }
 
-/* Members of `change` over those of `base`. */
-static struct val merged(struct val base, struct val change, struct arena *a)
+struct val gw_merged(struct val base, struct val change, struct arena *a)
 {
     struct val out = val_dict_new(a, val_count(base) + val_count(change));
     struct val key, value;
@@ -92,6 +96,27 @@ static struct val merged(struct val base, struct val change, struct arena *a)
 /* ---- collections
  * ------------------------------------------------------------------------------------------- */
 
+/* What pages read of every item, whatever came when it was made. */
+static struct val completed(struct gw_call *c, struct str collection, struct val item)
+{
+    static const char *const texts[] = {"firstName", "lastName", "phoneNumber", "extension"};
+    struct arena *a = c->r->a;
+
+    if (str_ends(collection, STR("/groups"))) {
+        struct str users = str_printf(a, "%.*s/%.*s/users", STR_ARG(collection), STR_ARG(val_get_text(item, "groupId", STR(""))));
+
+        val_dict_set_c(item, "tenantId", val_str(c->segments[1]));
+        val_dict_set_c(item, "userCount", val_int((int64_t)val_count(gw_store_list(c->g, users, a))));
+    } else if (str_ends(collection, STR("/users"))) {
+        for (size_t i = 0; i < COUNT_OF(texts); i++)
+            if (val_is_undef(val_get(item, texts[i])))
+                val_dict_set_c(item, texts[i], VAL_STR_LIT(""));
+        if (val_is_undef(val_get(item, "inTrunkGroup")))
+            val_dict_set_c(item, "inTrunkGroup", val_bool(val_is(val_get(item, "trunkEndpoint"), VAL_DICT)));
+    }
+    return item;
+}
+
 static void list_items(struct gw_call *c, const struct resource *res, struct str collection)
 {
     struct val all = gw_store_list(c->g, collection, c->r->a);
@@ -104,7 +129,7 @@ static void list_items(struct gw_call *c, const struct resource *res, struct str
         if (c->n == 1 && reseller != NULL &&
             !str_eq_c(val_get_text(item, "resellerId", STR("")), reseller))
             continue;
-        val_list_add(out, item);
+        val_list_add(out, completed(c, collection, item));
     }
     val_dict_set_c(c->out->body, res->list, out);
 }
@@ -128,7 +153,7 @@ static bool password_fits(struct gw_call *c)
     struct str text = val_text(password);
     bool digit = false;
 
-    if (val_is_undef(password))
+    if (val_is_undef(password) || c->n < 3) /* no person */
         return true;
     for (size_t i = 0; i < text.len; i++)
         digit = digit || (text.p[i] >= '0' && text.p[i] <= '9');
@@ -142,6 +167,10 @@ static void create_item(struct gw_call *c, const struct resource *res, struct st
 {
     struct str id = val_get_text(c->body, res->id, STR(""));
 
+    if (id.len == 0 && str_eq_c(str_c(res->id), "id")) { /* the gateway's own numbering */
+        id = str_printf(c->r->a, "%zu", val_count(gw_store_list(c->g, collection, c->r->a)) + 1);
+        val_dict_set_c(c->body, "id", val_str(id));
+    }
     if (id.len == 0) {
         gw_error(c->out, 400, 4, arena_printf(c->r->a, "\"%s\" is missing", res->id), c->r->a);
         return;
@@ -152,7 +181,7 @@ static void create_item(struct gw_call *c, const struct resource *res, struct st
     }
     if (!password_fits(c))
         return;
-    c->out->body = merged(c->out->body, c->body, c->r->a);
+    c->out->body = gw_merged(c->out->body, c->body, c->r->a);
     gw_store_put(c->g, collection, id, c->out->body);
     gw_password_set(c, id);
     c->out->status = 201;
@@ -160,13 +189,13 @@ static void create_item(struct gw_call *c, const struct resource *res, struct st
 
 static void serve_collection(struct gw_call *c, const struct resource *res)
 {
-    struct str collection = joined(c, c->n);
+    struct str collection = gw_joined(c, c->n);
 
-    if (!parents_exist(c, c->n))
-        not_found(c);
-    else if (is_method(c, "GET"))
+    if (!gw_parents_exist(c, c->n))
+        gw_not_found(c);
+    else if (gw_is_method(c, "GET"))
         list_items(c, res, collection);
-    else if (is_method(c, "POST"))
+    else if (gw_is_method(c, "POST"))
         create_item(c, res, collection);
     else
         gw_error(c->out, 406, 406, "method not supported here", c->r->a);
@@ -174,21 +203,21 @@ static void serve_collection(struct gw_call *c, const struct resource *res)
 
 static void serve_item(struct gw_call *c)
 {
-    struct str collection = joined(c, c->n - 1);
+    struct str collection = gw_joined(c, c->n - 1);
     struct str id = c->segments[c->n - 1];
     struct val item = gw_store_get(c->g, collection, id, c->r->a);
 
     if (val_is_undef(item)) {
-        not_found(c);
-    } else if (is_method(c, "GET")) {
-        c->out->body = item;
-    } else if (is_method(c, "PUT")) {
+        gw_not_found(c);
+    } else if (gw_is_method(c, "GET")) {
+        c->out->body = completed(c, collection, item);
+    } else if (gw_is_method(c, "PUT")) {
         if (!password_fits(c))
             return;
-        c->out->body = merged(item, c->body, c->r->a);
+        c->out->body = gw_merged(item, c->body, c->r->a);
         gw_store_put(c->g, collection, id, c->out->body);
         gw_password_set(c, id);
-    } else if (is_method(c, "DELETE")) {
+    } else if (gw_is_method(c, "DELETE")) {
         (void)gw_store_delete(c->g, collection, id);
         gw_password_drop(c->g, id);
     } else {
@@ -201,11 +230,11 @@ static bool serve_resource(struct gw_call *c)
     for (size_t i = 0; i < COUNT_OF(resources); i++) {
         const char *pattern = resources[i].pattern;
 
-        if (path_is(c, pattern)) {
+        if (gw_path_is(c, pattern)) {
             serve_collection(c, &resources[i]);
             return true;
         }
-        if (path_is(c, arena_printf(c->r->a, "%s/*", pattern))) {
+        if (gw_path_is(c, arena_printf(c->r->a, "%s/*", pattern))) {
             serve_item(c);
             return true;
         }
@@ -253,7 +282,30 @@ static struct val number_result(struct str number, const char *status, const cha
     return v;
 }
 
-static struct val change_number(struct gw_call *c, struct str collection, struct val item, bool add)
+/* A group's numbers are its tenant's, lent to it; false when the tenant has no such number and none is to be made. */
+static bool lend(struct gw_call *c, struct str collection, struct str number, bool add)
+{
+    struct str numbers = str_printf(c->r->a, "tenants/%.*s/numbers", STR_ARG(c->segments[1]));
+    struct val item;
+
+    if (c->n < 5 || !str_ends(collection, STR("/numbers")))
+        return true;
+    item = gw_store_get(c->g, numbers, number, c->r->a);
+    if (val_is_undef(item) && add) {
+        if (!val_get_bool(c->body, "auto_create", false))
+            return false;
+        item = val_dict_new(c->r->a, 3);
+        val_dict_set_c(item, "phoneNumber", val_str(number));
+    }
+    if (!val_is_undef(item)) {
+        val_dict_set_c(item, "assignedToGroup", val_str(add ? c->segments[3] : STR("")));
+        val_dict_set_c(item, "canBeDeleted", val_bool(!add));
+        gw_store_put(c->g, numbers, number, item);
+    }
+    return true;
+}
+
+struct val gw_change_number(struct gw_call *c, struct str collection, struct val item, bool add)
 {
     struct str number = val_get_text(item, "phoneNumber", STR(""));
     bool known = !val_is_undef(gw_store_get(c->g, collection, number, c->r->a));
@@ -263,6 +315,8 @@ static struct val change_number(struct gw_call *c, struct str collection, struct
         return number_result(number, "rejected", "not a number", c->r->a);
     if (add && known)
         return number_result(number, "rejected", "already exists", c->r->a);
+    if (!lend(c, collection, number, add))
+        return number_result(number, "rejected", "not a number of the tenant", c->r->a);
     if (!add) {
         (void)gw_store_delete(c->g, collection, number);
         return number_result(number, known ? "deleted" : "rejected",
@@ -281,16 +335,16 @@ void gw_numbers(struct gw_call *c, struct str collection)
     struct val result = val_list_new(c->r->a, val_count(numbers));
     bool all_rejected = val_count(numbers) > 0;
 
-    if (!parents_exist(c, c->n)) {
-        not_found(c);
+    if (!gw_parents_exist(c, c->n)) {
+        gw_not_found(c);
         return;
     }
-    if (is_method(c, "GET")) {
+    if (gw_is_method(c, "GET")) {
         list_numbers(c, collection);
         return;
     }
     for (size_t i = 0; i < val_count(numbers); i++) {
-        struct val one = change_number(c, collection, val_at(numbers, i), is_method(c, "POST"));
+        struct val one = gw_change_number(c, collection, val_at(numbers, i), gw_is_method(c, "POST"));
 
         all_rejected = all_rejected && str_eq_c(val_get_text(one, "status", STR("")), "rejected");
         val_list_add(result, one);
@@ -303,36 +357,6 @@ void gw_numbers(struct gw_call *c, struct str collection)
 /* ---- the rest
  * ------------------------------------------------------------------------------------------------------
  */
-
-static bool matches_search(struct val user, struct val params)
-{
-    struct str id = val_get_text(user, "userId", STR(""));
-    struct str exact = val_get_text(params, "insensitiveUserIdEquals", STR(""));
-    struct str part = val_get_text(params, "insensitiveUserIdContains", STR(""));
-
-    return (exact.len == 0 || str_ieq(id, exact)) && (part.len == 0 || str_find(id, part) >= 0);
-}
-
-static void search_users(struct gw_call *c)
-{
-    struct val params = url_query_parse(c->r->query, c->r->a);
-    struct val all = gw_store_all(c->g, STR("/users"), c->r->a);
-    struct val out = val_list_new(c->r->a, 16);
-
-    for (size_t i = 0; i < val_count(all); i++) {
-        struct val user = val_at(val_at(all, i), 0);
-        struct str where = val_text(val_at(val_at(all, i), 1)); /* tenants/T/groups/G/users */
-
-        if (!matches_search(user, params))
-            continue;
-        (void)str_cut(&where, '/');
-        val_dict_set_c(user, "tenantId", val_str(str_cut(&where, '/')));
-        (void)str_cut(&where, '/');
-        val_dict_set_c(user, "groupId", val_str(str_cut(&where, '/')));
-        val_list_add(out, user);
-    }
-    val_dict_set_c(c->out->body, "users", out);
-}
 
 static void tenant_trunks(struct gw_call *c)
 {
@@ -347,30 +371,71 @@ static void tenant_trunks(struct gw_call *c)
     val_dict_set_c(c->out->body, "tenantTrunks", out);
 }
 
+static void delete_tenant_trunk(struct gw_call *c)
+{
+    struct str prefix = str_printf(c->r->a, "tenants/%.*s/", STR_ARG(c->segments[1]));
+    struct val all = gw_store_all(c->g, STR("/services/trunk_groups"), c->r->a);
+
+    for (size_t i = 0; i < val_count(all); i++) {
+        struct str collection = val_text(val_at(val_at(all, i), 1));
+
+        if (str_starts(collection, prefix) && gw_store_delete(c->g, collection, c->segments[c->n - 1]))
+            return;
+    }
+    gw_not_found(c);
+}
+
 static void read_record(struct gw_call *c)
 {
     struct val v = gw_audit_find(c->g, c->segments[2], c->r->a);
 
     if (val_is_undef(v))
-        not_found(c);
+        gw_not_found(c);
     else
         c->out->body = v;
 }
 
+static void serve(struct gw_call *c)
+{
+    if (gw_path_is(c, "tenants/*/numbers") || gw_path_is(c, "tenants/*/groups/*/numbers"))
+        gw_numbers(c, gw_joined(c, c->n));
+    else if (gw_path_is(c, "tenants/*/services/trunk_groups") && gw_is_method(c, "GET"))
+        tenant_trunks(c);
+    else if ((gw_path_is(c, "tenants/*/password_rules") || gw_path_is(c, "tenants/*/groups/*/password_rules")) && gw_is_method(c, "GET"))
+        c->out->body = password_rules(c->r->a);
+    else if (gw_path_is(c, "local/audit_records/*") && gw_is_method(c, "GET"))
+        read_record(c);
+    else if (gw_path_is(c, "configs/applications/*/config") && gw_is_method(c, "GET"))
+        val_dict_set_c(c->out->body, "data", VAL_STR_LIT("{\"modules\":{}}"));
+    else if (gw_path_is(c, "tenants/*/services/trunk_groups/*") && gw_is_method(c, "DELETE"))
+        delete_tenant_trunk(c);
+    else if (!gw_page(c) && !serve_resource(c))
+        gw_error(c->out, 404, 404, "no such end point", c->r->a);
+}
+
+/* What the vendor's own pages ask before they delete: deleteNonEmpty=0. */
+static bool must_be_empty(struct gw_call *c)
+{
+    struct str below = str_printf(c->r->a, "%.*s/", STR_ARG(gw_joined(c, c->n)));
+    bool group = c->n == 4;
+
+    if (!gw_is_method(c, "DELETE") || str_find(c->r->query, STR("deleteNonEmpty=0")) < 0)
+        return false;
+    return val_count(gw_store_list(c->g, str_printf(c->r->a, "%.*s%s", STR_ARG(below), group ? "users" : "groups"), c->r->a)) > 0;
+}
+
 void gw_api(struct gw_call *c)
 {
-    if (path_is(c, "tenants/*/numbers") || path_is(c, "tenants/*/groups/*/numbers"))
-        gw_numbers(c, joined(c, c->n));
-    else if (path_is(c, "tenants/*/services/trunk_groups") && is_method(c, "GET"))
-        tenant_trunks(c);
-    else if ((path_is(c, "tenants/*/password_rules") || path_is(c, "tenants/*/groups/*/password_rules")) && is_method(c, "GET"))
-        c->out->body = password_rules(c->r->a);
-    else if (path_is(c, "local/audit_records/*") && is_method(c, "GET"))
-        read_record(c);
-    else if (path_is(c, "search/users") && is_method(c, "GET"))
-        search_users(c);
-    else if (path_is(c, "configs/applications/*/config") && is_method(c, "GET"))
-        val_dict_set_c(c->out->body, "data", VAL_STR_LIT("{\"modules\":{}}"));
-    else if (!serve_resource(c))
-        gw_error(c->out, 404, 404, "no such end point", c->r->a);
+    struct val wrapped;
+
+    if (c->vendor && must_be_empty(c)) {
+        gw_error(c->out, 400, 12, "not empty", c->r->a);
+        return;
+    }
+    serve(c);
+    if (!c->vendor || !gw_is_method(c, "GET") || c->out->status != 200 || (c->n != 2 && c->n != 4))
+        return;
+    wrapped = val_dict_new(c->r->a, 2);
+    val_dict_set_c(wrapped, c->n == 2 ? "tenant" : "group", c->out->body);
+    c->out->body = wrapped;
 }

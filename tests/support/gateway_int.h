@@ -85,8 +85,9 @@ struct gw_call {
     struct gateway *g;
     const struct gw_request *r;
     const struct gw_account *account;
-    struct str segments[SEGMENTS]; /* decoded */
+    struct str segments[SEGMENTS]; /* decoded; without the vendor's first one */
     size_t n;
+    bool vendor; /* below "orange": single objects come wrapped (gateway-proxy.md 9.5) */
     struct val body; /* an object, or undefined */
     struct gw_answer *out;
 };
@@ -133,6 +134,21 @@ void gw_store_clear(struct gateway *g);
 void gw_store_seed(struct gateway *g);
 
 void gw_api(struct gw_call *c);
+/* gateway_pages.c: serves what is no plain collection; false: not its own. */
+bool gw_page(struct gw_call *c);
+/* Shared by the two. */
+bool gw_is_method(const struct gw_call *c, const char *method);
+/* Segments against "tenants/ * /groups" (without blanks): the star stands for one. */
+bool gw_path_is(const struct gw_call *c, const char *pattern);
+/* The first n segments as text. */
+struct str gw_joined(const struct gw_call *c, size_t n);
+void gw_not_found(struct gw_call *c);
+/* What a collection or item lies below must exist: tenants/T for tenants/T/groups. */
+bool gw_parents_exist(struct gw_call *c, size_t n);
+/* Members of `change` over those of `base`. */
+struct val gw_merged(struct val base, struct val change, struct arena *a);
+/* Add or take away one number; its line of the result. */
+struct val gw_change_number(struct gw_call *c, struct str collection, struct val item, bool add);
 void gw_numbers(struct gw_call *c, struct str collection);
 
 /* Give the answer its record id and keep the record. */

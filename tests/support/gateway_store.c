@@ -259,7 +259,8 @@ void gw_audit(struct gateway *g, const struct gw_request *r, const struct gw_acc
     rec->id = gw_strdup(id);
     rec->json = gw_strdup(json_text(record_of(r, who, body, out, id, r->a), r->a));
     g->next_record = (g->next_record + 1) % RECORDS;
-    val_dict_set_c(out->body, "_record_internal_id", val_str(id));
+    if (val_is(out->body, VAL_DICT))
+        val_dict_set_c(out->body, "_record_internal_id", val_str(id));
 }
 
 struct val gw_audit_find(struct gateway *g, struct str id, struct arena *a)
