@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "crypto/crypto.h"
+#include "base/json.h"
+#include "config/config.h"
 #include "integration/env_proxy.h"
 #include "support/cases.h"
 
@@ -114,6 +115,37 @@ static const char *segment(const char *json)
     return str_cstr(env_arena(env), crypto_b64url(env_arena(env), str_c(json)));
 }
 
+/* The administrator's token, signed with our key, but of another life. */
+static const char *living_until(int64_t from_now_s)
+{
+    struct arena *a = env_arena(env);
+    const char *token = api_token(), *body = strchr(token, '.') + 1;
+    struct db *db = db_new(env_db(env), "test", &(struct db_opts){.max_conns = 2, .app_name = "it_proxy_requests"});
+    struct cfg_store *store;
+    const struct cfg *cfg;
+    const struct cfg_key *key;
+    struct jwt_key *signing;
+    struct str out;
+    struct val claims;
+    struct err e = {0};
+    char id[24];
+
+    assert_int_equal(cfg_store_new(&store, db, &e), 0);
+    cfg = cfg_get(store);
+    key = cfg_key_active(cfg, "tokens");
+    assert_non_null(key);
+    snprintf(id, sizeof id, "%u", key->id);
+    assert_true(crypto_unb64(a, str_make(body, (size_t)(strchr(body, '.') - body)), &out));
+    assert_int_equal(json_parse(out, &claims, a, &e), 0);
+    val_dict_set_c(claims, "exp", val_int(clock_wall_us(&clock_system) / 1000000 + from_now_s));
+    if (jwt_key_private(&signing, secret_text(key->material), str_c(id), a, &e) != 0 || jwt_sign(signing, claims, &out, a, &e) != 0)
+        env_fail(env, "%s", e.msg);
+    cfg_put(cfg);
+    cfg_store_free(store);
+    db_free(db);
+    return str_cstr(a, out);
+}
+
 /* A token like ours in all but what is wrong with it. */
 static const char *forged(const char *what)
 {
@@ -137,6 +169,8 @@ static const char *forged(const char *what)
         return arena_printf(a, "%.*s", (int)(strlen(token) - 4), token);
     if (strcmp(what, "nonsense") == 0)
         return "a.b.c";
+    if (strcmp(what, "expired") == 0)
+        return living_until(-1);
     v = val_dict_new(a, 4); /* signed with a key that is not ours */
     val_dict_set_c(v, "sub", val_str_c("1"));
     val_dict_set_c(v, "exp", val_int(9999999999));
@@ -147,7 +181,7 @@ static const char *forged(const char *what)
 
 static const struct token_row {
     const char *name;
-} token_rows[] = {{"alg none"}, {"alg none, old signature"}, {"hs256"}, {"changed claims"}, {"cut signature"}, {"nonsense"}, {"another key"}};
+} token_rows[] = {{"alg none"}, {"alg none, old signature"}, {"hs256"}, {"changed claims"}, {"cut signature"}, {"nonsense"}, {"another key"}, {"expired"}};
 
 static void tokens(const struct token_row *r)
 {
@@ -170,6 +204,8 @@ static void tokens_of_other_uses(void **state)
 
     (void)state;
     assert_int_equal(env_http(env, "GET", "/api/v01/p1/do/ok/", headers, NULL).status, 401);
+    headers[0] = arena_printf(env_arena(env), "Authorization: Bearer %s", living_until(60)); /* the expired one was refused for that */
+    assert_int_equal(env_http(env, "GET", "/api/v01/p1/do/ok/", headers, NULL).status, 200);
 }
 
 /* ---- ten thousand requests of chance ------------------------------------------------------------------------- */

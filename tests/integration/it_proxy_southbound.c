@@ -6,10 +6,12 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crypto/crypto.h"
 #include "integration/env_proxy.h"
 #include "support/cases.h"
+#include "support/peer.h"
 
 static struct house h;
 static struct env *env;
@@ -99,6 +101,161 @@ static void item_12_oauth1(void **state)
     assert_string_equal(value_of(got, "oauth_signature"), buf_cstr(&escaped));
 }
 
+/* ---- OAuth 2.0: the token comes from elsewhere, once for all who wait for it ------------------------------------ */
+
+static struct peer *endpoint;
+
+static void token_gateway(const char *more)
+{
+    house_gateway(&h, arena_printf(env_arena(env), ",\"auth\":\"oauth2\",\"login_url\":\"http://127.0.0.1:%d/token\",\"client_id\":\"me\","
+                                                   "\"client_secret\":\"client-canary\"%s", peer_port(endpoint), more));
+}
+
+#define TOKEN(name, life) {.kind = PEER_ANSWER, .body = "{\"access_token\":\"" name "\",\"token_type\":\"Bearer\",\"expires_in\":" life "}"}
+
+static const struct grant {
+    const char *name, *more, *body;
+} grants[] = {
+    {"client credentials", ",\"extra_params\":{\"scope\":\"a b\"}", "grant_type=client_credentials&scope=a%20b"},
+    {"password", ",\"username\":\"joe\",\"password\":\"pass-canary\"", "grant_type=password&username=joe&password=pass-canary"},
+    {"refresh token", ",\"grant_type\":\"refresh_token\",\"refresh_token\":\"refresh-canary\"", "grant_type=refresh_token&refresh_token=refresh-canary"},
+};
+
+static void item_12_oauth2(const struct grant *g)
+{
+    static const struct peer_step steps[] = {TOKEN("t1", "3600")};
+
+    api_setup(NULL);
+    peer_script(endpoint, steps, COUNT_OF(steps));
+    token_gateway(g->more);
+    ENV_WAIT(env, 5000, strstr(api_raw(env, "POST", "/api/v01/p1/do/echo_head/", "{}").body, "Authorization: Bearer t1\r\n") != NULL &&
+                            peer_requests(endpoint) > 0);
+    assert_int_equal(peer_requests(endpoint), 1);
+    assert_true(str_find(peer_request(endpoint, 0), str_c(g->body)) > 0);
+    assert_true(str_find(peer_request(endpoint, 0), STR("Authorization: Basic bWU6Y2xpZW50LWNhbmFyeQ==\r\n")) > 0);
+    assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/wants_t1/", NULL).status, 200);
+    assert_int_equal(peer_requests(endpoint), 1);
+}
+
+/* A new one is there before the old one ends: the gateway never says 401. */
+static void item_12_renewed_before_its_end(void **state)
+{
+    static const struct peer_step steps[] = {TOKEN("first", "3600"), TOKEN("short1", "4"), TOKEN("short2", "3600")};
+
+    (void)state;
+    peer_script(endpoint, steps, COUNT_OF(steps));
+    token_gateway(",\"extra_params\":{\"scope\":\"one\"}");
+    ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/wants_first/", NULL).status == 200);
+    token_gateway(",\"username\":\"somebody else\"");
+    ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "Bearer short1") != NULL);
+    usleep(2100 * 1000); /* half of its life */
+    assert_non_null(strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "Bearer short2"));
+    assert_int_equal(peer_requests(endpoint), 3);
+}
+
+/* A token the gateway refuses: one new token and the call once more, whatever its method; refused again, the client hears it. */
+static void item_12_refused_and_repeated(void **state)
+{
+    static const struct peer_step steps[] = {TOKEN("stale", "3600"), TOKEN("fresh", "3600")};
+    long before;
+
+    (void)state;
+    peer_script(endpoint, steps, COUNT_OF(steps));
+    token_gateway(",\"username\":\"another\"");
+    ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "Bearer stale") != NULL);
+    before = rogue_requests(h.rogue);
+    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/do/wants_fresh/", "{\"a\":1}").status, 200);
+    assert_int_equal(rogue_requests(h.rogue) - before, 2);
+    assert_int_equal(peer_requests(endpoint), 2);
+    before = rogue_requests(h.rogue);
+    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/do/wants_nothing_we_have/", "{}").status, 401);
+    assert_int_equal(rogue_requests(h.rogue) - before, 2);
+}
+
+/* Until no call asks the token endpoint any more. */
+static void without_auth(void)
+{
+    house_gateway(&h, ",\"auth\":\"\"");
+    ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "Bearer") == NULL);
+}
+
+enum { PARALLEL = 50 };
+
+static void item_12_fifty_wait_for_one_token(void **state)
+{
+    static const struct peer_step steps[] = {{.kind = PEER_ANSWER, .body = "{\"access_token\":\"once\",\"expires_in\":3600}", .delay_ms = 800}};
+    struct fcgi_request r;
+    int fds[PARALLEL];
+
+    (void)state;
+    without_auth();
+    peer_script(endpoint, steps, COUNT_OF(steps));
+    token_gateway(",\"username\":\"crowd\"");
+    usleep(700 * 1000); /* known everywhere, and nobody asked yet */
+    r = house_request(&h, "POST", "/api/v01/p1/do/wants_once/", NULL);
+    for (size_t i = 0; i < PARALLEL; i++) {
+        fds[i] = house_begin(&h, &r);
+        house_body_end(fds[i]);
+    }
+    for (size_t i = 0; i < PARALLEL; i++) {
+        struct fcgi_answer a = {0};
+
+        assert_true(fcgi_receive(fds[i], &a, env_arena(env), 8000));
+        close(fds[i]);
+        if (a.status != 200)
+            env_fail(env, "%zu: %d %.*s", i, a.status, STR_ARG(a.body));
+    }
+    assert_int_equal(peer_requests(endpoint), 1);
+}
+
+static const struct refusal {
+    const char *name;
+    struct peer_step step;
+    int status;
+    const char *want;
+} refusals[] = {
+    {"the client", {.kind = PEER_ANSWER, .status = 401, .body = "{\"error\":\"invalid_client\"}"}, 502, "gateway bwks: token endpoint answered invalid_client"},
+    {"nonsense", {.kind = PEER_ANSWER, .body = "<html>"}, 502, "gateway bwks: token endpoint sent no bearer token"},
+    {"elsewhere", {.kind = PEER_ANSWER, .status = 302, .headers = "Location: http://127.0.0.1:1/\r\n"}, 502, "gateway bwks: token endpoint answered 302"},
+    {"nobody there", {.kind = PEER_CLOSE}, 502, "gateway bwks: "},
+};
+
+static void item_12_no_token(const struct refusal *r)
+{
+    long before;
+    struct env_answer a;
+
+    api_setup(NULL);
+    without_auth();
+    peer_script(endpoint, &r->step, 1);
+    token_gateway(arena_printf(env_arena(env), ",\"username\":\"%s\"", r->name));
+    ENV_WAIT(env, 5000, (before = rogue_requests(h.rogue), a = api_raw(env, "POST", "/api/v01/p1/do/echo_head/", "{}"), peer_requests(endpoint) > 0));
+    if (a.status != r->status || strstr(a.body, r->want) == NULL)
+        env_fail(env, "%s: %d %s", r->name, a.status, a.body);
+    assert_int_equal(rogue_requests(h.rogue) - before, 0);
+    assert_null(strstr(a.body, "canary"));
+}
+
+static void item_12_oracle_sbc(void **state)
+{
+    static const struct peer_step steps[] = {
+        {.kind = PEER_ANSWER, .headers = "Content-Type: application/xml\r\n",
+         .body = "<?xml version=\"1.0\"?><response><data><token><accessToken>sbc1</accessToken></token></data></response>"},
+        {.kind = PEER_ANSWER, .body = "{\"data\":{\"token\":{\"accessToken\":\"sbc2\"}}}"},
+    };
+
+    (void)state;
+    without_auth();
+    peer_script(endpoint, steps, COUNT_OF(steps));
+    house_gateway(&h, arena_printf(env_arena(env), ",\"auth\":\"oracle-sbc\",\"login_url\":\"http://127.0.0.1:%d/rest/v1.1/auth/token\","
+                                                   "\"username\":\"u\",\"password\":\"p\"", peer_port(endpoint)));
+    ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "Bearer sbc1") != NULL);
+    assert_true(str_find(peer_request(endpoint, 0), STR("POST /rest/v1.1/auth/token ")) == 0);
+    assert_true(str_find(peer_request(endpoint, 0), STR("Authorization: Basic dTpw\r\n")) > 0);
+    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/do/wants_sbc2/", "{}").status, 200); /* renewed within the call */
+    assert_int_equal(peer_requests(endpoint), 2);
+}
+
 static void item_12_secrets_stay_out_of_logs(void **state)
 {
     (void)state;
@@ -107,17 +264,25 @@ static void item_12_secrets_stay_out_of_logs(void **state)
     assert_int_equal(env_kill(env, h.proxy, SIGTERM), 0);
     assert_null(strstr(env_log(env, "p1.sock"), "open sesame"));
     assert_null(strstr(env_log(env, "p1.sock"), "fixed-token"));
+    assert_null(strstr(env_log(env, "p1.sock"), "canary"));
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM requests WHERE details::text LIKE '%canary%'"), "0");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(item_12_basic), API_TEST(item_12_bearer_by_headers), API_TEST(item_12_hawk), API_TEST(item_12_oauth1), API_TEST(item_12_secrets_stay_out_of_logs),
+        API_TEST(item_12_basic), API_TEST(item_12_bearer_by_headers), API_TEST(item_12_hawk), API_TEST(item_12_oauth1), API_TEST(item_12_renewed_before_its_end),
+        API_TEST(item_12_refused_and_repeated), API_TEST(item_12_fifty_wait_for_one_token), API_TEST(item_12_oracle_sbc),
+        API_TEST(item_12_secrets_stay_out_of_logs),
     };
+    static const struct peer_step nothing = {.kind = PEER_CLOSE};
     int failed;
 
+    endpoint = peer_new(&nothing, 1);
     house_start(&h, NULL);
     env = h.env;
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    failed = CASES(grants, item_12_oauth2) + CASES(refusals, item_12_no_token);
+    failed += cmocka_run_group_tests(tests, NULL, NULL);
+    peer_free(endpoint);
     return house_end(&h, failed);
 }

@@ -276,6 +276,10 @@ static bool act(struct line *l, const char *head, size_t head_len)
         snprintf(text, sizeof text, "{\"bytes\":%lld}", bytes);
         return answer(l, text);
     }
+    if (strncmp(l->verb, "wants_", 6) == 0) {
+        snprintf(text, sizeof text, "Authorization: Bearer %.30s\r\n", l->verb + 6);
+        return strstr(head, text) != NULL ? answer(l, "{\"ok\":true}") : say(l, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}");
+    }
     if (is(l, "echo_head"))
         return answer(l, head);
     if (is(l, "headers_10000"))

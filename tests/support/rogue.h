@@ -8,6 +8,7 @@
  *   sink, slow_sink  read the whole body (at leisure), 200 {"bytes":N}
  *   early            413 before the body is read, then close
  *   big_N            N MiB with a length          endless   chunks until the caller goes
+ *   wants_TOKEN      401 without "Authorization: Bearer TOKEN", else ok
  *   sleep_N          N ms, then ok                hang      never answer      drip  a byte each 50 ms
  *   reset_now, reset_head, reset_body, close_now, close_head, close_body      break off at that stage
  *   garbage, headers_10000, big_head, two_lengths, length_and_chunks, bad_chunk, huge_chunk, folded, control_char,
