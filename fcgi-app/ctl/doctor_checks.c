@@ -49,7 +49,7 @@ const struct doctor_check doctor_checks[] = {
     {"time zone", DOCTOR_ERROR,
      "WITH known AS MATERIALIZED (SELECT name FROM pg_timezone_names) "
      "SELECT 'PostgreSQL does not know the time zone ' || z FROM (SELECT 'UTC' AS z UNION SELECT "
-     "timezone FROM users WHERE timezone <> '') w WHERE NOT EXISTS (SELECT FROM known WHERE name = "
+     "timezone FROM users WHERE timezone <> '' AND timezone !~ '^[+-][0-9]{2}:?[0-9]{2}$') w WHERE NOT EXISTS (SELECT FROM known WHERE name = "
      "z) ORDER BY 1 LIMIT 10",
      false, "install tzdata on the host of PostgreSQL"},
     {"transaction ids", DOCTOR_ERROR,

@@ -74,8 +74,8 @@ static void work_came(const char *db)
            "ON a.id = v.activity_id WHERE a.name = 'hello' AND v.label IS NULL", "3");
     is(db, "SELECT u.username || ' ' || v.commit_at::date FROM activity_versions v JOIN users u ON u.id = v.user_id WHERE label = 'v1'", "ann 2024-03-02");
     is(db, "SELECT a.name FROM startup_events s JOIN activities a ON a.id = s.activity_id WHERE s.name = 'platform_started'", "tidy");
-    is(db, "SELECT concat_ws(' ', r.method, a.name, r.group_name, r.schema ->> 'type', r.bulk_options ->> 'sequence') FROM custom_routes r "
-           "JOIN activities a ON a.id = r.activity_id WHERE route = '/hello/{name}'", "get hello greetings object 1");
+    is(db, "SELECT concat_ws(' ', r.method, a.name, r.group_name, r.schema ->> 'description', r.bulk_options ->> 'sequence') FROM custom_routes r "
+           "JOIN activities a ON a.id = r.activity_id WHERE route = '/hello/{name}'", "get hello greetings nothing is asked 1");
     is(db, "SELECT concat_ws(' ', a.name, t.enabled, t.hour, t.minute, t.request_body::json #>> '{body,deep}') FROM timers_cron t JOIN activities a "
            "ON a.id = t.activity_id", "tidy t 3 15 true");
     is(db, "SELECT concat_ws(' ', w.name, w.secret LIKE 'sealed:%', w.custom_header, w.custom_header_value LIKE 'sealed:%', e.label) FROM webhooks w "
