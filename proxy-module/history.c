@@ -1,8 +1,9 @@
 /*
- * The queue of the history: open batches of the loops -> waiting, oldest first -> with the writer -> gone.
+ * The queue of the history: open batches of the loops -> waiting, oldest first -> with the copier or the writer -> gone.
  *
- * A row that the writer gave back because the database was lost goes out again under the same id, which the statement ignores
- * when it was stored after all.
+ * Rows go out by COPY first (db/copier.h), which is cheapest; a batch that it could not store goes to the writer, which tells the bad
+ * row from the others.  A row that the writer gave back because the database was lost goes out again under the same id, which the
+ * statement ignores when it was stored after all.
  */
 #include "history.h"
 
@@ -21,7 +22,7 @@ enum {
     BATCH_BYTES = 512 * 1024,
     FLUSH_MS = 50,     /* a row waits that long for others */
     RETRY_MS = 250,    /* for ids, when the database is away */
-    WITH_WRITER = 16,  /* batches */
+    WITH_WRITER = 48,  /* batches with the copier or the writer */
     CHUNK = 32 * 1024,
 };
 
@@ -34,6 +35,8 @@ struct history_batch {
     size_t bytes;
     bool thin;
     bool has_ids;
+    bool by_writer; /* some of it may be stored already */
+    struct copier_batch copy;
 };
 
 /* One loop's side. */
@@ -46,6 +49,7 @@ struct side {
 
 struct history {
     struct writer *writer;
+    struct copier *copier; /* until the end begins */
     struct ids *ids;
     struct http_server *server;
     struct history_kind kind;
@@ -60,13 +64,15 @@ struct history {
 
 static const char side_key;
 
-struct history *history_new(struct writer *w, struct ids *ids, struct http_server *server, const struct history_kind *kind)
+struct history *history_new(struct db *db, struct writer *w, struct ids *ids, struct http_server *server,
+                            const struct history_kind *kind)
 {
     struct history *h = calloc(1, sizeof *h);
 
     if (h == NULL)
         abort();
     h->writer = w;
+    h->copier = copier_new(db);
     h->ids = ids;
     h->server = server;
     h->kind = *kind;
@@ -172,6 +178,7 @@ static struct history_batch *thin_copy(struct history *h, struct history_batch *
     }
     b->thin = true;
     b->has_ids = old->has_ids;
+    b->by_writer = old->by_writer;
     b->bytes = arena_used(b->a);
     return b;
 }
@@ -292,7 +299,7 @@ static struct history_batch *again(struct history *h, struct history_batch *done
     }
     if (b != NULL) {
         b->thin = done->thin;
-        b->has_ids = true;
+        b->has_ids = b->by_writer = true;
         b->bytes = arena_used(b->a);
     }
     return b;
@@ -354,11 +361,10 @@ static bool give_ids(struct history *h, struct history_batch *b)
 }
 
 /* False: the writer takes nothing more for now. */
-static bool submit(struct history *h, struct history_batch *b)
+static bool to_writer(struct history *h, struct history_batch *b)
 {
     bool open = true;
 
-    h->with_writer++;
     b->left = b->n + 1; /* one for this function */
     for (struct history_row *row = b->first, *next; row != NULL; row = next) {
         struct err e;
@@ -379,6 +385,47 @@ static bool submit(struct history *h, struct history_batch *b)
     if (--b->left == 0)
         batch_answered(h, b);
     return open;
+}
+
+/* What COPY could not store, the writer can, or says why not. */
+static void on_copied(void *arg, const struct err *e)
+{
+    struct history_batch *b = arg;
+    struct history *h = b->h;
+
+    pthread_mutex_lock(&h->lock);
+    if (e == NULL) {
+        h->stats.stored += b->n;
+        h->with_writer--;
+        arena_free(b->a);
+        pump(h);
+    } else {
+        log_debug("proxy.history_copy", "rows=%zu why=" LOG_Q, b->n, e->msg);
+        b->by_writer = true;
+        (void)to_writer(h, b);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void to_copier(struct history *h, struct history_batch *b)
+{
+    const struct db_arg **rows = ARENA_ARRAY(b->a, const struct db_arg *, b->n);
+    size_t n = 0;
+
+    for (struct history_row *row = b->first; row != NULL; row = row->next)
+        rows[n++] = row->args;
+    b->copy = (struct copier_batch){.stmt = &h->kind.copy, .rows = rows, .n = n, .done = on_copied, .arg = b};
+    copier_submit(h->copier, &b->copy);
+}
+
+/* False: nothing more is taken for now. */
+static bool submit(struct history *h, struct history_batch *b)
+{
+    h->with_writer++;
+    if (b->by_writer || h->copier == NULL)
+        return to_writer(h, b);
+    to_copier(h, b);
+    return true;
 }
 
 /* With the lock. */
@@ -476,6 +523,7 @@ void history_put(struct history *h, struct loop *loop, struct history_row *row)
 
 void history_stop(struct history *h)
 {
+    struct copier *copier;
     struct err e = {0};
     int64_t id;
 
@@ -508,7 +556,10 @@ void history_stop(struct history *h)
         h->stats.dropped += b->n;
         arena_free(b->a);
     }
+    copier = h->copier;
+    h->copier = NULL;
     pthread_mutex_unlock(&h->lock);
+    copier_free(copier); /* what it cannot store goes to the writer meanwhile */
 }
 
 void history_free(struct history *h)

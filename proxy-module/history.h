@@ -1,5 +1,5 @@
 /*
- * Rows of the history behind their answers: gathered per loop, stored by the writer's group commit, bounded when the database is
+ * Rows of the history behind their answers: gathered per loop, stored by group commit, bounded when the database is
  * slow or away.
  *
  * Then what waits first loses its detail (bodies and headers), oldest first; only when the bare rows themselves pass their bound are
@@ -9,6 +9,7 @@
 #ifndef SLUICE_PROXY_HISTORY_H
 #define SLUICE_PROXY_HISTORY_H
 
+#include "db/copier.h"
 #include "db/ids.h"
 #include "db/writer.h"
 #include "http/loop.h"
@@ -28,6 +29,7 @@ struct history_row {
 /* What a row's statement is made of; one per program. */
 struct history_kind {
     const struct writer_stmt *stmt;
+    struct copier_stmt copy; /* the same columns */
     size_t n_args;
     size_t id_arg;               /* filled in when an id is at hand */
     size_t detail_args[2];       /* texts that may be given up... */
@@ -39,7 +41,9 @@ struct history_stats {
     size_t waiting, bytes;
 };
 
-struct history *history_new(struct writer *w, struct ids *ids, struct http_server *server, const struct history_kind *kind);
+/* Pointers outlive it; it has a connection of its own to `db`. */
+struct history *history_new(struct db *db, struct writer *w, struct ids *ids, struct http_server *server,
+                            const struct history_kind *kind);
 /* Hand everything that waits to the writer.  No loop runs any more; the writer ends after this. */
 void history_stop(struct history *h);
 /* After the writer; takes NULL. */

@@ -88,7 +88,7 @@ int proxy_ready(struct app *app, struct err *e)
     p->sessions = engine_sessions(app->engine); /* one login for workflows and proxied calls */
     p->logins = gw_logins_new(app->db, &clock_system);
     p->n_mounts = app->opts.proxies.n;
-    p->history = history_new(app->writer, app->ids, app->server, &record_kind);
+    p->history = history_new(app->db, app->writer, app->ids, app->server, &record_kind);
     p->stats = stats_new();
     p->mounts = ARENA_ARRAY(app->a, struct mount, p->n_mounts);
     for (size_t i = 0; i < p->n_mounts; i++) {

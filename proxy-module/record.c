@@ -13,10 +13,13 @@
 #include "proxy_int.h"
 #include "record.h"
 
+#define COLUMNS                                                                                                    \
+    "(id, created_on, updated_on, status, method, url, details, response, response_status, runtime_ms, user_id, " \
+    "owner, client_ip, proxy_gateway_host, gateway, entity_type, tenant_id, site_id, numbers)"
+
 static const struct writer_stmt stmt_insert = {
     .name = "proxy_request_insert",
-    .sql = "INSERT INTO requests (id, created_on, updated_on, status, method, url, details, response, response_status, "
-           "runtime_ms, user_id, owner, client_ip, proxy_gateway_host, gateway, entity_type, tenant_id, site_id, numbers) "
+    .sql = "INSERT INTO requests " COLUMNS " "
            "SELECT i, c, u, s, m, l, d, r, rs, ms, ui, o, ip::inet, pg, g, et, t, si, n FROM unnest($1::bigint[], "
            "$2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::json[], $8::json[], $9::bigint[], "
            "$10::float8[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], "
@@ -31,6 +34,7 @@ enum { ARG_ID = 0, ARG_DETAILS = 6, ARG_RESPONSE = 7, N_ARGS = 19 };
 
 const struct history_kind record_kind = {
     .stmt = &stmt_insert,
+    .copy = {.sql = "COPY requests " COLUMNS " FROM STDIN (FORMAT binary)", .types = "izztttjjkfktntttttt"},
     .n_args = N_ARGS,
     .id_arg = ARG_ID,
     .detail_args = {ARG_DETAILS, ARG_RESPONSE},

@@ -48,7 +48,7 @@ char *buf_reserve(struct buf *b, size_t n)
     return b->p + b->len;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
+void buf_add_growing(struct buf *b, const void *p, size_t n)
 {
     if (n == 0)
         return;
@@ -57,16 +57,6 @@ void buf_add(struct buf *b, const void *p, size_t n)
         return;
     memcpy(to, p, n);
     b->len += n;
-}
-
-void buf_add_str(struct buf *b, struct str s)
-{
-    buf_add(b, s.p, s.len);
-}
-
-void buf_add_c(struct buf *b, const char *s)
-{
-    buf_add(b, s, strlen(s));
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)

@@ -37,11 +37,6 @@ bool str_ieq(struct str a, struct str b)
     return true;
 }
 
-bool str_starts(struct str s, struct str prefix)
-{
-    return s.len >= prefix.len && str_eq(str_slice(s, 0, prefix.len), prefix);
-}
-
 bool str_ends(struct str s, struct str suffix)
 {
     return s.len >= suffix.len && str_eq(str_slice(s, s.len - suffix.len, s.len), suffix);
@@ -57,27 +52,11 @@ ptrdiff_t str_find(struct str s, struct str needle)
     return p != NULL ? p - s.p : -1;
 }
 
-ptrdiff_t str_find_char(struct str s, char c)
-{
-    const char *p = s.len > 0 ? memchr(s.p, c, s.len) : NULL;
-
-    return p != NULL ? p - s.p : -1;
-}
-
 ptrdiff_t str_rfind_char(struct str s, char c)
 {
     const char *p = s.len > 0 ? memrchr(s.p, c, s.len) : NULL;
 
     return p != NULL ? p - s.p : -1;
-}
-
-struct str str_slice(struct str s, size_t from, size_t to)
-{
-    if (to > s.len)
-        to = s.len;
-    if (from > to)
-        from = to;
-    return str_make(s.p != NULL ? s.p + from : NULL, to - from);
 }
 
 struct str str_trim(struct str s)

@@ -42,14 +42,34 @@ static inline bool str_eq_c(struct str a, const char *b)
     return str_eq(a, str_c(b));
 }
 
+/* Clamped; `to` is exclusive. */
+static inline struct str str_slice(struct str s, size_t from, size_t to)
+{
+    if (to > s.len)
+        to = s.len;
+    if (from > to)
+        from = to;
+    return str_make(s.p != NULL ? s.p + from : NULL, to - from);
+}
+
+static inline bool str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq(str_slice(s, 0, prefix.len), prefix);
+}
+
+/* Byte offset, or -1. */
+static inline ptrdiff_t str_find_char(struct str s, char c)
+{
+    const char *p = s.len > 0 ? (const char *)memchr(s.p, c, s.len) : NULL;
+
+    return p != NULL ? p - s.p : -1;
+}
+
 int str_cmp(struct str a, struct str b);  /* by bytes, shorter first */
 bool str_ieq(struct str a, struct str b); /* ASCII letters in any case */
-bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 ptrdiff_t str_find(struct str s, struct str needle); /* byte offset, or -1 */
-ptrdiff_t str_find_char(struct str s, char c);
 ptrdiff_t str_rfind_char(struct str s, char c);
-struct str str_slice(struct str s, size_t from, size_t to); /* clamped; to is exclusive */
 struct str str_trim(struct str s);                          /* ASCII blanks at both ends */
 /* Cuts at the first `sep`: returns what stands before, leaves the rest in *s (empty at the end). */
 struct str str_cut(struct str *s, char sep);

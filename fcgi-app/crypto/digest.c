@@ -5,28 +5,45 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdatomic.h>
 
 #include "crypto/crypto_int.h"
 
-static const struct algorithm {
+static struct algorithm {
     const char *name;
-    const EVP_MD *(*md)(void);
+    const char *library_name;
+    _Atomic(EVP_MD *) md; /* fetched at the first use and kept: each look-up by the library takes locks */
 } algorithms[] = {
-    {"md5", EVP_md5},
-    {"sha1", EVP_sha1},
-    {"sha224", EVP_sha224},
-    {"sha256", EVP_sha256},
-    {"sha384", EVP_sha384},
-    {"sha512", EVP_sha512},
-    {"blake2b", EVP_blake2b512},
-    {"blake2s", EVP_blake2s256},
+    {.name = "md5", .library_name = "MD5"},
+    {.name = "sha1", .library_name = "SHA1"},
+    {.name = "sha224", .library_name = "SHA2-224"},
+    {.name = "sha256", .library_name = "SHA2-256"},
+    {.name = "sha384", .library_name = "SHA2-384"},
+    {.name = "sha512", .library_name = "SHA2-512"},
+    {.name = "blake2b", .library_name = "BLAKE2B-512"},
+    {.name = "blake2s", .library_name = "BLAKE2S-256"},
 };
+
+static const EVP_MD *fetched(struct algorithm *alg)
+{
+    EVP_MD *md = atomic_load_explicit(&alg->md, memory_order_acquire), *none = NULL;
+
+    if (md != NULL)
+        return md;
+    md = EVP_MD_fetch(NULL, alg->library_name, NULL);
+    if (md == NULL)
+        crypto_broken("EVP_MD_fetch");
+    if (atomic_compare_exchange_strong(&alg->md, &none, md))
+        return md;
+    EVP_MD_free(md); /* another thread was faster */
+    return none;
+}
 
 static const EVP_MD *find(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(algorithms); i++)
         if (strcmp(algorithms[i].name, name) == 0)
-            return algorithms[i].md();
+            return fetched(&algorithms[i]);
     return NULL;
 }
 

@@ -5,10 +5,10 @@
  * between two synchronisation points, which is one (implicit) transaction: it commits when the
  * server reaches the second point.
  */
+#include "db/pg_binary.h"
 #include "db/writer_int.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,91 +16,7 @@
 
 #include "base/fault.h"
 
-/* ---- types ------------------------------------------------------------------------------- */
-
-/* Letters of writer_stmt.types -> type numbers of PostgreSQL (pg_type), which never change. */
-static const struct type {
-    char letter;
-    uint32_t oid, array_oid;
-} types[] = {
-    {'i', 20, 1016},   /* bigint */
-    {'t', 25, 1009},   /* text */
-    {'b', 16, 1000},   /* boolean */
-    {'f', 701, 1022},  /* double precision */
-    {'z', 1184, 1185}, /* timestamptz */
-    {'j', 114, 199},   /* json */
-    {'y', 17, 1001},   /* bytea */
-};
-
-static const struct type *type_of(char letter)
-{
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        if (types[i].letter == letter)
-            return &types[i];
-    }
-    abort(); /* an unknown letter in writer_stmt.types: our own mistake */
-}
-
 /* ---- encoding ---------------------------------------------------------------------------- */
-
-static char *put32(char *p, uint32_t v)
-{
-    v = htobe32(v);
-    memcpy(p, &v, sizeof v);
-    return p + sizeof v;
-}
-
-static char *put64(char *p, uint64_t v)
-{
-    v = htobe64(v);
-    memcpy(p, &v, sizeof v);
-    return p + sizeof v;
-}
-
-static size_t value_size(char letter, const struct db_arg *arg)
-{
-    if (arg->kind == DB_ARG_NULL)
-        return 4;
-    switch (letter) {
-    case 'b':
-        return 4 + 1;
-    case 't':
-    case 'j':
-    case 'y':
-        return 4 + arg->s.len;
-    default:
-        return 4 + 8;
-    }
-}
-
-static char *put_value(char *p, char letter, const struct db_arg *arg)
-{
-    const int64_t epoch_2000_us = 946684800LL * 1000000; /* where timestamptz counts from */
-    double f;
-    uint64_t bits;
-
-    if (arg->kind == DB_ARG_NULL)
-        return put32(p, UINT32_MAX);
-    switch (letter) {
-    case 'b':
-        p = put32(p, 1);
-        *p = arg->i != 0 ? 1 : 0;
-        return p + 1;
-    case 'f':
-        f = arg->kind == DB_ARG_FLOAT ? arg->f : (double)arg->i;
-        memcpy(&bits, &f, sizeof bits);
-        return put64(put32(p, 8), bits);
-    case 'z':
-        return put64(put32(p, 8), (uint64_t)(arg->i - epoch_2000_us));
-    case 'i':
-        return put64(put32(p, 8), (uint64_t)arg->i);
-    default:
-        p = put32(p, (uint32_t)arg->s.len);
-        if (arg->s.len > 0)
-            memcpy(p, arg->s.p, arg->s.len);
-        return p + arg->s.len;
-    }
-}
 
 /* Column `col` of n rows as a one-dimensional array. */
 static char *encode_column(const struct writer_row *const *rows, size_t n, size_t col, char letter,
@@ -111,17 +27,17 @@ static char *encode_column(const struct writer_row *const *rows, size_t n, size_
     char *start, *p;
 
     for (size_t i = 0; i < n; i++) {
-        size += value_size(letter, &rows[i]->args[col]);
+        size += pg_value_size(letter, &rows[i]->args[col]);
         has_null = has_null || rows[i]->args[col].kind == DB_ARG_NULL;
     }
     start = p = arena_alloc(a, size);
-    p = put32(p, 1); /* dimensions */
-    p = put32(p, has_null ? 1 : 0);
-    p = put32(p, type_of(letter)->oid);
-    p = put32(p, (uint32_t)n);
-    p = put32(p, 1); /* lower bound */
+    p = pg_put32(p, 1); /* dimensions */
+    p = pg_put32(p, has_null ? 1 : 0);
+    p = pg_put32(p, pg_type_of(letter)->oid);
+    p = pg_put32(p, (uint32_t)n);
+    p = pg_put32(p, 1); /* lower bound */
     for (size_t i = 0; i < n; i++)
-        p = put_value(p, letter, &rows[i]->args[col]);
+        p = pg_put_value(p, letter, &rows[i]->args[col]);
     *len = size;
     return start;
 }
@@ -196,7 +112,7 @@ static int param_types(const struct writer_stmt *s, Oid oids[DB_PARAMS_MAX])
 
     assert(n <= DB_PARAMS_MAX);
     for (size_t i = 0; i < n; i++)
-        oids[i] = type_of(s->types[i])->array_oid;
+        oids[i] = pg_type_of(s->types[i])->array_oid;
     return (int)n;
 }
 
