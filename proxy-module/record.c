@@ -167,15 +167,13 @@ static void member_json(struct buf *out, const char *name, struct val v)
 /* A body as the interface shows it: data when it is JSON and was kept whole, else text. */
 static void member_body(struct buf *out, struct str body, struct str type, bool whole, struct arena *a)
 {
-    struct err ignored;
-    struct val data;
-
-    if (body.len == 0)
+    if (body.len == 0) {
         member_json(out, "body", val_null());
-    else if (whole && (body.p[0] == '{' || body.p[0] == '[') && json_parse(body, &data, a, &ignored) == 0)
-        member_json(out, "body", mask_value(data, a));
-    else
-        member(out, "body", mask_body(type, body, LIMIT_RESPONSE_KEPT, a));
+        return;
+    }
+    member_name(out, "body");
+    if (!whole || !mask_json(body, out, a))
+        json_write_string(mask_body(type, body, LIMIT_RESPONSE_KEPT, a), JSON_COMPACT, out);
 }
 
 static struct str url_of(const struct call *c, struct arena *a)

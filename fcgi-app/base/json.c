@@ -295,7 +295,7 @@ static const char *decode_escape(const char *p, const char *end, char **out, boo
     return p;
 }
 
-static struct val decode(struct json_reader *r, struct json_span *s)
+struct val json_decode(struct json_reader *r, struct json_span *s)
 {
     const char *p = s->raw.p;
     const char *end = p + s->raw.len;
@@ -321,7 +321,7 @@ static bool read_string(struct json_reader *r, struct val *out)
 
     if (!json_scan_string(r, &s))
         return false;
-    *out = s.escaped ? decode(r, &s) : val_str(s.raw);
+    *out = s.escaped ? json_decode(r, &s) : val_str(s.raw);
     out->flags = s.ascii ? VAL_F_ASCII : 0;
     return true;
 }

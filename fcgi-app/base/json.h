@@ -28,6 +28,15 @@ MUST_CHECK int json_parse_copy(struct str text, struct val *out, struct arena *a
  */
 MUST_CHECK int json_lazy(struct str text, struct val *out, struct arena *a, struct err *e);
 
+/*
+ * Copy one JSON text to `out` in compact form, with the text `instead` in place of the value of each member, at any depth, whose name
+ * `hide` picks; null stays.  What is kept stands as it was written: numbers, escapes, repeated members.  In one pass, without values.
+ *
+ * Fails as json_parse, and then leaves `out` as it was; `a` holds decoded names.
+ */
+MUST_CHECK int json_hide(struct str text, bool (*hide)(struct str name), const char *instead, struct buf *out, struct arena *a,
+                         struct err *e);
+
 enum json_style {
     JSON_COMPACT = 0, /* {"a":1,"b":[]}: what the API sends; non-ASCII raw, '/' not escaped */
     JSON_SPACED = 1,  /* {"a": 1, "b": []}: Python's json.dumps separators */

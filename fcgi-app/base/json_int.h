@@ -53,6 +53,8 @@ int json_error(const struct json_reader *r, struct err *e);
 bool json_fail(struct json_reader *r, const char *why);
 bool json_enter(struct json_reader *r);
 bool json_scan_string(struct json_reader *r, struct json_span *out);
+/* The text of a scanned string with escapes; its flag for ASCII is json_read_value's business. */
+struct val json_decode(struct json_reader *r, struct json_span *s);
 bool json_scan_number(struct json_reader *r, struct json_number *out);
 bool json_scan_word(struct json_reader *r, struct val *out);
 bool json_float(struct json_reader *r, const struct json_number *n, double *out);

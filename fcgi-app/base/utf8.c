@@ -160,10 +160,14 @@ size_t utf8_offset(struct str s, size_t index)
 struct str utf8_repair(struct arena *a, struct str s)
 {
     static const char replacement[3] = "\xef\xbf\xbd";
-    char *out = arena_bytes(a, s.len * 3 + 1);
-    size_t at = 0;
-    size_t i = 0;
+    size_t good = utf8_check(s);
+    size_t at = good;
+    size_t i = good;
 
+    if (good == s.len)
+        return str_dup(a, s);
+    char *out = arena_bytes(a, s.len * 3 + 1);
+    memcpy(out, s.p, good);
     while (i < s.len) {
         size_t bad = 0;
         size_t n = sequence((const unsigned char *)s.p + i, s.len - i, &bad);

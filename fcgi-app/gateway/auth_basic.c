@@ -5,7 +5,15 @@
 
 struct str gw_basic(struct str user, struct str password, struct arena *a)
 {
-    struct str plain = str_printf(a, "%.*s:%.*s", STR_ARG(user), STR_ARG(password));
+    struct buf plain, out;
 
-    return str_printf(a, "Basic %.*s", STR_ARG(crypto_b64(a, plain)));
+    buf_init(&plain, user.len + password.len + 1, a);
+    buf_add_str(&plain, user);
+    buf_putc(&plain, ':');
+    buf_add_str(&plain, password);
+    buf_init(&out, 2 * plain.len + 16, a);
+    buf_add_c(&out, "Basic ");
+    buf_add_str(&out, crypto_b64(a, buf_str(&plain)));
+    (void)buf_cstr(&out);
+    return buf_str(&out);
 }

@@ -37,6 +37,8 @@ static bool has_word(struct str text, const char *word, bool whole)
         size_t k = i;
         const char *w = word;
 
+        if (lower(text.p[i]) != word[0])
+            continue;
         while (*w != '\0' && (k < text.len || *w == '_')) {
             if (k < text.len && lower(text.p[k]) == *w)
                 k++;
@@ -156,20 +158,26 @@ static struct str mask_xml(struct str body, struct arena *a)
     return buf_str(&b);
 }
 
+bool mask_json(struct str body, struct buf *out, struct arena *a)
+{
+    struct err ignored;
+
+    return body.len > 0 && (body.p[0] == '{' || body.p[0] == '[') && json_hide(body, mask_key, MASK_SHOWN, out, a, &ignored) == 0;
+}
+
 struct str mask_body(struct str content_type, struct str body, size_t max, struct arena *a)
 {
     struct str type = header_media_type(content_type, a), trimmed = str_trim(body);
-    struct err ignored;
-    struct val v;
+    struct buf json;
 
     if (body.len == 0)
         return body;
     if (utf8_check(body) != body.len)
         return str_printf(a, "%.*s, %zu bytes", STR_ARG(type.len > 0 ? type : STR("binary")),
                           body.len);
-    if (trimmed.len > 0 && (trimmed.p[0] == '{' || trimmed.p[0] == '[') &&
-        json_parse(trimmed, &v, a, &ignored) == 0)
-        return cut(json_text(mask_value(v, a), a), max);
+    buf_init(&json, SIZE_MAX / 2, a); /* as long as the body, which is in memory already */
+    if (mask_json(trimmed, &json, a))
+        return cut(buf_str(&json), max);
     if (str_eq_c(type, "application/x-www-form-urlencoded"))
         return cut(mask_pairs(body, a), max);
     if (trimmed.len > 0 && trimmed.p[0] == '<')

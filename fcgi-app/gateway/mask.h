@@ -16,6 +16,8 @@ bool mask_header(struct str name);
 bool mask_key(struct str name);
 /* A copy of `v` with secret members replaced at any depth; shares what needs no change. */
 struct val mask_value(struct val v, struct arena *a);
+/* Add a body to `out` with secret members replaced; false, and nothing added, when it is no JSON object or list. */
+bool mask_json(struct str body, struct buf *out, struct arena *a);
 /*
  * A body as it may be kept: JSON and forms with secrets replaced, XML elements too; other text only
  * when it holds no key word; cut at `max` bytes at a UTF-8 border.  Never fails: what cannot be

@@ -189,8 +189,10 @@ struct str url_origin(const struct url *u, struct arena *a)
     buf_add_str(&b, u->host);
     if (v6)
         buf_putc(&b, ']');
-    if (u->port != 0 && u->port != url_default_port(u->scheme))
-        buf_addf(&b, ":%d", u->port);
+    if (u->port != 0 && u->port != url_default_port(u->scheme)) {
+        buf_putc(&b, ':');
+        buf_add_int(&b, u->port);
+    }
     return buf_str(&b);
 }
 
