@@ -72,7 +72,7 @@ struct history *history_new(struct db *db, struct writer *w, struct ids *ids, st
     if (h == NULL)
         abort();
     h->writer = w;
-    h->copier = copier_new(db);
+    h->copier = kind->copy.sql != NULL ? copier_new(db) : NULL;
     h->ids = ids;
     h->server = server;
     h->kind = *kind;

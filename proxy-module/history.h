@@ -29,7 +29,7 @@ struct history_row {
 /* What a row's statement is made of; one per program. */
 struct history_kind {
     const struct writer_stmt *stmt;
-    struct copier_stmt copy; /* the same columns */
+    struct copier_stmt copy; /* the same columns, tried first; without text: not at all */
     size_t n_args;
     size_t id_arg;               /* filled in when an id is at hand */
     size_t detail_args[2];       /* texts that may be given up... */

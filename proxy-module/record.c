@@ -4,6 +4,7 @@
  * Built before the answer lets go of the request, written behind it (history.c).
  */
 #include "base/arena.h"
+#include "base/ip_net.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -282,6 +283,7 @@ void record_add(struct call *c)
     struct arena *scratch = r->a, *a;
     struct history_row *row = history_begin(c->proxy->history, loop, &a);
     struct impact im = {0};
+    struct ip_net net;
     struct str url = url_of(c, scratch);
     bool ok = c->status > 0 && c->status < 400;
 
@@ -301,7 +303,7 @@ void record_add(struct call *c)
                DB_FLOAT((double)(clock_mono_us(&clock_system) - r->start_us) / 1000.0),
                DB_INT(c->user.id),
                keep(c->user.username, a),
-               r->remote_addr.len > 0 ? keep(r->remote_addr, a) : DB_NULL,
+               ip_net_parse(r->remote_addr, &net) ? keep(r->remote_addr, a) : DB_NULL, /* nginx says "unix:" where it listens on one */
                DB_STR(c->mount->map->prefix),
                DB_STR(c->mount->map->gateway),
                keep(im.entity_type, a),

@@ -257,6 +257,16 @@ static void traces_and_counts(void **state)
     assert_true(metric("sluice_proxy_history_stored_total") > 0);
 }
 
+/* nginx that listens on a unix socket names no address. */
+static void callers_without_an_address(void **state)
+{
+    struct fcgi_answer a = answer_of(begin("GET", "/api/v01/p1/do/echo_head/?mark=unix", (const char *const[]){"REMOTE_ADDR=unix:", NULL}), 5000);
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    ENV_WAIT(env, 5000, env_psql(env, "SELECT client_ip IS NULL FROM requests WHERE url LIKE '%mark=unix'")[0] == 't');
+}
+
 /* ---- changes under load -------------------------------------------------------------------------------------- */
 
 struct caller {
@@ -347,7 +357,7 @@ static void ends_cleanly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LOAD_TEST(traces_and_counts), LOAD_TEST(a_bulk_starves_nobody), LOAD_TEST(busy_gateways_say_so), LOAD_TEST(many_wait),
+        LOAD_TEST(traces_and_counts), LOAD_TEST(callers_without_an_address), LOAD_TEST(a_bulk_starves_nobody), LOAD_TEST(busy_gateways_say_so), LOAD_TEST(many_wait),
         LOAD_TEST(changes_under_load), LOAD_TEST(the_database_is_away), LOAD_TEST(ends_cleanly),
     };
     struct rlimit files = {4096, 4096};

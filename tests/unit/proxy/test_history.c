@@ -5,6 +5,7 @@
  */
 #include "alarm/alarm.h"
 #include "base/log.h"
+#include "db/copier.h"
 #include "db/ids.h"
 #include "db/writer.h"
 #include "http/loop.h"
@@ -15,6 +16,9 @@
 #define writer_add played_add
 #define ids_try played_ids_try
 #define ids_next played_ids_next
+#define copier_new played_copier
+#define copier_submit played_copy
+#define copier_free played_copier_end
 #define alarm_add played_alarm
 #define loop_slot played_slot
 #define loop_slot_set played_slot_set
@@ -27,6 +31,9 @@ static void played_add(struct writer_item *item, const struct writer_stmt *stmt,
                        struct arena *a);
 static size_t played_ids_try(struct ids *ids, enum ids_kind kind, int64_t *out, size_t n);
 static int played_ids_next(struct ids *ids, enum ids_kind kind, int64_t *out, struct err *e);
+static struct copier *played_copier(struct db *db);
+static void played_copy(struct copier *c, struct copier_batch *b);
+static void played_copier_end(struct copier *c);
 static void played_alarm(struct writer_item *item, const struct alarm *x, struct arena *a);
 static void *played_slot(struct loop *l, const void *key);
 static void played_slot_set(struct loop *l, const void *key, void *value, void (*fn)(void *value));
@@ -47,6 +54,8 @@ static struct {
     int64_t next_id;
     struct writer_item *items[ITEMS]; /* taken, not answered */
     size_t n_items;
+    struct copier_batch *copies; /* with the copier, newest first */
+    size_t n_copies;
     int n_alarms;
     char alarm[200];
     void *slot;
@@ -95,6 +104,42 @@ static int played_ids_next(struct ids *ids, enum ids_kind kind, int64_t *out, st
         return 0;
     err_set(e, ERR_DB, "the database is away");
     return -1;
+}
+
+static struct copier *played_copier(struct db *db)
+{
+    (void)db;
+    return (struct copier *)&world;
+}
+
+static void played_copy(struct copier *c, struct copier_batch *b)
+{
+    assert_ptr_equal(c, &world);
+    b->next = world.copies;
+    world.copies = b;
+    world.n_copies++;
+}
+
+/* The copier answers everything it has. */
+static void answer_copies(enum err_code code)
+{
+    struct copier_batch *b = world.copies, *next;
+    struct err e = {0};
+
+    if (code != ERR_NONE)
+        err_set(&e, code, "played");
+    world.copies = NULL;
+    world.n_copies = 0;
+    for (; b != NULL; b = next) {
+        next = b->next;
+        b->done(b->arg, code != ERR_NONE ? &e : NULL);
+    }
+}
+
+static void played_copier_end(struct copier *c)
+{
+    if (c != NULL)
+        answer_copies(ERR_NONE);
 }
 
 static void played_alarm(struct writer_item *item, const struct alarm *x, struct arena *a)
@@ -157,10 +202,21 @@ static const struct writer_stmt stmt = {.name = "row", .sql = "", .types = "iitt
 static const struct history_kind kind = {
     .stmt = &stmt, .n_args = N_ARGS, .id_arg = ARG_ID, .detail_args = {ARG_DETAIL, ARG_ANSWER}, .detail_instead = "{}"};
 
+/* By the writer alone... */
 static struct history *fresh(void)
 {
     world = (__typeof__(world)){0};
-    return history_new(NULL, NULL, NULL, &kind);
+    return history_new(NULL, NULL, NULL, NULL, &kind);
+}
+
+/* ...or by COPY first. */
+static struct history *fresh_copying(void)
+{
+    struct history_kind copying = kind;
+
+    world = (__typeof__(world)){0};
+    copying.copy = (struct copier_stmt){.sql = "COPY", .types = "iittt"};
+    return history_new(NULL, NULL, NULL, NULL, &copying);
 }
 
 static void done_with(struct history *h)
@@ -310,6 +366,28 @@ static void holds_back(void **state)
     done_with(h);
 }
 
+/* By COPY the writer has nothing to do. */
+static void copies_first(void **state)
+{
+    struct history *h = fresh_copying();
+
+    (void)state;
+    for (int i = 1; i <= WITH_WRITER + 3; i++)
+        put(h, NULL, i, 10, 10);
+    assert_int_equal(world.n_copies, WITH_WRITER);
+    assert_int_equal(world.copies->n, 1);
+    assert_int_equal(world.copies->rows[0][ARG_ID].i, WITH_WRITER);
+    assert_int_equal(world.copies->rows[0][ARG_NUMBER].i, WITH_WRITER);
+    answer_copies(ERR_NONE);
+    assert_int_equal(world.n_copies, 3);
+    assert_int_equal(history_stats(h).stored, WITH_WRITER);
+    history_stop(h); /* waits for it */
+    assert_int_equal(world.n_copies, 0);
+    assert_int_equal(history_stats(h).stored, WITH_WRITER + 3);
+    assert_int_equal(world.n_items, 0);
+    done_with(h);
+}
+
 /* ---- on bad days -------------------------------------------------------------------------------------------- */
 
 /* Rows the lost database had go out again under their ids; what it refuses does not. */
@@ -333,6 +411,37 @@ static void repeats_what_was_lost(void **state)
     put(h, NULL, 3, 10, 10);
     assert_int_equal(history_stats(h).refused, 3);
     assert_int_equal(history_stats(h).waiting, 0);
+    done_with(h);
+}
+
+/* What COPY could not store goes to the writer under the same ids, and stays with it: some may be stored already. */
+static void what_copy_cannot_store(void **state)
+{
+    struct history *h = fresh_copying();
+
+    (void)state;
+    put(h, NULL, 1, 10, 10);
+    answer_copies(ERR_DB);
+    put(h, NULL, 2, 10, 10);
+    answer_copies(ERR_INVALID);
+    assert_int_equal(world.n_copies, 0);
+    assert_int_equal(world.n_items, 2);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(taken(i)[ARG_ID].i, taken(i)[ARG_NUMBER].i);
+            assert_true(has_detail(i));
+        }
+        if (round == 0)
+            answer(ERR_DB);
+        assert_int_equal(world.n_copies, 0);
+        assert_int_equal(world.n_items, 2);
+    }
+    answer(ERR_NONE);
+    put(h, NULL, 3, 10, 10); /* the next ones are copied again */
+    assert_int_equal(world.n_copies, 1);
+    answer_copies(ERR_NONE);
+    assert_int_equal(history_stats(h).stored, 3);
+    history_stop(h);
     done_with(h);
 }
 
@@ -431,7 +540,9 @@ int main(void)
         cmocka_unit_test(gathers_on_a_loop),
         cmocka_unit_test(waits_for_ids),
         cmocka_unit_test(holds_back),
+        cmocka_unit_test(copies_first),
         cmocka_unit_test(repeats_what_was_lost),
+        cmocka_unit_test(what_copy_cannot_store),
         cmocka_unit_test(gives_up_the_oldest_detail_first),
         cmocka_unit_test(drops_the_oldest_rows_last),
         cmocka_unit_test(ends_without_a_database),
