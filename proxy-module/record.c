@@ -231,6 +231,8 @@ static struct str details(const struct call *c, struct str url, struct arena *a)
         member(&out, "body", str_printf(a, "%llu bytes", (unsigned long long)c->body_got));
     else
         member_body(&out, r->body, r->content_type, r->body.len <= LIMIT_RESPONSE_KEPT, a);
+    if (c->target.origin.len > 0)
+        member(&out, "gateway_url", mask_url(str_printf(a, "%.*s%.*s", STR_ARG(c->target.origin), STR_ARG(c->target.path)), a));
     member(&out, "request_id", str_c(r->id));
     member(&out, "trace_id", trace_id(&c->trace));
     add_timing(c, &out);

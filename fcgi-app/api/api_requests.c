@@ -149,7 +149,22 @@ static const struct db_stmt stmt_traces = {
     1,
 };
 
-static const struct db_stmt *const all[] = {&stmt_get, &stmt_put, &stmt_traces};
+/* A forwarded call is its own trace: the row says where it went (gateway-proxy.md 8). */
+static const struct db_stmt stmt_forwarded = {
+    "api_request_forwarded",
+    "SELECT json_build_object('traces', json_build_array(json_build_object('id', r.id, 'processing_trace_id', r.id, 'task_id', NULL, "
+    "'label', r.gateway, 'status', coalesce(r.response_status, 0), 'session_holder', r.gateway, 'host', "
+    "split_part(r.details->>'gateway_url', '/', 3), 'http_method', upper(r.method), 'http_url', r.details->>'gateway_url', "
+    "'input', coalesce(r.details->>'body', ''), 'output', coalesce(r.response->>'body', ''), "
+    "'external_id', coalesce(r.response #>> '{body,_record_internal_id}', r.response #>> '{body,_internal_record_id}'), "
+    "'request_id', r.id, 'cache_hit', false, 'created_on', " DB_ISO("r.created_on") ", 'updated_on', "
+    DB_ISO("coalesce(r.updated_on, r.created_on)") ")))::text FROM requests r "
+    "WHERE r.id = $1 AND r.created_on >= id_from('request', $1) AND r.created_on < id_to('request', $1) "
+    "AND r.instance_id IS NULL AND r.gateway IS NOT NULL",
+    1,
+};
+
+static const struct db_stmt *const all[] = {&stmt_get, &stmt_put, &stmt_traces, &stmt_forwarded};
 const struct db_stmts api_requests_stmts = {"api_requests", all, COUNT_OF(all)};
 
 enum { MASS_MAX = 10000, CLOSE_PER_SECOND = 1000, CLOSE_WAIT_MS = 10000 };
@@ -347,7 +362,14 @@ int request_traces(struct api_call *c, struct err *e)
 
     if (find(c, &id, &request, e) != 0)
         return -1;
-    return api_answer_query(c, &stmt_traces, DB_ARGS(DB_INT(id)), "request", e);
+    if (api_answer_query(c, &stmt_forwarded, DB_ARGS(DB_INT(id)), "request", e) != 0) {
+        if (e->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(e);
+        if (api_answer_query(c, &stmt_traces, DB_ARGS(DB_INT(id)), "request", e) != 0)
+            return -1;
+    }
+    return traces_with_details(c, e);
 }
 
 /* A new status; close=1 also ends the instance. */

@@ -262,7 +262,9 @@ int transaction_traces(struct api_call *c, struct err *e)
 
     if (transaction_open(c, &f, e) != 0 || (c->params[1].p != NULL && api_id(c, 1, "task", &task, e) != 0))
         return -1;
-    return api_answer_query(c, &stmt_traces, DB_ARGS(DB_INT(f.id), DB_STR(f.on), DB_INT(task)), "transaction", e);
+    if (api_answer_query(c, &stmt_traces, DB_ARGS(DB_INT(f.id), DB_STR(f.on), DB_INT(task)), "transaction", e) != 0)
+        return -1;
+    return traces_with_details(c, e);
 }
 
 /* ---- sub-instances -------------------------------------------------------------------------------------- */

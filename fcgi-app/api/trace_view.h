@@ -4,7 +4,7 @@
 #ifndef SLUICE_API_TRACE_VIEW_H
 #define SLUICE_API_TRACE_VIEW_H
 
-#include "db/db.h"
+#include "api/api.h"
 
 #define TRACE_OBJECT                                                                               \
     "json_build_object('id', t.id, 'processing_trace_id', t.id, 'task_id', t.task_id, 'label', t.label, 'status', t.status, " \
@@ -12,5 +12,8 @@
     "'input', coalesce(t.input, ''), 'output', coalesce(t.output, ''), 'external_id', t.external_id, 'request_id', "   \
     "t.request_id, 'cache_hit', coalesce(t.cache_hit, false), 'created_on', " DB_ISO("t.created_on")                  \
     ", 'updated_on', " DB_ISO("coalesce(t.updated_on, t.created_on)") ")"
+
+/* With ?details=1: to the traces in c->text what the gateways recorded of them; c->conn is given back then. */
+MUST_CHECK int traces_with_details(struct api_call *c, struct err *e);
 
 #endif

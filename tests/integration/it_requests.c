@@ -194,6 +194,54 @@ static void shows_one(void **state)
     api(env, 404, "GET", "/api/v01/apio/requests/x", NULL);
 }
 
+/* A forwarded call is its own trace, with the gateway's record behind it; the list of calls southwards holds it too. */
+static void traces_forwarded_calls(void **state)
+{
+    const char *id = id_of("{\"field\":\"request_url\",\"op\":\"like\",\"value\":\"%/users/?%\"}");
+    const char *gone = id_of("{\"field\":\"request_url\",\"op\":\"like\",\"value\":\"%/nosuch/%\"}");
+    const char *over = id_of("{\"model\":\"instances\",\"field\":\"activity_id\",\"op\":\"is_not_null\"}");
+    struct val v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces", id), NULL);
+    const char *filter = "filter=%5B%7B%22field%22:%22host%22,%22op%22:%22eq%22,%22value%22:%22";
+
+    (void)state;
+    assert_int_equal(val_count(val_get(v, "traces")), 1);
+    assert_string_equal(api_text(env, v, "traces.0.http_url"), env_fmt(env, "%s/api/v1/tenants/acme/groups/sales/users/?" MARK, gateway));
+    assert_string_equal(api_text(env, v, "traces.0.http_method"), "POST");
+    assert_int_equal(api_int(v, "traces.0.status"), 201);
+    assert_string_equal(api_text(env, v, "traces.0.session_holder"), "bwks");
+    assert_non_null(strstr(api_text(env, v, "traces.0.input"), "dan@acme.example"));
+    assert_non_null(strstr(api_text(env, v, "traces.0.input"), "********"));
+    assert_string_not_equal(api_text(env, v, "traces.0.external_id"), "");
+    assert_string_equal(api_text(env, v, "traces.0.gateway_details"), "");
+    v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces?details=1", id), NULL);
+    assert_non_null(strstr(api_text(env, v, "traces.0.gateway_details.south_data"), "BS-OCI"));
+    v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces?details=1", gone), NULL);
+    assert_int_equal(api_int(v, "traces.0.status"), 404);
+    v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces?details=1", over), NULL);
+    assert_int_equal(val_count(val_get(v, "traces")), 0); /* its workflow called nobody */
+    v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/southbound_calls?%s%s%%22%%7D%%5D", filter, gateway + 7), NULL);
+    assert_true(api_int(v, "total_count") >= 8);
+    assert_string_equal(api_text(env, v, "calls.0.host"), gateway + 7);
+    assert_true(api_int(v, "calls.0.request_id") > 0);
+}
+
+/* A gateway that has no time for its records costs two seconds and no answer. */
+static void goes_without_details(void **state)
+{
+    static const char *const json[] = {"Content-Type: application/json", NULL};
+    const char *id = id_of("{\"field\":\"request_url\",\"op\":\"like\",\"value\":\"%/users/?%\"}");
+    int64_t start = clock_mono_ms(&clock_system);
+    struct val v;
+
+    (void)state;
+    (void)env_http_at(env, "PUT", env_fmt(env, "%s/_control", gateway), json, "{\"hang\":true,\"path\":\"audit_records\"}");
+    v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces?details=1", id), NULL);
+    (void)env_http_at(env, "DELETE", env_fmt(env, "%s/_control", gateway), NULL, NULL);
+    assert_string_equal(api_text(env, v, "traces.0.http_method"), "POST");
+    assert_string_equal(api_text(env, v, "traces.0.gateway_details"), "");
+    assert_true(clock_mono_ms(&clock_system) - start < 4500);
+}
+
 static void keeps_no_secret(void **state)
 {
     (void)state;
@@ -277,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(pages_and_sorts), API_TEST(downloads_lists), API_TEST(shows_one),
+        API_TEST(traces_forwarded_calls), API_TEST(goes_without_details),
         API_TEST(keeps_no_secret), API_TEST(shows_what_one_may_see),
     };
     int port, failed;
