@@ -117,6 +117,11 @@ MUST_CHECK int vm_check(struct call *c, struct str name, struct val self, bool *
  * when absent. */
 MUST_CHECK int vm_getattr(struct call *c, struct val obj, struct str name, struct val *out);
 MUST_CHECK int vm_getitem(struct call *c, struct val obj, struct val key, struct val *out);
+/* Did a dictionary lack the key it was asked for?  An undefined value that was stored has a name. */
+static inline bool val_absent(struct val v)
+{
+    return v.type == VAL_UNDEF && v.u.undef_name == NULL;
+}
 /* Raise UndefinedError (SecurityError for a refused attribute) in Jinja2's words for an undefined value that is
  * used as if it were there; always -1. */
 int vm_fail_undefined(struct call *c, struct val v);

@@ -90,7 +90,7 @@ static bool view_contains(struct val_obj *o, struct val item)
     struct val value;
 
     if (v->kind == VIEW_KEYS)
-        return val_hashable(item) && !val_is_undef(val_get_val(v->dict, item));
+        return val_hashable(item) && !val_absent(val_get_val(v->dict, item));
     if (v->kind == VIEW_ITEMS)
         return item.type == VAL_TUPLE && val_count(item) == 2 && val_hashable(val_at(item, 0)) &&
                val_eq(val_get_val(v->dict, val_at(item, 0)), val_at(item, 1));
@@ -232,7 +232,7 @@ static int dict_get(struct call *c, struct val *out)
     if (call_bind(c, "key,default=", arg) != 0 || need_key(c, arg[0]) != 0)
         return -1;
     *out = val_get_val(c->self, arg[0]);
-    if (val_is_undef(*out))
+    if (val_absent(*out))
         *out = arg[1];
     return 0;
 }
@@ -291,12 +291,12 @@ static int dict_pop(struct call *c, struct val *out)
     if (changing(c, "key,default=", arg) != 0 || need_key(c, arg[0]) != 0)
         return -1;
     *out = val_get_val(c->self, arg[0]);
-    if (!val_is_undef(*out)) {
+    if (!val_absent(*out)) {
         val_dict_del(c->self, arg[0]);
         return 0;
     }
     *out = arg[1];
-    if (val_is_undef(arg[1]))
+    if (val_absent(arg[1]))
         return call_raise(c, TMPL_EXC_KEY, "%.*s", STR_ARG(lib_repr(c, arg[0])));
     return 0;
 }
@@ -324,7 +324,7 @@ static int dict_setdefault(struct call *c, struct val *out)
     if (changing(c, "key,default=", arg) != 0 || need_key(c, arg[0]) != 0)
         return -1;
     *out = val_get_val(c->self, arg[0]);
-    if (val_is_undef(*out)) {
+    if (val_absent(*out)) {
         *out = arg[1];
         val_dict_set(c->self, arg[0], arg[1]);
     }

@@ -608,15 +608,11 @@ int op_in(struct call *c, struct val item, struct val container, bool *out)
             *out = val_eq(container.u.list->items[i], item);
         return vm_spend(c, (int64_t)i / 8);
     case VAL_DICT:
-        if (item.type == VAL_UNDEF)
-            return undef_look(c, item);
+        if (item.type == VAL_UNDEF && undef_look(c, item) != 0)
+            return -1;
         if (!val_hashable(item))
             return call_raise(c, TMPL_EXC_TYPE, "unhashable type: '%s'", val_type_name(item));
-        {
-            struct val found = val_get_val(container, item);
-
-            *out = found.type != VAL_UNDEF || found.u.undef_name != NULL;
-        }
+        *out = !val_absent(val_get_val(container, item));
         return 0;
     case VAL_STR:
         if (item.type != VAL_STR)

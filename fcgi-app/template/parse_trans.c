@@ -12,6 +12,7 @@ struct trans {
     struct token at;
     struct list names;  /* every variable the tag mentions */
     struct list pairs;  /* those it sets: N_PAIR */
+    struct list free;   /* names looked up around the tag */
     struct node *count; /* decides between one and many */
     bool trimmed;
 };
@@ -63,6 +64,8 @@ static bool parse_variable(struct trans *t, bool *said_trimmed)
         *said_trimmed = true;
         t->trimmed = str_eq_c(name.text, "trimmed");
         return true;
+    } else {
+        list_add(&t->free, name_node(p, &name, USE_LOAD));
     }
     list_add(&t->names, name_node(p, &name, USE_LOAD));
     return true;
@@ -165,6 +168,8 @@ static struct node *parse_part(struct trans *t)
     name = p->cur;
     if (!expect(p, TOK_NAME))
         return NULL;
+    if (!has_name(&t->names, name.text) && !has_name(&t->free, name.text))
+        list_add(&t->free, name_node(p, &name, USE_LOAD));
     n = name_node(p, &name, USE_LOAD);
     n->begin = name.at;
     n->end = p->cur.at;
@@ -262,6 +267,24 @@ static struct node *is_one(struct trans *t)
     return node_tree(p, N_COMPARE, &t->at, count, operand, NULL);
 }
 
+/* The output inside a scope that has the variables of the tag.  All are found before it begins: a
+ * name that is set further on means what it means here. */
+static struct node *with_variables(struct trans *t, struct node *body)
+{
+    struct parser *p = t->p;
+
+    for (struct node *n = t->free.first; n != NULL; n = n->next) {
+        struct token name = {.type = TOK_NAME, .line = n->line, .at = n->at, .text = n->name};
+        struct node *pair = node_tree(p, N_PAIR, &name, name_node(p, &name, USE_STORE),
+                                      name_node(p, &name, USE_LOAD), NULL);
+
+        if (pair == NULL)
+            return NULL;
+        list_add(&t->pairs, pair);
+    }
+    return node_tree(p, N_WITH, &t->at, t->pairs.first, NULL, body);
+}
+
 struct node *parse_trans(struct parser *p)
 {
     struct trans t = {.p = p, .at = p->cur};
@@ -270,6 +293,7 @@ struct node *parse_trans(struct parser *p)
 
     list_init(&t.names);
     list_init(&t.pairs);
+    list_init(&t.free);
     if (!parse_head(&t))
         return NULL;
     t.count = t.names.first;
@@ -287,7 +311,7 @@ struct node *parse_trans(struct parser *p)
             return NULL;
         n->d = many;
     }
-    if (!next(p) || t.pairs.first == NULL)
-        return p->failed ? NULL : n;
-    return node_tree(p, N_WITH, &t.at, t.pairs.first, NULL, n);
+    if (!next(p))
+        return NULL;
+    return t.pairs.first != NULL ? with_variables(&t, n) : n;
 }

@@ -293,6 +293,10 @@ static int item(struct fields *f, struct str key, struct val *v)
     if (vm_getitem(f->c, *v, index, &found) != 0)
         return -1;
     if (val_is_undef(found) && !lib_platform(f->c)) {
+        if (v->type == VAL_DICT && !val_absent(val_get_val(*v, index))) {
+            *v = found;
+            return 0;
+        }
         if (v->type == VAL_DICT)
             return call_raise(f->c, TMPL_EXC_KEY, "%.*s", STR_ARG(lib_repr(f->c, index)));
         if (v->type < VAL_STR)

@@ -56,7 +56,7 @@ static int mapped(struct percent *p, struct val *out)
         return call_raise(p->c, TMPL_EXC_TYPE, "list indices must be integers or slices, not str");
     key = val_str(str_slice(p->fmt, from, p->i - 1));
     *out = val_get_val(p->args, key);
-    if (val_is_undef(*out))
+    if (val_absent(*out))
         return call_raise(p->c, TMPL_EXC_KEY, "%.*s", STR_ARG(lib_repr(p->c, key)));
     p->next = 1;
     return 0;

@@ -51,11 +51,6 @@ static struct val own_attr(struct vm *vm, struct val obj, struct str name)
     return obj.type >= VAL_BOOL && obj.type <= VAL_FLOAT ? number_attr(obj, name) : val_undef(NULL);
 }
 
-static bool absent(struct val v)
-{
-    return v.type == VAL_UNDEF && v.u.undef_name == NULL;
-}
-
 static struct val item_by_text(struct vm *vm, struct val obj, struct str name)
 {
     const struct tmpl_class *cls = tmpl_class_of(obj);
@@ -84,7 +79,7 @@ static bool chains(const struct vm *vm, struct val v)
 static int undefined_attr(struct vm *vm, struct val obj, struct str name, struct val *out)
 {
     *out = undef_own_attr(vm, obj, name);
-    if (!absent(*out))
+    if (!val_absent(*out))
         return 0;
     if (!chains(vm, obj))
         return undef_fail(&vm->call, obj);
@@ -101,10 +96,10 @@ int attr_get(struct vm *vm, struct val obj, const struct name *name, struct val 
         *out = val_get_str(obj, name->s);
     } else if (!name->hidden || obj.type == VAL_OBJ) {
         *out = own_attr(vm, obj, name->s);
-        if (absent(*out))
+        if (val_absent(*out))
             *out = item_by_text(vm, obj, name->s);
     }
-    if (absent(*out))
+    if (val_absent(*out))
         *out = special(name->s) ? refused(vm, obj, name->s) : undef_attr(vm, obj, name->s);
     return 0;
 }
@@ -201,14 +196,14 @@ int item_get(struct vm *vm, struct val obj, struct val key, struct val *out)
     if (key.type == VAL_UNDEF && undef_look(&vm->call, key) != 0)
         return -1;
     *out = own_item(vm, obj, key);
-    if (!absent(*out))
+    if (!val_absent(*out))
         return 0;
     if (key.type == VAL_STR) {
         struct str name = val_text(key);
 
         *out = special(name) ? refused(vm, obj, name) : own_attr(vm, obj, name);
     }
-    if (absent(*out))
+    if (val_absent(*out))
         *out = undef_element(vm, obj, key);
     return 0;
 }

@@ -63,12 +63,6 @@ static struct val resolve_global(struct vm *vm, const struct ctx *ctx, struct st
     return def != NULL ? function_new(vm->a, def) : v;
 }
 
-/* Is this an answer?  A variable that was set to something undefined is one: it has a name. */
-static bool found(struct val v)
-{
-    return v.type != VAL_UNDEF || v.u.undef_name != NULL;
-}
-
 struct val ctx_resolve(struct vm *vm, struct ctx *ctx, const char *text)
 {
     struct str name = str_c(text);
@@ -80,9 +74,9 @@ struct val ctx_resolve(struct vm *vm, struct ctx *ctx, const char *text)
     for (c = ctx;; c = c->up) {
         if (c->vars.type == VAL_DICT)
             v = val_get_str(c->vars, name);
-        if (!found(v) && c->locals.type == VAL_DICT)
+        if (val_absent(v) && c->locals.type == VAL_DICT)
             v = val_get_str(c->locals, name);
-        if (found(v))
+        if (!val_absent(v))
             return v;
         if (c->up == NULL)
             break;
