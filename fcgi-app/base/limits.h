@@ -22,6 +22,7 @@
 #define LIMIT_CONTEXT (64 * MIB)       /* bytes of a whole context as JSON */
 #define LIMIT_TRACE_BODY (1 * MIB)     /* bytes of a body kept in a trace */
 #define LIMIT_RESPONSE_KEPT (64 * KIB) /* bytes of an answer kept with its request */
+#define LIMIT_REPEATED (1 * MIB)       /* bytes of an answer kept for an Idempotency-Key */
 #define LIMIT_UPSTREAM_BODY (32 * MIB) /* answer body a node keeps */
 #define LIMIT_TMPL_OUTPUT (16 * MIB)   /* bytes a template may print */
 #define LIMIT_TMPL_MS 10000            /* time a rendering may take */

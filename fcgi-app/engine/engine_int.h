@@ -95,6 +95,7 @@ struct engine {
     pthread_t jobs_thread;
     bool jobs_running, jobs_asked;
     atomic_bool jobs_stop;
+    atomic_int n_repeats; /* repeated requests that wait for the answer of the first (idempotency.c) */
     struct run *leased; /* runs whose lease must be prolonged */
     int n_leased, n_suspects;
     bool backlog;        /* more was due than there was room for */

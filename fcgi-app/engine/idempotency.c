@@ -10,10 +10,18 @@
  */
 #include "engine/idempotency.h"
 
+#include <unistd.h>
+
 #include "base/json.h"
 #include "base/limits.h"
 #include "crypto/crypto.h"
 #include "engine/engine_int.h"
+
+enum {
+    WAITERS_MAX = 4, /* workers that may wait for the answers of others */
+    LOOK_MS = 20,    /* and then less and less often */
+    LOOK_MAX_MS = 500,
+};
 
 /* ---- statements ----------------------------------------------------------------------------- */
 
@@ -126,41 +134,77 @@ static void refuse(struct http_req *req, int status, const char *why, const PGre
     http_reply_json(req, status, o);
 }
 
-/* In the arena of the request: the run may be gone before the answer is written. */
-static void reply(const struct request_key *k, struct http_req *req, const PGresult *res)
+/* In the arena of the request: the run may be gone before the answer is written.  False: there is
+ * none yet, and it can be waited for. */
+static bool reply(const struct request_key *k, struct http_req *req, const PGresult *res, bool wait)
 {
     if (!str_eq(db_bytes(res, 0, 0, req->a), k->digest)) {
         refuse(req, 422, "this Idempotency-Key was used for another request", res);
     } else if (PQgetisnull(res, 0, 1)) {
+        if (wait)
+            return false;
         refuse(req, 409, "the first request with this Idempotency-Key has no answer yet", res);
+    } else if (PQgetisnull(res, 0, 4)) {
+        refuse(req, 409, "the first answer to this Idempotency-Key was too large to be kept", res);
     } else {
-        replay_headers(req, db_str(res, 0, 3).len > 0 ? str_dup(req->a, db_str(res, 0, 3)) : STR_NONE);
+        replay_headers(req,
+                       db_str(res, 0, 3).len > 0 ? str_dup(req->a, db_str(res, 0, 3)) : STR_NONE);
         http_reply(req, (int)db_int(res, 0, 1), str_dup(req->a, db_str(res, 0, 2)),
                    db_bytes(res, 0, 4, req->a));
     }
+    return true;
 }
 
-int key_replay(struct run *r, struct http_req *req, struct err *e)
+/* *runs: there is no answer yet, and none was given. */
+static enum key_found look(struct run *r, struct http_req *req, bool wait, bool *runs,
+                           struct err *e)
 {
     const struct request_key *k = r->key;
+    enum key_found found = KEY_FAILED;
     struct db_conn *c = NULL;
     PGresult *res = NULL;
-    int rc = -1;
 
+    *runs = false;
     if (db_get(r->en->o.db, &c, e) != 0 ||
-        db_query(c, &key_stmt_find,
-                 DB_ARGS(DB_INT(k->route_id), DB_STR(k->caller), DB_STR(k->key)), &res, e) != 0)
+        db_query(c, &key_stmt_find, DB_ARGS(DB_INT(k->route_id), DB_STR(k->caller), DB_STR(k->key)),
+                 &res, e) != 0)
         goto out;
-    rc = PQntuples(res) > 0;
-    if (rc > 0)
-        reply(k, req, res);
+    found = PQntuples(res) > 0 ? KEY_ANSWERED : KEY_NEW;
+    if (found == KEY_ANSWERED)
+        *runs = !reply(k, req, res, wait);
 out:
     PQclear(res);
     db_put(r->en->o.db, c);
-    return rc;
+    return found;
+}
+
+enum key_found key_replay(struct run *r, struct http_req *req, struct err *e)
+{
+    struct engine *en = r->en;
+    int64_t until_ms = clock_mono_ms(en->clock) + en->o.sync_ms;
+    bool wait = atomic_fetch_add(&en->n_repeats, 1) < WAITERS_MAX, runs;
+    enum key_found found;
+
+    for (int64_t ms = LOOK_MS;; ms = ms * 2 < LOOK_MAX_MS ? ms * 2 : LOOK_MAX_MS) {
+        found = look(r, req, wait, &runs, e);
+        if (!runs)
+            break;
+        usleep((useconds_t)(ms * 1000));
+        wait = clock_mono_ms(en->clock) < until_ms && !en->jobs_stop;
+    }
+    atomic_fetch_sub(&en->n_repeats, 1);
+    return found;
 }
 
 /* ---- storing -------------------------------------------------------------------------------- */
+
+/* NULL: too large, which is told apart from an empty one. */
+static struct db_arg kept_body(const struct answer *ans)
+{
+    return ans->body.len > LIMIT_REPEATED ? DB_NULL
+           : ans->body.p != NULL          ? DB_BYTES(ans->body)
+                                          : DB_BYTES(STR(""));
+}
 
 #define ADD(stmt, ...) writer_add(&r->item, stmt, DB_ARGS(__VA_ARGS__), r->a)
 
@@ -174,7 +218,7 @@ void key_add(struct run *r)
     ADD(&key_w_sweep, DB_INT(k->route_id));
     ADD(&key_w_insert, DB_INT(k->route_id), DB_STR(k->caller), DB_STR(k->key), DB_BYTES(k->digest),
         DB_INT(r->in->id), DB_C(r->in->guid), known ? DB_INT(ans->status) : DB_NULL,
-        known ? DB_STR(ans->content_type) : DB_NULL, known ? DB_BYTES(ans->body) : DB_NULL);
+        known ? DB_STR(ans->content_type) : DB_NULL, known ? kept_body(ans) : DB_NULL);
 }
 
 void key_add_answer(struct run *r)
@@ -190,5 +234,5 @@ void key_add_answer(struct run *r)
         val_list_add(headers, row);
     }
     ADD(&key_w_answer, DB_INT(r->in->id), DB_INT(ans->status), DB_STR(ans->content_type),
-        DB_STR(json_text(headers, r->a)), DB_BYTES(ans->body));
+        DB_STR(json_text(headers, r->a)), kept_body(ans));
 }

@@ -2,7 +2,8 @@
  * Requests a client may repeat (header Idempotency-Key on custom routes).
  *
  * The same key of the same caller on the same route gets the first answer again for a day; for
- * another request 422; while the first has none yet 409 with Retry-After.  Calls block.
+ * another request 422; while the first has none yet it waits, then 409 with Retry-After.  An answer
+ * that is too large is not kept: 409, which names the run.  Calls block.
  */
 #ifndef SLUICE_ENGINE_IDEMPOTENCY_H
 #define SLUICE_ENGINE_IDEMPOTENCY_H
@@ -24,8 +25,13 @@ struct request_key {
 /* Sets r->key when the request brings one.  ERR_INVALID for one that is none. */
 MUST_CHECK int key_read(struct run *r, struct http_req *req, const struct principal *user,
                         int64_t route_id, struct val request, struct err *e);
-/* 1: the key is known and the request is answered; 0: it is new; -1: failed, not answered. */
-MUST_CHECK int key_replay(struct run *r, struct http_req *req, struct err *e);
+enum key_found { KEY_FAILED = -1, KEY_NEW, KEY_ANSWERED };
+
+/*
+ * Answer a request whose key is known, waiting up to the time limit of a synchronous request for a
+ * first run that has no answer yet.  Otherwise nothing was answered.
+ */
+MUST_CHECK enum key_found key_replay(struct run *r, struct http_req *req, struct err *e);
 /* The key to what acknowledges the run, with its answer where that is known already.  Fails the
  * item with ERR_CONFLICT when somebody else was first. */
 void key_add(struct run *r);

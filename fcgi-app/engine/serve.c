@@ -308,11 +308,11 @@ static void async_start(struct run *r)
 static bool answered_before(struct run *r, struct http_req *req)
 {
     struct err e;
-    int rc = key_replay(r, req, &e);
+    enum key_found found = key_replay(r, req, &e);
 
-    if (rc == 0)
+    if (found == KEY_NEW)
         return false;
-    if (rc < 0)
+    if (found == KEY_FAILED)
         http_reply_error(req, &e);
     run_free(r);
     return true;

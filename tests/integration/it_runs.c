@@ -15,6 +15,7 @@
 static struct env *env;
 static struct peer *peers[3];
 static pid_t core;
+static int port; /* of nginx */
 
 static const char *const core_args[] = {"-workflows", "-syncTimeout=2s", NULL};
 
@@ -283,6 +284,56 @@ static void a_key_finds_its_answer_after_a_crash(void **state)
     assert_string_equal(sql("SELECT count(*) FROM instances WHERE id >= $ AND kind = 'request'", id), "1");
 }
 
+/* Who repeats a request whose first run is still at it waits for its answer. */
+static void a_repeated_request_waits(void **state)
+{
+    struct env_answer a;
+    pid_t first;
+
+    (void)state;
+    route("/waits",
+          DEFINITION(POST("slow") "," RESPOND("r", "{{ instance.guid }}") ",",
+                     LINE("start.ok", "slow") "," LINE("slow.success", "r") "," LINE("r.ok", "end")),
+          ",\"sync\":true");
+    slow_at(0, 1000);
+    first = env_spawn(env, "first", (const char *const[]){"/usr/bin/curl", "-s", "-X", "POST", "-H", api_auth(env), "-H",
+                                                          "Content-Type: application/json", "-H", "Idempotency-Key: w-1", "-d", body(),
+                                                          arena_printf(env_arena(env), "http://127.0.0.1:%d/api/v01/custom/waits", port), NULL},
+                      NULL);
+    ENV_WAIT(env, 5000, strcmp(env_psql(env, "SELECT count(*) FROM request_keys WHERE key = 'w-1'"), "1") == 0);
+    a = keyed("/waits", "w-1", body());
+    assert_int_equal(a.status, 200);
+    assert_string_equal(env_header(env, &a, "idempotency-replayed"), "true");
+    assert_int_equal(env_wait_exit(env, first, 5000), 0);
+    assert_string_equal(env_log(env, "first"), a.body);
+}
+
+/* An answer of a mebibyte is kept, a larger one is not; nor is the run started again. */
+static void large_answers_are_not_kept(void **state)
+{
+    struct env_answer a;
+    int64_t id;
+
+    (void)state;
+    route("/large",
+          DEFINITION(RESPOND("r", "{{ 'x' * (request.body.n | int) }}") ",", LINE("start.ok", "r") "," LINE("r.ok", "end")),
+          ",\"sync\":true");
+    for (int i = 0; i < 2; i++) {
+        a = keyed("/large", "l-1", "{\"n\":1048576}");
+        assert_int_equal(a.status, 200);
+        assert_int_equal(a.body_len, 1048576);
+    }
+    a = keyed("/large", "l-2", "{\"n\":1048577}");
+    assert_int_equal(a.status, 200);
+    assert_int_equal(a.body_len, 1048577);
+    id = strtoll(env_psql(env, "SELECT instance_id FROM request_keys WHERE key = 'l-2'"), NULL, 10);
+    a = keyed("/large", "l-2", "{\"n\":1048577}");
+    assert_int_equal(a.status, 409);
+    assert_int_equal(api_int(api_json(env, &a), "id"), id);
+    assert_string_equal(text(api_json(env, &a), "error"), "the first answer to this Idempotency-Key was too large to be kept");
+    assert_string_equal(env_psql(env, "SELECT max(octet_length(body)) FROM request_keys"), "1048576");
+}
+
 /* ---- gates --------------------------------------------------------------------------------------- */
 
 /* A join that could not complete goes on when the branch it missed comes after all. */
@@ -405,7 +456,8 @@ int main(void)
         API_TEST(signals_reach_a_parked_run),      API_TEST(no_signal_is_lost_in_a_crowd),
         API_TEST(branches_call_at_the_same_time),  API_TEST(a_late_run_survives_its_process),
         API_TEST(the_first_answer_comes_again),    API_TEST(an_asynchronous_start_is_one_start),
-        API_TEST(a_key_finds_its_answer_after_a_crash), API_TEST(a_join_waits_for_a_replayed_branch),
+        API_TEST(a_key_finds_its_answer_after_a_crash),
+        API_TEST(a_repeated_request_waits), API_TEST(large_answers_are_not_kept), API_TEST(a_join_waits_for_a_replayed_branch),
         API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
     };
     int failed;
@@ -414,7 +466,7 @@ int main(void)
     for (size_t i = 0; i < COUNT_OF(peers); i++)
         peers[i] = peer_new(&(struct peer_step){.kind = PEER_ANSWER}, 1);
     core_starts();
-    env_nginx_start(env, "core.sock", NULL);
+    port = env_nginx_start(env, "core.sock", NULL);
     api_admin(env);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (size_t i = 0; i < COUNT_OF(peers); i++)

@@ -203,7 +203,7 @@ static void *courier_main(void *arg)
 
 /* ---- the clerk ------------------------------------------------------------------------------ */
 
-/* Questions that were answered for good; what was tried of the others. */
+/* Questions that were answered for good, and those of which an answer may have been taken. */
 struct desk {
     int64_t ids[ACTIONS_MAX];
     bool unsure[ACTIONS_MAX], done[ACTIONS_MAX];
@@ -250,8 +250,10 @@ static void answer(struct outside *o, struct desk *d, struct val action, struct 
     (void)snprintf(s.cell, sizeof s.cell, "%.*s", STR_ARG(cell));
     (void)snprintf(s.what, sizeof s.what, "%.*s", STR_ARG(what));
     s.status = post_answer(o, (int)(chance / 7 % 2), action, what, a);
-    s.unsure = d->unsure[at];
     if (!definite(s.status)) {
+        s.unsure = true; /* if it was taken, nobody asks for it again */
+        if (!d->unsure[at])
+            note(o, &s);
         d->unsure[at] = true;
         return;
     }
