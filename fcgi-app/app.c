@@ -417,13 +417,18 @@ static int serve(struct app *app, const struct app_role *role, struct str uri, s
     app->server = http_server_new(&so, serve_starting, &b.starting);
     signalled_server = app->server;
     install_signals();
-    if (pthread_create(&b.thread, NULL, boot_main, &b) != 0) {
-        err_set(e, ERR_INTERNAL, "cannot start a thread: %s", strerror(errno));
-        return -1;
+    rc = pthread_create(&b.thread, NULL, boot_main, &b);
+    if (rc != 0) {
+        err_set(e, ERR_INTERNAL, "cannot start a thread: %s%s", strerror(rc),
+                rc == EPERM || rc == ENOSYS ? "; the system call clone3 is refused (Docker engines older than 20.10.24: "
+                                              "--security-opt seccomp=unconfined)"
+                                            : "");
+        rc = -1;
+    } else {
+        rc = http_server_run(app->server, e);
+        stop_asked = true;
+        pthread_join(b.thread, NULL);
     }
-    rc = http_server_run(app->server, e);
-    stop_asked = true;
-    pthread_join(b.thread, NULL);
     teardown(app, role);
     pthread_mutex_destroy(&b.starting.lock);
     return rc != 0 ? rc : b.status != 0 ? b.status : app->stop_status;

@@ -38,7 +38,7 @@ static pid_t start_core(const char *socket)
 
 /* ---- the database is away at the start ----------------------------------------------------------- */
 
-static void waits_for_the_database(void **state)
+static void item_10_waits_for_the_database(void **state)
 {
     struct env_answer a;
 
@@ -79,7 +79,7 @@ static void set_up(void **state)
 
 /* ---- the database goes while we work ---------------------------------------------------------------- */
 
-static void survives_the_database(void **state)
+static void item_10_survives_the_database(void **state)
 {
     struct env_answer a;
     int64_t start;
@@ -313,7 +313,7 @@ static void names_the_gateways(void **state)
 }
 
 /* a prefix of a proxy that nginx sends to the core. */
-static void tells_a_wrong_nginx(void **state)
+static void item_19_tells_a_wrong_nginx(void **state)
 {
     pid_t other = env_app_start(env, "sluice-core", "mapped.sock", (const char *const[]){"-proxy=/api/v01/p1:apio-uat", NULL});
     const char *path = env_path(env, "mapped.sock");
@@ -341,13 +341,13 @@ int main(void)
 {
     static const struct peer_step good[] = {{.kind = PEER_ANSWER, .body = "{}"}};
     const struct CMUnitTest tests[] = {
-        API_TEST(waits_for_the_database),  API_TEST(set_up),
-        API_TEST(survives_the_database),   API_TEST(listens_again),
+        API_TEST(item_10_waits_for_the_database),  API_TEST(set_up),
+        API_TEST(item_10_survives_the_database),   API_TEST(listens_again),
         API_TEST(copes_with_upstreams),    API_TEST(gives_up_on_silence),
         API_TEST(completes_after_kill),
         API_TEST(another_core_takes_over), API_TEST(finishes_what_is_in_flight),
         API_TEST(refuses_when_full),
-        API_TEST(names_the_gateways),      API_TEST(tells_a_wrong_nginx),
+        API_TEST(names_the_gateways),      API_TEST(item_19_tells_a_wrong_nginx),
         API_TEST(ends_cleanly),
     };
     int failed;

@@ -258,7 +258,7 @@ static const char *superuser(const char *option, int *status)
     return run("sluice-core", (const char *const[]){option, NULL}, vars, status);
 }
 
-static void creates_the_superuser_once(void **state)
+static void item_20_creates_the_superuser_once(void **state)
 {
     const char *log;
     int status;
@@ -283,7 +283,7 @@ int main(void)
         cmocka_unit_test(serves_measurements),
         cmocka_unit_test(ends_when_refused),         cmocka_unit_test(ends_without_database),
         cmocka_unit_test(proxy_needs_no_rights),     cmocka_unit_test(ends_for_a_newer_schema),
-        cmocka_unit_test(creates_the_superuser_once),
+        cmocka_unit_test(item_20_creates_the_superuser_once),
     };
 
     env = env_start();

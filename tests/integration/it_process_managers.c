@@ -175,7 +175,7 @@ static pid_t pid_of(const char *conf, const char *program)
     return (pid_t)strtol(text, NULL, 10);
 }
 
-static void runs_under_supervisord(void **state)
+static void item_18_R_15_runs_under_supervisord(void **state)
 {
     const char *dir = env_path(env, "sup"), *conf = env_path(env, "sup/supervisord.conf");
     pid_t supervisor, core;
@@ -303,7 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_are_right),
         cmocka_unit_test_setup(starts_by_spawn_fcgi, behind_spawn),
-        cmocka_unit_test_setup(runs_under_supervisord, behind_supervisor),
+        cmocka_unit_test_setup(item_18_R_15_runs_under_supervisord, behind_supervisor),
     };
     pid_t core;
     int failed;

@@ -1,15 +1,23 @@
 /*
  * Starting together and in any order, with the real programs: ten at once on an empty database, the
  * proxy before the core, a role that may not create, the first administrator without a place to
- * print to (migration.md 11.2, 11.8, 11.9, 11.20).
+ * print to (migration.md 11.2, 11.7 to 11.9, 11.20).
  */
 #include "base/arena.h"
 #include "integration/env_api.h"
+#include "integration/env_int.h"
 #include "support/fcgi_client.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -87,7 +95,7 @@ static void says(const char *name, const char *text)
 
 /* ---- ten at once ------------------------------------------------------------------------------- */
 
-static void ten_start_together(void **state)
+static void item_2_ten_start_together(void **state)
 {
     const char *db = new_base("ten"), *names[TOGETHER];
     int64_t until;
@@ -123,7 +131,7 @@ static void ten_start_together(void **state)
 
 /* ---- the proxy before the core ------------------------------------------------------------------ */
 
-static void proxy_first_core_later(void **state)
+static void item_8_proxy_first_core_later(void **state)
 {
     struct env_answer a;
     struct fcgi_answer health;
@@ -156,7 +164,7 @@ static void proxy_first_core_later(void **state)
     assert_int_equal(env_kill(env, proxy, SIGTERM), 0);
 }
 
-static void proxy_without_core(void **state)
+static void item_8_proxy_without_core(void **state)
 {
     const char *db = new_base("alone");
     pid_t proxy = begin("sluice-proxy", "alone", db, WORDS("-proxy=/api/v01/p1:bwks", "-runMigration=false", "-migrationWait=2s"));
@@ -167,9 +175,114 @@ static void proxy_without_core(void **state)
     says("alone", "; start the core (which migrates) or run sluicectl migrate");
 }
 
+/* ---- a newer program was here ------------------------------------------------------------------- */
+
+static void migrated_by_a_newer_one(const char *db, bool additive)
+{
+    env_psql_at(env, db,
+                printed("INSERT INTO schema_versions SELECT (jsonb_populate_record(s, jsonb_build_object('version', s.version + 1, "
+                        "'name', 'later', 'additive', %s, 'program_version', '9.9.0', 'host', 'b'))).* FROM schema_versions s "
+                        "ORDER BY s.version DESC LIMIT 1; UPDATE generations SET n = n + 1 WHERE topic = 'schema'",
+                        additive ? "true" : "false"));
+}
+
+/* What it added is compatible: served, and not taken for somebody's tables; what is not ends who runs and who starts. */
+static void item_7_newer_schema(void **state)
+{
+    const char *db = new_base("newer");
+    pid_t first = begin("sluice-core", "newer1", db, WORDS("-workflows")), second;
+
+    (void)state;
+    ENV_WAIT(env, 20000, serves("newer1"));
+    env_psql_at(env, db, "CREATE TABLE added_later (a int)");
+    migrated_by_a_newer_one(db, true);
+    second = begin("sluice-core", "newer2", db, WORDS("-workflows"));
+    ENV_WAIT(env, 20000, serves("newer2"));
+    says("newer2", " is newer than this program (");
+    if (strstr(env_log(env, "newer2"), "migrate.others") != NULL)
+        env_fail(env, "a newer program's table is taken for somebody's: %s", env_log(env, "newer2"));
+    assert_true(serves("newer1"));
+    migrated_by_a_newer_one(db, false);
+    assert_int_equal(env_wait_exit(env, first, 20000), 78);
+    assert_int_equal(env_wait_exit(env, second, 20000), 78);
+    says("newer1", "is not compatible with it; install a program of version \xe2\x89\xa5 9.9.0 (migrated by 9.9.0 on host b, ");
+    assert_int_equal(env_wait_exit(env, begin("sluice-core", "newer3", db, WORDS("-runMigration=false")), 20000), 78);
+}
+
+/* ---- sluicectl migrate -------------------------------------------------------------------------- */
+
+static const char *migrate(const char *db, int status, const char *option)
+{
+    const char *name = printed("migrate%s", option);
+    int got = env_wait_exit(env, env_spawn(env, name, WORDS(env_program(env, "sluicectl"), "migrate", *option != '\0' ? option : NULL),
+                                           WORDS(printed("DB=%s", db))), 60000);
+
+    if (got != status)
+        env_fail(env, "migrate %s: expected %d, got %d: %s", option, status, got, env_log(env, name));
+    return env_log(env, name);
+}
+
+static void the_tool_migrates(void **state)
+{
+    const char *db = new_base("tool");
+
+    (void)state;
+    assert_non_null(strstr(migrate(db, 0, "--dry-run"), "-- migration 0001 base\n"));
+    assert_string_equal(env_psql_at(env, db, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+    assert_non_null(strstr(migrate(db, 0, "-to=3"), "schema 3, this program needs "));
+    assert_non_null(strstr(migrate(db, 0, "-dry-run"), "-- migration 0004 history\n"));
+    assert_non_null(strstr(migrate(db, 0, ""), ": up to date"));
+    env_psql_at(env, db, "UPDATE schema_versions SET sha256 = '\\x00' WHERE version = 2");
+    assert_non_null(strstr(migrate(db, 78, "-to=4"), "migration 0002 was changed after it ran here"));
+    (void)migrate(db, 0, "--accept-checksum=2");
+    assert_non_null(strstr(migrate(db, 0, "--status"), ": up to date"));
+    (void)migrate(db, 1, "-accept-checksum=4711");
+    (void)migrate(db, 2, "-to=4711");
+    (void)migrate(db, 2, "-nonsense");
+}
+
+/* ---- a container engine that refuses what it does not know ---------------------------------------- */
+
+/* In a child: threads are refused as an old engine refuses them. */
+static void refuse_clone3(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), /* number of the call */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = COUNT_OF(code), .filter = code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        _exit(99);
+}
+
+static void R_18_a_refused_system_call_is_named(void **state)
+{
+    const char *log = env_path(env, "seccomp.log");
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+        if (fd < 0 || dup2(fd, 2) < 0 || setenv("DB", env_db(env), 1) != 0)
+            _exit(99);
+        refuse_clone3();
+        execl(env_program(env, "sluice-core"), "sluice-core", printed("-socket=%s", socket_of("seccomp")), (char *)NULL);
+        _exit(99);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    if (strstr(env_read_file(env, log), "clone3 is refused (Docker engines older than 20.10.24: --security-opt seccomp=unconfined)") == NULL)
+        env_fail(env, "%s", env_read_file(env, log));
+}
+
 /* ---- a role that may only read and write ---------------------------------------------------------- */
 
-static void role_without_rights_to_create(void **state)
+static void item_9_role_without_rights_to_create(void **state)
 {
     const char *owner = new_base("rights"), *db = env_db_of(env, "dml", "rights");
     pid_t pid;
@@ -203,7 +316,7 @@ static void role_without_rights_to_create(void **state)
 
 /* ---- nowhere to print the password ------------------------------------------------------------------ */
 
-static void administrator_needs_an_output(void **state)
+static void item_20_administrator_needs_an_output(void **state)
 {
     static const char *const ways[][2] = {{"sluice-core -newsuperuser=x", ">&-"},
                                           {"sluicectl newsuperuser x", ">&-"},
@@ -232,9 +345,10 @@ static void administrator_needs_an_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(proxy_first_core_later),        cmocka_unit_test(proxy_without_core),
-        cmocka_unit_test(role_without_rights_to_create), cmocka_unit_test(administrator_needs_an_output),
-        cmocka_unit_test(ten_start_together),
+        cmocka_unit_test(item_8_proxy_first_core_later),        cmocka_unit_test(item_8_proxy_without_core),
+        cmocka_unit_test(item_9_role_without_rights_to_create), cmocka_unit_test(item_20_administrator_needs_an_output),
+        cmocka_unit_test(item_7_newer_schema),           cmocka_unit_test(the_tool_migrates),
+        cmocka_unit_test(R_18_a_refused_system_call_is_named), cmocka_unit_test(item_2_ten_start_together),
     };
 
     env = env_start();

@@ -1,0 +1,91 @@
+/*
+ * The database is away for long: at boot and in service, for the core and the proxy (migration.md 3.3, 11.10).  Test builds
+ * wait a twentieth of what programs wait, so that fifteen seconds stand for five minutes.
+ */
+#include "integration/env_api.h"
+#include "support/fcgi_client.h"
+
+#include <signal.h>
+#include <string.h>
+
+enum { AWAY_MS = 15000, BACK_MS = 30000 };
+
+static struct env *env;
+
+#define PROGRAMS 4
+static const struct program {
+    const char *name, *program, *option;
+    bool in_service; /* when the database goes */
+} programs[PROGRAMS] = {
+    {"core", "sluice-core", "-workflows", true},
+    {"p1", "sluice-proxy", "-proxy=/api/v01/p1:bwks", true},
+    {"core-boots", "sluice-core", "-workflows", false},
+    {"p1-boots", "sluice-proxy", "-proxy=/api/v01/p1:bwks", false},
+};
+static pid_t pids[PROGRAMS];
+
+static void start(size_t i)
+{
+    pids[i] = env_app_start(env, programs[i].program, env_fmt(env, "%s.sock", programs[i].name),
+                            (const char *const[]){programs[i].option, NULL});
+}
+
+static struct fcgi_answer ask(size_t i, const char *uri)
+{
+    const char *const params[] = {env_fmt(env, "HTTP_AUTHORIZATION=Bearer %s", api_token()), NULL};
+
+    return fcgi_call(env_path(env, env_fmt(env, "%s.sock", programs[i].name)),
+                     &(struct fcgi_request){.uri = uri, .params = params}, env_arena(env));
+}
+
+/* What needs the database; the proxy in service goes on with what it has. */
+static bool is_503(size_t i)
+{
+    return i == 1 || ask(i, "/api/v01/activities").status == 503;
+}
+
+static bool all_serve(void)
+{
+    for (size_t i = 0; i < PROGRAMS; i++)
+        if (ask(i, "/api/v01/health").status != 200)
+            return false;
+    return true;
+}
+
+static void item_10_the_database_is_away(void **state)
+{
+    int64_t until;
+
+    (void)state;
+    env_pg_stop(env);
+    for (size_t i = 0; i < PROGRAMS; i++)
+        if (!programs[i].in_service)
+            start(i);
+    until = clock_mono_ms(&clock_system) + AWAY_MS;
+    while (clock_mono_ms(&clock_system) < until) {
+        for (size_t i = 0; i < PROGRAMS; i++)
+            if (!env_running(env, pids[i]) || !is_503(i))
+                env_fail(env, "%s is not running, or does not answer 503: %s", programs[i].name, env_log(env, programs[i].name));
+        for (int k = 0; k < 25; k++)
+            env_pause();
+    }
+    env_pg_start(env);
+    ENV_WAIT(env, BACK_MS, all_serve());
+    ENV_WAIT(env, BACK_MS, api_raw(env, "GET", "/api/v01/activities", NULL).status == 200);
+    for (size_t i = 0; i < PROGRAMS; i++)
+        assert_int_equal(env_kill(env, pids[i], SIGTERM), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(item_10_the_database_is_away)};
+
+    env = env_start();
+    start(0);
+    env_nginx_start(env, "core.sock", NULL);
+    api_admin(env);
+    api_configure(env, "gateways", env_fmt(env, "{\"bwks\":{\"url\":\"http://127.0.0.1:%d/\"}}", env_free_port(env)));
+    start(1);
+    ENV_WAIT(env, 20000, ask(1, "/api/v01/health").status == 200);
+    return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
+}
