@@ -115,6 +115,27 @@ static void opens(const struct row *r)
     arena_free(a);
 }
 
+static void item_15_every_bit_counts(void **state)
+{
+    struct arena *a = arena_new(0);
+    struct str sealed = vector(a);
+    char *p = arena_dup(a, sealed.p, sealed.len);
+    unsigned char key[32];
+
+    (void)state;
+    make_key(key);
+    for (size_t bit = 0; bit < 8 * sealed.len; bit++) {
+        struct secret s = {NULL, 0};
+        struct err e = {0};
+
+        p[bit / 8] = (char)(p[bit / 8] ^ (1 << bit % 8));
+        assert_int_equal(crypto_open(key, str_make(p, sealed.len), "gateway_logins.cookies", STR("42"), &s, a, &e), -1);
+        assert_null(s.p);
+        p[bit / 8] = (char)(p[bit / 8] ^ (1 << bit % 8));
+    }
+    arena_free(a);
+}
+
 static const struct id_row {
     const char *name;
     struct str head;
@@ -148,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seals_as_published),
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(item_15_every_bit_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, opens) +
