@@ -467,7 +467,7 @@ int attr_path_init(struct call *c, struct attr_path *p, struct val attribute, st
     size_t dots = 0;
 
     *p = (struct attr_path){.otherwise = otherwise, .fold = fold};
-    if (val_is_none(attribute))
+    if (val_is(attribute, VAL_NULL))
         return 0;
     if (attribute.type != VAL_STR) {
         p->parts = arena_dup(c->a, &attribute, sizeof attribute);

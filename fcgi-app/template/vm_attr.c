@@ -193,7 +193,7 @@ int item_get(struct vm *vm, struct val obj, struct val key, struct val *out)
         }
         return undef_fail(&vm->call, obj);
     }
-    if (key.type == VAL_UNDEF && undef_look(&vm->call, key) != 0)
+    if (key.type == VAL_UNDEF && obj.type == VAL_DICT && undef_look(&vm->call, key) != 0)
         return -1;
     *out = own_item(vm, obj, key);
     if (!val_absent(*out))
