@@ -106,6 +106,11 @@ MUST_CHECK int db_query(struct db_conn *c, const struct db_stmt *s, const struct
                         size_t n_args, PGresult **res, struct err *e);
 MUST_CHECK int db_query_in(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args,
                            size_t n_args, PGresult **res, struct arena *a, struct err *e);
+/* Several statements that take the same parameters, in one round trip; `res` has room for n results,
+ * which are tied to `a`.  When one fails none has been of use. */
+MUST_CHECK int db_query_all(struct db_conn *c, const struct db_stmt *const *s, size_t n,
+                            const struct db_arg *args, size_t n_args, PGresult **res,
+                            struct arena *a, struct err *e);
 /* Without result; *affected may be NULL. */
 MUST_CHECK int db_exec(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args,
                        size_t n_args, int64_t *affected, struct err *e);

@@ -106,6 +106,15 @@ static int prepare(struct db_conn *c, const struct db_stmt *s, struct err *e)
     return 0;
 }
 
+static bool struck(struct db_conn *c, struct err *e)
+{
+    if (!FAULT("db.query"))
+        return false;
+    err_set(e, ERR_DB, "lost the connection to the database");
+    c->broken = true;
+    return true;
+}
+
 int db_query(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args,
              PGresult **res, struct err *e)
 {
@@ -113,12 +122,7 @@ int db_query(struct db_conn *c, const struct db_stmt *s, const struct db_arg *ar
 
     *res = NULL;
     assert((size_t)s->n_params == n_args);
-    if (FAULT("db.query")) {
-        err_set(e, ERR_DB, "lost the connection to the database");
-        c->broken = true;
-        return -1;
-    }
-    if (params_build(args, n_args, &p, c->scratch, e) != 0)
+    if (struck(c, e) || params_build(args, n_args, &p, c->scratch, e) != 0)
         return -1;
     if (c->pooled)
         return finish(c, PQexecParams(c->pg, s->sql, p.n, NULL, p.values, p.lengths, p.formats, 0),
@@ -141,6 +145,66 @@ int db_query_in(struct db_conn *c, const struct db_stmt *s, const struct db_arg 
         return -1;
     arena_defer(a, clear_result, *res);
     return 0;
+}
+
+static int send_all(struct db_conn *c, const struct db_stmt *const *s, size_t n,
+                    const struct params *p, struct err *e)
+{
+    bool sent = PQenterPipelineMode(c->pg) == 1;
+
+    for (size_t i = 0; i < n && sent; i++)
+        sent = PQsendQueryPrepared(c->pg, s[i]->name, p->n, p->values, p->lengths, p->formats,
+                                   0) == 1;
+    if (sent && PQpipelineSync(c->pg) == 1)
+        return 0;
+    (void)db_error(c->pg, NULL, s[0]->name, e);
+    c->broken = true;
+    return -1;
+}
+
+/* Behind each result libpq has a mark, and behind all of them the end of the pipeline. */
+static int read_all(struct db_conn *c, const struct db_stmt *const *s, size_t n, PGresult **res,
+                    struct arena *a, struct err *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        PGresult *r = PQgetResult(c->pg);
+
+        if (rc != 0)
+            PQclear(r);
+        else if (finish(c, r, s[i]->name, &res[i], e) != 0)
+            rc = -1;
+        else
+            arena_defer(a, clear_result, res[i]);
+        PQclear(PQgetResult(c->pg));
+    }
+    PQclear(PQgetResult(c->pg));
+    if (PQexitPipelineMode(c->pg) != 1)
+        c->broken = true;
+    return rc;
+}
+
+int db_query_all(struct db_conn *c, const struct db_stmt *const *s, size_t n,
+                 const struct db_arg *args, size_t n_args, PGresult **res, struct arena *a,
+                 struct err *e)
+{
+    struct params p;
+
+    for (size_t i = 0; i < n && c->pooled; i++)
+        if (db_query_in(c, s[i], args, n_args, &res[i], a, e) != 0)
+            return -1;
+    if (c->pooled)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        assert((size_t)s[i]->n_params == n_args);
+        if (prepare(c, s[i], e) != 0)
+            return -1;
+    }
+    if (struck(c, e) || params_build(args, n_args, &p, c->scratch, e) != 0 ||
+        send_all(c, s, n, &p, e) != 0)
+        return -1;
+    return read_all(c, s, n, res, a, e);
 }
 
 int db_exec(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args,
@@ -181,12 +245,7 @@ int db_query_sql(struct db_conn *c, const char *sql, const struct db_arg *args, 
     struct params p;
 
     *res = NULL;
-    if (FAULT("db.query")) {
-        err_set(e, ERR_DB, "lost the connection to the database");
-        c->broken = true;
-        return -1;
-    }
-    if (params_build(args, n_args, &p, c->scratch, e) != 0)
+    if (struck(c, e) || params_build(args, n_args, &p, c->scratch, e) != 0)
         return -1;
     if (finish(c, PQexecParams(c->pg, sql, p.n, NULL, p.values, p.lengths, p.formats, 0), "search",
                res, e) != 0)

@@ -120,7 +120,7 @@ int dispatch_places(const struct engine *en)
 
 int dispatch_room(const struct engine *en)
 {
-    return dispatch_places(en) - en->n_leased;
+    return dispatch_places(en) - (en->n_leased - en->n_held);
 }
 
 void dispatch_tick(struct engine *en)

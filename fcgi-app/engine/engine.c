@@ -49,6 +49,7 @@ struct engine *engine_new(const struct engine_opts *o)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&en->jobs_wake, &monotonic);
+    pthread_cond_init(&en->hold_wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     en->next_due_us = INT64_MAX;
     en->lanes_arena = arena_new(0);
@@ -80,6 +81,7 @@ void engine_free(struct engine *en)
     pthread_mutex_destroy(&en->watch_lock);
     pthread_mutex_destroy(&en->jobs_lock);
     pthread_cond_destroy(&en->jobs_wake);
+    pthread_cond_destroy(&en->hold_wake);
     arena_free(en->lanes_arena);
     free(en);
 }

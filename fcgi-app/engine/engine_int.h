@@ -65,6 +65,7 @@ struct run {
     bool mass;                      /* no instance: a mass operation */
     int64_t claimed_id, claimed_us; /* claimed from the table, not read yet; 0: in memory */
     int64_t claimed_due_us;         /* what it was claimed for, by PostgreSQL's clock */
+    int64_t start_us;               /* claimed before that: when it is to start, monotonic */
     int attempts;                   /* claims without progress, this one included */
     bool progress;                  /* stored something since */
     enum run_stage stage;
@@ -105,6 +106,11 @@ struct engine {
     struct lane *lanes_free;
     struct arena *lanes_arena;
     int n_running, n_waiting;
+    struct run *held; /* claimed before they are due, next one first */
+    int n_held;
+    bool hold_running;
+    pthread_t hold_thread;
+    pthread_cond_t hold_wake; /* by the monotonic clock */
     int n_finished, lead; /* runs finished in this tick; how many may be held beyond those that run */
     uint64_t n_turns;
 
@@ -212,6 +218,18 @@ int dispatch_room(const struct engine *en);
 void dispatch_tick(struct engine *en);
 /* Lanes that hold as much as one may, as "{1,2}"; jobs_lock is held. */
 struct str dispatch_full_lanes(const struct engine *en, struct arena *a);
+
+/* ---- hold.c ------------------------------------------------------------------------------------ */
+
+enum { HOLD_MAX = 512 };
+
+void hold_start(struct engine *en);
+/* They start at once, which gives their leases back: jobs_stop is set. */
+void hold_stop(struct engine *en);
+/* Start a run whose lease is listed at a time (monotonic); takes it over. */
+void hold_add(struct run *r, int64_t at_us);
+/* How many more may be held; jobs_lock is held. */
+int hold_room(const struct engine *en);
 
 /* ---- poison.c ---------------------------------------------------------------------------------- */
 

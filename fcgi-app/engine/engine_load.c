@@ -19,8 +19,7 @@ const struct db_stmt load_stmt_instance = {
     DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") ", r.route_id, "
     /* clang-format on */
     "j.signals, (SELECT json_agg(json_build_array(g.id, g.target_id, g.task_id, g.kind, g.payload) "
-    "ORDER BY g.id) FROM instance_signals g WHERE g.instance_id = i.id), "
-    "EXISTS (SELECT FROM tasks t WHERE t.instance_id = i.id AND t.instance_on = i.created_on) "
+    "ORDER BY g.id) FROM instance_signals g WHERE g.instance_id = i.id) "
     "FROM instances i JOIN definitions d ON d.id = i.definition_id "
     "LEFT JOIN requests r ON r.id = i.original_request_id AND r.created_on = i.request_on "
     "LEFT JOIN instance_states s ON s.instance_id = i.id "
@@ -45,8 +44,9 @@ const struct db_stmt load_stmt_timers = {
     "load_timers",
     "SELECT id, task_id, name, key, type, " DB_TS("at") ", output, " DB_TS(
         "created_on") " "
-                      "FROM timers WHERE instance_id = $1 AND status = 'WAIT' ORDER BY id",
-    1};
+                      "FROM timers WHERE instance_id = $1 AND instance_on = $2 AND status = 'WAIT' "
+                      "ORDER BY id",
+    2};
 
 const struct db_stmt load_stmt_user = {
     "load_user",
@@ -60,8 +60,9 @@ const struct db_stmt load_stmt_user = {
     "ORDER BY r.id) "
     "FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]'::json), "
     "'groups', u.groups, 'properties', u.properties, 'entity', u.entity) "
-    "FROM users u LEFT JOIN user_profiles p ON p.id = u.profile_id WHERE u.id = $1",
-    1};
+    "FROM instances i JOIN users u ON u.id = i.user_id LEFT JOIN user_profiles p ON p.id = "
+    "u.profile_id WHERE i.id = $1 AND i.created_on = $2",
+    2};
 
 const struct db_stmt load_stmt_top = {
     "load_instance_top", "SELECT id, " DB_TS("created_on") " FROM instance_holder($1)", 1};
@@ -72,6 +73,12 @@ const struct db_stmt load_stmt_when = {
                                   "AND created_on >= id_from('instance', $1) AND created_on < "
                                   "id_to('instance', $1)",
     1};
+
+/* What is read of an instance, in one round trip. */
+enum { HEAD, TASKS, CONTEXTS, TIMERS, USER, PARTS };
+static const struct db_stmt *const parts[PARTS] = {
+    [HEAD] = &load_stmt_instance, [TASKS] = &load_stmt_tasks, [CONTEXTS] = &load_stmt_contexts,
+    [TIMERS] = &load_stmt_timers, [USER] = &load_stmt_user};
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -206,33 +213,11 @@ static void read_timers(struct instance *in, const PGresult *res)
     }
 }
 
-static int read_rows(struct instance *in, struct db_conn *c, struct err *e)
+static int read_user(struct instance *in, const PGresult *res, struct err *e)
 {
-    PGresult *res = NULL;
-
-    if (db_query_in(c, &load_stmt_tasks, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res,
-                    in->a, e) != 0)
-        return -1;
-    read_tasks(in, res);
-    if (db_query_in(c, &load_stmt_contexts, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us)), &res,
-                    in->a, e) != 0 ||
-        read_contexts(in, res, e) != 0)
-        return -1;
-    if (db_query_in(c, &load_stmt_timers, DB_ARGS(DB_INT(in->id)), &res, in->a, e) != 0)
-        return -1;
-    read_timers(in, res);
-    return 0;
-}
-
-static int read_user(struct instance *in, struct db_conn *c, struct err *e)
-{
-    struct str user;
-
-    if (in->user_id == 0)
+    if (PQntuples(res) == 0) /* nobody's, or deleted since */
         return 0;
-    if (db_text(c, &load_stmt_user, DB_ARGS(DB_INT(in->user_id)), &user, in->a, e) != 0)
-        return e->code == ERR_NOT_FOUND ? 0 : -1; /* deleted since: no owner any more */
-    return json_parse(user, &in->user, in->a, e);
+    return json_parse(col(res, 0, 0, in->a), &in->user, in->a, e);
 }
 
 /* A child sees the context of its parent, which is elsewhere. */
@@ -293,27 +278,26 @@ static int load_subs(struct run *r, struct db_conn *c, struct instance *in, stru
 static int load(struct run *r, struct db_conn *c, int64_t id, int64_t created_us,
                 struct arena *scratch, struct instance **out, struct err *e)
 {
-    PGresult *res = NULL;
     struct instance *in = NULL;
+    PGresult *res[PARTS];
     struct str state;
-    bool begun;
 
-    if (db_query_in(c, &load_stmt_instance, DB_ARGS(DB_INT(id), DB_TIME(created_us)), &res, r->a,
-                    e) != 0)
+    if (db_query_all(c, parts, PARTS, DB_ARGS(DB_INT(id), DB_TIME(created_us)), res, r->a, e) != 0)
         return -1;
-    if (PQntuples(res) == 0) {
+    if (PQntuples(res[HEAD]) == 0) {
         err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)id);
         return -1;
     }
-    if (read_head(r, res, id, created_us, scratch, &in, &state, e) != 0)
+    if (read_head(r, res[HEAD], id, created_us, scratch, &in, &state, e) != 0)
         goto fail;
-    begun = db_bool(res, 0, 28);
     if (in->parent_id == 0 || instance_is_child(in)) {
-        r->gateway_host = col(res, 0, 23, r->a);
-        r->route_id = db_int(res, 0, 25);
+        r->gateway_host = col(res[HEAD], 0, 23, r->a);
+        r->route_id = db_int(res[HEAD], 0, 25);
     }
-    if (signals_read(in, col(res, 0, 27, r->a), e) != 0 || read_parent(in, c, e) != 0 ||
-        read_user(in, c, e) != 0 || (begun && read_rows(in, c, e) != 0) ||
+    read_tasks(in, res[TASKS]);
+    read_timers(in, res[TIMERS]);
+    if (signals_read(in, col(res[HEAD], 0, 27, r->a), e) != 0 || read_parent(in, c, e) != 0 ||
+        read_user(in, res[USER], e) != 0 || read_contexts(in, res[CONTEXTS], e) != 0 ||
         (state.p != NULL && instance_state_read(in, state, e) != 0))
         goto fail;
     if (in->n_tasks == 0 && in->status == INSTANCE_ACTIVE && queue_start(in, e) != 0)

@@ -2,8 +2,9 @@
  * Stored instances: claiming what is due.  dispatch.c says which of them runs next, drive.c runs it.
  *
  * Every process with -workflows does this; the rows of `jobs` decide who works on what.  The
- * claiming thread sleeps until the earliest due job it knows of: each claim tells what is due next,
- * and whoever parks a run here says so.  What other processes store is seen by the next look, or at
+ * claiming thread sleeps until shortly before the earliest due job it knows of is due: each claim
+ * tells what is next, and whoever parks a run here says so.  What was claimed before its time starts
+ * at its time (hold.c).  What other processes store is seen by the next look, or at
  * once when they had no room for it themselves: then they NOTIFY, in a transaction of its own and
  * seldom, never in the one that stores.
  *
@@ -24,6 +25,8 @@
 enum {
     TICK_MS = 100,        /* how often callers who wait are looked at */
     GAP_US = 1000,        /* between two claims */
+    AHEAD_MS = 150,       /* how long before they are due jobs are claimed: longer than a claim takes */
+    AHEAD_GAP_US = 25000, /* between two claims of what is not due yet */
     LAG_MAX_MS = 50,      /* how much later than others a process looks */
     FREE_MS = 400,        /* how often leases of dead processes are looked for */
     TELL_MS = 25,         /* between two NOTIFYs */
@@ -39,25 +42,31 @@ enum {
     "lease_until = now() + $3::bigint * interval '1 ms', fence = j.fence + 1, "                    \
     "attempts = j.attempts + 1 FROM due WHERE j.id = due.id "                                      \
     "RETURNING j.id, j.ref_id, j.ref_on, j.fence, j.attempts, j.lane, j.kind, due.due_on) "
-/* The last row holds no job: how long until the next one is due, null when none is. */
+/* The last column is how long until it is due, in microseconds.  The last row holds no job but tells
+ * that of the next one, null when there is none. */
+#define CLAIM_UNTIL(due) "ceil(extract(epoch FROM " due " - now()) * 1000000)::bigint"
 #define CLAIM_SELECT                                                                               \
     "SELECT id, ref_id, " DB_TS("ref_on") ", fence, attempts, lane, kind, " DB_TS(                 \
-        "due_on") ", NULL::bigint FROM got UNION ALL "                                             \
+        "due_on") ", " CLAIM_UNTIL("due_on") " FROM got UNION ALL "                                \
                   "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "                        \
-                  "(SELECT ceil(extract(epoch FROM n.due_on - now()) * 1000000)::bigint "          \
-                  "FROM jobs n WHERE n.kind = 'instance' AND n.state = 'ready' AND "               \
-                  "n.due_on > now() ORDER BY n.due_on LIMIT 1)"
+                  "(SELECT " CLAIM_UNTIL("n.due_on") " FROM jobs n WHERE n.kind = 'instance' AND " \
+                  "n.state = 'ready' AND n.due_on > now() AND NOT EXISTS (SELECT FROM due WHERE "  \
+                  "due.id = n.id) ORDER BY n.due_on LIMIT 1)"
 #define CLAIM_MASS                                                                                 \
     "SELECT m.id, m.due_on FROM (SELECT id, due_on FROM jobs WHERE kind = 'mass' AND "             \
     "state = 'ready' AND due_on <= now() ORDER BY due_on LIMIT 1 FOR UPDATE SKIP LOCKED) m"
 
+/* What is due, and up to $4 of those that are within $5 ms. */
 const struct db_stmt job_stmt_claim = {
     "job_claim",
     "WITH due AS MATERIALIZED (" CLAIM_MASS " UNION ALL "
     "SELECT r.id, r.due_on FROM (SELECT id, due_on FROM jobs WHERE kind = 'instance' AND "
-    "state = 'ready' AND due_on <= now() ORDER BY due_on, id LIMIT $1 FOR UPDATE SKIP LOCKED) r), "
+    "state = 'ready' AND due_on <= now() ORDER BY due_on, id LIMIT $1 FOR UPDATE SKIP LOCKED) r "
+    "UNION ALL SELECT h.id, h.due_on FROM (SELECT id, due_on FROM jobs WHERE kind = 'instance' AND "
+    "state = 'ready' AND due_on > now() AND due_on <= now() + $5::bigint * interval '1 ms' "
+    "ORDER BY due_on, id LIMIT $4 FOR UPDATE SKIP LOCKED) h), "
     CLAIM_UPDATE CLAIM_SELECT,
-    3};
+    5};
 
 /* The same when more is due than there is room for: lanes in turn, beginning behind the one served
  * last ($4); full ones ($5) come when they have room again. */
@@ -157,9 +166,34 @@ static bool too_many_suspects(struct engine *en, int attempts)
     return yes;
 }
 
-static void start_claimed(struct engine *en, const struct cfg *cfg, const PGresult *res, int row)
+/* How the claiming thread sees the world. */
+struct claimer {
+    struct engine *en;
+    struct arena *a;
+    int64_t claimed_us, freed_ms, prolonged_ms, told_ms; /* monotonic: when that was done last */
+    int64_t sent_us;                                     /* the last claim, wall clock */
+    int64_t skew_us; /* by which PostgreSQL's clock is ahead of ours */
+    int64_t lag_us;
+    int64_t backoff_ms, not_before_us; /* after a failure */
+    int64_t lane;                      /* served last */
+    bool full;                         /* the last claim left something behind */
+    bool passed_over;                  /* it left out lanes that hold enough */
+};
+
+/* The clocks are taken to agree as far as the time between question and answer allows it. */
+static void compare_clocks(struct claimer *cl, int64_t theirs_us)
 {
+    int64_t least = theirs_us - clock_wall_us(cl->en->clock), most = theirs_us - cl->sent_us;
+
+    cl->skew_us = cl->skew_us < least ? least : cl->skew_us > most ? most : cl->skew_us;
+}
+
+/* True: it is due now. */
+static bool start_claimed(struct claimer *cl, const struct cfg *cfg, const PGresult *res, int row)
+{
+    struct engine *en = cl->en;
     struct run *r = run_new(en, cfg);
+    int64_t until_us = db_int(res, row, 8);
 
     r->job_id = db_int(res, row, 0);
     r->claimed_id = db_int(res, row, 1);
@@ -174,28 +208,22 @@ static void start_claimed(struct engine *en, const struct cfg *cfg, const PGresu
         exec_logged(en, &job_stmt_unclaim,
                     DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(jobs_jitter(SUSPECT_MS))));
         run_free(r);
-        return;
+        return until_us <= 0;
     }
     atomic_fetch_add_explicit(&en->n_claimed, 1, memory_order_relaxed);
     if (r->attempts > 1)
         atomic_fetch_add_explicit(&en->n_taken_over, 1, memory_order_relaxed);
     lease_list(r);
-    dispatch_add(r);
+    if (until_us <= 0) {
+        dispatch_add(r);
+        return true;
+    }
+    compare_clocks(cl, r->claimed_due_us - until_us);
+    hold_add(r, clock_mono_us(en->clock) + r->claimed_due_us - cl->skew_us - clock_wall_us(en->clock));
+    return false;
 }
 
-/* How the claiming thread sees the world. */
-struct claimer {
-    struct engine *en;
-    struct arena *a;
-    int64_t claimed_us, freed_ms, prolonged_ms, told_ms; /* monotonic: when that was done last */
-    int64_t lag_us;
-    int64_t backoff_ms, not_before_us; /* after a failure */
-    int64_t lane;                      /* served last */
-    bool full;                         /* the last claim left something behind */
-    bool passed_over;                  /* it left out lanes that hold enough */
-};
-
-static int claim_query(struct claimer *cl, int room, PGresult **res)
+static int claim_query(struct claimer *cl, int room, int ahead, PGresult **res)
 {
     struct engine *en = cl->en;
     struct db_conn *c = NULL;
@@ -209,6 +237,7 @@ static int claim_query(struct claimer *cl, int room, PGresult **res)
     pthread_mutex_unlock(&en->jobs_lock);
     cl->passed_over = full.len > 2;
     rc = db_get(en->o.key_db, &c, &e);
+    cl->sent_us = clock_wall_us(en->clock);
     if (rc == 0 && (cl->full || cl->passed_over))
         rc = db_query(c, &job_stmt_claim_fair,
                       DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms),
@@ -216,7 +245,9 @@ static int claim_query(struct claimer *cl, int room, PGresult **res)
                       res, &e);
     else if (rc == 0)
         rc = db_query(c, &job_stmt_claim,
-                      DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms)), res, &e);
+                      DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms),
+                              DB_INT(ahead), DB_INT(AHEAD_MS)),
+                      res, &e);
     db_put(en->o.key_db, c);
     if (rc != 0) /* a database that is away is reported by the pool */
         log_debug("jobs.claim", "error=" LOG_Q, e.msg);
@@ -231,16 +262,16 @@ static void claim_failed(struct claimer *cl)
     cl->not_before_us = clock_mono_us(cl->en->clock) + jobs_jitter(cl->backoff_ms) * 1000;
 }
 
-/* Start what was claimed; the last row says when to look again. */
+/* Start what was claimed, now or later; the last row says when to look again.  Returns how many are
+ * due. */
 static int claim_take(struct claimer *cl, const PGresult *res)
 {
     struct engine *en = cl->en;
     const struct cfg *cfg = cfg_get(en->o.cfg);
-    int n = PQntuples(res) - 1, runs = 0;
+    int n = PQntuples(res) - 1, n_due = 0;
 
     for (int row = 0; row < n; row++) {
-        runs++;
-        start_claimed(en, cfg, res, row);
+        n_due += start_claimed(cl, cfg, res, row);
         cl->lane = db_int(res, row, 5);
     }
     cfg_put(cfg);
@@ -251,38 +282,39 @@ static int claim_take(struct claimer *cl, const PGresult *res)
         en->next_due_us = at_us < en->next_due_us ? at_us : en->next_due_us;
         pthread_mutex_unlock(&en->jobs_lock);
     }
-    return runs;
+    return n_due;
 }
 
-/* Take what is due, as much as there is room for. */
+/* Take what is due or will be soon, as much as there is room for. */
 static void claim(struct claimer *cl, bool asked)
 {
     struct engine *en = cl->en;
     PGresult *res = NULL;
-    int room, n;
+    int room, ahead, n_due;
 
     cl->claimed_us = clock_mono_us(en->clock);
     pthread_mutex_lock(&en->jobs_lock);
     room = dispatch_room(en);
+    ahead = hold_room(en);
     en->backlog = room <= 0;
     en->next_due_us = INT64_MAX; /* what is parked from here on says so again */
     pthread_mutex_unlock(&en->jobs_lock);
     if (room <= 0)
         return;
-    if (claim_query(cl, room, &res) != 0) {
+    if (claim_query(cl, room, ahead, &res) != 0) {
         claim_failed(cl);
         PQclear(res);
         return;
     }
     cl->backoff_ms = cl->not_before_us = 0;
-    n = claim_take(cl, res);
-    PQclear(res);
-    cl->full = n > 0 && n >= room;
-    if (n > 0)
+    n_due = claim_take(cl, res);
+    cl->full = n_due > 0 && n_due >= room;
+    if (PQntuples(res) > 1)
         cl->lag_us = 0;
     else if (!asked)
         cl->lag_us = cl->lag_us * 2 + 2000 < LAG_MAX_MS * 1000 ? cl->lag_us * 2 + 2000
                                                                : LAG_MAX_MS * 1000;
+    PQclear(res);
     if (cl->full || cl->passed_over) { /* there may be more: as soon as there is room again */
         pthread_mutex_lock(&en->jobs_lock);
         en->backlog = true;
@@ -311,7 +343,11 @@ static bool sleep_until_due(struct claimer *cl, bool *asked)
         if (jobs_here(en) && en->jobs_asked)
             at_us = first_us;
         else if (jobs_here(en) && en->next_due_us < INT64_MAX) {
-            at_us = en->next_due_us + cl->lag_us;
+            int64_t ahead_us = en->next_due_us - AHEAD_MS * 1000;
+
+            if (ahead_us < cl->claimed_us + AHEAD_GAP_US)
+                ahead_us = cl->claimed_us + AHEAD_GAP_US;
+            at_us = (ahead_us < en->next_due_us ? ahead_us : en->next_due_us) + cl->lag_us;
             at_us = at_us > first_us ? at_us : first_us;
         }
         due = now_us >= at_us && at_us != tick_us;
@@ -374,6 +410,10 @@ static void *jobs_main(void *arg)
     struct claimer cl = {.en = en, .a = arena_new(0), .prolonged_ms = clock_mono_ms(en->clock)};
     int64_t ticked_ms = 0;
 
+    if (jobs_here(en)) { /* what others left, before anything else */
+        (void)leases_free(en);
+        engine_heard(en);
+    }
     while (!en->jobs_stop) {
         bool asked = false, due = sleep_until_due(&cl, &asked);
         int64_t now_us = clock_mono_us(en->clock);
@@ -393,6 +433,7 @@ static void *jobs_main(void *arg)
 
 void jobs_start(struct engine *en)
 {
+    hold_start(en);
     if (pthread_create(&en->jobs_thread, NULL, jobs_main, en) == 0)
         en->jobs_running = true;
     else
@@ -411,6 +452,7 @@ void jobs_stop(struct engine *en)
     if (en->jobs_running)
         pthread_join(en->jobs_thread, NULL);
     en->jobs_running = false;
+    hold_stop(en);
     do {
         pthread_mutex_lock(&en->jobs_lock);
         left = en->n_leased;

@@ -18,6 +18,7 @@ static struct db *db;
 
 static const struct db_stmt stmt_sum = {"t_sum", "SELECT $1::bigint + $2::bigint", 2};
 static const struct db_stmt stmt_divide = {"t_divide", "SELECT 1 / $1::int", 1};
+static const struct db_stmt stmt_ratio = {"t_ratio", "SELECT $1::bigint / $2::bigint", 2};
 static const struct db_stmt stmt_role = {
     "t_role", "INSERT INTO roles (name, description) VALUES ($1, $2)", 2};
 static const struct db_stmt stmt_member = {
@@ -112,6 +113,29 @@ static void errors(void **state)
     /* the connection is as good as before */
     assert_int_equal(db_text(c, &stmt_sum, DB_ARGS(DB_INT(1), DB_INT(1)), &text, a, &e), 0);
     assert_true(str_eq_c(text, "2"));
+    db_put(db, c);
+    arena_free(a);
+}
+
+/* One that fails takes the others of its round trip along, and leaves the connection as it was. */
+static void several_in_one_round_trip(void **state)
+{
+    const struct db_stmt *const calls[] = {&stmt_sum, &stmt_ratio, &stmt_sum};
+    struct arena *a = arena_new(0);
+    struct db_conn *c = borrow();
+    PGresult *r[COUNT_OF(calls)];
+    struct err e = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(db_query_all(c, calls, COUNT_OF(calls), DB_ARGS(DB_INT(42), DB_INT(2)), r, a, &e), 0);
+        assert_int_equal(db_int(r[0], 0, 0), 44);
+        assert_int_equal(db_int(r[1], 0, 0), 21);
+        assert_int_equal(db_int(r[2], 0, 0), 44);
+        assert_int_equal(db_query_all(c, calls, COUNT_OF(calls), DB_ARGS(DB_INT(42), DB_INT(0)), r, a, &e), -1);
+        assert_int_equal(e.code, ERR_INVALID);
+        assert_non_null(strstr(e.detail, "t_ratio: 22012"));
+    }
     db_put(db, c);
     arena_free(a);
 }
@@ -376,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
         cmocka_unit_test(errors),
+        cmocka_unit_test(several_in_one_round_trip),
         cmocka_unit_test(statement_timeout),
         cmocka_unit_test(transactions),
         cmocka_unit_test(bounded),

@@ -135,7 +135,7 @@ static void starts_when_due(void **state)
         assert_true(late_ms >= 0);
         best_ms = late_ms < best_ms ? late_ms : best_ms;
     }
-    assert_true(best_ms < 100);
+    assert_true(best_ms < 50);
 }
 
 static int64_t n_open(void)
