@@ -58,7 +58,7 @@ void moving_sealed(struct env *env, const char *db)
 }
 
 /* What everybody on the machine can read about a process. */
-static void hides_in_list(struct env *env, pid_t pid)
+void moving_unlisted(struct env *env, pid_t pid)
 {
     char text[16384];
     int fd = open(moving_printed(env, "/proc/%d/cmdline", (int)pid), O_RDONLY);
@@ -84,7 +84,7 @@ pid_t moving_start(struct env *env, const char *log, const char *db, const char 
     for (size_t n = 0; more != NULL && more[n] != NULL && n + 1 < VARS_MAX - 1; n++)
         vars[n + 1] = more[n];
     pid = env_spawn(env, log, argv, vars);
-    hides_in_list(env, pid);
+    moving_unlisted(env, pid);
     return pid;
 }
 

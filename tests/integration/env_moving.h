@@ -29,6 +29,8 @@ const char *moving_ctl_with(struct env *env, int status, const char *db, const c
                             const char *const *more);
 /* Nobody may see the password in this text. */
 void moving_hides(struct env *env, const char *what, const char *text);
+/* Nor in the process list. */
+void moving_unlisted(struct env *env, pid_t pid);
 /* The password stands in no table and no log of this database. */
 void moving_sealed(struct env *env, const char *db);
 void moving_says(struct env *env, const char *output, const char *part);

@@ -1,0 +1,166 @@
+/*
+ * Moving in with sluicectl import-legacy: what is refused, one row for each line of the contract's
+ * tables of bad input, and the switch of OpenID (migration.md 4, 11.13).
+ */
+#include "integration/env_moving.h"
+#include "support/cases.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct env *env;
+
+#define printed(...) moving_printed(env, __VA_ARGS__)
+#define file(name, text) moving_file(env, name, text)
+#define says(output, part) moving_says(env, output, part)
+
+static const char *import(int status, const char *db, const char *const *args)
+{
+    const char *all[24] = {"import-legacy"};
+
+    for (size_t n = 0; args[n] != NULL && n + 1 < COUNT_OF(all) - 1; n++)
+        all[n + 1] = args[n];
+    return moving_ctl(env, status, db, all);
+}
+
+static const char *versions(const char *db)
+{
+    return env_psql_at(env, db, "SELECT count(*) FROM configuration WHERE comment LIKE 'import%'");
+}
+
+static const struct row {
+    const char *name;
+    const char *env;  /* an env file */
+    const char *yaml; /* or a file of the proxy p1 */
+    const char *says;
+} rows[] = {
+    {"not http", "proxy_url=ftp://10.0.1.2/", NULL, "proxy_url: \"ftp://\xe2\x80\xa6\" is not an http(s) URL"},
+    {"credentials", "proxy_url=https://u:" CANARY "@10.0.1.2/", NULL, "proxy_url: credentials in the URL are not imported; use proxy_username"},
+    {"query", "proxy_url=https://10.0.1.2/?k=" CANARY, NULL, "proxy_url: the URL has a query or a fragment"},
+    {"pair without URL", "proxy_login_url=p1", NULL, "proxy_login_url: pair 1 (\"p1\") has no URL"},
+    {"second pair without URL", "proxy_login_url=default=https://a/login,p1=", NULL, "proxy_login_url: pair 2 (\"p1\") has no URL"},
+    {"name twice", "proxy_login_url=p1=https://a/,p1=https://b/", NULL, "proxy_login_url: \"p1\" appears twice"},
+    {"prefix", "proxy_url=https://a/\nproxy_prefix=api/v01/p1", NULL, "proxy_prefix: \"api/v01/p1\" must start with \"/\""},
+    {"no pair", "proxy_url", NULL, "expected NAME=value"},
+    {"tab", NULL, "smtp:\n\thost: x\n", ":2:1: not valid YAML: found a tab where indentation was expected"},
+    {"broken", NULL, "smtp: {host: x\nport\n", "not valid YAML: "},
+    {"a list", NULL, "- a\n- b\n", ": expected names and values at the top level"},
+    {"empty", NULL, "# nothing\n", ": expected names and values at the top level"},
+    {"Latin-1", NULL, "gui:\n  label: caf\xe9\n", ":2: not UTF-8 (byte 0xe9); convert it, for example with iconv"},
+    {"number", NULL, "smtp:\n  port: twenty-five\n", "line 2: smtp.port: expected a number, got \"twenty-five\""},
+    {"twice", NULL, "smtp:\n  port: 1\n  port: 2\n", ":3:3: \"port\" appears twice"},
+    {"two documents", NULL, "smtp: {}\n---\nsmtp: {}\n", "a second document is not read"},
+    {"tag", NULL, "smtp: !!python/object:os.system {a: b}\n", ":1:7: tags are not read"},
+    {"aliases without end", NULL, "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
+     "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: [*d, *d, *d]\n", "more than 10000 values"},
+    {"sections of another shape", NULL, "smtp: text\n", "line 1: smtp: expected names and values"},
+    {"fragment", "proxy_url=https://10.0.1.2/#x", NULL, "proxy_url: the URL has a query or a fragment"},
+    {"no host", "proxy_url=https:///x", NULL, "proxy_url: the URL names no host"},
+    {"login with credentials", "proxy_login_url=p1=https://u:" CANARY "@10.0.1.2/", NULL, "proxy_login_url: credentials in the URL are not imported; use proxy_username"},
+    {"prefix with a double slash", "proxy_url=https://a/\nproxy_prefix=/api//p1", NULL, "proxy_prefix: \"/api//p1\" is not a path prefix"},
+    {"prefix that goes up", "proxy_url=https://a/\nproxy_prefix=/api/../p1", NULL, "proxy_prefix: \"/api/../p1\" is not a path prefix"},
+    {"prefix with a blank", "proxy_url=https://a/\nproxy_prefix=/api/p 1", NULL, "proxy_prefix: \"/api/p 1\" is not a path prefix"},
+    {"prefix that is all", "proxy_url=https://a/\nproxy_prefix=/", NULL, "proxy_prefix: \"/\" is not a path prefix"},
+    {"boolean", NULL, "gui:\n  prod: perhaps\n", "line 2: gui.prod: expected true or false, got \"perhaps\""},
+    {"a list where names are wanted", NULL, "gateways:\n  - a\n", "line 1: gateways: expected names and values"},
+    {"names where a list is wanted", NULL, "SSO:\n  a: b\n", "line 1: SSO: expected a list"},
+    {"anchor without end", NULL, "a: *nowhere\n", ":1:4: an alias without its anchor"},
+    {"a folder", NULL, "@FOLDER@", "cannot read "},
+    {"unreadable", NULL, NULL, "cannot read /does/not/exist.yml: no such file or directory"},
+};
+
+static const char *bad_base;
+
+/* Every row of the tables of 4.2 and 4.3. */
+static void item_13_refuses(const struct row *r)
+{
+    const char *arg = "--file=/does/not/exist.yml";
+
+    if (r->env != NULL)
+        arg = printed("--env-file=%s", file("bad.env", r->env));
+    else if (r->yaml != NULL && strcmp(r->yaml, "@FOLDER@") == 0)
+        arg = "--file=p1:/";
+    else if (r->yaml != NULL)
+        arg = printed("--file=p1:%s", file("bad.yml", r->yaml));
+    says(import(2, bad_base, ARGS(arg)), r->says);
+    assert_string_equal(versions(bad_base), "0");
+}
+
+/* What is large, deep or endless. */
+static void item_13_limits(void **state)
+{
+    static char large[(1 << 20) + 64], deep[256], wide[64 * 1024];
+    size_t n;
+
+    (void)state;
+    memset(large, ' ', sizeof large - 1);
+    memcpy(large, "smtp:\n  host: x #", 17);
+    says(import(2, bad_base, ARGS(printed("--file=p1:%s", file("large.yml", large)))), "larger than 1 MiB");
+    for (n = 0; n < 33; n++)
+        deep[n] = '[';
+    (void)snprintf(deep + n, sizeof deep - n, "]");
+    says(import(2, bad_base, ARGS(printed("--file=p1:%s", file("deep.yml", printed("a: %s", deep))))), "deeper than 32");
+    for (n = 0; n + 8 < sizeof wide && n < 8 * 1001; n += 8)
+        (void)snprintf(wide + n, sizeof wide - n, "- *a    ");
+    for (size_t i = 7; i < n; i += 8)
+        wide[i] = '\n';
+    says(import(2, bad_base, ARGS(printed("--file=p1:%s", file("wide.yml", printed("x: &a 1\ny:\n%s", wide))))), "aliases");
+    assert_string_equal(versions(bad_base), "0");
+}
+
+/* One half of an account: taken, and said. */
+static void item_13_half_an_account(void **state)
+{
+    const char *db = moving_base(env);
+    const char *user = file("user.env", "proxy_url=https://a/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_username=u\n");
+    const char *password = file("password.env", "proxy_url=https://a/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_password=" CANARY "\n");
+
+    (void)state;
+    says(import(0, db, ARGS("--dry-run", printed("--env-file=%s", user))), "gateway p1: user name without password; calls will go out unauthenticated");
+    says(import(0, db, ARGS("--dry-run", printed("--env-file=%s", password))), "gateway p1: password without user name; calls will go out unauthenticated");
+}
+
+static const struct openid {
+    const char *name, *value, *enabled;
+} switches[] = {
+    {"n", "n", "false"}, {"0", "0", "false"}, {"no", "no", "false"}, {"NO", "NO", "false"}, {"false", "False", "false"}, {"off", "off", "false"},
+    {"empty", "\"\"", "false"}, {"y", "y", "true"}, {"1", "1", "true"}, {"not set", NULL, "true"},
+};
+
+/* APIO_OPENID_AUTH decides over entries of the file. */
+static void item_13_openid_switch(const struct openid *o)
+{
+    const char *yml = file("openid.yml", "SSO:\n  - name: corp\n    protocol: oidc\n    enabled: true\n");
+    const char *vars = file("openid.env", printed("APIO_CONFIG_FILE=%s\n%s%s\n", yml, o->value != NULL ? "APIO_OPENID_AUTH=" : "#", o->value != NULL ? o->value : ""));
+    const char *out = import(0, bad_base, ARGS("--dry-run", printed("--env-file=%s", vars)));
+
+    says(out, printed("SSO.corp.enabled: - -> %s\n", o->enabled));
+}
+
+static void wrong_arguments(void **state)
+{
+    (void)state;
+    import(2, bad_base, ARGS("--nonsense"));
+    import(2, bad_base, ARGS("--on-conflict=maybe", "--file=x"));
+    import(2, bad_base, ARGS("--dry-run"));
+    says(import(2, bad_base, ARGS("--from-db=/does/not/exist")), "cannot read /does/not/exist: no such file or directory");
+    says(import(2, bad_base, ARGS("--from-api=http://127.0.0.1:1", "--token-file=/does/not/exist")), "cannot read /does/not/exist");
+    says(import(1, bad_base, ARGS("--from-api=http://127.0.0.1:1", printed("--token-file=%s", file("token", CANARY)))), "the old platform: ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_arguments),
+        cmocka_unit_test(item_13_limits),
+        cmocka_unit_test(item_13_half_an_account),
+    };
+    int failed;
+
+    env = env_start();
+    bad_base = moving_base(env);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    failed += CASES(rows, item_13_refuses);
+    failed += CASES(switches, item_13_openid_switch);
+    return env_end(env, failed);
+}
