@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alarm/alarm.h"
 #include "alarm/rates.h"
+#include "base/ip_guard.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -24,6 +26,7 @@ enum {
 #endif
     FRESH_MS = 4 * TICK_MS, /* a process that said nothing for so long is gone */
     GATEWAYS_MAX = 256,
+    PLACES_MAX = 64,
 };
 
 static const struct db_stmt stmt_tell = {
@@ -43,8 +46,15 @@ static const struct db_stmt stmt_lock = {
 static const struct db_stmt stmt_sums = {
     "vitals_sums",
     "SELECT kind, subject, sum(calls)::bigint, sum(bad)::bigint FROM vitals "
-    "WHERE seen_on > now() - make_interval(secs => $1::bigint / 1000.0) GROUP BY kind, subject",
+    "WHERE seen_on > now() - make_interval(secs => $1::bigint / 1000.0) AND kind <> 'socket' GROUP BY kind, subject",
     1,
+};
+
+static const struct db_stmt stmt_sockets = {
+    "vitals_sockets",
+    "SELECT DISTINCT substr(subject, length($2) + 2) FROM vitals WHERE kind = 'socket' AND starts_with(subject, $2 || ' ') "
+    "AND seen_on > now() - make_interval(secs => $1::bigint / 1000.0) LIMIT 64",
+    2,
 };
 
 static const struct db_stmt stmt_forget = {
@@ -60,7 +70,7 @@ static const struct db_stmt stmt_active = {
     0,
 };
 
-static const struct db_stmt *const all[] = {&stmt_tell, &stmt_lock, &stmt_sums, &stmt_forget, &stmt_active};
+static const struct db_stmt *const all[] = {&stmt_tell, &stmt_lock, &stmt_sums, &stmt_sockets, &stmt_forget, &stmt_active};
 const struct db_stmts vitals_stmts = {"vitals", all, COUNT_OF(all)};
 
 struct gateway_rate {
@@ -74,7 +84,7 @@ struct vitals {
     struct cfg_store *cfg;
     struct http_server *server;
     struct gw_sessions *sessions;
-    char process[17];
+    char process[17], host[65];
     struct rate north, south;
     struct gateway_rate gateways[GATEWAYS_MAX];
     size_t n_gateways;
@@ -135,6 +145,16 @@ static void add(struct val list, const char *kind, const char *subject, uint64_t
     val_list_add(list, row);
 }
 
+/* Where this process listens, "host address port": the others must not be talked into calling it. */
+static void add_sockets(struct vitals *v, struct val list, struct arena *a)
+{
+    char places[PLACES_MAX][IP_GUARD_TEXT];
+    size_t n = ip_guard_own_list(places, PLACES_MAX);
+
+    for (size_t i = 0; i < n; i++)
+        add(list, "socket", arena_printf(a, "%s %s", v->host, places[i]), 0, 0, a);
+}
+
 /* Gateways that left the configuration are no trouble any more. */
 static struct str told(struct vitals *v, const struct cfg *cfg, int64_t now_ms, struct arena *a)
 {
@@ -153,7 +173,23 @@ static struct str told(struct vitals *v, const struct cfg *cfg, int64_t now_ms, 
         add(list, "network", g->name, calls, there ? bad : 0, a);
         add(list, "circuit", g->name, 1, there && g->open ? 1 : 0, a);
     }
+    add_sockets(v, list, a);
     return json_text(list, a);
+}
+
+/* What the others of this machine told likewise. */
+static int learn_sockets(struct vitals *v, struct db_conn *c, struct arena *a, struct err *e)
+{
+    struct str places[PLACES_MAX];
+    PGresult *res = NULL;
+    size_t n = 0;
+
+    if (db_query_in(c, &stmt_sockets, DB_ARGS(DB_INT(FRESH_MS), DB_C(v->host)), &res, a, e) != 0)
+        return -1;
+    for (int i = 0; i < PQntuples(res) && n < PLACES_MAX; i++)
+        places[n++] = db_str(res, i, 0);
+    ip_guard_others(places, n);
+    return 0;
 }
 
 /* ---- judging ------------------------------------------------------------------------------------------------ */
@@ -288,7 +324,7 @@ static void tick(struct vitals *v)
     look(v, now_ms);
     if (db_get(v->db, &c, &e) != 0 ||
         db_exec(c, &stmt_tell, DB_ARGS(DB_C(v->process), DB_STR(told(v, cfg, now_ms, a))), NULL, &e) != 0 ||
-        judge_all(c, cfg, a, &e) != 0)
+        learn_sockets(v, c, a, &e) != 0 || judge_all(c, cfg, a, &e) != 0)
         log_err(LOG_DEBUG_LEVEL, "vitals.later", &e);
     db_put(v->db, c);
     arena_free(a);
@@ -328,6 +364,8 @@ struct vitals *vitals_new(struct db *db, struct cfg_store *cfg, struct http_serv
     v->server = server;
     v->sessions = sessions;
     crypto_random(&id, sizeof id);
+    if (gethostname(v->host, sizeof v->host - 1) != 0)
+        snprintf(v->host, sizeof v->host, "-");
     snprintf(v->process, sizeof v->process, "%016llx", (unsigned long long)id);
     pthread_mutex_init(&v->lock, NULL);
     pthread_cond_init(&v->wake, NULL);

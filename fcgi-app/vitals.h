@@ -3,7 +3,8 @@
  * http_south_success_rate (those of gateways), network_issues and gateway_circuit (per gateway).
  *
  * Each process tells the others through table `vitals` what its windows hold, 5 minutes of it; one of them judges the sum, so that
- * one healthy process does not take back what another one sees.
+ * one healthy process does not take back what another one sees.  On the same way processes of one machine learn where the others
+ * listen, which no workflow may call (base/ip_guard.h).
  *
  * Rules: http-api.md 6.2 (alarms).
  */

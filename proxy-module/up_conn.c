@@ -265,14 +265,9 @@ static void blob(CURL *easy, CURLoption option, struct str text)
 static curl_socket_t guarded_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
     struct errand *j = arg;
-    const char *why = ip_guard_refuses(IP_GUARD_NAMED, &to->addr);
 
     (void)purpose;
-    if (why != NULL) {
-        j->refused = why;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    return ip_guard_socket(IP_GUARD_NAMED, &to->addr, to->socktype, to->protocol, &j->refused);
 }
 
 static CURL *make_handle(const struct up_request *q, struct arena *a)

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +44,8 @@ static struct {
     pthread_mutex_t lock;
     struct place items[OWN_MAX];
     size_t n; /* added so far */
+    struct place others[OWN_MAX];
+    size_t n_others;
 } own = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- addresses ------------------------------------------------------------------------------ */
@@ -163,10 +166,45 @@ void ip_guard_own_port(int port)
     add(&p);
 }
 
+size_t ip_guard_own_list(char (*out)[IP_GUARD_TEXT], size_t max)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&own.lock);
+    for (size_t i = 0; i < own.n && i < OWN_MAX && n < max; i++) {
+        char buf[INET6_ADDRSTRLEN];
+
+        snprintf(out[n++], IP_GUARD_TEXT, "%s %d", text_of(own.items[i].ip, buf).p, ntohs(own.items[i].port));
+    }
+    pthread_mutex_unlock(&own.lock);
+    return n;
+}
+
+void ip_guard_others(const struct str *list, size_t n)
+{
+    pthread_mutex_lock(&own.lock);
+    own.n_others = 0;
+    for (size_t i = 0; i < n && own.n_others < OWN_MAX; i++) {
+        struct str rest = list[i], ip = str_cut(&rest, ' ');
+        struct place p = {.port = 0};
+        char text[INET6_ADDRSTRLEN];
+        int64_t port;
+
+        if (ip.len >= sizeof text || !str_to_int(rest, &port))
+            continue;
+        memcpy(text, ip.p, ip.len);
+        text[ip.len] = '\0';
+        p.port = htons((in_port_t)port);
+        if (inet_pton(AF_INET6, text, p.ip) == 1)
+            own.others[own.n_others++] = p;
+    }
+    pthread_mutex_unlock(&own.lock);
+}
+
 /* The same port at the same address, or both on this machine: a socket may listen on all of it. */
 static bool is_own(const struct place *p)
 {
-    struct place same_port[OWN_MAX];
+    struct place same_port[2 * OWN_MAX];
     size_t n = 0;
     bool hit = false;
 
@@ -174,6 +212,10 @@ static bool is_own(const struct place *p)
     for (size_t i = 0; i < own.n && i < OWN_MAX; i++) {
         if (own.items[i].port == p->port)
             same_port[n++] = own.items[i];
+    }
+    for (size_t i = 0; i < own.n_others; i++) {
+        if (own.others[i].port == p->port)
+            same_port[n++] = own.others[i];
     }
     pthread_mutex_unlock(&own.lock);
     for (size_t i = 0; i < n && !hit; i++)
@@ -218,4 +260,15 @@ const char *ip_guard_refuses_text(enum ip_guard guard, struct str ip, int port)
     if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1)
         return ip_guard_refuses(guard, (const struct sockaddr *)&v6);
     return "no internet address";
+}
+
+int ip_guard_socket(enum ip_guard guard, const struct sockaddr *addr, int type, int protocol, const char **why)
+{
+    const char *refused = ip_guard_refuses(guard, addr);
+
+    if (refused != NULL) {
+        *why = refused;
+        return -1;
+    }
+    return socket(addr->sa_family, type | SOCK_CLOEXEC, protocol);
 }

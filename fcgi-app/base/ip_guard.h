@@ -4,7 +4,7 @@
  *
  * Two degrees.  Peers named by the configuration may be anywhere but at link-local addresses and
  * metadata services.  Other addresses, which may come out of data, also must not be unspecified,
- * multicast or reserved, nor this process' own sockets, nor the database.
+ * multicast or reserved, nor the sockets of this platform's processes, nor the database.
  */
 #ifndef SLUICE_BASE_IP_GUARD_H
 #define SLUICE_BASE_IP_GUARD_H
@@ -27,6 +27,9 @@ const char *ip_guard_refuses(enum ip_guard guard, const struct sockaddr *addr);
 /* The same for a text and a port. */
 const char *ip_guard_refuses_text(enum ip_guard guard, struct str ip, int port);
 
+/* A socket to connect to this address; -1 and *why when the guard refuses it, -1 alone when there is none. */
+int ip_guard_socket(enum ip_guard guard, const struct sockaddr *addr, int type, int protocol, const char **why);
+
 /*
  * From now on this address is ours and IP_GUARD_OPEN refuses it: the local end of a listening
  * socket, or what a socket of the database is connected to; Unix sockets add nothing.  own_port:
@@ -35,5 +38,12 @@ const char *ip_guard_refuses_text(enum ip_guard guard, struct str ip, int port);
 void ip_guard_own_socket(int fd);
 void ip_guard_own_peer(int fd);
 void ip_guard_own_port(int port);
+
+enum { IP_GUARD_TEXT = 64 };
+
+/* What the three above have said, as "address port", at most `max`; how many. */
+size_t ip_guard_own_list(char (*out)[IP_GUARD_TEXT], size_t max);
+/* Addresses of other processes of this platform, as ip_guard_own_list() gave them there; those said before are forgotten. */
+void ip_guard_others(const struct str *list, size_t n);
 
 #endif

@@ -7,9 +7,12 @@
 #include "gateway/cache_int.h"
 
 #include <hiredis/hiredis.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ip_guard.h"
 #include "http/url.h"
 
 enum { IDLE_MAX = 8, CONNECT_MS = 1000, ANSWER_MS = 2000, AWAY_MS = 2000, PORT = 6379, SCAN_ROUNDS = 100000 };
@@ -118,8 +121,48 @@ static int greet(struct cache_redis *r, redisContext *c, const struct url *u, st
     return 0;
 }
 
+/*
+ * Connected to the first address that answers; NULL with *why.  Addresses are looked at before anything goes there: a name may have
+ * become one that no server has.
+ */
+static redisContext *connect_to(const char *host, int port, const char **why, char error[128])
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    redisContext *c = NULL;
+
+    *why = "host name not found";
+    if (getaddrinfo(host, NULL, &hints, &list) != 0)
+        return NULL;
+    for (const struct addrinfo *at = list; at != NULL && c == NULL; at = at->ai_next) {
+        const char *refused = ip_guard_refuses(IP_GUARD_NAMED, at->ai_addr);
+        char ip[NI_MAXHOST];
+
+        if (refused != NULL) {
+            snprintf(error, 128, "it has %s", refused);
+            *why = error;
+            continue;
+        }
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST) != 0)
+            continue;
+        c = redisConnectWithTimeout(ip, port, interval(CONNECT_MS));
+        if (c == NULL)
+            abort();
+        if (c->err != 0) {
+            snprintf(error, 128, "%s", c->errstr);
+            *why = error;
+            redisFree(c);
+            c = NULL;
+        }
+    }
+    freeaddrinfo(list);
+    return c;
+}
+
 static redisContext *dial(struct cache_redis *r, struct str text, struct arena *a, struct err *e)
 {
+    char error[128];
+    const char *why;
     redisContext *c;
     struct url u;
 
@@ -127,12 +170,9 @@ static redisContext *dial(struct cache_redis *r, struct str text, struct arena *
         err_context(e, "cache.store");
         return NULL;
     }
-    c = redisConnectWithTimeout(str_cstr(a, u.host), u.port != 0 ? u.port : PORT, interval(CONNECT_MS));
-    if (c == NULL)
-        abort();
-    if (c->err != 0) {
-        (void)fail(r, c->errstr, e);
-        redisFree(c);
+    c = connect_to(str_cstr(a, u.host), u.port != 0 ? u.port : PORT, &why, error);
+    if (c == NULL) {
+        (void)fail(r, why, e);
         return NULL;
     }
     (void)redisSetTimeout(c, interval(ANSWER_MS));

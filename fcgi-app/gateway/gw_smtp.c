@@ -5,9 +5,11 @@
 #include "gateway/gw_smtp.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/ip_guard.h"
 #include "base/utf8.h"
 
 enum { CONNECT_MS = 10000, WORD_BYTES = 45 };
@@ -250,6 +252,13 @@ static curl_mime *mime_of(CURL *curl, const struct gw_mail *m, struct arena *a)
 
 /* ---- sending --------------------------------------------------------------------------------------------------- */
 
+/* The name of the mail server may have become an address that none has. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    (void)purpose;
+    return ip_guard_socket(IP_GUARD_NAMED, &to->addr, to->socktype, to->protocol, arg);
+}
+
 static int fail(CURLcode code, const char *text, const struct gw_mail_answer *out, struct err *e)
 {
     if (code == CURLE_OPERATION_TIMEDOUT)
@@ -326,6 +335,7 @@ int gw_smtp_send(const struct cfg *cfg, const struct gw_mail *m, struct gw_mail_
     struct message msg = {.a = a};
     struct gw_mailbox from;
     char why[CURL_ERROR_SIZE] = "";
+    const char *refused = NULL;
     curl_mime *mime = NULL;
     CURL *curl = NULL;
     CURLcode code;
@@ -342,6 +352,8 @@ int gw_smtp_send(const struct cfg *cfg, const struct gw_mail *m, struct gw_mail_
     mime = mime_of(curl, m, a);
     set_server(curl, cfg, out, a);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &refused);
     curl_easy_setopt(curl, CURLOPT_MAIL_FROM, arena_printf(a, "<%.*s>", STR_ARG(from.address)));
     curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, msg.recipients);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, msg.headers);
@@ -349,6 +361,8 @@ int gw_smtp_send(const struct cfg *cfg, const struct gw_mail *m, struct gw_mail_
     code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     out->status = (int)status;
+    if (code != CURLE_OK && refused != NULL)
+        snprintf(why, sizeof why, "must not be called: it has %s", refused);
     rc = code == CURLE_OK ? 0 : fail(code, why, out, e);
 out:
     if (mime != NULL)

@@ -172,14 +172,9 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
     struct exchange *x = arg;
-    const char *why = ip_guard_refuses(x->call->guard, &to->addr);
 
     (void)purpose;
-    if (why != NULL) {
-        x->refused = why;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    return ip_guard_socket(x->call->guard, &to->addr, to->socktype, to->protocol, &x->refused);
 }
 
 /* Called each time a connection is about to be used for the request. */

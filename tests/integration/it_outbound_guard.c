@@ -11,7 +11,7 @@
 
 static struct env *env;
 static struct peer *peer;
-static int metrics_port, ws_port;
+static int metrics_port, ws_port, other_metrics_port, fcgi_port;
 
 #define FINE "success"
 #define METADATA " must not be called: it is a link-local address"
@@ -25,14 +25,14 @@ static struct arena *mem(void)
     return env_arena(env);
 }
 
-/* %P, %M, %W and %D are ports: of the peer, the metrics, the live views, the database. */
+/* %P, %M, %W and %D are ports: of the peer, the metrics, the live views, the database; %O and %F of another process: metrics, FastCGI. */
 static const char *with_ports(const char *s)
 {
     struct buf b;
 
     buf_init(&b, 4096, mem());
     for (; *s != '\0'; s++) {
-        if (s[0] != '%' || strchr("PMWD", s[1]) == NULL) {
+        if (s[0] != '%' || strchr("PMWDOF", s[1]) == NULL) {
             buf_putc(&b, *s);
             continue;
         }
@@ -40,7 +40,12 @@ static const char *with_ports(const char *s)
         if (*s == 'D')
             buf_add_c(&b, env_psql(env, "SELECT current_setting('port')"));
         else
-            buf_addf(&b, "%d", *s == 'P' ? peer_port(peer) : *s == 'M' ? metrics_port : ws_port);
+            buf_addf(&b, "%d",
+                     *s == 'P'   ? peer_port(peer)
+                     : *s == 'M' ? metrics_port
+                     : *s == 'W' ? ws_port
+                     : *s == 'O' ? other_metrics_port
+                                 : fcgi_port);
     }
     return buf_cstr(&b);
 }
@@ -81,6 +86,10 @@ static const struct row {
     {"by another loopback address", "plain", "http://127.0.0.9:%M/metrics", OURS},
     {"mapped", "plain", "http://[::ffff:127.0.0.1]:%M/metrics", OURS},
     {"our live views", "plain", "http://127.0.0.1:%W/", OURS},
+    {"metrics of another process", "plain", "http://127.0.0.1:%O/metrics", OURS},
+    {"by name", "plain", "http://localhost:%O/metrics", OURS},
+    {"mapped", "plain", "http://[::ffff:7f00:1]:%O/metrics", OURS},
+    {"its FastCGI port", "plain", "http://127.0.0.1:%F/", OURS},
     {"the database", "plain", "http://127.0.0.1:%D/", OURS},
     {"a gateway with a wrong address", "wrong", "/latest", "169.254.169.254:80" METADATA},
     {"a gateway at home", "home", "/x", FINE},
@@ -136,6 +145,19 @@ static void workflow(const char *name, const char *holder)
     ENV_WAIT(env, 5000, env_http(env, "GET", path, NULL, NULL).status == 405);
 }
 
+/* A process that listens on TCP; the core hears of it. */
+static void start_another(void)
+{
+    other_metrics_port = env_free_port(env);
+    fcgi_port = env_free_port(env);
+    env_spawn(env, "p1",
+              (const char *const[]){env_program(env, "sluice-proxy"), "-proxy=/api/v01/p1:home", "-runMigration=false", "-metrics",
+                                    arena_printf(mem(), "-metricsPort=%d", other_metrics_port), arena_printf(mem(), "-port=%d", fcgi_port), NULL},
+              (const char *const[]){arena_printf(mem(), "DB=%s", env_db(env)), NULL});
+    ENV_WAIT(env, 20000, env_port_open(other_metrics_port));
+    ENV_WAIT(env, 10000, strstr(called("plain", "http://127.0.0.1:%O/metrics"), "this platform") != NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest more[] = {API_TEST(redirects_are_answers), API_TEST(configuration_allows)};
@@ -156,6 +178,7 @@ int main(void)
     workflow("plain", "");
     workflow("home", "\"session_holder\":\"home\",");
     workflow("wrong", "\"session_holder\":\"wrong\",");
+    start_another();
     failed = CASES(rows, guards);
     failed += cmocka_run_group_tests(more, NULL, NULL);
     peer_free(peer);

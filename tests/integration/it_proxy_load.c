@@ -309,34 +309,75 @@ static void *call_on(void *arg)
     return NULL;
 }
 
-/* Gateways, rules, routes and profiles change each second: no call is dropped or slow. */
+/* A user of the platform whose rules change while he calls: what he calls is allowed by each of them. */
+static const char *ruled_user(long long *profile)
+{
+    struct arena *a = env_arena(env);
+    struct val v = api(env, 200, "POST", "/api/v01/system/user_profiles",
+                       "{\"name\":\"ruled\",\"available\":true,\"accesses\":[],\"api_rules\":[{\"method\":\"*\",\"url\":\"/api/v01/p1/do/*\",\"allowed\":true}]}");
+
+    *profile = (long long)api_int(v, "id");
+    api(env, 200, "POST", "/api/v01/system/users",
+        arena_printf(a, "{\"username\":\"ruled\",\"email\":\"ruled@example.org\",\"password\":\"Pass-word-123!\",\"profile_id\":%lld}", *profile));
+    return api_login(env, "ruled", "Pass-word-123!");
+}
+
+/* Round i: other attributes of the gateway, another order of rules, the route on or off; sometimes the mapping's gateway is gone for a while. */
+static void change_all(int i, long long profile, int64_t route)
+{
+    static const char *const rules[] = {
+        "{\"method\":\"any\",\"url\":\"/api/v01/p1/do/ok/\",\"allowed\":true},{\"method\":\"*\",\"url\":\"*\",\"allowed\":false}",
+        "{\"method\":\"get\",\"url\":\"/api/v01/p1/tenants/*\",\"allowed\":false},{\"method\":\"get\",\"url\":\"/api/v01/p1/*\",\"allowed\":true}",
+    };
+    struct arena *a = env_arena(env);
+
+    house_gateway(&h, arena_printf(a, ",\"timeout\":%d,\"concurrency\":%d,\"headers\":\"[[\\\"X-Round\\\",\\\"%d\\\"]]\"", 5 + i, 200 + i, i));
+    api(env, 200, "PUT", arena_printf(a, "/api/v01/system/user_profiles/%lld", profile),
+        arena_printf(a, "{\"name\":\"ruled\",\"available\":true,\"accesses\":[],\"api_rules\":[%s]}", rules[i % 2]));
+    api(env, 200, "PUT", arena_printf(a, "/api/v01/custom_routes/%lld", (long long)route),
+        arena_printf(a, "{\"enabled\":%s}", i % 2 == 0 ? "false" : "true"));
+    if (i % 3 == 2) {
+        api_configure(env, "gateways", "{\"elsewhere\":{\"url\":\"http://127.0.0.1:1/\"}}"); /* the last good entry serves */
+        usleep(200 * 1000);
+        house_gateway(&h, arena_printf(a, ",\"headers\":\"[[\\\"X-Round\\\",\\\"%d\\\"]]\"", i));
+    }
+}
+
+/* Gateways, mappings, rules, routes and profiles change all the time: no call is dropped or slow. */
 static void changes_under_load(void **state)
 {
-    struct caller callers[4];
+    static const char *const uris[] = {"/api/v01/p1/do/ok/", "/api/v01/p1/do/ok/", "/api/v01/p1/do/over/", "/api/v01/p1/do/ok/"};
+    struct caller callers[5];
     atomic_bool stop = false;
     long calls = 0;
+    long long profile;
+    const char *ruled = ruled_user(&profile);
+    int64_t route = api_route(env, "get", "/do/over",
+                              api_activity(env, "over", DEFINITION(CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"{}\"", "\"ok\"") ",",
+                                                                 "[\"start.ok\",\"answer\"],[\"answer.ok\",\"end\"]")), ",\"sync\":true");
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(callers); i++) {
-        callers[i] = (struct caller){.socket = env_path(env, "p1.sock"), .r = house_request(&h, "GET", "/api/v01/p1/do/ok/", NULL), .stop = &stop};
+        if (i == 4)
+            api_as(ruled);
+        callers[i] = (struct caller){.socket = env_path(env, "p1.sock"), .r = house_request(&h, "GET", uris[i % COUNT_OF(uris)], NULL), .stop = &stop};
         if (i % 2 == 1) {
             callers[i].r.method = "POST";
             callers[i].r.body = STR("{\"a\":1}");
         }
         assert_int_equal(pthread_create(&callers[i].thread, NULL, call_on, &callers[i]), 0);
     }
+    api_setup(NULL);
     for (int i = 0; i < 6; i++) {
-        house_gateway(&h, arena_printf(env_arena(env), ",\"timeout\":%d,\"headers\":\"[[\\\"X-Round\\\",\\\"%d\\\"]]\"", 5 + i, i));
-        api(env, 200, "POST", "/api/v01/system/user_profiles",
-            arena_printf(env_arena(env), "{\"name\":\"round%d\",\"available\":true,\"accesses\":[],\"api_rules\":[]}", i));
-        usleep(500 * 1000);
+        change_all(i, profile, route);
+        usleep(300 * 1000);
     }
     atomic_store(&stop, true);
     for (size_t i = 0; i < COUNT_OF(callers); i++) {
         pthread_join(callers[i].thread, NULL);
         calls += callers[i].calls;
         if (callers[i].failed > 0 || callers[i].slow > 0)
-            env_fail(env, "%ld of %ld calls failed, %ld were slow: %s", callers[i].failed, callers[i].calls, callers[i].slow, callers[i].why);
+            env_fail(env, "caller %zu: %ld of %ld calls failed, %ld were slow: %s", i, callers[i].failed, callers[i].calls, callers[i].slow, callers[i].why);
     }
     assert_true(calls > 100);
     ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "X-Round: 5") != NULL);

@@ -137,10 +137,46 @@ static void own_ports(void **state)
     expect(ip_guard_refuses_text(IP_GUARD_OPEN, STR("198.51.100.7"), 7), NULL);
 }
 
+/* What another process listens on, as it told; until it tells no more. */
+static void others(void **state)
+{
+    char list[64][IP_GUARD_TEXT];
+    struct str told[] = {STR("::ffff:127.0.0.1 9"), STR(":: 11"), STR("nonsense"), STR("::1 x"), STR("")};
+
+    (void)state;
+    ip_guard_others(told, COUNT_OF(told));
+    expect(ip_guard_refuses_text(IP_GUARD_OPEN, STR("127.0.0.1"), 9), "this platform");
+    expect(ip_guard_refuses_text(IP_GUARD_OPEN, STR("::ffff:127.0.0.1"), 9), "this platform");
+    expect(ip_guard_refuses_text(IP_GUARD_OPEN, STR("127.0.0.1"), 11), "this platform");
+    expect(ip_guard_refuses_text(IP_GUARD_NAMED, STR("127.0.0.1"), 9), NULL);
+    ip_guard_own_port(13);
+    for (size_t i = 0, n = ip_guard_own_list(list, 64); i < n; i++)
+        assert_true(strcmp(list[i], "::ffff:127.0.0.1 9") != 0 && strcmp(list[i], ":: 11") != 0);
+    ip_guard_others(told, 0);
+    expect(ip_guard_refuses_text(IP_GUARD_OPEN, STR("127.0.0.1"), 9), NULL);
+    told[0] = str_c(list[ip_guard_own_list(list, 64) - 1]);
+    assert_string_equal(told[0].p, ":: 13");
+}
+
+static void sockets(void **state)
+{
+    struct sockaddr_in metadata = {.sin_family = AF_INET, .sin_addr = {htonl(0xa9fea9fe)}, .sin_port = htons(80)};
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(80)};
+    const char *why = NULL;
+    int fd;
+
+    (void)state;
+    assert_int_equal(ip_guard_socket(IP_GUARD_NAMED, (struct sockaddr *)&metadata, SOCK_STREAM, 0, &why), -1);
+    assert_string_equal(why, "a link-local address");
+    fd = ip_guard_socket(IP_GUARD_NAMED, (struct sockaddr *)&here, SOCK_STREAM, 0, &why);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(own_sockets), cmocka_unit_test(own_peers),
-                                       cmocka_unit_test(own_ports)};
+                                       cmocka_unit_test(own_ports), cmocka_unit_test(others), cmocka_unit_test(sockets)};
 
     return CASES(rows, refuses) + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,13 +154,29 @@ static void server_away(void **state)
     assert_non_null(strstr(e.msg, "a moment ago"));
 }
 
+/* The name of a cache server that has become an address no server has: nothing is sent there. */
+static void server_elsewhere(void **state)
+{
+    static const char *const urls[] = {"redis://169.254.169.254/0", "redis://:secret@[::ffff:169.254.169.254]:6379/0", "redis://2852039166/"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(urls); i++) {
+        struct str out;
+        struct err e;
+
+        now.fake_us += 10000000;
+        assert_int_equal(gw_cache_get(cache, str_c(urls[i]), STR("k"), &out, a, &e), -1);
+        assert_string_equal(e.msg, "the cache server cannot be used (it has a link-local address)");
+    }
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(keeps_and_replaces), TEST(forgets_in_time), TEST(least_used_goes_first),
-        TEST(what_is_too_large_is_not_kept), TEST(drops_by_prefix), TEST(refuses), TEST(server_away),
+        TEST(what_is_too_large_is_not_kept), TEST(drops_by_prefix), TEST(refuses), TEST(server_away), TEST(server_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
  */
 #include "support/cases.h"
 
+#include "base/arena.h"
+#include "base/json.h"
 #include "gateway/gw_smtp.h"
 
 static const struct row {
@@ -79,9 +81,30 @@ static void bounds_recipients(void **state)
     arena_free(a);
 }
 
+static void guards_addresses(void **state)
+{
+    static const char *const hosts[] = {"169.254.169.254", "[::ffff:169.254.169.254]", "2852039166"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+        struct arena *a = arena_new(0);
+        struct cfg cfg = {.a = a};
+        struct gw_mail mail = {.subject = STR("s"), .body = STR("b")};
+        struct gw_mail_answer out;
+        struct err e = {0};
+
+        assert_int_equal(json_parse(str_c(arena_printf(a, "{\"smtp\":{\"host\":\"%s\",\"from\":\"a@x.org\"}}", hosts[i])), &cfg.doc, a, &e), 0);
+        assert_int_equal(gw_mail_addresses(STR("b@x.org"), &mail.to, a, &e), 0);
+        assert_int_equal(gw_smtp_send(&cfg, &mail, &out, a, &e), -1);
+        if (strstr(e.msg, "must not be called: it has a link-local address") == NULL)
+            fail_msg("%s: %s", hosts[i], e.msg);
+        arena_free(a);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest more[] = {cmocka_unit_test(encodes_words), cmocka_unit_test(bounds_recipients)};
+    const struct CMUnitTest more[] = {cmocka_unit_test(encodes_words), cmocka_unit_test(bounds_recipients), cmocka_unit_test(guards_addresses)};
 
     return CASES(rows, reads) + cmocka_run_group_tests(more, NULL, NULL);
 }
