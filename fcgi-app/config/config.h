@@ -214,7 +214,8 @@ void cfg_route_find(const struct cfg *c, enum http_method method, struct str pat
 /* ---- rules (rules.c)
  * ------------------------------------------------------------------------------ */
 
-/* api_rules (gateway-proxy.md 5): first match in list order wins, none = refuse. */
+/* api_rules (gateway-proxy.md 5): first match in list order wins, none = refuse.  A path that a server behind us may read
+ * differently (";x=1" cut off, "%2F" taken for a separator) must not fall under a rule that refuses then either. */
 bool cfg_rules_allow(const struct cfg_profile *p, enum http_method method,
                      struct str canonical_path);
 bool cfg_has_access(const struct cfg_profile *p, const char *access);

@@ -50,20 +50,69 @@ static bool rule_fits(const struct cfg_rule *r, struct str path)
     return fits(r->url, str_make(with_slash, path.len + 1));
 }
 
+/* The first rule that fits; NULL: none. */
+static const struct cfg_rule *first_rule(const struct cfg_profile *p, enum http_method method,
+                                         struct str path)
+{
+    for (size_t i = 0; i < p->n_rules; i++) {
+        const struct cfg_rule *r = &p->rules[i];
+
+        if ((r->any_method || r->method == method) && rule_fits(r, path))
+            return r;
+    }
+    return NULL;
+}
+
+enum { READ_PARAMETERS = 1, READ_SEPARATORS = 2, READ_BOTH = 3 };
+
+/* The path as a server reads it that cuts parameters (";x=1") off segments, takes "%2F" for a
+ * separator, or does both; of the same length or shorter. */
+static struct str other_reading(struct str path, unsigned reading, char *to)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < path.len; i++) {
+        if ((reading & READ_PARAMETERS) != 0 && path.p[i] == ';') {
+            while (i + 1 < path.len && path.p[i + 1] != '/')
+                i++;
+        } else if ((reading & READ_SEPARATORS) != 0 &&
+                   str_eq_c(str_slice(path, i, i + 3), "%2F")) {
+            to[n++] = '/';
+            i += 2;
+        } else {
+            to[n++] = path.p[i];
+        }
+    }
+    return str_make(to, n);
+}
+
+/* Does a rule refuse what somebody behind us may take this path for? */
+static bool refused_otherwise(const struct cfg_profile *p, enum http_method method, struct str path)
+{
+    char buf[LIMIT_TARGET];
+
+    if ((str_find_char(path, ';') < 0 && str_find(path, STR("%2F")) < 0) || path.len > sizeof buf)
+        return false;
+    for (unsigned reading = READ_PARAMETERS; reading <= READ_BOTH; reading++) {
+        const struct cfg_rule *r = first_rule(p, method, other_reading(path, reading, buf));
+
+        if (r != NULL && !r->allowed)
+            return true;
+    }
+    return false;
+}
+
 bool cfg_rules_allow(const struct cfg_profile *p, enum http_method method,
                      struct str canonical_path)
 {
+    const struct cfg_rule *r;
+
     if (p == NULL)
         return false;
     if (method == HTTP_HEAD)
         method = HTTP_GET;
-    for (size_t i = 0; i < p->n_rules; i++) {
-        const struct cfg_rule *r = &p->rules[i];
-
-        if ((r->any_method || r->method == method) && rule_fits(r, canonical_path))
-            return r->allowed;
-    }
-    return false;
+    r = first_rule(p, method, canonical_path);
+    return r != NULL && r->allowed && !refused_otherwise(p, method, canonical_path);
 }
 
 bool cfg_has_access(const struct cfg_profile *p, const char *access)

@@ -351,9 +351,15 @@ static int canonical_char(struct str path, size_t *i, char *to, struct err *e)
     return 1;
 }
 
+/* "." or "..", alone or with parameters that a peer may cut off ("..;x=1"). */
 static bool is_dots(struct str segment)
 {
-    return str_eq_c(segment, ".") || str_eq_c(segment, "..");
+    size_t n = 0;
+
+    while (n < segment.len && segment.p[n] == '.')
+        n++;
+    return (n == 1 || n == 2) && (n == segment.len || segment.p[n] == ';' ||
+                                  str_eq_c(str_slice(segment, n, n + 3), "%3B"));
 }
 
 /* Whether the (canonical) segment holds "." or "..", perhaps beside an escaped separator that a

@@ -36,7 +36,7 @@ struct str url_query_without(struct str query, const char *name, struct arena *a
  * Check a raw path strictly and bring it to the one canonical form used for matching, rules and
  * logs: unreserved characters decoded, other escapes in upper case.
  *
- * ERR_INVALID: a segment that decodes to "." or "..", encoded NUL, CR or LF, "//" inside, invalid
+ * ERR_INVALID: a segment that decodes to "." or ".." (parameters left aside), encoded NUL, CR or LF, "//" inside, invalid
  * %XX, a raw byte >= 0x80 or control, longer than LIMIT_TARGET.
  */
 MUST_CHECK int url_canonical_path(struct str path, struct str *out, struct arena *a, struct err *e);

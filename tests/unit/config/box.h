@@ -25,8 +25,11 @@ static inline struct cfg_box *box_new(const char *doc)
     struct cfg_box *b = cfg_box_new();
     struct cfg_key *k = ARENA_NEW(b->c.a, struct cfg_key);
 
-    *k = (struct cfg_key){7, STR("secrets"), STR("aes-256-gcm"), STR("active"),
-                          secret_new(b->c.a, "0123456789abcdef0123456789abcdef", 32)};
+    *k = (struct cfg_key){.id = 7,
+                          .label = STR("secrets"),
+                          .algorithm = STR("aes-256-gcm"),
+                          .state = STR("active"),
+                          .material = secret_new(b->c.a, "0123456789abcdef0123456789abcdef", 32)};
     b->c.keys = k;
     b->c.n_keys = 1;
     b->c.generation = 1;

@@ -48,6 +48,16 @@ static const struct row {
     {"unreadable method refuses", "[{\"method\":\"fetch\",\"url\":\"*\",\"allowed\":true}]",
      HTTP_GET, "/a", false},
     {"allowed missing", "[{\"method\":\"get\",\"url\":\"*\"}]", HTTP_GET, "/a", false},
+#define GUARDED "[{\"method\":\"get\",\"url\":\"/a/secret/*\",\"allowed\":false},{\"method\":\"get\",\"url\":\"/a/*\",\"allowed\":true}]"
+    {"parameters do not hide it", GUARDED, HTTP_GET, "/a/secret;v=1/x", false},
+    {"nor before it", GUARDED, HTTP_GET, "/a;v=1/secret/x", false},
+    {"nor empty ones", GUARDED, HTTP_GET, "/a/secret;/x", false},
+    {"parameters elsewhere", GUARDED, HTTP_GET, "/a/open;v=1/x", true},
+    {"an escaped separator does not hide it", GUARDED, HTTP_GET, "/a/secret%2Fx", false},
+    {"nor before it", GUARDED, HTTP_GET, "/a%2Fsecret/x", false},
+    {"both", GUARDED, HTTP_GET, "/a%2Fsecret;v=1/x", false},
+    {"an id with a separator", GUARDED, HTTP_GET, "/a/b%2Fc/", true},
+    {"what is not refused needs no second rule", "[{\"method\":\"get\",\"url\":\"/t/a%2Fb\",\"allowed\":true}]", HTTP_GET, "/t/a%2Fb", true},
     {"escapes made canonical", "[{\"method\":\"get\",\"url\":\"/%61/%2f\",\"allowed\":true}]",
      HTTP_GET, "/a/%2F", true},
 };
