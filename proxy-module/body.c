@@ -22,6 +22,29 @@ static bool needs_all(const struct call *c)
     return c->gateway->auth == GW_AUTH_HAWK || c->gateway->auth == GW_AUTH_OAUTH1;
 }
 
+/* A session that was obtained may be over without our knowing; a user's own is not renewed. */
+static bool session_may_end(const struct call *c)
+{
+    enum gw_auth auth = c->gateway->auth;
+
+    return !c->own && (auth == GW_AUTH_OAUTH2 || auth == GW_AUTH_ORACLE_SBC || (auth == GW_AUTH_DEFAULT && c->gateway->username.len > 0));
+}
+
+/* Hold all of a body that is somewhat larger, to be able to send it twice? */
+static bool hold_larger(struct call *c)
+{
+    size_t n = (size_t)c->r->content_length;
+
+    if (c->r->content_length > REPLAY_BODY || !session_may_end(c))
+        return false;
+    if (atomic_fetch_add(&c->proxy->replayable, n) + n > REPLAY_TOTAL) {
+        atomic_fetch_sub(&c->proxy->replayable, n);
+        return false;
+    }
+    c->held = n;
+    return true;
+}
+
 void body_error(const struct call *c, struct err *e)
 {
     if (c->body_large)
@@ -89,21 +112,35 @@ static void wait_for_more(struct call *c)
     http_req_on_body(c->r, gather, c);
 }
 
+static void on_turn(void *arg)
+{
+    struct call *c = arg;
+
+    c->body_timer = NULL;
+    gather(c);
+}
+
+static void go_on(struct call *c)
+{
+    loop_timer_cancel(c->body_timer);
+    http_req_on_body(c->r, NULL, NULL);
+    c->body_timer = loop_timer(c->r->loop, 0, on_turn, c);
+}
+
 static void gather(void *arg)
 {
     struct call *c = arg;
     char piece[PIECE];
+    ptrdiff_t n = 0;
 
-    for (int i = 0; i < TURN_MAX; i++) {
-        ptrdiff_t n;
-
-        if (c->early.len >= GATHER_BODY && !needs_all(c)) {
+    for (int i = 0; i < TURN_MAX && n != HTTP_NOT_YET; i++) {
+        if (c->early.len >= GATHER_BODY && c->held == 0 && !needs_all(c)) {
             stream_rest(c);
             return;
         }
         n = http_req_read_now(c->r, piece, sizeof piece);
         if (n == HTTP_NOT_YET)
-            break;
+            continue;
         if (n == 0) {
             whole(c);
             return;
@@ -116,7 +153,10 @@ static void gather(void *arg)
         }
         buf_add(&c->early, piece, (size_t)n);
     }
-    wait_for_more(c);
+    if (n == HTTP_NOT_YET)
+        wait_for_more(c);
+    else
+        go_on(c); /* others have their turn first */
 }
 
 void body_read(struct call *c)
@@ -128,7 +168,7 @@ void body_read(struct call *c)
         forward(c);
         return;
     }
-    if (r->content_length > GATHER_BODY && !needs_all(c)) {
+    if (r->content_length > GATHER_BODY && !needs_all(c) && !hold_larger(c)) {
         stream_rest(c);
         return;
     }

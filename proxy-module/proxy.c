@@ -169,6 +169,9 @@ static struct mount *find_mount(struct proxy *p, struct str path)
 void call_release(struct call *c)
 {
     fair_leave(c->mount->fair, &c->ticket);
+    if (c->held > 0)
+        atomic_fetch_sub(&c->proxy->replayable, c->held);
+    c->held = 0;
     cfg_put(c->gateway_cfg);
     cfg_put(c->cfg);
     c->cfg = c->gateway_cfg = NULL;

@@ -33,6 +33,7 @@ struct proxy {
     struct gw_logins *logins; /* of users with a login of their own */
     struct history *history;
     struct stats *stats;
+    atomic_size_t replayable; /* bytes of larger bodies held so */
     struct mount *mounts;
     size_t n_mounts;
 };
@@ -40,6 +41,8 @@ struct proxy {
 enum {
     KEPT_BODY = 256 * 1024,   /* of an answer, for the history (gateway-proxy.md 2.6) */
     GATHER_BODY = 256 * 1024, /* a request body up to this is sent as a whole, and can be sent again */
+    REPLAY_BODY = 1024 * 1024, /* the same where the platform's login may turn out to be over (gateway-proxy.md 2.4, 6.2)... */
+    REPLAY_TOTAL = 64 * 1024 * 1024, /* ... as long as all such bodies together are no more than this */
 };
 
 /* A request on its way; lives in the request's arena.  Touched by the loop of the connection, or the worker it was handed to. */
@@ -62,6 +65,7 @@ struct call {
 
     /* the request body (body.c) */
     struct buf early;   /* what has come of it */
+    size_t held;        /* this much of REPLAY_TOTAL is ours */
     uint64_t body_got;
     bool body_streams;  /* the rest is read while it is sent */
     bool body_begun;    /* some of that rest is gone: no second time */

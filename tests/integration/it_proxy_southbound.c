@@ -78,6 +78,22 @@ static void item_12_hawk(void **state)
     assert_string_equal(value_of(got, "mac"), mac("sha256", "werxhqb98rpaxn39848xrunpaw3489ruxnpa98w4rxn", text));
 }
 
+/* A body of many pieces is signed as a whole. */
+static void item_12_hawk_signs_large_bodies(void **state)
+{
+    size_t n = 900 * 1000;
+    char *body = arena_alloc(env_arena(env), n + 1);
+    long long before = rogue_body_bytes(h.rogue);
+
+    (void)state;
+    memset(body, 'x', n);
+    body[0] = body[n - 1] = '"';
+    body[n] = '\0';
+    house_gateway(&h, ",\"auth\":\"hawk\",\"id\":\"me\",\"key\":\"k\",\"algorithm\":\"sha256\"");
+    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/do/sink/", body).status, 200);
+    assert_int_equal(rogue_body_bytes(h.rogue) - before, n);
+}
+
 static void item_12_oauth1(void **state)
 {
     struct arena *a = env_arena(env);
@@ -179,6 +195,45 @@ static void without_auth(void)
     ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "Bearer") == NULL);
 }
 
+/*
+ * A body that has gone by already when the login turns out to be over: up to 1 MiB it goes out again, of a larger one the client is
+ * asked for it, and finds a new login then.
+ */
+static void bodies_and_a_login_that_is_over(void **state)
+{
+    static const struct peer_step steps[] = {TOKEN("dead1", "3600"), TOKEN("live1", "3600"), TOKEN("live2", "3600")};
+    struct arena *a = env_arena(env);
+    size_t small = 1000 * 1000, large = 3 * 1000 * 1000;
+    char *body = arena_alloc(a, large + 1);
+    struct env_answer got;
+    long long before;
+    long calls;
+
+    (void)state;
+    memset(body, 'x', large);
+    body[0] = body[small - 1] = '"';
+    body[small] = '\0';
+    without_auth();
+    peer_script(endpoint, steps, COUNT_OF(steps));
+    token_gateway(",\"username\":\"sender\"");
+    ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "Bearer dead1") != NULL);
+    before = rogue_body_bytes(h.rogue);
+    got = api_raw(env, "POST", "/api/v01/p1/do/wants_live1/", body);
+    if (got.status != 200)
+        env_fail(env, "%d %s", got.status, got.body);
+    assert_int_equal(rogue_body_bytes(h.rogue) - before, 2 * small);
+    body[small - 1] = body[small] = 'x';
+    body[large - 1] = '"';
+    body[large] = '\0';
+    calls = rogue_requests(h.rogue);
+    got = api_raw(env, "PUT", "/api/v01/p1/do/wants_live2/", body);
+    assert_int_equal(got.status, 503);
+    assert_string_equal(env_header(env, &got, "retry-after"), "1");
+    assert_non_null(strstr(got.body, "gateway bwks wants a new login, send the request again"));
+    assert_int_equal(rogue_requests(h.rogue) - calls, 1);
+    assert_int_equal(api_raw(env, "PUT", "/api/v01/p1/do/wants_live2/", body).status, 200);
+}
+
 enum { PARALLEL = 50 };
 
 static void item_12_fifty_wait_for_one_token(void **state)
@@ -271,8 +326,8 @@ static void item_12_secrets_stay_out_of_logs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(item_12_basic), API_TEST(item_12_bearer_by_headers), API_TEST(item_12_hawk), API_TEST(item_12_oauth1), API_TEST(item_12_renewed_before_its_end),
-        API_TEST(item_12_refused_and_repeated), API_TEST(item_12_fifty_wait_for_one_token), API_TEST(item_12_oracle_sbc),
+        API_TEST(item_12_basic), API_TEST(item_12_bearer_by_headers), API_TEST(item_12_hawk), API_TEST(item_12_hawk_signs_large_bodies), API_TEST(item_12_oauth1), API_TEST(item_12_renewed_before_its_end),
+        API_TEST(item_12_refused_and_repeated), API_TEST(item_12_fifty_wait_for_one_token), API_TEST(bodies_and_a_login_that_is_over), API_TEST(item_12_oracle_sbc),
         API_TEST(item_12_secrets_stay_out_of_logs),
     };
     static const struct peer_step nothing = {.kind = PEER_CLOSE};
