@@ -25,7 +25,7 @@ struct import_args {
     size_t n_sources;
     const char *gateways[SOURCES_MAX + 1];
     size_t n_gateways;
-    const char *map, *secrets, *kek, *from_api, *token_file;
+    const char *map, *secrets, *kek, *from_api, *token_file, *documents;
     struct legacy_db_options db;
     struct legacy_options o;
     bool dry_run, apply, check, run_migration;
@@ -88,6 +88,7 @@ static bool read_option(struct import_args *o, const char *arg)
         {"kek", offsetof(struct import_args, kek)},
         {"from-api", offsetof(struct import_args, from_api)},
         {"token-file", offsetof(struct import_args, token_file)},
+        {"save-documents", offsetof(struct import_args, documents)},
         {"from-db", offsetof(struct import_args, db.dsn_file)},
         {"structure", offsetof(struct import_args, db.structure)},
         {"structure-map", offsetof(struct import_args, db.map_file)},
@@ -176,6 +177,9 @@ static int read_platform(struct import *im, const struct legacy_options *o, stru
     if (im->args->from_api != NULL) {
         if (legacy_api_open(&im->api, im->args->from_api, im->args->token_file, im->a, e) != 0 ||
             legacy_api_read(&im->api, o, im->cfg, &im->plan, &im->content, e) != 0)
+            return -1;
+        if (im->args->documents != NULL &&
+            legacy_api_documents(&im->api, im->args->documents, &im->plan, e) != 0)
             return -1;
         legacy_source_add(&im->sources, im->args->from_api, "");
     }

@@ -40,4 +40,13 @@ MUST_CHECK int legacy_api_read(struct legacy_api *api, const struct legacy_optio
                                const struct cfg *current, struct legacy_plan *p,
                                struct legacy_content *x, struct err *e);
 
+/*
+ * Save the documents of all transactions as files, FOLDER/transaction-ID/NAME; what is there is
+ * written again.
+ *
+ * One that cannot be had is told as a gap.  Fails with ERR_USAGE (the folder), ERR_UPSTREAM.
+ */
+MUST_CHECK int legacy_api_documents(struct legacy_api *api, const char *folder,
+                                    struct legacy_plan *p, struct err *e);
+
 #endif

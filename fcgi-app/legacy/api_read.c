@@ -335,8 +335,8 @@ static int note_left(struct reading *r)
     static const struct {
         const char *path, *what;
     } left[] = {
-        {"/api/v01/apio/requests/search", "requests with their transactions, traces and documents"},
-        {"/api/v01/custom_instances/search", "transactions without request, with their documents"},
+        {"/api/v01/apio/requests/search", "requests with their transactions and traces"},
+        {"/api/v01/custom_instances/search", "transactions without request"},
         {"/api/v01/bulks", "mass operations and their results"},
         {"/api/v01/alarms", "alarms"},
         {"/api/v01/system/users/audit/search", "audit records"},
@@ -356,6 +356,7 @@ static int note_left(struct reading *r)
         if (n > 0)
             plan_note(&r->pl, "not imported: %lld %s; they stay readable on the old platform", (long long)n, left[i].what);
     }
+    plan_note(&r->pl, "not imported: documents of transactions; --save-documents=FOLDER saves them as files");
     if (val_count(r->users) > 0)
         plan_note(&r->pl, "not imported: passwords of users (no API gives them); sluicectl passwd NAME gives new ones");
     plan_note(&r->pl, "not imported: saved filters of other users than the one whose token was used (no API gives them)");

@@ -4,8 +4,10 @@
  */
 #include "integration/env_moving.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 
@@ -37,9 +39,10 @@ static const char *const gaps[] = {
     "scheduled jobs \"never right\": hour: 33",
     "reports \"too often\": comes more often than once a minute; make it again in the interface",
     "gateways.bwks.password: masked by the source; give --secrets=FILE (path=value lines) or enter it in the interface",
-    "not imported: 40 requests with their transactions, traces and documents; they stay readable on the old platform",
-    "not imported: 2 transactions without request, with their documents; they stay readable on the old platform",
+    "not imported: 40 requests with their transactions and traces; they stay readable on the old platform",
+    "not imported: 2 transactions without request; they stay readable on the old platform",
     "not imported: passwords of users (no API gives them); sluicectl passwd NAME gives new ones",
+    "not imported: documents of transactions; --save-documents=FOLDER saves them as files",
     "scheduled jobs: 1 run here as soon as a core with -workflows does; stop them on the old platform first",
 };
 
@@ -189,6 +192,35 @@ static void a_wrong_token(void **state)
     is(db, "SELECT count(*) FROM activities", "0");
 }
 
+static const char *saved(const char *name)
+{
+    static char text[256];
+    int fd = open(moving_printed(env, "%s/%s", env_path(env, "documents"), name), O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+
+    if (fd < 0)
+        env_fail(env, "%s was not saved", name);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+/* Transactions stay behind; their documents become files, with names that stay in the folder. */
+static void documents_are_saved(void **state)
+{
+    const char *db = moving_base(env), *folder = moving_printed(env, "--save-documents=%s", env_path(env, "documents")), *out;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        out = moving_ctl(env, 3, db, IMPORT("--dry-run", folder));
+        moving_says(env, out, moving_printed(env, "documents: 2 saved in %s", env_path(env, "documents")));
+        moving_says(env, out, "documents of transaction 77: \"gone.txt\": the old platform: GET /api/v01/transactions/77/documents/3 answered 404");
+        assert_string_equal(saved("transaction-77/a.csv"), "a;b\n1;2\n");
+        assert_string_equal(saved("transaction-77/_.._up.txt"), "up");
+    }
+    moving_says(env, moving_ctl(env, 2, db, IMPORT("--save-documents=/does/not/exist/x")), "--save-documents: cannot write /does/not/exist/x");
+}
+
 /* It only ever read. */
 static void the_old_platform_is_not_written(void **state)
 {
@@ -200,7 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_the_api_shows), cmocka_unit_test(conflicts),
-        cmocka_unit_test(item_12_killed_after_each_transaction), cmocka_unit_test(a_wrong_token),
+        cmocka_unit_test(item_12_killed_after_each_transaction), cmocka_unit_test(a_wrong_token), cmocka_unit_test(documents_are_saved),
         cmocka_unit_test(the_old_platform_is_not_written),
     };
     pid_t old;
