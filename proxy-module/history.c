@@ -39,6 +39,10 @@ struct history_batch {
     struct copier_batch copy;
 };
 
+struct queue {
+    struct history_batch *first, *last;
+};
+
 /* One loop's side. */
 struct side {
     struct history *h;
@@ -54,7 +58,7 @@ struct history {
     struct http_server *server;
     struct history_kind kind;
     pthread_mutex_t lock; /* the rest */
-    struct history_batch *first, *last; /* waiting */
+    struct queue thin, full; /* waiting; what has lost its detail is the older part */
     int with_writer;
     bool overloaded; /* something was given up, and something still waits */
     bool stopped;
@@ -117,37 +121,49 @@ static void count_out(struct history *h, const struct history_batch *b)
     h->stats.bytes -= b->bytes;
 }
 
-static void push_back(struct history *h, struct history_batch *b)
+static void push_back(struct history *h, struct queue *q, struct history_batch *b)
 {
     b->next = NULL;
-    if (h->last != NULL)
-        h->last->next = b;
+    if (q->last != NULL)
+        q->last->next = b;
     else
-        h->first = b;
-    h->last = b;
+        q->first = b;
+    q->last = b;
     count_in(h, b);
 }
 
 static void push_front(struct history *h, struct history_batch *b)
 {
-    b->next = h->first;
-    h->first = b;
-    if (h->last == NULL)
-        h->last = b;
+    struct queue *q = b->thin ? &h->thin : &h->full;
+
+    b->next = q->first;
+    q->first = b;
+    if (q->last == NULL)
+        q->last = b;
     count_in(h, b);
+}
+
+static struct history_batch *pop_of(struct history *h, struct queue *q)
+{
+    struct history_batch *b = q->first;
+
+    if (b != NULL) {
+        q->first = b->next;
+        if (q->first == NULL)
+            q->last = NULL;
+        count_out(h, b);
+    }
+    return b;
+}
+
+static struct history_batch *oldest(const struct history *h)
+{
+    return h->thin.first != NULL ? h->thin.first : h->full.first;
 }
 
 static struct history_batch *pop(struct history *h)
 {
-    struct history_batch *b = h->first;
-
-    if (b != NULL) {
-        h->first = b->next;
-        if (h->first == NULL)
-            h->last = NULL;
-        count_out(h, b);
-    }
-    return b;
+    return pop_of(h, h->thin.first != NULL ? &h->thin : &h->full);
 }
 
 /* ---- giving up ---------------------------------------------------------------------------------------- */
@@ -195,24 +211,12 @@ static void overload(struct history *h)
 /* Replace the oldest batch that still has its detail; false when there is none. */
 static bool thin_oldest(struct history *h)
 {
-    struct history_batch *before = NULL, *b = h->first, *thin;
+    struct history_batch *b = pop_of(h, &h->full), *thin;
 
-    while (b != NULL && b->thin) {
-        before = b;
-        b = b->next;
-    }
     if (b == NULL)
         return false;
     thin = thin_copy(h, b);
-    thin->next = b->next;
-    if (before != NULL)
-        before->next = thin;
-    else
-        h->first = thin;
-    if (h->last == b)
-        h->last = thin;
-    count_out(h, b);
-    count_in(h, thin);
+    push_back(h, &h->thin, thin);
     h->stats.thinned += thin->n;
     arena_free(b->a);
     return true;
@@ -226,7 +230,7 @@ static void bound(struct history *h)
         if (!thin_oldest(h))
             break;
     }
-    while (h->stats.bytes > DROP_AT && h->first != NULL) {
+    while (h->stats.bytes > DROP_AT && oldest(h) != NULL) {
         struct history_batch *b = pop(h);
 
         h->stats.dropped += b->n;
@@ -257,7 +261,7 @@ static void relieved(struct history *h)
     struct alarm x = {.key = "proxy_history", .subject = STR("history of proxied calls"), .level = ALARM_MAJOR};
     struct err e;
 
-    if (!h->overloaded || h->first != NULL)
+    if (!h->overloaded || oldest(h) != NULL)
         return;
     h->overloaded = false;
     h->thinned_before = h->stats.thinned;
@@ -431,7 +435,7 @@ static bool submit(struct history *h, struct history_batch *b)
 /* With the lock. */
 static void pump(struct history *h)
 {
-    while (h->first != NULL && (h->with_writer < WITH_WRITER || h->stopped) && give_ids(h, h->first)) {
+    while (oldest(h) != NULL && (h->with_writer < WITH_WRITER || h->stopped) && give_ids(h, oldest(h))) {
         if (!submit(h, pop(h)))
             break;
     }
@@ -442,7 +446,7 @@ static void enqueue(struct history *h, struct history_batch *b)
 {
     b->bytes = arena_used(b->a);
     pthread_mutex_lock(&h->lock);
-    push_back(h, b);
+    push_back(h, &h->full, b);
     pump(h);
     bound(h);
     pthread_mutex_unlock(&h->lock);
@@ -462,9 +466,9 @@ static void on_timer(void *arg)
         s->open = NULL;
     }
     pthread_mutex_lock(&h->lock);
-    if (h->first != NULL)
+    if (oldest(h) != NULL)
         pump(h);
-    waits = h->first != NULL;
+    waits = oldest(h) != NULL;
     pthread_mutex_unlock(&h->lock);
     if (waits) /* nobody else would try again when no more calls come */
         s->timer = loop_timer(s->loop, RETRY_MS, on_timer, s);
@@ -540,7 +544,7 @@ void history_stop(struct history *h)
     pthread_mutex_lock(&h->lock);
     h->stopped = true;
     pump(h);
-    while (h->first != NULL) {
+    while (oldest(h) != NULL) {
         pthread_mutex_unlock(&h->lock);
         if (ids_next(h->ids, IDS_REQUEST, &id, &e) != 0) /* waits for the next ids */
             break;

@@ -56,8 +56,11 @@ static const char *const response_relayed[] = {
 static bool listed(struct str name, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct str row = str_c(list[i]);
+        struct str row;
 
+        if (name.len == 0 || list[i][0] != name.p[0])
+            continue;
+        row = str_c(list[i]);
         if (row.p[row.len - 1] == '*' ? str_starts(name, str_slice(row, 0, row.len - 1)) : str_eq(name, row))
             return true;
     }
