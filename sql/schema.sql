@@ -451,16 +451,6 @@ CREATE SEQUENCE public.bulks_id_seq
     CACHE 1;
 ALTER SEQUENCE public.bulks_id_seq OWNED BY public.bulks.id;
 
-CREATE UNLOGGED TABLE public.cache_entries (
-    key text NOT NULL,
-    value bytea NOT NULL,
-    expires_on timestamp with time zone,
-    created_on timestamp with time zone DEFAULT now() NOT NULL
-)
-WITH (fillfactor='70');
-
-COMMENT ON TABLE public.cache_entries IS 'Answers kept by call nodes, shared by all processes; may be lost at any time.';
-
 CREATE TABLE public.configuration (
     id integer NOT NULL,
     content json NOT NULL,
@@ -1965,8 +1955,6 @@ ALTER TABLE ONLY public.bulk_results
     ADD CONSTRAINT bulk_results_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.bulks
     ADD CONSTRAINT bulks_pkey PRIMARY KEY (id);
-ALTER TABLE ONLY public.cache_entries
-    ADD CONSTRAINT cache_entries_pkey PRIMARY KEY (key);
 ALTER TABLE ONLY public.configuration
     ADD CONSTRAINT configuration_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.contexts
@@ -2140,8 +2128,6 @@ CREATE INDEX bulk_results_instance ON public.bulk_results USING btree (instance_
 CREATE UNIQUE INDEX bulk_results_line ON public.bulk_results USING btree (bulk_id, line);
 
 CREATE INDEX bulks_created ON public.bulks USING btree (created_on, id);
-
-CREATE INDEX cache_entries_expires ON public.cache_entries USING btree (expires_on) WHERE (expires_on IS NOT NULL);
 
 CREATE INDEX custom_routes_activity ON public.custom_routes USING btree (activity_id);
 

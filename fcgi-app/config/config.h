@@ -60,6 +60,7 @@ struct cfg_gateway {
     struct str api_root; /* "/api/v1", or "" when the URL already ends in one */
     bool append_slash;
     bool failover_next; /* attribute failover: "next" */
+    bool idempotency_key; /* calls of nodes that change something carry one */
     int concurrency;      /* calls of a proxy at once, 0 = no limit of its own */
     int breaker_failures; /* network errors in a row that open its circuit, 0 = never */
     int breaker_wait_s;   /* before it is tried again */

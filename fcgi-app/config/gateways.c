@@ -336,6 +336,7 @@ static void read_paths(const struct reading *r)
     else
         g->api_root = versioned ? STR("") : STR("/api/v1");
     g->append_slash = val_get_bool(r->entry, "append_slash", true);
+    g->idempotency_key = val_get_bool(r->entry, "idempotency_key", true);
     g->failover_next = str_eq_c(text_of(r, "failover"), "next");
     g->disabled = val_get_bool(r->entry, "disabled", false);
     g->check = !g->disabled && val_get_bool(r->entry, "check", false);

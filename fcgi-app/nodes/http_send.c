@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "config/config.h"
 #include "engine/documents.h"
 #include "gateway/mask.h"
 #include "http/multipart.h"
@@ -113,6 +114,19 @@ static int body_out(struct node_run *r, const struct http_node *c, struct http_o
     return 0;
 }
 
+/* For what changes something, unless the author sends a key of his own or the gateway wants none. */
+static bool wants_key(struct node_run *r, const struct http_node *c, struct str method)
+{
+    const struct cfg *cfg = node_cfg(r);
+    const struct cfg_gateway *g = c->gateway;
+
+    if (g == NULL && cfg != NULL && c->session_holder.len > 0)
+        g = cfg_session_holder(cfg, c->session_holder);
+    return !str_eq_c(method, "GET") && !str_eq_c(method, "HEAD") && !str_eq_c(method, "OPTIONS") &&
+           header_value(&c->headers, "idempotency-key").p == NULL &&
+           (g == NULL || g->idempotency_key);
+}
+
 int http_outgoing_make(struct node_run *r, const struct http_node *c, struct http_outgoing *o,
                          struct err *e)
 {
@@ -140,9 +154,7 @@ int http_outgoing_make(struct node_run *r, const struct http_node *c, struct htt
             o->headers[o->call.n_headers++] =
                 (struct http_header){c->headers.items[i].name, c->headers.items[i].value};
     /* the same after a crash and for every retry, so that a careful server does the thing once */
-    if (!str_eq_c(o->call.method, "GET") && !str_eq_c(o->call.method, "HEAD") &&
-        !str_eq_c(o->call.method, "OPTIONS") &&
-        header_value(&c->headers, "idempotency-key").p == NULL)
+    if (wants_key(r, c, o->call.method))
         o->headers[o->call.n_headers++] =
             (struct http_header){STR("Idempotency-Key"), node_idempotency_key(r)};
     if (body_out(r, c, o, e) != 0)

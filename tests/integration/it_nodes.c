@@ -473,6 +473,26 @@ static void shows_no_secret(void **state)
     assert_non_null(strstr(shown, "idempotency-key") != NULL ? "y" : strstr(shown, "Idempotency-Key"));
 }
 
+/* Unless the gateway wants none, or the author sends his own. */
+static void keys_what_changes_something(void **state)
+{
+    const char *path = workflow("keyed", "http_call", "'session_holder':'p','method':'put','url':'/x'", "success");
+    const char *get = workflow("unkeyed", "http_call", "'session_holder':'p','url':'/x'", "success");
+    const char *own = workflow("ownkey", "http_call", "'session_holder':'p','method':'post','url':'/x','headers':[['Idempotency-Key','mine']]", "success");
+    const char *none = workflow("nokey", "http_call", "'session_holder':'k','method':'post','url':'/x'", "success");
+
+    (void)state;
+    peer_script(peer, fine, 1);
+    must_run(path, "{}");
+    assert_true(contains_any_case(peer_request(peer, 0), "idempotency-key: "));
+    must_run(get, "{}");
+    assert_false(contains_any_case(peer_request(peer, 1), "idempotency-key: "));
+    must_run(own, "{}");
+    assert_true(contains_any_case(peer_request(peer, 2), "idempotency-key: mine\r\n"));
+    must_run(none, "{}");
+    assert_false(contains_any_case(peer_request(peer, 3), "idempotency-key: "));
+}
+
 static void names_the_audit_record(void **state)
 {
     const char *path = workflow("audited", "rest_call", "'session_holder':'p','url':'x'", "success");
@@ -738,8 +758,9 @@ static void furnish(void)
                   arena_printf(mem(),
                                "{\"peer\":{\"url\":\"http://127.0.0.1:%d/\",\"session_holder\":\"p\",\"timeout\":1,\"auth\":\"basic\","
                                "\"headers\":\"[[\\\"X-Held\\\",\\\"1\\\"]]\"},\"gone\":{\"url\":\"http://127.0.0.1:%d\",\"timeout\":1,"
-                               "\"auth\":\"basic\"}}",
-                               peer_port(peer), nobody));
+                               "\"auth\":\"basic\"},\"keyless\":{\"url\":\"http://127.0.0.1:%d/\",\"session_holder\":\"k\",\"auth\":\"basic\","
+                               "\"idempotency_key\":false}}",
+                               peer_port(peer), nobody, peer_port(peer)));
     api_configure(env, "smtp",
                   arena_printf(mem(),
                                "{\"host\":\"127.0.0.1\",\"port\":%d,\"from\":\"Sluice <noreply@sluice.example>\",\"username\":\"mailer\","
@@ -762,7 +783,7 @@ int main(void)
 {
     const struct CMUnitTest more[] = {
         API_TEST(keeps_answers_in_memory), API_TEST(keeps_answers_in_redis), API_TEST(shows_no_secret),
-        API_TEST(names_the_audit_record),  API_TEST(retries_later),          API_TEST(makes_csv),
+        API_TEST(names_the_audit_record),  API_TEST(keys_what_changes_something),  API_TEST(retries_later),          API_TEST(makes_csv),
         API_TEST(sends_documents),         API_TEST(uses_headers_of_the_template), API_TEST(finds_instances),
         API_TEST(starts_children),         API_TEST(counts_failures),        API_TEST(bounds_what_runs),
         API_TEST(items_go_with_their_instance), API_TEST(needs_a_server),
