@@ -67,9 +67,17 @@ static void remember(struct instance *in, const struct ctx_entry *c)
     in->undo[in->n_undo++] = (struct ctx_undo){(uint32_t)(c - in->ctx), *c};
 }
 
+static size_t size_of(const struct ctx_entry *c)
+{
+    if (!c->present)
+        return 0;
+    return c->json.p != NULL ? c->json.len : val_is(c->v, VAL_STR) ? c->v.len : 16;
+}
+
 static int check_limits(struct instance *in, struct str key, struct val v, struct str *json,
                         struct err *e)
 {
+    const struct ctx_entry *old = context_find(in, key);
     size_t size;
 
     if (!node_storable(key)) {
@@ -94,18 +102,12 @@ static int check_limits(struct instance *in, struct str key, struct val v, struc
                 STR_ARG(key), (size_t)LIMIT_CONTEXT_VALUE);
         return -1;
     }
-    if (in->ctx_bytes + size > LIMIT_CONTEXT) {
+    /* what is overwritten makes room */
+    if (in->ctx_bytes - (old != NULL ? size_of(old) : 0) + size > LIMIT_CONTEXT) {
         err_set(e, ERR_LIMIT, "the context is larger than %zu bytes", (size_t)LIMIT_CONTEXT);
         return -1;
     }
     return 0;
-}
-
-static size_t size_of(const struct ctx_entry *c)
-{
-    if (!c->present)
-        return 0;
-    return c->json.p != NULL ? c->json.len : val_is(c->v, VAL_STR) ? c->v.len : 16;
 }
 
 int context_set(struct instance *in, struct str key, struct val v, bool cleanup, bool sensitive,

@@ -38,8 +38,10 @@ const struct db_stmt job_stmt_expire = {
 
 const struct db_stmt job_stmt_prolong = {
     "job_prolong",
-    "UPDATE jobs SET lease_until = now() + $3::bigint * interval '1 ms' "
-    "WHERE id = ANY ($1::bigint[]) AND lease_owner = $2 AND state = 'leased'",
+    /* in the order of the fences of a batch, so that the two never wait for each other */
+    "UPDATE jobs j SET lease_until = now() + $3::bigint * interval '1 ms' FROM (SELECT id FROM "
+    "jobs WHERE id = ANY ($1::bigint[]) AND lease_owner = $2 AND state = 'leased' ORDER BY ref_id "
+    "FOR UPDATE) mine WHERE j.id = mine.id",
     3};
 
 const struct db_stmt job_stmt_take = {

@@ -52,6 +52,8 @@ static const struct body_row {
     {"login with numbers", "POST", "/api/v01/auth/login", "{\"username\":1,\"password\":2}", 400, "username"},
     {"configuration as text", "PUT", "/api/v01/system/configuration", "\"x\"", 400, ""},
     {"gateway as a list", "PUT", "/api/v01/system/configuration", "{\"gateways\":[]}", 400, "gateways"},
+    {"unknown time zone", "PUT", "/api/v01/system/configuration", "{\"timezone\":\"Nowhere/Land\"}", 400, "there is no time zone"},
+    {"empty name", "POST", "/api/v01/activities", "{\"name\":\"\"}", 400, "name"},
     {"transaction status", "PUT", "/api/v01/transactions/999999", "{\"status\":\"NOPE\"}", 404, ""},
     {"unknown activity", "GET", "/api/v01/activities/999999", NULL, 404, "no such activity"},
     {"unknown template", "GET", "/api/v01/templates/999999", NULL, 404, "no such template"},

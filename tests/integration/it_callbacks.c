@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "integration/env_api.h"
 #include "integration/env_int.h"
 #include "support/peer.h"
@@ -261,6 +262,26 @@ static void immediate_errors(void **state)
     assert_int_equal(post(fmt("%0300d", 1), "{}"), 400);
 }
 
+/* More than a context value can hold: refused, early and in time, and the task goes on waiting. */
+static void too_large(void **state)
+{
+    char *large = arena_alloc(env_arena(env), LIMIT_CONTEXT_VALUE + 2);
+    int64_t id;
+
+    (void)state;
+    memset(large, '1', LIMIT_CONTEXT_VALUE + 1);
+    large[LIMIT_CONTEXT_VALUE + 1] = '\0';
+    assert_int_equal(post("large", large), 413);
+    assert_string_equal(row("large"), "");
+    answers("{\"job\":{\"id\":\"large\"}}", 200);
+    id = run(call_of("", ""));
+    until_task(id, "call", "WAIT");
+    assert_int_equal(post("large", large), 413);
+    assert_string_equal(row("large"), "WAIT");
+    assert_int_equal(post("large", "{}"), 200);
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+}
+
 /* Many at once for one id: exactly one is taken. */
 static void taken_once(void **state)
 {
@@ -430,7 +451,7 @@ int main(void)
         API_TEST(late),
         API_TEST(two_for_one_id),
         API_TEST(immediate_errors),
-        API_TEST(taken_once),
+        API_TEST(too_large), API_TEST(taken_once),
         API_TEST(many_at_the_same_moment),
         API_TEST(events_of_entities),
         API_TEST(comments),

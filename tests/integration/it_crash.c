@@ -345,14 +345,14 @@ static void replay_left_alone(int round, int64_t start_us)
 
     while (list.len > 0) {
         int64_t from_us = clock_wall_us(&clock_system);
+        struct str task = str_trim(str_cut(&list, ';'));
         struct fcgi_request r = {
             .method = "PUT",
-            .uri = arena_printf(a, "/api/v01/transactions/%.*s", STR_ARG(str_cut(&list, ';'))),
+            .uri = arena_printf(a, "/api/v01/transactions/%.*s", STR_ARG(task)),
             .params = params,
             .body = STR("{}"),
             .content_type = "application/json"};
 
-        list = str_trim(list);
         if (fcgi_call(load.paths[0], &r, a).status == 200)
             total.replays++;
         note_blow(round, "replay", from_us);
