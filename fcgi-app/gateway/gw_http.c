@@ -234,6 +234,17 @@ static bool idempotent(struct str method)
     return str_eq_c(method, "GET") || str_eq_c(method, "HEAD");
 }
 
+/* The gateway knows no path without a final slash (gateway-proxy.md 2.1). */
+static struct str slashed(const struct cfg_gateway *g, struct str path, struct arena *a)
+{
+    struct str query = path, plain = str_cut(&query, '?');
+
+    if (!g->append_slash || str_ends(plain, STR("/")))
+        return path;
+    return plain.len == path.len ? str_printf(a, "%.*s/", STR_ARG(plain))
+                                 : str_printf(a, "%.*s/?%.*s", STR_ARG(plain), STR_ARG(query));
+}
+
 /* "/api/v1/..." counts from the origin, everything else from the API root; one slash between. */
 static struct str gateway_path(const struct cfg_gateway *g, struct str base, struct str path,
                                struct arena *a)
@@ -242,6 +253,7 @@ static struct str gateway_path(const struct cfg_gateway *g, struct str base, str
     struct url u;
     struct err ignored;
 
+    path = slashed(g, path, a);
     if (str_eq_c(head, "/api/v") && digits.len > 0 && digits.p[0] >= '0' && digits.p[0] <= '9' &&
         url_parse(base, &u, a, &ignored) == 0)
         return gw_url_join(url_origin(&u, a), path, a);

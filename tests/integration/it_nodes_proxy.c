@@ -89,6 +89,66 @@ static const char *last_error(void)
     return env_psql(env, "SELECT description FROM errors ORDER BY created_on DESC, id DESC LIMIT 1");
 }
 
+/* ---- every parameter, good and bad ------------------------------------------------------------------------- */
+
+static const struct mode_row {
+    const char *name, *params, *outputs, *taken; /* of the node: parameters, outputs, the one that leads to the end */
+    const char *want;                            /* "status|body part" of the result, or "!error" */
+    const char *sent;                            /* at the gateway; NULL: nothing new */
+} modes[] = {
+    {"get", "\"session_holder\":\"system\",\"url\":\"tenants/acme\"", "\"success\"", "success", "200|Acme", "GET /api/v1/tenants/acme/"},
+    {"query", "\"session_holder\":\"system\",\"url\":\"tenants/acme?a=1&b=/\"", "\"success\"", "success", "200|Acme", "GET /api/v1/tenants/acme/?a=1&b=/"},
+    {"absolute", "\"url\":\"/api/v1/tenants/acme/?x=1\"", "\"success\"", "success", "200|Acme", "GET /api/v1/tenants/acme/?x=1"},
+    {"post", "\"method\":\"post\",\"url\":\"/tenants/\",\"body\":\"{\\\"tenantId\\\": \\\"nodes\\\"}\",\"headers\":\"{\\\"X-Mark\\\": \\\"m1\\\"}\"",
+     "\"success\"", "success", "201|nodes", "POST /api/v1/tenants/"},
+    {"put", "\"method\":\"put\",\"url\":\"/tenants/acme/\",\"body\":\"{\\\"name\\\": \\\"Acme\\\"}\"", "\"success\"", "success", "200|Acme", "PUT /api/v1/tenants/acme/"},
+    {"delete", "\"method\":\"delete\",\"url\":\"/tenants/nodes/\"", "\"success\"", "success", "200|", "DELETE /api/v1/tenants/nodes/"},
+    {"codes", "\"url\":\"/tenants/nosuch/\",\"http_codes\":\"404\"", "\"404\",\"success\"", "404", "404|no such object", "GET /api/v1/tenants/nosuch/"},
+    {"patterns", "\"url\":\"/tenants/nosuch/\",\"http_codes\":\"4*\"", "\"4*\",\"success\"", "4*", "404|no such object", "GET /api/v1/tenants/nosuch/"},
+    {"unlisted", "\"url\":\"/tenants/nosuch/\"", "\"success\",\"error\"", "error", "404|no such object", "GET /api/v1/tenants/nosuch/"},
+    {"emptyurl", "\"url\":\"\"", "\"success\"", "success", "!url", NULL},
+    {"oddmethod", "\"method\":\"brew\",\"url\":\"/x\"", "\"success\"", "success", "!method", NULL},
+    {"badheaders", "\"url\":\"/tenants/\",\"headers\":\"[1]\"", "\"success\"", "success", "!headers", NULL},
+};
+
+static const char *last_call(void)
+{
+    struct env_answer a = env_http_at(env, "GET", arena_printf(mem(), "%s/_control/requests", gateway), NULL, NULL);
+    struct val list = val_get(api_json(env, &a), "requests"), last = val_at(list, val_count(list) - 1);
+
+    return arena_printf(mem(), "%s %s", api_text(env, last, "method"), api_text(env, last, "target"));
+}
+
+static void every_parameter(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(modes); i++) {
+        const struct mode_row *m = &modes[i];
+        const char *path = arena_printf(mem(), "/api/v01/p1/mode-%s", m->name), *result;
+        int64_t id = api_activity(
+            env, arena_printf(mem(), "mode %s", m->name),
+            arena_printf(mem(),
+                         "{\"cells\":{" START "," END ",\"a\":{\"original_name\":\"proxy_session_call\",\"outputs\":[%s],"
+                         "\"params\":{%s,\"output_context_key\":\"out\"}}},\"entities\":[],\"transitions\":[[\"start.ok\",\"a\"],[\"a.%s\",\"end\"]]}",
+                         m->outputs, m->params, m->taken));
+
+        api_route(env, "get", arena_printf(mem(), "/api/v01/{proxy}/mode-%s", m->name), id, ",\"sync\":true");
+        ENV_WAIT(env, 10000, api_raw(env, "GET", path, NULL).status != 404 &&
+                                 strcmp(env_psql(env, arena_printf(mem(), "SELECT count(*) FROM instances WHERE activity_id = %lld", (long long)id)), "0") != 0);
+        if (m->want[0] == '!') {
+            if (strstr(last_error(), m->want + 1) == NULL)
+                env_fail(env, "%s: %s", m->name, last_error());
+            continue;
+        }
+        result = env_psql(env, arena_printf(mem(), "SELECT concat(value->>'status', '|', value->>'body') FROM contexts c JOIN instances i ON i.id = c.instance_id "
+                                                   "WHERE i.activity_id = %lld AND c.key = 'out' ORDER BY c.id LIMIT 1", (long long)id));
+        if (strncmp(result, m->want, 4) != 0 || strstr(result, m->want + 4) == NULL)
+            env_fail(env, "%s: expected %s in %s", m->name, m->want, result);
+        if (strncmp(last_call(), m->sent, strlen(m->sent)) != 0)
+            env_fail(env, "%s: the gateway saw %s", m->name, last_call());
+    }
+}
+
 /* ---- tests ------------------------------------------------------------------------------------------------- */
 
 static void calls_as_the_platform(void **state)
@@ -155,6 +215,7 @@ int main(void)
         API_TEST(falls_back_or_fails),
         API_TEST(calls_as_the_owner),
         API_TEST(does_not_fall_back),
+        API_TEST(every_parameter),
     };
     int port;
 
