@@ -111,7 +111,7 @@ static int take_raw(struct upload *u, struct err *e)
 
     u->n.name = http_req_param(r, "name");
     if (u->n.name.len == 0)
-        u->n.name = doc_base_name(header_param(disposition, "filename", u->c->a));
+        u->n.name = doc_disposition_name(disposition, u->c->a);
     if (u->n.name.len == 0) {
         err_set(e, ERR_INVALID, "the name of the document is missing: send a form with the file "
                                 "\"content\", or ?name= with the bytes");

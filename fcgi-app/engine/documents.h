@@ -114,6 +114,8 @@ MUST_CHECK int doc_delete(struct documents *d, int64_t instance_id, int64_t id, 
 
 /* Browsers may send a path as file name: its last part, in `name`. */
 struct str doc_base_name(struct str name);
+/* The name in a Content-Disposition, in UTF-8 (RFC 8187) when it is there so; empty: there is none. */
+struct str doc_disposition_name(struct str header, struct arena *a);
 /* Content-Disposition of a download: the name in ASCII for old clients and in UTF-8 (RFC 6266). */
 struct str doc_disposition(struct str name, struct arena *a);
 

@@ -16,6 +16,16 @@ struct str doc_base_name(struct str name)
     return str_slice(name, (size_t)(at + 1), name.len);
 }
 
+struct str doc_disposition_name(struct str header, struct arena *a)
+{
+    struct str extended = header_param(header, "filename*", a), charset = str_cut(&extended, '\'');
+
+    (void)str_cut(&extended, '\''); /* the language */
+    if (str_ieq(charset, STR("utf-8")))
+        return doc_base_name(url_decode(extended, false, a));
+    return doc_base_name(header_param(header, "filename", a));
+}
+
 struct str doc_disposition(struct str name, struct arena *a)
 {
     struct str ascii = str_dup(a, name);
@@ -24,7 +34,8 @@ struct str doc_disposition(struct str name, struct arena *a)
     for (size_t i = 0; i < ascii.len; i++)
         if (p[i] == '"' || p[i] == '\\' || (unsigned char)p[i] < 0x20 || (unsigned char)p[i] > 0x7e)
             p[i] = '_';
-    if (str_eq(ascii, name))
+    /* some clients decode "%41" in the plain form: they are given the other one too */
+    if (str_eq(ascii, name) && str_find_char(name, '%') < 0)
         return str_printf(a, "attachment; filename=\"%.*s\"", STR_ARG(ascii));
     return str_printf(a, "attachment; filename=\"%.*s\"; filename*=UTF-8''%.*s", STR_ARG(ascii),
                       STR_ARG(url_encode(name, "", a)));

@@ -268,7 +268,7 @@ static int text_prefix(const struct reader *r, bool *raw)
 static bool read_text(struct reader *r, int prefix, bool raw, struct val *out)
 {
     struct buf b = {0};
-    struct str plain;
+    struct str plain = STR_NONE;
     bool first = true;
 
     while (prefix >= 0) {

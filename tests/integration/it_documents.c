@@ -4,11 +4,15 @@
  */
 #include "base/arena.h"
 #include "integration/env_api.h"
+#include "integration/env_int.h"
+#include "support/cases.h"
+#include "support/fcgi_client.h"
 
 #include <signal.h>
 #include <string.h>
 
 static struct env *env;
+static pid_t core;
 static int64_t instance; /* of the administrator */
 static const char *base; /* its documents */
 
@@ -149,6 +153,99 @@ static void raw_upload(void **state)
     assert_string_equal(env_header(env, &a, "content-disposition"),
                         "attachment; filename=\"__t__.pdf\"; filename*=UTF-8''%C3%A9t%C3%A9.pdf");
     api(env, 200, "DELETE", printed("%s/%lld", base, (long long)id), NULL);
+}
+
+/* Names as people have them: kept, and given back as RFC 6266 wants. */
+static const struct name_row {
+    const char *name, *in, *stored, *disposition; /* in: ?name= as it stands in the URL; stored NULL: refused */
+} names[] = {
+    {"quote", "a%22b.csv", "a\"b.csv", "filename=\"a_b.csv\"; filename*=UTF-8''a%22b.csv"},
+    {"semicolon", "a%3Bb.csv", "a;b.csv", "filename=\"a;b.csv\""},
+    {"back slash", "a%5Cb.csv", "a\\b.csv", "filename=\"a_b.csv\"; filename*=UTF-8''a%5Cb.csv"},
+    {"percent", "100%2541.txt", "100%41.txt", "filename=\"100%41.txt\"; filename*=UTF-8''100%2541.txt"},
+    {"blanks", "two%20words.txt", "two words.txt", "filename=\"two words.txt\""},
+    {"umlaut and euro", "%C3%BC%E2%82%AC.txt", "\xc3\xbc\xe2\x82\xac.txt", "filename=\"_____.txt\"; filename*=UTF-8''%C3%BC%E2%82%AC.txt"},
+    {"beyond the plane", "%F0%9F%93%84", "\xf0\x9f\x93\x84", "filename=\"____\"; filename*=UTF-8''%F0%9F%93%84"},
+    {"no suffix, a dot first", ".profile", ".profile", "filename=\".profile\""},
+    {"slash", "a%2Fb.csv", NULL, NULL},
+    {"line feed", "a%0Ab.csv", NULL, NULL},
+    {"carriage return", "a%0D%0AX-Evil:1", NULL, NULL},
+    {"NUL", "a%00b", NULL, NULL},
+    {"broken UTF-8", "a%FFb", NULL, NULL},
+    {"dots", "..", NULL, NULL},
+};
+
+static void keeps_name(const struct name_row *r)
+{
+    const char *headers[] = {api_auth(env), "Content-Type: text/plain", NULL};
+    struct env_answer a = env_http(env, "POST", printed("%s?name=%s", base, r->in), headers, "x");
+    int64_t id;
+
+    if (a.status != (r->stored != NULL ? 200 : 400))
+        env_fail(env, "%d %s", a.status, a.body);
+    if (r->stored == NULL)
+        return;
+    id = api_int(api_json(env, &a), "id");
+    assert_string_equal(psql(printed("SELECT name FROM documents WHERE id = %lld", (long long)id)), r->stored);
+    a = get(id);
+    assert_string_equal(env_header(env, &a, "content-disposition"), printed("attachment; %s", r->disposition));
+    api(env, 200, "DELETE", printed("%s/%lld", base, (long long)id), NULL);
+}
+
+/* The name beside the bytes, in either form. */
+static void name_by_header(void **state)
+{
+    const char *headers[] = {api_auth(env), "Content-Type: text/plain",
+                             "Content-Disposition: attachment; filename=\"old.txt\"; filename*=UTF-8''n%C3%A4u.txt", NULL};
+    struct env_answer a = env_http(env, "POST", base, headers, "x");
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    assert_string_equal(psql("SELECT name FROM documents ORDER BY id DESC LIMIT 1"), "n\xc3\xa4u.txt");
+    headers[2] = "Content-Disposition: attachment; filename=\"C:\\\\tmp\\\\plain.txt\"";
+    assert_int_equal(env_http(env, "POST", base, headers, "x").status, 200);
+    assert_string_equal(psql("SELECT name FROM documents ORDER BY id DESC LIMIT 1"), "plain.txt");
+    psql("DELETE FROM documents");
+}
+
+static long peak_kib(void)
+{
+    const char *line = strstr(env_read_file(env, printed("/proc/%d/status", (int)core)), "VmHWM:");
+
+    return line != NULL ? strtol(line + 6, NULL, 10) : -1;
+}
+
+enum { BOUND_KIB = 12 * 1024 };
+
+/* Of 200 MB nothing stays, and 20 MB go in and out without being held. */
+static void memory_is_bounded(void **state)
+{
+    struct str zeros = {.p = calloc(1, 200 * MIB), .len = 200 * MIB};
+    const char *params[] = {printed("HTTP_AUTHORIZATION=%s", api_auth(env) + strlen("Authorization: ")), NULL};
+    const struct fcgi_request r = {.method = "POST", .uri = printed("%s?name=huge.bin", base), .body = zeros,
+                                   .content_type = "application/octet-stream", .params = params};
+    struct fcgi_answer a;
+    long before;
+
+    (void)state;
+    holds(put("warm.csv", "x"), "x");
+    before = peak_kib();
+    a = fcgi_call(env_path(env, "core.sock"), &r, env_arena(env));
+    if (a.status != 413 && a.status != 0) /* 0: told while we were still sending */
+        env_fail(env, "200 MB: %d %.*s", a.status, STR_ARG(a.body));
+    for (int i = 0; i < 3; i++) {
+        const struct fcgi_request fits = {.method = "POST", .uri = printed("%s?name=fits.bin", base), .body = {zeros.p, 20 * MIB},
+                                          .content_type = "application/octet-stream", .params = params};
+
+        a = fcgi_call(env_path(env, "core.sock"), &fits, env_arena(env));
+        assert_int_equal(a.status, 200);
+        assert_int_equal(get(atoll(psql("SELECT max(id) FROM documents"))).body_len, 20 * MIB);
+    }
+    assert_string_equal(psql("SELECT count(*) FROM documents WHERE name = 'huge.bin'"), "0");
+    if (peak_kib() - before > BOUND_KIB)
+        env_fail(env, "memory grew by %ld KiB", peak_kib() - before);
+    free((void *)(uintptr_t)zeros.p);
+    psql("DELETE FROM documents");
 }
 
 static void sizes(void **state)
@@ -317,19 +414,21 @@ static void through_a_route(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(form_upload), API_TEST(raw_upload),       API_TEST(sizes),
+        API_TEST(memory_is_bounded), API_TEST(form_upload), API_TEST(raw_upload), API_TEST(name_by_header), API_TEST(sizes),
         API_TEST(too_large),   API_TEST(bad_uploads),      API_TEST(of_somebody_else),
         API_TEST(damage_is_noticed), API_TEST(broken_off), API_TEST(through_a_route),
     };
     int64_t activity;
 
     env = env_start();
-    env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+    /* freed memory that the sanitizer keeps back would hide what memory_is_bounded looks for */
+    setenv("ASAN_OPTIONS", printed("%s:quarantine_size_mb=4", getenv("ASAN_OPTIONS") != NULL ? getenv("ASAN_OPTIONS") : ""), 1);
+    core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     env_nginx_start(env, "core.sock", NULL);
     api_admin(env);
     activity = api_activity(env, "docs", ANSWERING);
     api_route(env, "get", "/docs", activity, ",\"sync\":true");
     instance = new_instance("/api/v01/custom/docs");
     base = printed("/api/v01/transactions/%lld/documents", (long long)instance);
-    return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
+    return env_end(env, cmocka_run_group_tests(tests, NULL, NULL) + CASES(names, keeps_name));
 }
