@@ -39,6 +39,7 @@ static const struct raw_row {
     {"dots behind an escaped slash", "GET /api/v01/p1/do/..%2flogin/ HTTP/1.1", "", "", 400},
     {"escaped NUL", "GET /api/v01/p1/do/ok%00/ HTTP/1.1", "", "", 400},
     {"escaped line end", "GET /api/v01/p1/do/ok%0d%0aX-Evil:%201/ HTTP/1.1", "", "", 400},
+    {"bytes above ASCII", "GET /api/v01/p1/do/caf\xc3\xa9/ HTTP/1.1", "", "", 400},
     {"two slashes", "GET /api/v01/p1//do/ok/ HTTP/1.1", "", "", 400},
     {"broken escape", "GET /api/v01/p1/do/%zz/ HTTP/1.1", "", "", 400},
     {"absolute URI", "GET http://evil.example/api/v01/p1/do/ok/ HTTP/1.1", "", "", 0},
@@ -208,6 +209,26 @@ static void tokens_of_other_uses(void **state)
     assert_int_equal(env_http(env, "GET", "/api/v01/p1/do/ok/", headers, NULL).status, 200);
 }
 
+/* Whoever must change his password first hears exactly what the interface waits for, and nothing goes out. */
+static void must_change_the_password(void **state)
+{
+    const char *token;
+    struct env_answer a;
+    long before;
+
+    (void)state;
+    api(env, 200, "POST", "/api/v01/system/users",
+        "{\"username\":\"newcomer\",\"email\":\"newcomer@example.org\",\"password\":\"Pass-word-123!\",\"is_system\":true,\"need_password_change\":true}");
+    env_psql(env, "UPDATE users SET need_password_change = true WHERE username = 'newcomer'");
+    token = api_login(env, "newcomer", "Pass-word-123!");
+    api_as(token);
+    before = rogue_requests(h.rogue);
+    a = api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL);
+    assert_int_equal(a.status, 403);
+    assert_non_null(strstr(a.body, "\"error_code\":1"));
+    assert_int_equal(rogue_requests(h.rogue), before);
+}
+
 /* ---- ten thousand requests of chance ------------------------------------------------------------------------- */
 
 static uint64_t seed = 20261123;
@@ -288,7 +309,7 @@ static void ends_cleanly(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(tokens_of_other_uses), API_TEST(ten_thousand), API_TEST(ends_cleanly)};
+    const struct CMUnitTest tests[] = {API_TEST(tokens_of_other_uses), API_TEST(must_change_the_password), API_TEST(ten_thousand), API_TEST(ends_cleanly)};
     int failed;
 
     house_start(&h, NULL);

@@ -4,8 +4,11 @@
  */
 #include "base/arena.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "integration/env_proxy.h"
@@ -88,6 +91,43 @@ static void no_gateway_at_all(void **state)
     ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
 }
 
+static void a_name_nobody_has(void **state)
+{
+    (void)state;
+    api_configure(env, "gateways", "{\"bwks\":{\"url\":\"http://no-such-host.invalid/\",\"timeout\":5,\"breaker_failures\":0}}");
+    ENV_WAIT(env, 10000, strstr(api_raw(env, "POST", "/api/v01/p1/do/ok/", "{}").body, "gateway bwks: connection failed (could not resolve host") != NULL);
+    assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 502);
+    house_gateway(&h, ",\"timeout\":1");
+    ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
+}
+
+/* A host that takes no connection and refuses none: its queue is full. */
+static void a_connection_that_is_never_made(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fds[8], full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct env_answer a;
+
+    (void)state;
+    assert_int_equal(bind(full, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(full, 0), 0);
+    assert_int_equal(getsockname(full, (struct sockaddr *)&at, &len), 0);
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fds[i], (struct sockaddr *)&at, sizeof at);
+    }
+    api_configure(env, "gateways", arena_printf(env_arena(env), "{\"bwks\":{\"url\":\"http://127.0.0.1:%d/\",\"timeout\":1,\"breaker_failures\":0}}",
+                                                ntohs(at.sin_port)));
+    ENV_WAIT(env, 8000, (a = api_raw(env, "POST", "/api/v01/p1/do/ok/", "{}")).status == 504);
+    assert_non_null(strstr(a.body, "gateway bwks did not answer within 1 s"));
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        close(fds[i]);
+    close(full);
+    house_gateway(&h, ",\"timeout\":1");
+    ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
+}
+
 /* The name of a gateway that has become the address of a metadata service. */
 static void guarded_addresses(void **state)
 {
@@ -123,7 +163,7 @@ static void ends_cleanly(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(no_gateway_at_all), API_TEST(guarded_addresses), API_TEST(kept_connections_die), API_TEST(ends_cleanly)};
+    const struct CMUnitTest tests[] = {API_TEST(no_gateway_at_all), API_TEST(a_name_nobody_has), API_TEST(a_connection_that_is_never_made), API_TEST(guarded_addresses), API_TEST(kept_connections_die), API_TEST(ends_cleanly)};
     int failed;
 
     house_start(&h, (const char *const[]){"-proxyTotalTimeout=2s", NULL});
