@@ -94,9 +94,11 @@ const struct crash_law crash_laws[] = {
      "m.activity_id AND c.cell = t.cell_id AND c.at_once > 0 JOIN mine y ON y.callback_task_id = "
      "x.callback_task_id AND y.created_on <= x.created_on AND y.closed_on > x.created_on "
      "GROUP BY x.id, c.at_once HAVING count(y.id) > c.at_once"},
-    {"two call-backs, or answers, were taken for one task", "guid || ' ' || cell",
-     "guid, cell FROM proof.said WHERE round = $R AND status BETWEEN 200 AND 299 GROUP BY guid, cell HAVING "
-     "count(*) > 1"},
+    {"two call-backs, or answers, were taken for one task", "guid || ' ' || cell || ' ' || list || ' rows ' || coalesce(kept, '')",
+     "s.guid, s.cell, string_agg(s.what || ':' || s.status, ' ') AS list, (SELECT "
+     "string_agg(to_jsonb(b)::text, ' ' ORDER BY b.id) FROM external_callbacks b WHERE "
+     "b.external_id = s.guid || '-' || s.cell) AS kept FROM proof.said s WHERE s.round = $R AND "
+     "s.status BETWEEN 200 AND 299 GROUP BY s.guid, s.cell HAVING count(*) > 1"},
     {"a task heard something else than was taken", "guid || ' ' || cell || ' ' || coalesce(heard, 'nothing')",
      "h.guid, h.cell, h.heard FROM heard h WHERE NOT EXISTS (SELECT FROM proof.said s WHERE "
      "s.round = $R AND s.guid = h.guid AND s.cell = h.cell AND s.what = h.heard AND (s.status "
