@@ -30,10 +30,11 @@ void ctl_db_close(struct ctl_db *d)
 
 bool ctl_kek_option(const char *arg, const char **out)
 {
-    arg += arg[0] == '-' && arg[1] == '-' ? 2 : arg[0] == '-' ? 1 : 0;
-    if (strncmp(arg, "kek=", 4) != 0)
+    const char *v = ctl_option_value(arg, "kek");
+
+    if (v == NULL)
         return false;
-    *out = arg + 4;
+    *out = v;
     return true;
 }
 

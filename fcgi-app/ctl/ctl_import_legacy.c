@@ -25,7 +25,7 @@ struct import_args {
     size_t n_sources;
     const char *gateways[SOURCES_MAX + 1];
     size_t n_gateways;
-    const char *map, *secrets, *kek, *from_api, *token_file, *documents;
+    const char *map, *secrets, *kek, *from_api, *token_file, *documents, *send_reset;
     struct legacy_db_options db;
     struct legacy_options o;
     bool dry_run, apply, check, run_migration;
@@ -47,12 +47,12 @@ struct import {
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
+/* VALUE of "--name=VALUE", when it says something. */
 static const char *value_of(const char *arg, const char *name)
 {
-    size_t n = strlen(name);
+    const char *v = ctl_option_value(arg, name);
 
-    arg += arg[0] == '-' && arg[1] == '-' ? 2 : arg[0] == '-' ? 1 : 0;
-    return strncmp(arg, name, n) == 0 && arg[n] == '=' && arg[n + 1] != '\0' ? arg + n + 1 : NULL;
+    return v != NULL && v[0] != '\0' ? v : NULL;
 }
 
 static bool add_source(struct import_args *o, enum source_kind kind, const char *path)
@@ -88,6 +88,7 @@ static bool read_option(struct import_args *o, const char *arg)
         {"kek", offsetof(struct import_args, kek)},
         {"from-api", offsetof(struct import_args, from_api)},
         {"token-file", offsetof(struct import_args, token_file)},
+        {"send-reset", offsetof(struct import_args, send_reset)},
         {"save-documents", offsetof(struct import_args, documents)},
         {"from-db", offsetof(struct import_args, db.dsn_file)},
         {"structure", offsetof(struct import_args, db.structure)},
@@ -295,7 +296,9 @@ static int write_all(struct import *im, struct err *e)
         return -1;
     if (legacy_content_write(&im->content, im->target.c, im->cfg, &im->args->o, false, &im->plan, e) != 0)
         return -1;
-    return legacy_finish(&im->target, im->cfg, &im->plan, comment_of(im), counts_of(im), e);
+    if (legacy_finish(&im->target, im->cfg, &im->plan, comment_of(im), counts_of(im), e) != 0)
+        return -1;
+    return im->args->send_reset == NULL ? 0 : legacy_send_reset(&im->target, &im->content, im->args->send_reset, &im->plan, e);
 }
 
 static int import_all(struct import *im, struct err *e)

@@ -29,7 +29,8 @@ static const struct db_stmt stmt_end = {
     3};
 
 static const struct db_stmt *const all[] = {&stmt_lock,  &stmt_holder,  &stmt_configured,
-                                            &stmt_begin, &stmt_version, &stmt_end};
+                                            &stmt_begin, &stmt_version, &stmt_end,
+                                            &legacy_stmt_without_password};
 const struct db_stmts legacy_stmts = {"legacy", all, COUNT_OF(all)};
 
 int legacy_lock(struct legacy_target *t, struct err *e)

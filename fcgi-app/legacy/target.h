@@ -5,7 +5,7 @@
 #ifndef SLUICE_LEGACY_TARGET_H
 #define SLUICE_LEGACY_TARGET_H
 
-#include "legacy/plan.h"
+#include "legacy/content.h"
 
 struct legacy_target {
     struct db_conn *c;
@@ -25,6 +25,14 @@ MUST_CHECK int legacy_finish(struct legacy_target *t, const struct cfg *current,
                              const struct legacy_plan *p, const char *comment, struct val counts,
                              struct err *e);
 
+/*
+ * Ask the new platform at `url` for the usual reset mail of each imported user who is active here,
+ * has an address and no password.  Who could not be asked for is told as a gap.
+ */
+MUST_CHECK int legacy_send_reset(struct legacy_target *t, const struct legacy_content *x,
+                                 const char *url, struct legacy_plan *p, struct err *e);
+
+extern const struct db_stmt legacy_stmt_without_password;
 extern const struct db_stmts legacy_stmts;
 
 #endif

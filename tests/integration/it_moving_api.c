@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "support/peer.h"
 
 static struct env *env;
 static const char *url, *token;
@@ -192,6 +193,26 @@ static void a_wrong_token(void **state)
     is(db, "SELECT count(*) FROM activities", "0");
 }
 
+/* Whoever may sign in, has an address and no password, gets the mail of the new platform. */
+static void reset_mails_are_asked_for(void **state)
+{
+    static const struct peer_step answer[] = {{.body = "{}"}};
+    struct peer *new = peer_new(answer, 1);
+    const char *db = moving_base(env), *to = moving_printed(env, "--send-reset=http://127.0.0.1:%d/", peer_port(new));
+
+    (void)state;
+    moving_says(env, moving_ctl(env, 3, db, IMPORT("--dry-run", to)), "dry run");
+    assert_int_equal(peer_requests(new), 0);
+    moving_says(env, moving_ctl(env, 3, db, IMPORT("--apply", to)), "reset mails: 0 asked for");
+    env_psql_at(env, db, "UPDATE users SET status = 'ACTIVE' WHERE username = 'ann'");
+    moving_says(env, moving_ctl(env, 3, db, IMPORT("--apply", to)), "reset mails: 1 asked for");
+    assert_int_equal(peer_requests(new), 1);
+    assert_true(str_find(peer_request(new, 0), STR("POST /api/v01/auth/reset-password ")) == 0);
+    assert_true(str_find(peer_request(new, 0), STR("{\"username\":\"ann\"}")) > 0);
+    peer_free(new);
+    moving_says(env, moving_ctl(env, 3, db, IMPORT("--apply", to)), "users \"ann\": no reset mail was asked for: ");
+}
+
 static const char *saved(const char *name)
 {
     static char text[256];
@@ -233,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_the_api_shows), cmocka_unit_test(conflicts),
         cmocka_unit_test(item_12_killed_after_each_transaction), cmocka_unit_test(a_wrong_token), cmocka_unit_test(documents_are_saved),
+        cmocka_unit_test(reset_mails_are_asked_for),
         cmocka_unit_test(the_old_platform_is_not_written),
     };
     pid_t old;
