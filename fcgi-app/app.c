@@ -27,7 +27,7 @@
 enum {
     WRITER_QUEUE_BYTES = 64 * 1024 * 1024,
     TEMPLATE_CACHE_BYTES = 64 * 1024 * 1024,
-    KEY_CONNS = 6, /* of the engine: more would wait for PostgreSQL's processors */
+    KEY_CONNS = 14, /* of the engine: one for each run, and the claiming thread waits for none of them */
 #ifdef SLUICE_TEST_BUILD
     LEASE_MS = 3000, /* tests of killed processes need not wait for long */
 #else
