@@ -19,7 +19,7 @@
 enum {
 #ifdef SLUICE_TEST_BUILD
     TICK_MS = 250,
-    SLOT_MS = 400,
+    SLOT_MS = 300,
 #else
     TICK_MS = 10000,
     SLOT_MS = 30000,

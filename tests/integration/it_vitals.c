@@ -78,7 +78,7 @@ static void gateways_that_fail(void **state)
     expect("http_south_success_rate", "", "active major", 5000);
     assert_string_equal(newest("http_success_rate", ""), ""); /* no threshold, no alarm */
     v = api(env, 200, "GET", "/api/v01/alarms?filter=%7B%22field%22:%22key%22,%22op%22:%22eq%22,%22value%22:%22http_south_success_rate%22%7D", NULL);
-    assert_non_null(strstr(api_text(env, v, "alarms.0.message"), "calls of gateways within 4 s failed"));
+    assert_non_null(strstr(api_text(env, v, "alarms.0.message"), "calls of gateways within 3 s failed"));
     calm("http_south_success_rate", "", "over major system");
     assert_string_equal(env_psql(env, "SELECT count(*) FROM alarms WHERE key = 'http_south_success_rate'"), "1");
 }
@@ -107,7 +107,7 @@ static void networks_that_fail(void **state)
     assert_string_equal(newest("network_issues", "bwks"), "");
     assert_non_null(strstr(calls_node(env, "POST", "/api/v1/do/close_now/"), "closed"));
     expect("network_issues", "bwks", "active info", 5000);
-    many(6, "POST", "/api/v01/p1/do/close_now/", 502);
+    many(10, "POST", "/api/v01/p1/do/close_now/", 502);
     expect("network_issues", "bwks", "active major", 5000);
     ENV_WAIT(env, 20000, env_psql(env, "SELECT sum(bad) FROM vitals WHERE kind = 'network'")[0] == '0');
     usleep(600 * 1000);
