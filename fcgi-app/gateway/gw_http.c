@@ -78,14 +78,20 @@ static bool same_origin(struct str x, struct str y, struct arena *a)
            str_eq(url_origin(&u, a), url_origin(&v, a));
 }
 
-static bool belongs_to(const struct cfg_gateway *g, struct str url, struct arena *a)
+/* Which URL of a gateway an absolute one leads to; .p NULL: none. */
+static struct str url_of(const struct cfg_gateway *g, struct str url, struct arena *a)
 {
     if (same_origin(g->url, url, a))
-        return true;
+        return g->url;
     for (size_t i = 0; i < g->n_backup_urls; i++)
         if (same_origin(g->backup_urls[i], url, a))
-            return true;
-    return false;
+            return g->backup_urls[i];
+    return STR_NONE;
+}
+
+static bool belongs_to(const struct cfg_gateway *g, struct str url, struct arena *a)
+{
+    return url_of(g, url, a).p != NULL;
 }
 
 /* ---- headers: the holder's, then the session's, overridden by the call's -------------------- */
@@ -378,6 +384,20 @@ static int guard_absolute(struct plan *p, const struct cfg *cfg, struct err *e)
     return -1;
 }
 
+/* To a server of the gateway that the workflow named itself: its session there, and no other server. */
+static int call_absolute(struct plan *p, struct gw_answer *out, struct err *e)
+{
+    struct str base = url_of(p->g, p->c->url, p->a);
+
+    if (gw_url_admit(p->h->sessions, p->g, base, e) != 0)
+        return -1;
+    if (call_session(p, base, p->c->url, out, e) == 0)
+        return 0;
+    if (p->network)
+        gw_url_failed(p->h->sessions, p->g, base);
+    return -1;
+}
+
 int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c,
                struct gw_answer *out, struct arena *a, struct err *e)
 {
@@ -413,6 +433,6 @@ int gw_http_do(struct gw_http *h, const struct cfg *cfg, const struct gw_call *c
         p.g = NULL;
     headers_of(p.g, c, &p.headers, a);
     if (p.g != NULL)
-        return call_session(&p, gw_url(h->sessions, p.g), c->url, out, e);
+        return call_absolute(&p, out, e);
     return call_once(&p, c->url, &none, out, e);
 }
