@@ -76,7 +76,7 @@ static int rounds = 3, blows = 4;
 static bool sound; /* nothing failed so far */
 static struct load load;
 static struct {
-    int kills, stops, pg_kills, cuts, holds, replays;
+    int kills, stops, pg_kills, cuts, holds, replays, restarts;
     size_t acked, refused, calls, said[2];
     int64_t slowest_ms;
 } total;
@@ -359,6 +359,16 @@ static void replay_left_alone(int round, int64_t start_us)
     }
 }
 
+/* A core that found no database when it began has ended: whoever watches it starts it again. */
+static void restart_ended(void)
+{
+    for (int i = 0; i < CORES; i++)
+        if (!env_running(env, cores[i])) {
+            core_start(i);
+            total.restarts++;
+        }
+}
+
 /* Until nothing is ACTIVE any more; says what is left when that takes too long. */
 static void wait_closed(int round, int64_t start_us)
 {
@@ -370,6 +380,7 @@ static void wait_closed(int round, int64_t start_us)
         took = clock_mono_ms(&clock_system) - from;
         if (left[0] == '\0')
             break;
+        restart_ended();
         replay_left_alone(round, start_us);
         if (took > 60000)
             env_fail(env, "seed %llu, round %d: still active: %s", (unsigned long long)seed, round,
@@ -494,12 +505,12 @@ static void survives_blows(void **state)
                 "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
                 "times, connections cut %d times, a host cut off %d times; %zu acknowledged, %zu not, %zu "
                 "calls, %s of them repeats, %zu call-backs, %zu answers, %d tasks replayed "
-                "by hand; closed within %lld ms at most\n",
+                "by hand, %d cores that had ended started again; closed within %lld ms at most\n",
                 (unsigned long long)seed, round, total.kills, total.stops, total.pg_kills,
                 total.cuts, total.holds,
                 total.acked, total.refused, total.calls,
                 env_psql(env, "SELECT count(*) - count(DISTINCT key) FROM proof.calls"),
-                total.said[OUTSIDE_CALLBACK], total.said[OUTSIDE_ANSWER], total.replays,
+                total.said[OUTSIDE_CALLBACK], total.said[OUTSIDE_ANSWER], total.replays, total.restarts,
                 (long long)total.slowest_ms);
     }
     assert_true(total.acked > 0);

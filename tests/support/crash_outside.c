@@ -208,6 +208,7 @@ struct desk {
     int64_t ids[ACTIONS_MAX];
     bool unsure[ACTIONS_MAX], done[ACTIONS_MAX];
     size_t n;
+    int turn; /* of the cores */
 };
 
 static size_t place_of(struct desk *d, int64_t id)
@@ -249,7 +250,7 @@ static void answer(struct outside *o, struct desk *d, struct val action, struct 
     (void)snprintf(s.guid, sizeof s.guid, "%.*s", STR_ARG(guid));
     (void)snprintf(s.cell, sizeof s.cell, "%.*s", STR_ARG(cell));
     (void)snprintf(s.what, sizeof s.what, "%.*s", STR_ARG(what));
-    s.status = post_answer(o, (int)(chance / 7 % 2), action, what, a);
+    s.status = post_answer(o, d->turn++, action, what, a);
     if (!definite(s.status)) {
         s.unsure = true; /* if it was taken, nobody asks for it again */
         if (!d->unsure[at])
@@ -263,7 +264,7 @@ static void answer(struct outside *o, struct desk *d, struct val action, struct 
         return;
     what = chance % 2 == 0 ? second : first;
     (void)snprintf(s.what, sizeof s.what, "%.*s", STR_ARG(what));
-    s.status = post_answer(o, (int)(chance / 5 % 2), action, what, a);
+    s.status = post_answer(o, d->turn++, action, what, a);
     s.unsure = !definite(s.status);
     note(o, &s);
 }
