@@ -320,28 +320,39 @@ static int turn(struct doc_writer *w, struct db_conn *c, int64_t id, uint32_t ke
     return db_exec(c, &doc_stmt_large_drop, DB_ARGS(DB_INT(oid)), NULL, e);
 }
 
-static int turn_token(struct doc_writer *w, int64_t id, struct err *e)
+/* Once with the key at hand; *stored 0: the token is gone, or the key does not write any more. */
+static int try_turn(struct doc_writer *w, struct db_conn *c, bool fresh_key, int64_t id,
+                    int64_t *stored, struct err *e)
 {
     unsigned char key[32], head[DOCUMENT_HEAD];
-    struct db_conn *c = NULL;
     uint32_t key_id = 0;
-    int64_t stored = 0;
-    int rc = -1;
 
-    if (seal_chunk(w, true, e) != 0 || writing_key(w->d, true, &key_id, key, e) != 0)
+    if (writing_key(w->d, fresh_key, &key_id, key, e) != 0)
         return -1;
     document_head_seal(key_id, key, w->content_key, id, head);
     crypto_wipe(key, sizeof key);
-    if (db_get(w->d->db, &c, e) != 0 || db_begin(c, e) != 0 ||
-        turn(w, c, id, key_id, str_make((const char *)head, sizeof head), &stored, e) != 0)
-        goto out;
-    if (stored == 0) {
-        err_set(e, ERR_NOT_FOUND, "no such token");
-        goto out;
-    }
-    rc = db_commit(c, e);
-out:
+    if (db_begin(c, e) != 0 ||
+        turn(w, c, id, key_id, str_make((const char *)head, sizeof head), stored, e) != 0)
+        return -1;
+    return db_commit(c, e);
+}
+
+static int turn_token(struct doc_writer *w, int64_t id, struct err *e)
+{
+    struct db_conn *c = NULL;
+    int64_t stored = 0;
+    int rc = -1;
+
+    if (seal_chunk(w, true, e) != 0 || db_get(w->d->db, &c, e) != 0)
+        return -1;
+    rc = try_turn(w, c, false, id, &stored, e);
+    if (rc == 0 && stored == 0)
+        rc = try_turn(w, c, true, id, &stored, e);
     db_put(w->d->db, c);
+    if (rc == 0 && stored == 0) {
+        err_set(e, ERR_NOT_FOUND, "no such token");
+        rc = -1;
+    }
     return rc;
 }
 

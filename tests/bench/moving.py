@@ -2,7 +2,7 @@
 
     moving.py BUILD WORK URL TOKEN HISTORY_ROWS DOCUMENTS
 """
-import base64, hashlib, hmac, http.client, os, random, re, resource, signal, struct, subprocess, sys, threading, time
+import base64, hashlib, hmac, http.client, os, random, re, signal, struct, subprocess, sys, threading, time
 
 build, work, url, token = sys.argv[1:5]
 history_rows, documents = int(sys.argv[5]), int(sys.argv[6])
@@ -79,15 +79,11 @@ def fernet_token(size):
 
 
 def keys(*words):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    begun = time.monotonic()
-    p = subprocess.Popen([build + "/sluicectl", "keys", *words], env={**os.environ, "DB": uri("sluice")}, stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True)
-    out = p.communicate()[0]
-    _ = before
+    p = subprocess.run([build + "/sluicectl", "keys", *words], env={**os.environ, "DB": uri("sluice")}, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True)
     if p.returncode != 0:
-        sys.exit(f"bench: keys {words}: {p.returncode} {out}")
-    return time.monotonic() - begun, out
+        sys.exit(f"bench: keys {words}: {p.returncode} {p.stdout}")
+    return p.stdout
 
 
 def peak_kib(pid):
@@ -101,16 +97,16 @@ def reseal_measured(*options):
     """Seconds of the first pass and peak memory; the second pass waits for others and finds nothing."""
     begun = time.monotonic()
     p = subprocess.Popen([build + "/sluicectl", "keys", "reseal", *options], env={**os.environ, "DB": uri("sluice")},
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                         stdout=open(work + "/reseal.log", "w"), stderr=subprocess.STDOUT)
     peak = 0
     done = None
     while p.poll() is None:
         peak = max(peak, peak_kib(p.pid))
         if done is None and psql(LEFT) == "0":
             done = time.monotonic() - begun
-        time.sleep(0.02)
+        time.sleep(0.1)
     if p.returncode != 0:
-        sys.exit("bench: reseal: " + p.stdout.read())
+        sys.exit("bench: reseal: " + open(work + "/reseal.log").read())
     return done or time.monotonic() - begun, peak
 
 
@@ -185,10 +181,11 @@ def resealing():
     load.over = True
     load.join()
     same = 0
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
     for doc in psql("SELECT id FROM documents WHERE name LIKE 'killed-%' OR name LIKE 'token-%' ORDER BY random() LIMIT 300").split():
         status, got = call(connection, "GET", f"{base}/{doc}")
         same += status == 200 and got == plain
-    _, out = keys("verify")
+    out = keys("verify")
     lost = documents + documents // 5 - int(psql("SELECT count(*) FROM documents WHERE name LIKE 'killed-%' OR name LIKE 'token-%'"))
     row(f"killed 20 times with {load.n} uploads and downloads beside it (left after each kill: {left[0]} ... {left[-1]})",
         f"{lost} lost, {psql(LEFT)} on an old key, {len(load.wrong)} errors served, {same} of 300 looked at equal; longest pair "
@@ -240,23 +237,30 @@ def upgrading(version, what):
     if load.returncode != 0 or "aborted" in out:
         sys.exit("bench: requests failed while upgrading: " + out)
     during = before = 0.0
+    failed = 0
     for log in os.listdir(folder):
         if not log.startswith("log"):
             continue
         for line in open(f"{folder}/{log}"):
             f = line.split()
+            if f[2] == "failed": # a deadlock with a migration that takes several tables
+                failed += 1
+                continue
             end, took = int(f[4]) + int(f[5]) / 1e6, int(f[2]) / 1e6
             if end - took <= ended and end >= begun:
                 during = max(during, took)
             elif end < begun:
                 before = max(before, took)
     row(f"upgrade from {version} to {psql('SELECT max(version) FROM schema_versions', name)} with {history_rows:,} history rows {what}",
-        f"{(ended - begun) * 1000:.0f} ms; longest request {during * 1000:.0f} ms (before: {before * 1000:.0f} ms)", "1 s, aim 100 ms")
+        f"{(ended - begun) * 1000:.0f} ms; longest request {during * 1000:.0f} ms (before: {before * 1000:.0f} ms), {failed} failed", "1 s, aim 100 ms")
 
 
 print("| what | measured | mark |\n| --- | --- | --- |")
-starting()
-resealing()
-target = int(psql("SELECT max(version) FROM schema_versions"))
-upgrading(target - 3, "(three migrations)")
-upgrading(7, "(with the check of 0008, which reads every instance)")
+only = os.environ.get("BENCH_ONLY", "starting resealing upgrading").split()
+if "starting" in only:
+    starting()
+if "resealing" in only:
+    resealing()
+if "upgrading" in only:
+    upgrading(int(psql("SELECT max(version) FROM schema_versions")) - 3, "(three migrations)")
+    upgrading(7, "(with the check of 0008, which reads every instance)")
