@@ -178,6 +178,8 @@ static void check_names(struct checker *c)
     for (size_t i = 0; i < val_count(c->entities); i++) {
         struct str name = val_get_text(val_at(c->entities, i), "name", STR(""));
 
+        if (name.len == 0) /* V1 said so */
+            continue;
         for (size_t k = 0; k < i; k++)
             if (str_eq(name, val_get_text(val_at(c->entities, k), "name", STR(""))))
                 note(c, "V11", true, name, str_printf(c->a, "entities.%zu", i),

@@ -32,7 +32,7 @@ static struct cfg_box *box_with(uint64_t generation, const char *first, const ch
         if (states[i][0] != '\0')
             list[n++] =
                 (struct cfg_key){(uint32_t)i + 1, STR("tokens"), STR("rs256"), str_c(states[i]),
-                                 secret_new(b->c.a, keys.pem[i].p, keys.pem[i].len)};
+                                 secret_new(b->c.a, keys.pem[i].p, keys.pem[i].len), NULL};
     b->c.keys = list;
     b->c.n_keys = n;
     b->c.generation = generation;

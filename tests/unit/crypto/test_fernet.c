@@ -107,7 +107,7 @@ static void every_size(void **state)
     for (size_t n = 0; n < 20000; n = n < 70 ? n + 1 : n * 2 - 3) {
         struct arena *a = arena_new(0);
         char *text = arena_alloc(a, n + 1);
-        struct str token, plain;
+        struct str token, plain = STR_NONE;
 
         for (size_t i = 0; i < n; i++)
             text[i] = (char)(i * 7);
@@ -122,7 +122,7 @@ static void every_size(void **state)
 
 static void refused(const char *why, struct str token, const struct fernet_key *k, struct arena *a)
 {
-    struct str plain;
+    struct str plain = STR_NONE;
     struct err e = {0};
 
     if (opens(token, k, 1, &plain, a, &e) == 0)
@@ -181,7 +181,7 @@ static void readings_are_proved(void **state)
         for (size_t i = 0; i < COUNT_OF(stored); i++) {
             struct fernet_key list[FERNET_READINGS_MAX];
             size_t n = fernet_readings(stored[i], list);
-            struct str plain;
+            struct str plain = STR_NONE;
             struct err e = {0};
 
             assert_true(n >= 2);
@@ -207,7 +207,7 @@ static void readings_of_a_usual_key(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(forms); i++) {
         struct fernet_key list[FERNET_READINGS_MAX];
-        struct str plain;
+        struct str plain = STR_NONE;
         struct err e = {0};
         size_t n = fernet_readings(str_c(forms[i]), list);
 
