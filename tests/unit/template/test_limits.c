@@ -193,7 +193,39 @@ static void check_chain(const struct chain *r)
     arena_free(a);
 }
 
+#define TEXT(s) {(s), sizeof(s) - 1}
+
+/* A NUL is a character like others: in the text, in a literal, in the middle of a tag. */
+static const struct nul {
+    const char *name;
+    struct str source, want; /* want empty: a syntax error */
+} nuls[] = {
+    {"in the text", TEXT("a\0b{{ 1 }}\0"), TEXT("a\0b1\0")},
+    {"in a literal", TEXT("{{ 'x\0y' | length }}{{ 'x\0y' }}"), TEXT("3x\0y")},
+    {"in an expression", TEXT("{{ 1\0 }}"), TEXT("")},
+};
+
+static void check_nul(const struct nul *r)
+{
+    struct arena *a = arena_new(0);
+    struct tmpl_run run = {.vars = val_dict_new(a, 0)};
+    struct tmpl *t = NULL;
+    struct err e = {0};
+    struct buf out;
+    int rc;
+
+    buf_init(&out, MIB, a);
+    rc = tmpl_compile(&t, r->source, STR(""), &tmpl_env_platform, &e);
+    assert_int_equal(rc, r->want.len == 0 ? -1 : 0);
+    if (rc == 0) {
+        assert_int_equal(tmpl_render(t, &run, &out, a, &e), 0);
+        assert_true(str_eq(buf_str(&out), r->want));
+    }
+    tmpl_unref(t);
+    arena_free(a);
+}
+
 int main(void)
 {
-    return CASES(rows, check) + CASES(long_rows, check_long) + CASES(chains, check_chain);
+    return CASES(rows, check) + CASES(long_rows, check_long) + CASES(chains, check_chain) + CASES(nuls, check_nul);
 }
