@@ -112,9 +112,10 @@ static void add_errand(struct outside *o, const struct ledger_call *c, int n, in
 static void read_ledger(struct outside *o)
 {
     int64_t now_ms = clock_mono_ms(&clock_system);
-    size_t n = ledger_count(o->ledger);
+    size_t n;
 
     pthread_mutex_lock(&o->lock);
+    n = ledger_count(o->ledger); /* under the lock: outside_clear() sets back both */
     for (; o->n_read < n; o->n_read++) {
         struct ledger_call c = ledger_get(o->ledger, o->n_read);
         uint64_t chance = hash(c.key);
@@ -367,6 +368,6 @@ void outside_clear(struct outside *o)
 {
     pthread_mutex_lock(&o->lock);
     o->n_said = o->n_read = 0;
-    pthread_mutex_unlock(&o->lock);
     ledger_clear(o->ledger);
+    pthread_mutex_unlock(&o->lock);
 }
