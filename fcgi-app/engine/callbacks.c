@@ -20,7 +20,7 @@ enum node_rc callback_await(struct node_run *r, struct str external_id, struct s
                 CALLBACK_ID_MAX);
         return NODE_FAIL;
     }
-    node_store(r, &callback_w_free, DB_ARGS(DB_STR(external_id)));
+    node_store(r, &callback_w_free, DB_ARGS(DB_INT(node_task_id(r)), DB_STR(external_id)));
     node_store(r, &callback_w_await,
                DB_ARGS(DB_INT(node_instance_id(r)), DB_TIME(node_instance_on_us(r)),
                        DB_INT(node_task_id(r)), entity.len > 0 ? DB_STR(entity) : DB_NULL,

@@ -6,15 +6,18 @@
  */
 #include "engine/callbacks_int.h"
 
-/* Rows that hold an id which is to be awaited again let go of it. */
+/* Rows that hold an id which is to be awaited again let go of it; not one of the same task whose
+ * call-back is on its way to it. */
 const struct writer_stmt callback_w_free = {
     "callback_free",
     "UPDATE external_callbacks c SET current = false, updated_on = now(), "
     "status = CASE c.status WHEN 'READY' THEN 'CONSUMED' ELSE c.status END "
-    "FROM (SELECT DISTINCT * FROM unnest($1::text[])) AS u(external_id) "
-    "WHERE c.external_id = u.external_id AND c.current AND (c.status IN ('LOCKED', 'CONSUMED') OR "
+    "FROM (SELECT external_id, min(task_id) AS task_id FROM unnest($1::bigint[], $2::text[]) AS "
+    "x(task_id, external_id) GROUP BY 1) AS u "
+    "WHERE c.external_id = u.external_id AND c.current AND (c.status = 'CONSUMED' OR "
+    "(c.status = 'LOCKED' AND c.origin_task_id IS DISTINCT FROM u.task_id) OR "
     "(c.status = 'READY' AND c.expires_on <= now()))",
-    "t", 60};
+    "it", 60};
 
 /* Await; what has come already is handed over at once.  A batch whose commit got no answer may come
  * again: the row of the task itself is none of another. */
@@ -33,7 +36,7 @@ const struct writer_stmt callback_w_await = {
     "instance_on = EXCLUDED.instance_on, origin_task_id = EXCLUDED.origin_task_id, entity = "
     "EXCLUDED.entity, status = CASE c.status WHEN 'READY' THEN 'LOCKED' ELSE c.status END, "
     "expires_on = NULL, updated_on = now() "
-    "WHERE c.status = 'READY' OR (c.status = 'WAIT' AND c.origin_task_id = "
+    "WHERE c.status = 'READY' OR (c.status IN ('WAIT', 'LOCKED') AND c.origin_task_id = "
     "EXCLUDED.origin_task_id) RETURNING c.id, c.origin_task_id, c.status, c.body) "
     "SELECT signal_instance(x.instance_id, x.task_id, x.kind, x.payload) FROM ("
     "SELECT u.instance_id, u.task_id, 'callback' AS kind, json_build_object('callback_id', put.id, "

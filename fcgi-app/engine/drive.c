@@ -20,6 +20,14 @@ enum {
     RETURN_MAX_MS = 60000,
 };
 
+/* ---- statements ----------------------------------------------------------------------------- */
+
+const struct db_stmt run_stmt_stored = {
+    "run_stored",
+    "SELECT EXISTS (SELECT FROM tasks WHERE instance_id = $1 AND instance_on = $2 AND id = $3 AND "
+    "updated_on = $4 AND status = $5)",
+    5};
+
 /* ---- storing -------------------------------------------------------------------------------- */
 
 /* After the commit. */
@@ -27,15 +35,44 @@ static void is_stored(struct run *r, enum lease_end lease)
 {
     store_committed(r);
     r->progress = true;
+    r->unsure = false;
     if (lease == LEASE_KEEP && !r->listed)
         lease_list(r);
     else if (lease == LEASE_RELEASE && r->due_us != 0)
         jobs_due(r->en, r->due_us);
 }
 
-/* Whether a store that failed is worth another attempt; if not, the instance is not ours any more. */
-static bool may_store_later(const struct run *r, struct err *e)
+/*
+ * A store that was refused, after one that got no answer: was that one committed?  When the rows
+ * exist already it was, for ids are given once, and the fence, which is looked at first, is still
+ * ours.  When the fence is not, it may have been the last one of the run, and that is all we ask.
+ */
+static bool was_stored(const struct run *r, enum lease_end lease, const struct err *e)
 {
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    bool there = false;
+    struct err why;
+
+    if (!r->unsure || e->code == ERR_DB || r->mark.task_id == 0 ||
+        (e->code != ERR_CONFLICT && lease == LEASE_KEEP))
+        return false;
+    if (db_get(r->en->o.key_db, &c, &why) == 0 &&
+        db_query(c, &run_stmt_stored,
+                 DB_ARGS(DB_INT(r->mark.instance_id), DB_TIME(r->mark.instance_us),
+                         DB_INT(r->mark.task_id), DB_TIME(r->mark.updated_us),
+                         DB_C(r->mark.status)),
+                 &res, &why) == 0)
+        there = db_bool(res, 0, 0);
+    PQclear(res);
+    db_put(r->en->o.key_db, c);
+    return there;
+}
+
+/* Whether a store that failed is worth another attempt; if not, the instance is not ours any more. */
+static bool may_store_later(struct run *r, struct err *e)
+{
+    r->unsure = r->unsure || e->code == ERR_DB;
     if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL)
         err_set(e, ERR_CONFLICT, "the lease of transaction %lld was lost: another process has it",
                 (long long)r->in->id);
@@ -46,6 +83,8 @@ static bool may_store_later(const struct run *r, struct err *e)
 int run_store(struct run *r, enum lease_end lease, struct err *e)
 {
     while (store_collect(r, lease, e) != 0 || writer_store(r->en->o.writer, &r->item, e) != 0) {
+        if (was_stored(r, lease, e))
+            break;
         if (!may_store_later(r, e))
             return -1;
         usleep(STORE_RETRY_MS * 1000);
@@ -218,11 +257,27 @@ static void block_poison(struct run *r)
     store_soon(r, LEASE_RELEASE);
 }
 
+/* The starts of a suspect count, not its claims: a process that is killed takes many with it that it
+ * never came to. */
+static int count_start(struct run *r, struct err *e)
+{
+    struct db_conn *c = NULL;
+    int rc;
+
+    if (r->attempts < ATTEMPTS_SUSPECT || r->attempts > ATTEMPTS_MAX)
+        return 0;
+    rc = db_get(r->en->o.key_db, &c, e);
+    if (rc == 0)
+        rc = db_exec(c, &job_stmt_start, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence)), NULL, e);
+    db_put(r->en->o.key_db, c);
+    return rc;
+}
+
 static void run_claimed(struct run *r)
 {
     struct err e;
 
-    if (run_load(r, r->claimed_id, r->claimed_us, &e) != 0) {
+    if (count_start(r, &e) != 0 || run_load(r, r->claimed_id, r->claimed_us, &e) != 0) {
         log_err(LOG_WARN_LEVEL, "run.not_loaded", &e);
         if (e.code == ERR_DB || (e.code == ERR_BUSY && r->attempts < ATTEMPTS_MAX))
             lease_return(r, return_after(r->attempts));

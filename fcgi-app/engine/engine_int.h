@@ -66,10 +66,15 @@ struct run {
     int64_t claimed_id, claimed_us; /* claimed from the table, not read yet; 0: in memory */
     int64_t claimed_due_us;         /* what it was claimed for, by PostgreSQL's clock */
     int64_t start_us;               /* claimed before that: when it is to start, monotonic */
-    int attempts;                   /* claims without progress, this one included */
+    int attempts;                   /* claims, then starts, without progress (poison.c) */
     bool progress;                  /* stored something since */
     enum run_stage stage;
     enum lease_end lease; /* of the store that is on its way */
+    bool unsure;          /* it failed with the database away: it may have been committed */
+    struct {
+        int64_t instance_id, instance_us, task_id, updated_us;
+        const char *status;
+    } mark; /* a task that is stored with it, as it will be; task_id 0: none */
 
     struct writer_item item;
 };
@@ -284,7 +289,7 @@ void watch_expire(struct engine *en);
 extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts,
     load_stmt_timers, load_stmt_user, load_stmt_when, job_stmt_owners, job_stmt_orphan,
     job_stmt_expire, job_stmt_claim, job_stmt_claim_fair, job_stmt_prolong, job_stmt_take,
-    job_stmt_return, job_stmt_unclaim, job_stmt_fail, job_stmt_notify,
+    job_stmt_return, job_stmt_start, job_stmt_fail, job_stmt_notify, run_stmt_stored,
     responses_stmt, op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,
     mass_stmt_result, mass_stmt_end;
 

@@ -302,7 +302,7 @@ static const struct db_stmt *const all[] = {
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_replayed, &op_stmt_definition,
     &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,
     &key_stmt_find,
-    &job_stmt_expire,  &job_stmt_claim_fair, &job_stmt_unclaim, &job_stmt_notify,
+    &job_stmt_expire,  &job_stmt_claim_fair, &job_stmt_start, &job_stmt_notify, &run_stmt_stored,
     &mass_stmt_insert, &mass_stmt_job,      &mass_stmt_head,   &mass_stmt_items,
     &mass_stmt_result, &mass_stmt_end,       &responses_stmt,
 };
@@ -387,6 +387,11 @@ static void add_tasks(struct run *r, const struct instance *in)
 
         if (!t->dirty)
             continue;
+        r->mark.instance_id = in->id;
+        r->mark.instance_us = in->created_us;
+        r->mark.task_id = t->id;
+        r->mark.updated_us = t->updated_us;
+        r->mark.status = task_states[t->status];
         if (t->stored)
             ADD(&w_task_update, DB_INT(t->id), DB_INT(in->id), DB_TIME(in->created_us),
                 DB_C(task_states[t->status]), DB_STR_OR_NULL(t->output), DB_FLOAT(spent),
@@ -493,7 +498,9 @@ static int add_new_job(struct run *r, const struct instance *in, bool leased, in
 {
     int64_t id;
 
-    if (ids_next(r->en->o.ids, IDS_JOB, &id, e) != 0)
+    if (leased && r->job_id != 0)
+        id = r->job_id; /* again: the database was away */
+    else if (ids_next(r->en->o.ids, IDS_JOB, &id, e) != 0)
         return -1;
     ADD(&w_job_insert, DB_INT(id), DB_INT(in->id), DB_TIME(in->created_us),
         DB_C(leased ? "leased" : "ready"), DB_TIME(due), leased ? DB_C(r->en->owner) : DB_NULL,
@@ -509,15 +516,16 @@ static int add_new_job(struct run *r, const struct instance *in, bool leased, in
 static int add_lease(struct run *r, enum lease_end lease, struct err *e)
 {
     int64_t due = due_us(r->in);
+    bool held = r->job_id != 0 && r->job_stored;
 
-    if (r->job_id != 0 && r->job_stored)
+    if (held)
         ADD(&w_job_fence, DB_INT(r->in->id), DB_INT(r->job_id), DB_INT(r->fence));
     r->due_us = due;
     if (lease == LEASE_KEEP && r->attempts > 1 && !r->progress)
         ADD(&w_job_progress, DB_INT(r->job_id), DB_INT(r->fence));
     if (lease == LEASE_KEEP) /* a run that began without a lease takes one with its first rows */
-        return r->job_id == 0 ? add_new_job(r, r->in, true, r->in->created_us, e) : 0;
-    if (r->job_id == 0)
+        return held ? 0 : add_new_job(r, r->in, true, r->in->created_us, e);
+    if (!held)
         return due != 0 ? add_new_job(r, r->in, false, due, e) : 0;
     if (due != 0) {
         ADD(&w_job_park, DB_INT(r->job_id), DB_INT(r->fence), DB_TIME(due),
@@ -619,6 +627,7 @@ static void add_answer(struct run *r)
 int store_collect(struct run *r, enum lease_end lease, struct err *e)
 {
     r->item = (struct writer_item){0};
+    r->mark.task_id = 0;
     if (r->broken) {
         err_set(e, ERR_DB, "could not reach the database");
         return -1;

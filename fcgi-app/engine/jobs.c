@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
 
@@ -37,10 +38,11 @@ enum {
 
 /* ---- statements ----------------------------------------------------------------------------- */
 
+/* Claims count until the instance is a suspect (ATTEMPTS_SUSPECT), then its starts do. */
 #define CLAIM_UPDATE                                                                               \
     "got AS (UPDATE jobs j SET state = 'leased', lease_owner = $2, "                               \
     "lease_until = now() + $3::bigint * interval '1 ms', fence = j.fence + 1, "                    \
-    "attempts = j.attempts + 1 FROM due WHERE j.id = due.id "                                      \
+    "attempts = j.attempts + (j.attempts < $6)::int FROM due WHERE j.id = due.id "                 \
     "RETURNING j.id, j.ref_id, j.ref_on, j.fence, j.attempts, j.lane, j.kind, due.due_on) "
 /* The last column is how long until it is due, in microseconds.  The last row holds no job but tells
  * that of the next one, null when there is none. */
@@ -66,7 +68,7 @@ const struct db_stmt job_stmt_claim = {
     "state = 'ready' AND due_on > now() AND due_on <= now() + $5::bigint * interval '1 ms' "
     "ORDER BY due_on, id LIMIT $4 FOR UPDATE SKIP LOCKED) h), "
     CLAIM_UPDATE CLAIM_SELECT,
-    5};
+    6};
 
 /* The same when more is due than there is room for: lanes in turn, beginning behind the one served
  * last ($4); full ones ($5) come when they have room again. */
@@ -86,7 +88,7 @@ const struct db_stmt job_stmt_claim_fair = {
     "WHERE kind = 'instance' AND state = 'ready' AND lane = o.lane AND due_on <= now() "
     "ORDER BY due_on, id LIMIT greatest(1, $1 / o.n) FOR UPDATE SKIP LOCKED) f "
     "LIMIT $1) g), " CLAIM_UPDATE CLAIM_SELECT,
-    5};
+    6};
 
 const struct db_stmt job_stmt_notify = {"job_notify", "SELECT pg_notify('sluice', 'jobs')", 0};
 
@@ -205,8 +207,7 @@ static bool start_claimed(struct claimer *cl, const struct cfg *cfg, const PGres
     r->claimed_due_us = db_time_us(res, row, 7);
     r->job_stored = true;
     if (too_many_suspects(en, r->attempts)) {
-        exec_logged(en, &job_stmt_unclaim,
-                    DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence), DB_INT(jobs_jitter(SUSPECT_MS))));
+        lease_return(r, jobs_jitter(SUSPECT_MS));
         run_free(r);
         return until_us <= 0;
     }
@@ -214,6 +215,7 @@ static bool start_claimed(struct claimer *cl, const struct cfg *cfg, const PGres
     if (r->attempts > 1)
         atomic_fetch_add_explicit(&en->n_taken_over, 1, memory_order_relaxed);
     lease_list(r);
+    FAULT_DIE("jobs", STR("claimed"));
     if (until_us <= 0) {
         dispatch_add(r);
         return true;
@@ -241,12 +243,12 @@ static int claim_query(struct claimer *cl, int room, int ahead, PGresult **res)
     if (rc == 0 && (cl->full || cl->passed_over))
         rc = db_query(c, &job_stmt_claim_fair,
                       DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms),
-                              DB_INT(cl->lane), DB_STR(full)),
+                              DB_INT(cl->lane), DB_STR(full), DB_INT(ATTEMPTS_SUSPECT)),
                       res, &e);
     else if (rc == 0)
         rc = db_query(c, &job_stmt_claim,
                       DB_ARGS(DB_INT(room), DB_C(en->owner), DB_INT(en->o.lease_ms),
-                              DB_INT(ahead), DB_INT(AHEAD_MS)),
+                              DB_INT(ahead), DB_INT(AHEAD_MS), DB_INT(ATTEMPTS_SUSPECT)),
                       res, &e);
     db_put(en->o.key_db, c);
     if (rc != 0) /* a database that is away is reported by the pool */

@@ -63,12 +63,8 @@ const struct db_stmt job_stmt_return = {
     "WHERE id = $1 AND fence = $2",
     3};
 
-const struct db_stmt job_stmt_unclaim = {
-    "job_unclaim",
-    "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL, "
-    "attempts = greatest(attempts - 1, 0), due_on = now() + $3::bigint * interval '1 ms' "
-    "WHERE id = $1 AND fence = $2",
-    3};
+const struct db_stmt job_stmt_start = {
+    "job_start", "UPDATE jobs SET attempts = attempts + 1 WHERE id = $1 AND fence = $2", 2};
 
 const struct db_stmt job_stmt_fail = {
     "job_fail",

@@ -172,6 +172,8 @@ static int end_task(struct instance *in, struct task *t, const char *output, str
         else
             in->n_waiting--;
     }
+    signal_done(in, t);
+    t->woken = false;
     task_fire(in, t, o->name);
     return 0;
 }

@@ -3,8 +3,11 @@
  *
  * A claim counts as an attempt, a store as progress.  Who was claimed several times without progress
  * is a suspect: a process holds one of them at a time, so that the count of those that merely ran
- * beside the culprit does not grow with its own.  After too many attempts the instance is not run
- * again by itself: what would run is in ERROR, for a person to see and to replay.
+ * beside the culprit does not grow with its own, and from there on only starts count (drive.c), not
+ * claims of processes that died before they came to it.  After too many attempts the instance is not
+ * run again by itself: what would run is in ERROR, for a person to see and to replay.  A task that
+ * was being woken keeps what it was woken by: the sender was told that it was taken, so the replay
+ * goes on with it.
  */
 #include "engine/engine_int.h"
 

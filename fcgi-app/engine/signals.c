@@ -98,6 +98,10 @@ static bool give(struct instance *top, struct signal_row *s)
         return true;
     }
     t = task_find(in, s->task_id);
+    if (t != NULL && t->woken && t->signal_id == s->id) {
+        s->taken = false; /* its own, until it is through */
+        return false;
+    }
     if (t == NULL || t->status == TASK_OK || t->status == TASK_ERROR) {
         instance_log(in, "engine", "signal \"%.*s\" for \"%.*s\" came too late", STR_ARG(s->kind),
                      STR_ARG(t != NULL ? t->cell_name : STR("")));

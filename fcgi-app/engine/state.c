@@ -44,7 +44,7 @@ static struct val result_of(const struct node_sub_result *r, struct arena *a)
     return out;
 }
 
-/* Tasks that are to wake up, or are at it: by what. */
+/* Tasks that are to wake up, are at it, or will be when they are replayed (poison.c): by what. */
 static void add_woken(const struct instance *in, struct val state, struct arena *a)
 {
     struct val out = val_undef(NULL);
@@ -239,7 +239,7 @@ static void read_woken(struct instance *in, struct val woken)
         struct val wake = val_at(woken, i), sub = val_get(wake, "sub");
         struct task *t = task_find(in, val_get_int(wake, "task", 0));
 
-        if (t == NULL || t->status != TASK_QUEUED)
+        if (t == NULL || (t->status != TASK_QUEUED && t->status != TASK_ERROR))
             continue;
         t->woken = true;
         t->tries = (int)val_get_int(wake, "tries", 0);

@@ -16,7 +16,7 @@
 #include "support/crash_ledger.h"
 #include "support/fcgi_client.h"
 
-enum { POINTS_MAX = 200, POINTS_MIN = 15 };
+enum { POINTS_MAX = 200, POINTS_MIN = 15, AT_ONCE_MS = 2000 /* less than the lease of a test build */ };
 
 static struct env *env;
 static struct ledger *ledger;
@@ -138,16 +138,19 @@ static void judge(const char *point)
     }
 }
 
-/* One run that is struck at the nth passage of a point; false when it was not reached. */
-static bool strike(const char *kind, int nth)
+/* One run that is struck at the nth passage of a point; false when it was not reached.  at_once: its
+ * owner goes on, nobody waits for the end of its lease. */
+static bool strike(const char *kind, int nth, bool at_once)
 {
     const char *point = arena_printf(env_arena(env), "%s:%d", kind, nth);
     struct fcgi_answer got;
     int before = faults();
+    int64_t from_ms;
 
     ledger_clear(ledger);
     (void)env_psql(env, "TRUNCATE instances, requests, tasks, contexts, timers");
     start_core(point);
+    from_ms = clock_mono_ms(&clock_system);
     got = start_run();
     ENV_WAIT(env, 10000, !env_running(env, core) ||
                              strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status = 'ACTIVE'"), "0") == 0);
@@ -157,16 +160,18 @@ static bool strike(const char *kind, int nth)
     if (got.status == 200 && strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE parent_instance_id IS NULL"), "1") != 0)
         env_fail(env, "%s: what was acknowledged is gone", point);
     judge(point);
+    if (at_once && got.status == 200 && clock_mono_ms(&clock_system) - from_ms > AT_ONCE_MS)
+        env_fail(env, "%s: it took the end of the lease", point);
     (void)env_kill(env, core, SIGKILL);
     return faults() > before;
 }
 
-static void all_points(const char *kind, int at_least)
+static void all_points(const char *kind, int at_least, bool at_once)
 {
     int n = 0;
 
     (void)env_kill(env, core, SIGTERM);
-    while (n < POINTS_MAX && strike(kind, n + 1))
+    while (n < POINTS_MAX && strike(kind, n + 1, at_once))
         n++;
     start_core("");
     printf("%s: %d points\n", kind, n);
@@ -176,20 +181,20 @@ static void all_points(const char *kind, int at_least)
 static void dies_behind_each_statement(void **state)
 {
     (void)state;
-    all_points("writer.die", POINTS_MIN);
+    all_points("writer.die", POINTS_MIN, false);
 }
 
 static void loses_the_connection_behind_each_statement(void **state)
 {
     (void)state;
-    all_points("writer.cut", POINTS_MIN);
+    all_points("writer.cut", POINTS_MIN, true);
 }
 
 /* The server commits; the answer is lost. */
 static void loses_each_commit(void **state)
 {
     (void)state;
-    all_points("writer.commit", 3);
+    all_points("writer.commit", 3, true);
 }
 
 static void ends_cleanly(void **state)

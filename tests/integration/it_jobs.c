@@ -13,7 +13,7 @@
 #include "support/fcgi_client.h"
 
 /* Deaths: three until it is watched step by step, then those of the step. */
-enum { FLOOD = 250, DELAY_MS = 60, AT_A_TIME = 12, DEATHS = 9 };
+enum { FLOOD = 250, DELAY_MS = 60, AT_A_TIME = 12, DEATHS = 9, CLAIMS = 7 };
 
 static struct env *env;
 static struct ledger *ledger;
@@ -190,6 +190,24 @@ static void is_fair_after_a_crash(void **state)
     assert_string_equal(env_psql(env, "SELECT count(*) FROM jobs"), "0");
 }
 
+/* Processes that die before they come to what they claimed say nothing about it. */
+static void claims_alone_do_no_harm(void **state)
+{
+    int64_t id = start("later");
+
+    (void)state;
+    ENV_WAIT(env, 5000, strcmp(psql("SELECT count(*) FROM timers WHERE status = 'WAIT' AND instance_id = #", id), "1") == 0);
+    for (int i = 0; i < CLAIMS; i++) {
+        (void)env_kill(env, core, SIGKILL);
+        (void)psql("UPDATE jobs SET due_on = now() WHERE ref_id = #", id);
+        core = start_core("jobs.claimed:1");
+        ENV_WAIT(env, 10000, !env_running(env, core));
+    }
+    core = start_core("");
+    ENV_WAIT(env, 10000, closed(id) || strcmp(psql("SELECT count(*) FROM errors WHERE instance_id = #", id), "0") != 0);
+    assert_true(closed(id));
+}
+
 /* A node that kills its process: after a few deaths it is left alone, and others never are. */
 static void leaves_poison_alone(void **state)
 {
@@ -280,6 +298,7 @@ int main(void)
         API_TEST(starts_when_due),
         API_TEST(is_fair),
         API_TEST(is_fair_after_a_crash),
+        API_TEST(claims_alone_do_no_harm),
         API_TEST(leaves_poison_alone),
         API_TEST(poison_is_replayed),
         API_TEST(others_are_told),

@@ -202,9 +202,49 @@ static void asks_once(void **state)
 #endif
 }
 
+/* ---- left alone with an answer --------------------------------------------------------------- */
+
+/*
+ * A call-back was taken, and whoever was to go on with it died too often: the replay goes on with it.
+ * The call is not made again, and no other call-back is taken for it.
+ */
+static void keeps_what_was_taken(void **state)
+{
+#if defined(SLUICE_TEST_BUILD)
+    const struct peer_step step = {.kind = PEER_ANSWER,
+                                   .headers = "Content-Type: application/json\r\n",
+                                   .body = "{\"id\":\"taken\"}"};
+    const char *id, *row = "SELECT string_agg(status, ' ') FROM external_callbacks WHERE external_id = 'taken'";
+
+    (void)state;
+    (void)env_kill(env, core, SIGTERM);
+    start_core("");
+    peer_script(peer, &step, 1);
+    id = api_text(env, api(env, 200, "POST", fmt("/api/v01/activities/%lld/run", (long long)activity("taken")), "{}"), "id");
+    ENV_WAIT(env, 10000, strcmp(sql("%s", row), "WAIT") == 0 && question(id)[0] != '\0');
+    (void)env_kill(env, core, SIGKILL);
+    start_core("node.call:1");
+    (void)api_raw(env, "POST", "/api/v01/transactions/callbacks/taken", "[7]");
+    ENV_WAIT(env, 10000, !env_running(env, core));
+    assert_string_equal(sql("%s", row), "LOCKED");
+    sql("UPDATE jobs SET attempts = 6 WHERE ref_id = %s", id);
+    start_core("");
+    ENV_WAIT(env, 10000, sql("SELECT 1 FROM tasks WHERE instance_id = %s AND cell_id = 'call' AND status = 'ERROR'", id)[0] == '1');
+    api(env, 409, "POST", "/api/v01/transactions/callbacks/taken", "[8]");
+    api(env, 200, "PUT", fmt("/api/v01/transactions/%s/tasks/%s", id, sql("SELECT id FROM tasks WHERE instance_id = %s AND cell_id = 'call'", id)), "{}");
+    api(env, 409, "POST", "/api/v01/transactions/callbacks/taken", "[9]");
+    api(env, 200, "POST", fmt("/api/v01/transactions/%s/manual_actions/%s", id, question(id)), "{\"output\":\"yes\"}");
+    ends_well(id, "taken");
+    assert_int_equal(peer_requests(peer), 1);
+#else
+    (void)state;
+#endif
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(answers_whole_or_not), API_TEST(asks_once)};
+    const struct CMUnitTest tests[] = {API_TEST(answers_whole_or_not), API_TEST(asks_once),
+                                       API_TEST(keeps_what_was_taken)};
     const struct peer_step step = {.kind = PEER_ANSWER, .body = "{}"};
     int failed;
 
