@@ -25,10 +25,10 @@ struct import_args {
     size_t n_sources;
     const char *gateways[SOURCES_MAX + 1];
     size_t n_gateways;
-    const char *map, *secrets, *kek, *from_api, *token_file, *documents, *send_reset;
+    const char *map, *secrets, *kek, *from_api, *token_file, *documents, *send_reset, *keys;
     struct legacy_db_options db;
     struct legacy_options o;
-    bool dry_run, apply, check, run_migration;
+    bool dry_run, apply, check, history, run_migration;
 };
 
 struct import {
@@ -42,6 +42,7 @@ struct import {
     struct legacy_target target;
     struct legacy_api api;
     struct legacy_content content;
+    struct legacy_archive archive;
     size_t said; /* bytes of the plan's notes that were printed */
 };
 
@@ -85,6 +86,7 @@ static bool read_option(struct import_args *o, const char *arg)
     } texts[] = {
         {"map", offsetof(struct import_args, map)},
         {"secrets", offsetof(struct import_args, secrets)},
+        {"keys", offsetof(struct import_args, keys)},
         {"kek", offsetof(struct import_args, kek)},
         {"from-api", offsetof(struct import_args, from_api)},
         {"token-file", offsetof(struct import_args, token_file)},
@@ -103,6 +105,8 @@ static bool read_option(struct import_args *o, const char *arg)
         return o->apply = true;
     if (ctl_is_option(arg, "check"))
         return o->check = true;
+    if (ctl_is_option(arg, "history"))
+        return o->history = true;
     if (ctl_is_option(arg, "merge"))
         return o->o.merge = true;
     if (value_of(arg, "runMigration") != NULL)
@@ -186,7 +190,9 @@ static int read_platform(struct import *im, const struct legacy_options *o, stru
     }
     if (im->args->db.dsn_file == NULL)
         return 0;
-    return legacy_db_read(&im->args->db, &im->sources, o, im->cfg, &im->plan, &im->content, im->a, e);
+    if (im->args->keys != NULL && legacy_archive_keys(&im->archive, &im->sources, im->args->keys, e) != 0)
+        return -1;
+    return legacy_db_read(&im->args->db, &im->sources, o, im->cfg, &im->plan, &im->content, &im->archive, im->a, e);
 }
 
 /* ---- talking --------------------------------------------------------------------------------- */
@@ -253,6 +259,7 @@ static struct val counts_of(const struct import *im)
     val_dict_set_c(v, "kept", val_int(im->plan.kept));
     val_dict_set_c(v, "unchanged", val_int(im->plan.unchanged));
     legacy_content_counts(&im->content, v);
+    legacy_archive_counts(&im->archive, v);
     return v;
 }
 
@@ -277,6 +284,17 @@ static const char *comment_of(struct import *im)
     return buf_cstr(&b);
 }
 
+/* Documents and closed instances. */
+static int archive(struct import *im, bool dry, struct err *e)
+{
+    struct documents *docs = documents_new(im->d.db, im->store);
+    const struct legacy_archive_target t = {im->target.c, docs, im->args->o.conflict, dry};
+    int rc = legacy_archive_write(&im->archive, &t, &im->plan, e);
+
+    documents_free(docs);
+    return rc == 0 && !dry ? cfg_store_count_seals(im->store, e) : rc;
+}
+
 /* ---- the import ------------------------------------------------------------------------------ */
 
 static int open_target(struct import *im, struct err *e)
@@ -295,6 +313,8 @@ static int write_all(struct import *im, struct err *e)
     if (legacy_begin(&im->target, im->sources.list, e) != 0)
         return -1;
     if (legacy_content_write(&im->content, im->target.c, im->cfg, &im->args->o, false, &im->plan, e) != 0)
+        return -1;
+    if (archive(im, false, e) != 0)
         return -1;
     if (legacy_finish(&im->target, im->cfg, &im->plan, comment_of(im), counts_of(im), e) != 0)
         return -1;
@@ -316,6 +336,8 @@ static int import_all(struct import *im, struct err *e)
     write = im->args->apply || (!configured && !im->args->dry_run);
     if (!write && legacy_content_write(&im->content, im->target.c, im->cfg, &im->args->o, true, &im->plan, e) != 0)
         return -1;
+    if (!write && archive(im, true, e) != 0)
+        return -1;
     print_plan(im);
     if (im->args->check)
         check_gateways(im);
@@ -326,6 +348,7 @@ static int import_all(struct import *im, struct err *e)
            write ? "imported" : "dry run, nothing was written (--apply writes)", im->plan.added,
            im->plan.replaced, im->plan.kept, im->plan.unchanged);
     legacy_content_tell(&im->content);
+    legacy_archive_tell(&im->archive);
     if (im->plan.gaps)
         printf("imported with gaps\n");
     return im->plan.gaps ? IMPORT_GAPS : CTL_OK;
@@ -345,11 +368,13 @@ static int run(const struct import_args *o, const char *command)
     buf_init(&im->plan.notes, NOTES_MAX, a);
     legacy_sources_init(&im->sources, &im->plan.notes, a);
     legacy_content_init(&im->content, a);
+    legacy_archive_init(&im->archive, o->history, a);
     if (open_target(im, &e) == 0)
         rc = import_all(im, &e);
     if (rc < 0)
         rc = e.code == ERR_BUSY ? (ctl_fail(command, &e), IMPORT_BUSY) : ctl_db_fail(command, &e);
     legacy_api_close(&im->api);
+    legacy_archive_close(&im->archive);
     db_put(im->d.db, im->target.c);
     cfg_put(im->cfg);
     cfg_store_free(im->store);

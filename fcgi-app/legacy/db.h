@@ -6,6 +6,7 @@
 #ifndef SLUICE_LEGACY_DB_H
 #define SLUICE_LEGACY_DB_H
 
+#include "legacy/archive.h"
 #include "legacy/map.h"
 
 struct legacy_db_options {
@@ -16,14 +17,16 @@ struct legacy_db_options {
 };
 
 /*
- * Read everything the map names: the configuration into the plan, the rest into `x`.  A row that
- * does not convert is left out and told as a gap.
+ * Read everything the map names: the configuration into the plan, documents and instances into `ar`,
+ * which keeps the connection, the rest into `x`.  A row that does not convert is left out and told
+ * as a gap.
  *
  * Fails with ERR_USAGE (files, address), ERR_CONFIG (structure, no map for it), ERR_DB.
  */
 MUST_CHECK int legacy_db_read(const struct legacy_db_options *d, struct legacy_sources *s,
                               const struct legacy_options *o, const struct cfg *current,
-                              struct legacy_plan *p, struct legacy_content *x, struct arena *a,
+                              struct legacy_plan *p, struct legacy_content *x,
+                              struct legacy_archive *ar, struct arena *a,
                               struct err *e);
 
 #endif

@@ -14,6 +14,7 @@ struct db_reading {
     struct structure_found found;
     struct db_conn *c;
     struct legacy_content *x;
+    struct legacy_archive *ar;
     struct val configuration; /* undefined: the map names none */
     struct planning pl;
     struct arena *a;
@@ -22,6 +23,8 @@ struct db_reading {
 
 /* Type of a column of theirs, "" when there is no such column. */
 struct str db_column_type(const struct db_reading *r, struct str table, struct str column);
+/* A name as SQL wants it. */
+struct str db_quoted(const struct db_reading *r, struct str name);
 /* Rows of one table; each object goes to `take`. */
 MUST_CHECK int db_rows(struct db_reading *r, const struct map_table *t,
                        void (*take)(struct db_reading *r, const struct map_table *t, struct val item));

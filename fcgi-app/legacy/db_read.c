@@ -67,22 +67,32 @@ static int missing(struct db_reading *r, struct str table, struct str column)
     return -1;
 }
 
+static int check_member(struct db_reading *r, const struct map_table *t, const struct map_member *m)
+{
+    if (m->conversion == MAP_CONSTANT)
+        return 0;
+    if (db_column_type(r, t->table, m->column).len == 0)
+        return missing(r, t->table, m->column);
+    if (m->conversion == MAP_LOOKUP && db_column_type(r, m->table, m->key).len == 0)
+        return missing(r, m->table, m->key);
+    if (m->conversion == MAP_LOOKUP && db_column_type(r, m->table, m->name).len == 0)
+        return missing(r, m->table, m->name);
+    return 0;
+}
+
 /* Everything the map names must be there. */
 static int check_columns(struct db_reading *r)
 {
     for (const struct map_table *t = r->map.tables; t != NULL; t = t->next) {
         if (db_column_type(r, t->table, t->key).len == 0)
             return missing(r, t->table, t->key);
-        for (const struct map_member *m = t->members; m != NULL; m = m->next) {
-            if (m->conversion == MAP_CONSTANT)
-                continue;
-            if (db_column_type(r, t->table, m->column).len == 0)
-                return missing(r, t->table, m->column);
-            if (m->conversion == MAP_LOOKUP && db_column_type(r, m->table, m->key).len == 0)
-                return missing(r, m->table, m->key);
-            if (m->conversion == MAP_LOOKUP && db_column_type(r, m->table, m->name).len == 0)
-                return missing(r, m->table, m->name);
-        }
+        for (const struct map_member *m = t->members; m != NULL; m = m->next)
+            if (check_member(r, t, m) != 0)
+                return -1;
+        if (t->content != NULL && check_member(r, t, t->content) != 0)
+            return -1;
+        if (t->archive == MAP_DOCUMENTS && t->content == NULL)
+            return refuse(r, ERR_USAGE, "--structure-map: documents need a member content, the sealed bytes");
     }
     return 0;
 }
@@ -129,8 +139,20 @@ static void take_version(struct db_reading *r, struct val item)
     }
 }
 
+static void take_archive(struct db_reading *r, enum map_archive kind, struct val item)
+{
+    if (kind == MAP_KEYS)
+        legacy_archive_key(r->ar, val_get_text(item, "material", STR("")));
+    else
+        val_list_add(kind == MAP_INSTANCES ? r->ar->instances : r->ar->documents, item);
+}
+
 static void take(struct db_reading *r, const struct map_table *t, struct val item)
 {
+    if (t->archive != MAP_NO_ARCHIVE) {
+        take_archive(r, t->archive, item);
+        return;
+    }
     if (t->configuration)
         r->configuration = val_get(item, "content");
     else if (t->kind == LEGACY_VERSIONS)
@@ -141,10 +163,25 @@ static void take(struct db_reading *r, const struct map_table *t, struct val ite
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
+/* How the bytes of one document are asked for: there may be many, and they may be large. */
+static void prepare_documents(struct db_reading *r, const struct map_table *t)
+{
+    struct str column = db_quoted(r, t->content->column), type = db_column_type(r, t->table, t->key);
+    bool bytes = str_eq_c(db_column_type(r, t->table, t->content->column), "bytea");
+
+    r->ar->table = t->table;
+    r->ar->key = t->key;
+    r->ar->content_sql = arena_printf(r->a, "SELECT %s(t.%.*s%s) FROM %.*s t WHERE t.%.*s = $1::text::%.*s",
+                                      bytes ? "" : "convert_to", STR_ARG(column), bytes ? "" : "::text, 'UTF8'",
+                                      STR_ARG(db_quoted(r, t->table)), STR_ARG(db_quoted(r, t->key)), STR_ARG(type));
+}
+
 static int read_tables(struct db_reading *r)
 {
     for (const struct map_table *t = r->map.tables; t != NULL; t = t->next) {
-        if (!t->configuration)
+        if (t->archive == MAP_DOCUMENTS)
+            prepare_documents(r, t);
+        if (!t->configuration && t->archive == MAP_NO_ARCHIVE)
             r->x->read[t->kind] = true;
         if (db_rows(r, t, take) != 0)
             return -1;
@@ -182,18 +219,12 @@ static int read_all(struct db_reading *r, struct legacy_sources *s)
 
 int legacy_db_read(const struct legacy_db_options *d, struct legacy_sources *s, const struct legacy_options *o,
                    const struct cfg *current, struct legacy_plan *p, struct legacy_content *x,
-                   struct arena *a, struct err *e)
+                   struct legacy_archive *ar, struct arena *a, struct err *e)
 {
-    struct db_reading r = {.d = d, .x = x, .pl = {.p = p, .s = s, .o = o, .current = current, .a = a, .e = e},
+    struct db_reading r = {.d = d, .x = x, .ar = ar, .pl = {.p = p, .s = s, .o = o, .current = current, .a = a, .e = e},
                            .configuration = val_undef(NULL), .a = a, .e = e};
-    struct db *db = NULL;
-    int rc = connect_old(&r, s, &db);
+    int rc = connect_old(&r, s, &ar->db);
 
-    if (rc == 0)
-        rc = read_all(&r, s);
-    if (db != NULL) {
-        db_put(db, r.c); /* rolls back */
-        db_free(db);
-    }
-    return rc;
+    ar->c = r.c;
+    return rc == 0 ? read_all(&r, s) : -1;
 }

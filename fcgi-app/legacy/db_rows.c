@@ -23,7 +23,7 @@ struct str db_column_type(const struct db_reading *r, struct str table, struct s
 
 /* ---- the statement --------------------------------------------------------------------------- */
 
-static struct str quoted(struct db_reading *r, struct str name)
+struct str db_quoted(const struct db_reading *r, struct str name)
 {
     struct buf b;
 
@@ -41,23 +41,23 @@ static void add_time(struct db_reading *r, struct buf *b, struct str type, struc
     static const char form[] = "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'";
 
     if (str_starts(type, STR("timestamp")) && str_ends(type, STR("without time zone")))
-        buf_addf(b, "to_char((t.%.*s AT TIME ZONE $1) AT TIME ZONE 'UTC', %s)", STR_ARG(quoted(r, column)), form);
+        buf_addf(b, "to_char((t.%.*s AT TIME ZONE $1) AT TIME ZONE 'UTC', %s)", STR_ARG(db_quoted(r, column)), form);
     else if (str_starts(type, STR("timestamp")))
-        buf_addf(b, "to_char(t.%.*s AT TIME ZONE 'UTC', %s)", STR_ARG(quoted(r, column)), form);
+        buf_addf(b, "to_char(t.%.*s AT TIME ZONE 'UTC', %s)", STR_ARG(db_quoted(r, column)), form);
     else
-        buf_addf(b, "t.%.*s::text", STR_ARG(quoted(r, column)));
+        buf_addf(b, "t.%.*s::text", STR_ARG(db_quoted(r, column)));
 }
 
 static void add_column(struct db_reading *r, struct buf *b, const struct map_table *t, const struct map_member *m)
 {
-    struct str type = db_column_type(r, t->table, m->column), column = quoted(r, m->column);
+    struct str type = db_column_type(r, t->table, m->column), column = db_quoted(r, m->column);
 
     buf_add_c(b, ", ");
     if (m->conversion == MAP_CONSTANT)
         buf_add_c(b, "NULL::text");
     else if (m->conversion == MAP_LOOKUP)
-        buf_addf(b, "(SELECT l.%.*s::text FROM %.*s l WHERE l.%.*s = t.%.*s LIMIT 1)", STR_ARG(quoted(r, m->name)),
-                 STR_ARG(quoted(r, m->table)), STR_ARG(quoted(r, m->key)), STR_ARG(column));
+        buf_addf(b, "(SELECT l.%.*s::text FROM %.*s l WHERE l.%.*s = t.%.*s LIMIT 1)", STR_ARG(db_quoted(r, m->name)),
+                 STR_ARG(db_quoted(r, m->table)), STR_ARG(db_quoted(r, m->key)), STR_ARG(column));
     else if (m->conversion == MAP_TIME)
         add_time(r, b, type, m->column);
     else if (m->conversion == MAP_UPPER || m->conversion == MAP_LOWER)
@@ -73,14 +73,14 @@ static void add_column(struct db_reading *r, struct buf *b, const struct map_tab
 /* The key as text first, then the members. */
 static const char *statement(struct db_reading *r, const struct map_table *t, bool first)
 {
-    struct str key = quoted(r, t->key), type = db_column_type(r, t->table, t->key);
+    struct str key = db_quoted(r, t->key), type = db_column_type(r, t->table, t->key);
     struct buf b;
 
     buf_init(&b, 256 * KIB, r->a);
     buf_addf(&b, "SELECT t.%.*s::text", STR_ARG(key));
     for (const struct map_member *m = t->members; m != NULL; m = m->next)
         add_column(r, &b, t, m);
-    buf_addf(&b, " FROM %.*s t WHERE $1::text IS NOT NULL", STR_ARG(quoted(r, t->table)));
+    buf_addf(&b, " FROM %.*s t WHERE $1::text IS NOT NULL", STR_ARG(db_quoted(r, t->table)));
     if (!first)
         buf_addf(&b, " AND t.%.*s > $2::text::%.*s", STR_ARG(key), STR_ARG(type));
     buf_addf(&b, " ORDER BY t.%.*s LIMIT %d", STR_ARG(key), PAGE);
@@ -177,6 +177,8 @@ static bool row_object(struct db_reading *r, const struct map_table *t, const PG
     int col = 1;
 
     *out = val_dict_new(r->a, 16);
+    if (t->archive != MAP_NO_ARCHIVE)
+        val_dict_set_c(*out, "id", val_str(db_str(res, row, 0)));
     for (const struct map_member *m = t->members; m != NULL; m = m->next, col++) {
         struct val v = val_null();
         struct str s = m->conversion == MAP_CONSTANT ? m->column : db_str(res, row, col);

@@ -24,6 +24,10 @@ static const struct {
     {"lower", MAP_LOWER}, {"base64", MAP_BASE64}, {"lookup", MAP_LOOKUP},
 };
 
+static const char *const archives[] = {
+    [MAP_KEYS] = "keys", [MAP_INSTANCES] = "instances", [MAP_DOCUMENTS] = "documents",
+};
+
 static int fault(struct parsing *p, const char *what)
 {
     err_set(p->e, ERR_USAGE, "%s:%d: %s", p->path, p->line, what);
@@ -34,6 +38,15 @@ static struct str word(struct str *rest)
 {
     *rest = str_trim(*rest);
     return str_cut(rest, ' ');
+}
+
+static bool find_kind(struct map_table *t, struct str kind)
+{
+    t->configuration = str_eq_c(kind, "configuration");
+    for (size_t i = MAP_KEYS; i < COUNT_OF(archives); i++)
+        if (str_eq_c(kind, archives[i]))
+            t->archive = (enum map_archive)i;
+    return t->configuration || t->archive != MAP_NO_ARCHIVE || legacy_kind_find(kind, &t->kind);
 }
 
 /* THEIRS as KIND by KEY */
@@ -50,8 +63,7 @@ static int read_table(struct parsing *p, struct str rest)
     t->line = p->line;
     if (t->table.len == 0 || !str_eq_c(as, "as") || !str_eq_c(by, "by") || t->key.len == 0)
         return fault(p, "expected: table THEIRS as KIND by KEY");
-    t->configuration = str_eq_c(kind, "configuration");
-    if (!t->configuration && !legacy_kind_find(kind, &t->kind))
+    if (!find_kind(t, kind))
         return fault(p, arena_printf(p->a, "\"%.*s\" is not a kind of thing that is imported", STR_ARG(kind)));
     *p->next_table = p->table = t;
     p->next_table = &t->next;
@@ -102,6 +114,10 @@ static int read_member(struct parsing *p, struct str rest)
         m->column = str_trim(str_cut(&behind, '|'));
         if (str_trim(behind).len > 0 && read_conversion(p, m, str_trim(behind)) != 0)
             return -1;
+    }
+    if (p->table->archive == MAP_DOCUMENTS && str_eq_c(m->member, "content")) {
+        p->table->content = m;
+        return 0;
     }
     *p->next_member = m;
     p->next_member = &m->next;

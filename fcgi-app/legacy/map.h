@@ -11,7 +11,8 @@
  *       MEMBER = COLUMN | lookup TABLE.KEY NAME    the column NAME of the row with that key
  *       MEMBER = 'text'                      the same for all
  *
- * KIND is a word of legacy/content.h, or "configuration" (member content: the newest row counts).
+ * KIND is a word of legacy/content.h, "configuration" (member content: the newest row counts), or one
+ * of legacy/archive.h: "keys" (material), "instances", "documents" (content: fetched one by one).
  * MEMBER is one of the API's ("profile.name": inside an object), with names in place of ids.
  */
 #ifndef SLUICE_LEGACY_MAP_H
@@ -34,6 +35,8 @@ enum map_conversion {
     MAP_LOOKUP,
 };
 
+enum map_archive { MAP_NO_ARCHIVE, MAP_KEYS, MAP_INSTANCES, MAP_DOCUMENTS };
+
 struct map_member {
     struct map_member *next;
     struct str member, column; /* MAP_CONSTANT: the text */
@@ -46,8 +49,10 @@ struct map_table {
     struct map_table *next;
     struct str table, key;
     bool configuration;
-    enum legacy_kind_id kind; /* unless configuration */
+    enum map_archive archive;
+    enum legacy_kind_id kind; /* unless configuration or archive */
     struct map_member *members;
+    struct map_member *content; /* MAP_DOCUMENTS: the sealed bytes, not among the members */
     int line;
 };
 
