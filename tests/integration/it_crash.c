@@ -8,6 +8,7 @@
  *
  *     SLUICE_SEED=n     the same workflows, victims and pauses again
  *     SLUICE_ROUNDS=n   for long runs: n rounds with more blows each
+ *     SLUICE_SECONDS=n  further rounds until so much time has gone: what tests/run does
  *
  * What a round found is judged in SQL: schema "proof" holds what the clients, the ledger and the
  * killer know, beside the tables of the engine.
@@ -73,6 +74,7 @@ static struct wire *wire;
 static pid_t cores[CORES];
 static uint64_t seed, rng;
 static int rounds = 3, blows = 4;
+static int64_t seconds; /* at least so long */
 static bool sound; /* nothing failed so far */
 static struct load load;
 static struct {
@@ -493,13 +495,15 @@ static void run_round(int round)
 
 static void survives_blows(void **state)
 {
+    int64_t until_us = clock_mono_us(&clock_system) + seconds * 1000000;
+
     (void)state;
     if (!sound)
         skip();
     sound = false;
-    for (int round = 1; round <= rounds; round++) {
+    for (int round = 1; round <= rounds || clock_mono_us(&clock_system) < until_us; round++) {
         run_round(round);
-        if (rounds > 10 || round == rounds)
+        if (rounds > 10 || round % rounds == 0)
             fprintf(
                 stderr,
                 "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
@@ -541,6 +545,7 @@ int main(void)
 
     seed = (uint64_t)number_of("SLUICE_SEED", clock_wall_us(&clock_system) % 1000000000);
     rounds = (int)number_of("SLUICE_ROUNDS", rounds);
+    seconds = number_of("SLUICE_SECONDS", 0);
     if (rounds > 10)
         blows = 20;
     rng = seed;
