@@ -359,7 +359,23 @@ static int multiply(struct call *c, struct val x, struct val y, struct val *out)
     return unsupported(c, OP_MUL_, x, y);
 }
 
-/* What is formatted into markup is escaped first. */
+/* One value that is formatted into markup: numbers as they are, everything else as its escaped text. */
+static struct val escaped_value(struct call *c, struct val v)
+{
+    switch (v.type) {
+    case VAL_STR:
+        return val_str(escaped(c, v));
+    case VAL_TUPLE:
+    case VAL_LIST:
+    case VAL_DICT:
+    case VAL_OBJ:
+        return val_str(escaped(c, val_str(val_str_of(v, c->a))));
+    default:
+        return v;
+    }
+}
+
+/* What is formatted into markup is escaped first: a value, or those of a tuple or a dictionary. */
 static struct val escaped_arg(struct call *c, struct val v)
 {
     struct val out;
@@ -368,24 +384,18 @@ static struct val escaped_arg(struct call *c, struct val v)
     size_t i;
 
     switch (v.type) {
-    case VAL_STR:
-        out = val_str(escaped(c, v));
-        return out;
     case VAL_TUPLE:
         out = val_tuple_new(c->a, val_count(v));
         for (i = 0; i < val_count(v); i++)
-            val_list_add(out, escaped_arg(c, val_at(v, i)));
+            val_list_add(out, escaped_value(c, val_at(v, i)));
         return out;
     case VAL_DICT:
         out = val_dict_new(c->a, val_count(v));
         for (i = 0; val_pair_at(v, i, &key, &value); i++)
-            val_dict_set(out, key, escaped_arg(c, value));
+            val_dict_set(out, key, escaped_value(c, value));
         return out;
-    case VAL_LIST:
-    case VAL_OBJ:
-        return val_str(escaped(c, val_str(val_str_of(v, c->a))));
     default:
-        return v;
+        return escaped_value(c, v);
     }
 }
 

@@ -99,56 +99,27 @@ int flt_attr(struct call *c, struct val *out)
     return lib_attr_only(c, c->self, val_text(name), out);
 }
 
-/* Escape the texts among the arguments: what markup does to what is put into it. */
-static int escape_args(struct call *c, struct val *args)
-{
-    struct val list = val_tuple_new(c->a, c->n_pos);
-
-    for (size_t i = 0; i < c->n_pos; i++) {
-        struct val v = c->pos[i];
-
-        if (v.type == VAL_STR && lib_escape(c, v, &v) != 0)
-            return -1;
-        val_list_add(list, v);
-    }
-    *args = list;
-    return 0;
-}
-
+/* As the operator % does it, which escapes what goes into markup. */
 int flt_format(struct call *c, struct val *out)
 {
     struct val fmt;
     struct val args;
-    bool markup;
 
     if (c->n_pos > 0 && c->n_kw > 0)
         return call_raise(c, TMPL_EXC_FILTER,
                           "can't handle positional and keyword arguments at the same time");
     if (lib_text(c, c->self, &fmt) != 0)
         return -1;
-    markup = lib_is_markup(fmt);
     if (c->n_kw > 0) {
         args = val_dict_new(c->a, c->n_kw);
-        for (size_t i = 0; i < c->n_kw; i++) {
-            struct val v = c->kw[i].value;
-
-            if (markup && v.type == VAL_STR && lib_escape(c, v, &v) != 0)
-                return -1;
-            val_dict_set_str(args, c->kw[i].name, v);
-        }
-    } else if (markup) {
-        if (escape_args(c, &args) != 0)
-            return -1;
+        for (size_t i = 0; i < c->n_kw; i++)
+            val_dict_set_str(args, c->kw[i].name, c->kw[i].value);
     } else {
         args = val_tuple_new(c->a, c->n_pos);
         for (size_t i = 0; i < c->n_pos; i++)
             val_list_add(args, c->pos[i]);
     }
-    if (py_percent(c, val_text(fmt), args, out) != 0)
-        return -1;
-    if (markup)
-        out->flags |= VAL_F_MARKUP;
-    return 0;
+    return op_arith(c, OP_MOD_, fmt, args, out);
 }
 
 int flt_replace(struct call *c, struct val *out)
