@@ -219,6 +219,7 @@ static void sync_on_worker(struct http_req *req, void *arg)
            INSTANCE_STORE)
         if (run_store(r, LEASE_KEEP, &e) != 0) {
             log_err(LOG_WARN_LEVEL, "run.lost", &e);
+            answer_fail(r, &e);
             run_free(r);
             return;
         }

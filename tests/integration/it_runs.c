@@ -284,6 +284,30 @@ static void a_key_finds_its_answer_after_a_crash(void **state)
     assert_string_equal(sql("SELECT count(*) FROM instances WHERE id >= $ AND kind = 'request'", id), "1");
 }
 
+/* Somebody who calls the route meanwhile, and writes what he hears into the log "first"; once his run is stored. */
+static pid_t first_caller(const char *path, const char *key)
+{
+    const char *header = arena_printf(env_arena(env), "Idempotency-Key: %s", key);
+    const char *url = arena_printf(env_arena(env), "http://127.0.0.1:%d/api/v01/custom%s", port, path);
+    const char *known = arena_printf(env_arena(env), "SELECT count(*) FROM request_keys WHERE key = '%s'", key);
+    pid_t first = env_spawn(env, "first",
+                            (const char *const[]){"/usr/bin/curl", "-s", "-m", "20", "-X", "POST", "-H", api_auth(env), "-H",
+                                                  "Content-Type: application/json", "-H", header, "-d", body(), url, NULL},
+                            NULL);
+
+    ENV_WAIT(env, 5000, strcmp(env_psql(env, known), "1") == 0);
+    return first;
+}
+
+static void slow_route(const char *path)
+{
+    route(path,
+          DEFINITION(POST("slow") "," RESPOND("r", "{{ instance.guid }}") ",",
+                     LINE("start.ok", "slow") "," LINE("slow.success", "r") "," LINE("r.ok", "end")),
+          ",\"sync\":true");
+    slow_at(0, 1000);
+}
+
 /* Who repeats a request whose first run is still at it waits for its answer. */
 static void a_repeated_request_waits(void **state)
 {
@@ -291,21 +315,31 @@ static void a_repeated_request_waits(void **state)
     pid_t first;
 
     (void)state;
-    route("/waits",
-          DEFINITION(POST("slow") "," RESPOND("r", "{{ instance.guid }}") ",",
-                     LINE("start.ok", "slow") "," LINE("slow.success", "r") "," LINE("r.ok", "end")),
-          ",\"sync\":true");
-    slow_at(0, 1000);
-    first = env_spawn(env, "first", (const char *const[]){"/usr/bin/curl", "-s", "-X", "POST", "-H", api_auth(env), "-H",
-                                                          "Content-Type: application/json", "-H", "Idempotency-Key: w-1", "-d", body(),
-                                                          arena_printf(env_arena(env), "http://127.0.0.1:%d/api/v01/custom/waits", port), NULL},
-                      NULL);
-    ENV_WAIT(env, 5000, strcmp(env_psql(env, "SELECT count(*) FROM request_keys WHERE key = 'w-1'"), "1") == 0);
+    slow_route("/waits");
+    first = first_caller("/waits", "w-1");
     a = keyed("/waits", "w-1", body());
     assert_int_equal(a.status, 200);
     assert_string_equal(env_header(env, &a, "idempotency-replayed"), "true");
     assert_int_equal(env_wait_exit(env, first, 5000), 0);
     assert_string_equal(env_log(env, "first"), a.body);
+}
+
+/* The run was taken over while its node called out: its caller is told, and hears the answer when he asks again. */
+static void a_caller_is_told_that_his_run_is_elsewhere(void **state)
+{
+    struct env_answer a;
+    pid_t first;
+
+    (void)state;
+    slow_route("/elsewhere");
+    first = first_caller("/elsewhere", "w-2");
+    env_psql(env, "UPDATE jobs SET fence = fence + 1, lease_owner = 'another', lease_until = now() + interval '1500 ms' "
+                  "WHERE ref_id = (SELECT instance_id FROM request_keys WHERE key = 'w-2')");
+    assert_int_equal(env_wait_exit(env, first, 10000), 0);
+    assert_non_null(strstr(env_log(env, "first"), "another process has it"));
+    a = keyed("/elsewhere", "w-2", body());
+    assert_int_equal(a.status, 200);
+    assert_string_equal(a.body, env_psql(env, "SELECT guid FROM request_keys WHERE key = 'w-2'"));
 }
 
 /* An answer of a mebibyte is kept, a larger one is not; nor is the run started again. */
@@ -457,7 +491,8 @@ int main(void)
         API_TEST(branches_call_at_the_same_time),  API_TEST(a_late_run_survives_its_process),
         API_TEST(the_first_answer_comes_again),    API_TEST(an_asynchronous_start_is_one_start),
         API_TEST(a_key_finds_its_answer_after_a_crash),
-        API_TEST(a_repeated_request_waits), API_TEST(large_answers_are_not_kept), API_TEST(a_join_waits_for_a_replayed_branch),
+        API_TEST(a_repeated_request_waits),
+        API_TEST(a_caller_is_told_that_his_run_is_elsewhere), API_TEST(large_answers_are_not_kept), API_TEST(a_join_waits_for_a_replayed_branch),
         API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
     };
     int failed;
