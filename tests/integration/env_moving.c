@@ -107,6 +107,28 @@ const char *moving_ctl(struct env *env, int status, const char *db, const char *
     return moving_ctl_with(env, status, db, args, NULL);
 }
 
+const char *moving_import(struct env *env, int status, const char *db, const char *const *args)
+{
+    const char *all[ARGS_MAX] = {"import-legacy"};
+
+    for (size_t n = 0; args[n] != NULL && n + 1 < ARGS_MAX - 1; n++)
+        all[n + 1] = args[n];
+    return moving_ctl(env, status, db, all);
+}
+
+const char *moving_versions(struct env *env, const char *db)
+{
+    return env_psql_at(env, db, "SELECT count(*) FROM configuration WHERE comment LIKE 'import%'");
+}
+
+void moving_is(struct env *env, const char *db, const char *sql, const char *want)
+{
+    const char *got = env_psql_at(env, db, sql);
+
+    if (strcmp(got, want) != 0)
+        env_fail(env, "%s: expected \"%s\", got \"%s\"", sql, want, got);
+}
+
 void moving_says(struct env *env, const char *output, const char *part)
 {
     if (strstr(output, part) == NULL)

@@ -27,6 +27,12 @@ const char *moving_ctl(struct env *env, int status, const char *db, const char *
 /* The same with further variables. */
 const char *moving_ctl_with(struct env *env, int status, const char *db, const char *const *args,
                             const char *const *more);
+/* The same for "import-legacy ARGS...". */
+const char *moving_import(struct env *env, int status, const char *db, const char *const *args);
+/* How many versions of the configuration imports made. */
+const char *moving_versions(struct env *env, const char *db);
+/* What a statement answers there must be this. */
+void moving_is(struct env *env, const char *db, const char *sql, const char *want);
 /* Nobody may see the password in this text. */
 void moving_hides(struct env *env, const char *what, const char *text);
 /* Nor in the process list. */
@@ -42,5 +48,13 @@ const char *moving_dump(struct env *env, const char *db);
 int moving_old_api(struct env *env, pid_t *pid);
 /* The stand-in for its database (tests/support/old_platform/database.sql); its address. */
 const char *moving_old_database(struct env *env);
+
+/* Short names, for programs that keep their environment in `env`. */
+#define printed(...) moving_printed(env, __VA_ARGS__)
+#define file(name, text) moving_file(env, name, text)
+#define says(output, part) moving_says(env, output, part)
+#define import(status, db, ...) moving_import(env, status, db, __VA_ARGS__)
+#define versions(db) moving_versions(env, db)
+#define is(db, ...) moving_is(env, db, __VA_ARGS__)
 
 #endif

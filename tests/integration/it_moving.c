@@ -14,8 +14,6 @@
 static struct env *env;
 static int n_runs;
 
-#define printed(...) moving_printed(env, __VA_ARGS__)
-
 struct program {
     pid_t pid;
     const char *log, *socket;

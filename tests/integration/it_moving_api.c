@@ -22,14 +22,6 @@ static const char *one(const char *db, const char *sql)
     return env_psql_at(env, db, sql);
 }
 
-static void is(const char *db, const char *sql, const char *want)
-{
-    const char *got = one(db, sql);
-
-    if (strcmp(got, want) != 0)
-        env_fail(env, "%s: expected \"%s\", got \"%s\"", sql, want, got);
-}
-
 /* ---- everything ---------------------------------------------------------------------------------- */
 
 static const char *const gaps[] = {

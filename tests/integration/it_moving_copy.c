@@ -52,14 +52,6 @@ static void the_outside_key_is_honoured(void **state)
     moving_ctl(env, 2, db, ARGS("passwd", "root", "-nonsense"));
 }
 
-static void is(const char *db, const char *sql, const char *want)
-{
-    const char *got = env_psql_at(env, db, sql);
-
-    if (strcmp(got, want) != 0)
-        env_fail(env, "%s: expected \"%s\", got \"%s\"", sql, want, got);
-}
-
 static const char *const fill =
     "INSERT INTO users (username, token_hash, token_sealed) VALUES ('robot', sha256('x'), 'sealed:x'); "
     "INSERT INTO gateway_logins (identity, gateway, url, cookies) VALUES ('ann', 'p1', 'http://127.0.0.1:1', 'sealed:y'); "

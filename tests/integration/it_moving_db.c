@@ -16,14 +16,6 @@ static const char *old, *dsn, *map;
 
 #define IMPORT(...) ARGS("import-legacy", dsn, __VA_ARGS__)
 
-static void is(const char *db, const char *sql, const char *want)
-{
-    const char *got = env_psql_at(env, db, sql);
-
-    if (strcmp(got, want) != 0)
-        env_fail(env, "%s: expected \"%s\", got \"%s\"", sql, want, got);
-}
-
 static void came(const char *db)
 {
     is(db, "SELECT concat_ws(' ', email, last_name, status, is_system, p.name, groups::text, properties ->> 'desk', password_hash IS NULL, "

@@ -47,14 +47,6 @@ static const char *dsn, *map, *keys, *old;
 
 #define IMPORT(...) ARGS("import-legacy", dsn, map, keys, "--structure=0.23.2", __VA_ARGS__)
 
-static void is(const char *db, const char *sql, const char *want)
-{
-    const char *got = env_psql_at(env, db, sql);
-
-    if (strcmp(got, want) != 0)
-        env_fail(env, "%s: expected \"%s\", got \"%s\"", sql, want, got);
-}
-
 static const char *run(int status, const char *db, const char *const *args)
 {
     const char *out = moving_ctl(env, status, db, args);

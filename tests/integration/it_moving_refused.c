@@ -10,24 +10,6 @@
 
 static struct env *env;
 
-#define printed(...) moving_printed(env, __VA_ARGS__)
-#define file(name, text) moving_file(env, name, text)
-#define says(output, part) moving_says(env, output, part)
-
-static const char *import(int status, const char *db, const char *const *args)
-{
-    const char *all[24] = {"import-legacy"};
-
-    for (size_t n = 0; args[n] != NULL && n + 1 < COUNT_OF(all) - 1; n++)
-        all[n + 1] = args[n];
-    return moving_ctl(env, status, db, all);
-}
-
-static const char *versions(const char *db)
-{
-    return env_psql_at(env, db, "SELECT count(*) FROM configuration WHERE comment LIKE 'import%'");
-}
-
 static const struct row {
     const char *name;
     const char *env;  /* an env file */
