@@ -9,12 +9,13 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "db/locks.h"
 
 static const struct db_stmt stmt_prepare = {"maintenance_prepare", "SELECT history_prepare()", 0};
 
 static const struct db_stmt stmt_lock = {
     "maintenance_lock",
-    "SELECT pg_try_advisory_xact_lock(1399616867, 3)",
+    "SELECT pg_try_advisory_xact_lock(" DB_LOCK_MAINTENANCE ")",
     0,
 };
 

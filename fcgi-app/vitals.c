@@ -15,6 +15,7 @@
 #include "base/ip_guard.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "db/locks.h"
 
 enum {
 #ifdef SLUICE_TEST_BUILD
@@ -39,7 +40,7 @@ static const struct db_stmt stmt_tell = {
 
 static const struct db_stmt stmt_lock = {
     "vitals_lock",
-    "SELECT pg_try_advisory_xact_lock(1399616867, hashtext('vitals'))",
+    "SELECT pg_try_advisory_xact_lock(" DB_LOCK_VITALS ")",
     0,
 };
 

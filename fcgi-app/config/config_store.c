@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "db/listen.h"
+#include "db/locks.h"
 
 static const struct db_stmt stmt_read_only = {
     "config_read_only", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0};
@@ -63,7 +64,7 @@ static const struct db_stmt stmt_templates = {
     "SELECT id, key, type, template FROM templates WHERE template IS NOT NULL ORDER BY id", 0};
 
 static const struct db_stmt stmt_lock = {
-    "config_lock", "SELECT pg_advisory_xact_lock(hashtext('sluice'), hashtext('keys'))", 0};
+    "config_lock", "SELECT pg_advisory_xact_lock(" DB_LOCK_KEYS ")", 0};
 
 static const struct db_stmt stmt_key_missing = {"config_key_missing",
                                                 "SELECT NOT EXISTS (SELECT 1 FROM keys WHERE label "

@@ -15,6 +15,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "db/locks.h"
 
 enum { TABLE_LOCK_MS = 3000 / MIGRATE_HASTE };
 
@@ -105,9 +106,7 @@ static bool begin_locked(const struct migrator *m, bool *locked)
     *locked = false;
     if (!migrator_command(m, sql))
         return false;
-    snprintf(sql, sizeof sql, "SELECT pg_try_advisory_xact_lock(%d, %d)::text", MIGRATE_LOCK_CLASS,
-             MIGRATE_LOCK);
-    got = migrator_text(m, sql);
+    got = migrator_text(m, "SELECT pg_try_advisory_xact_lock(" DB_LOCK_MIGRATE ")::text");
     if (got == NULL)
         return false;
     *locked = strcmp(got, "true") == 0;
@@ -237,8 +236,7 @@ static struct str head_line(const struct migration *mig, const char *name)
 
 static const char *lock_sql(const struct migrator *m, const char *function)
 {
-    return arena_printf(m->a, "SELECT %s(%d, %d)::text", function, MIGRATE_LOCK_CLASS,
-                        MIGRATE_LOCK);
+    return arena_printf(m->a, "SELECT %s(" DB_LOCK_MIGRATE ")::text", function);
 }
 
 /*
@@ -269,12 +267,9 @@ static bool backend_is_shared(const struct migrator *m)
 static bool holds_lock(const struct migrator *m)
 {
     const char *n = migrator_text(
-        m,
-        arena_printf(m->a,
-                     "SELECT count(*)::text FROM pg_catalog.pg_locks WHERE locktype = 'advisory' "
-                     "AND granted "
-                     "AND classid = %d AND objid = %d AND objsubid = 2 AND pid = pg_backend_pid()",
-                     MIGRATE_LOCK_CLASS, MIGRATE_LOCK));
+        m, "SELECT count(*)::text FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted "
+           "AND (classid, objid) = (" DB_LOCK_MIGRATE ") AND objsubid = 2 AND pid = "
+           "pg_backend_pid()");
 
     return n != NULL && strcmp(n, "1") == 0;
 }

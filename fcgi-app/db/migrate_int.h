@@ -7,10 +7,6 @@
 #include "db/db_int.h"
 #include "db/migrate.h"
 
-enum {
-    MIGRATE_LOCK_CLASS = 1399616867,
-    MIGRATE_LOCK = 1
-}; /* the advisory lock all migrators take */
 enum { MIGRATE_ROWS_MAX = 2000 };
 /* Everything that waits for others is that many times shorter in test builds. */
 #if defined(SLUICE_TEST_BUILD)

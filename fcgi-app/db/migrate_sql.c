@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "db/locks.h"
 
 enum { STOP_POLL_MS = 100 };
 
@@ -165,7 +166,7 @@ const char *migrator_lock_holder(const struct migrator *m)
         m, "SELECT format('%s, %s, pid %s', coalesce(host(a.client_addr), 'this host'), "
            "a.application_name, a.pid) FROM pg_catalog.pg_locks l "
            "JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' "
-           "AND l.classid = 1399616867 AND l.objid = 1 AND l.objsubid = 2 AND l.granted "
+           "AND (l.classid, l.objid) = (" DB_LOCK_MIGRATE ") AND l.objsubid = 2 AND l.granted "
            "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = "
            "current_database()) "
            "LIMIT 1");

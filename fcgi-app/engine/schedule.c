@@ -10,6 +10,7 @@
 #include "alarm/alarm.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "db/locks.h"
 #include "template/zone.h"
 
 enum {
@@ -40,7 +41,7 @@ static const struct db_stmt stmt_plan = {
 
 static const struct db_stmt stmt_turn = {
     "schedule_turn",
-    "SELECT pg_try_advisory_xact_lock(1399616867, hashtext('schedule'))",
+    "SELECT pg_try_advisory_xact_lock(" DB_LOCK_SCHEDULE ")",
     0,
 };
 

@@ -4,11 +4,11 @@
 #include "gateway/health.h"
 
 #include "base/json.h"
+#include "db/locks.h"
 
-/* 1399616867 is the program's class of advisory locks; "gw-check" names this one. */
 static const struct db_stmt stmt_lock = {
     "gateway_status_lock",
-    "SELECT pg_try_advisory_xact_lock(1399616867, hashtext('gw-check'))",
+    "SELECT pg_try_advisory_xact_lock(" DB_LOCK_GATEWAY_CHECK ")",
     0,
 };
 

@@ -8,9 +8,10 @@
 #include "base/arena.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "db/locks.h"
 
 static const struct db_stmt stmt_lock = {"legacy_lock",
-                                         "SELECT pg_try_advisory_lock(1399616867, 3)", 0};
+                                         "SELECT pg_try_advisory_lock(" DB_LOCK_IMPORT ")", 0};
 static const struct db_stmt stmt_holder = {
     "legacy_holder",
     "SELECT to_char(started_on, 'HH24:MI') || ' (' || who || ')' FROM imports WHERE finished_on IS "

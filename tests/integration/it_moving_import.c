@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "db/locks.h"
 
 static struct env *env;
 
@@ -244,7 +245,7 @@ static void conflicts(void **state)
 static void one_import_at_a_time(void **state)
 {
     const char *db = moving_base(env), *path = file("lock.env", "proxy_url=https://a.example/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\n");
-    const char *argv[] = {"/usr/bin/env", "psql", db, "-c", "SELECT pg_advisory_lock(1399616867, 3)", "-c", "SELECT pg_sleep(30)", NULL};
+    const char *argv[] = {"/usr/bin/env", "psql", db, "-c", "SELECT pg_advisory_lock(" DB_LOCK_IMPORT ")", "-c", "SELECT pg_sleep(30)", NULL};
     pid_t holder;
 
     (void)state;

@@ -2,6 +2,7 @@
  * Rules the schema itself keeps: labels of keys, months of the history, whom its functions trust, counted changes.
  */
 #include "base/log.h"
+#include "db/locks.h"
 #include "integration/env_schema.h"
 
 static struct env *env;
@@ -23,6 +24,37 @@ static void rename_of_keys(void **state)
             uri, "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'");
     assert_string_equal(
         sql(uri, "SELECT count(*)::text FROM keys WHERE label = 'document-storage-old'"), "2");
+}
+
+/* Advisory locks: two that were alike would keep each other out. */
+static void locks_differ(void **state)
+{
+    static const char *const locks[] = DB_LOCKS;
+    const char *uri = schema_empty(env);
+    const char *values = "";
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(locks); i++)
+        values = env_fmt(env, "%s%s(%s)", values, i > 0 ? ", " : "", locks[i]);
+    assert_string_equal(sql(uri, env_fmt(env, "SELECT count(DISTINCT (a, b))::text FROM (VALUES %s) AS v (a, b)", values)),
+                        env_fmt(env, "%zu", COUNT_OF(locks)));
+}
+
+/* db/locks.h names them all; beside it there are only the migrations, which never change. */
+static void locks_have_one_place(void **state)
+{
+    static const char elsewhere[] =
+        "cd " SLUICE_SOURCE_DIR " && { grep -rnE 'advisory[a-z_]*\\(|1399616867' fcgi-app proxy-module | "
+        "grep -vE '^fcgi-app/db/locks.h:|\\(\" DB_LOCK_[A-Z_]+ \"\\)'; "
+        "grep -rn advisory sql/migrations | grep -vF 'pg_try_advisory_xact_lock(" DB_LOCK_HISTORY ")'; }";
+    char line[300] = "";
+    FILE *found = popen(elsewhere, "r");
+
+    (void)state;
+    assert_non_null(found);
+    (void)fgets(line, sizeof line, found);
+    (void)pclose(found);
+    assert_string_equal(line, "");
 }
 
 static void partitions(void **state)
@@ -111,6 +143,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rename_of_keys),
+        cmocka_unit_test(locks_differ),
+        cmocka_unit_test(locks_have_one_place),
         cmocka_unit_test(partitions),
         cmocka_unit_test(removal),
         cmocka_unit_test(owner_functions_trust_nobody),
