@@ -252,7 +252,7 @@ static void one_import_at_a_time(void **state)
     import(0, db, ARGS("--dry-run", printed("--env-file=%s", path)));
     env_psql_at(env, db, "INSERT INTO imports (who, sources, started_on) VALUES ('host a, pid 41', '[]', '2026-03-01 10:02Z')");
     holder = env_spawn(env, "holder", argv, NULL);
-    ENV_WAIT(env, 5000, strcmp(env_psql_at(env, db, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 3"), "1") == 0);
+    ENV_WAIT(env, 5000, strcmp(env_psql_at(env, db, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND (classid, objid) = (" DB_LOCK_IMPORT ")"), "1") == 0);
     says(import(75, db, ARGS(printed("--env-file=%s", path))), "an import is running since 10:02 (host a, pid 41)");
     env_kill(env, holder, SIGKILL);
 }
