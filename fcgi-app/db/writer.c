@@ -228,6 +228,14 @@ static void answer(struct writer *w, struct writer_item *items, const struct err
     pthread_mutex_unlock(&w->lock);
 }
 
+/* One that the server has decided. */
+static void answer_part(struct writer *w, const struct part *p)
+{
+    for (struct writer_item *it = p->items; it != NULL; it = it->next)
+        it->told = p->told;
+    answer(w, p->items, p->refused ? &p->err : NULL, false);
+}
+
 static void answer_dropped(struct writer *w)
 {
     struct writer_item *items;
@@ -337,14 +345,10 @@ static void batch_lost(struct writer *w, struct err *e)
             "lost the connection to the database; whether it was stored is not known");
     err_detail(&unknown, "%s", e->detail);
     for (size_t i = 0; i < b->n_parts; i++) {
-        struct part *p = &b->parts[i];
-
-        if (p->refused)
-            answer(w, p->items, &p->err, false);
-        else if (i < b->done)
-            answer(w, p->items, NULL, false);
+        if (b->parts[i].refused || i < b->done)
+            answer_part(w, &b->parts[i]);
         else
-            answer(w, p->items, b->flushed ? &unknown : e, false);
+            answer(w, b->parts[i].items, b->flushed ? &unknown : e, false);
     }
 }
 
@@ -469,7 +473,7 @@ static void batch_end(struct writer *w)
     b->a = arena_new(64 * KIB);
     batch_next(w);
     for (size_t i = 0; i < n; i++)
-        answer(w, parts[i].items, parts[i].refused ? &parts[i].err : NULL, false);
+        answer_part(w, &parts[i]);
     arena_free(a);
 }
 

@@ -20,6 +20,9 @@
  * b::uuid FROM unnest($1, $2) AS x(a, b)". All rows of a batch run as one statement, whose order of
  * rows is not defined: a row of the database may be touched once per statement and batch only, so
  * submit the next change of a row after done() of the one before.
+ *
+ * A statement that returns rows with a column "tell" sets `told` of every item of its batch: what it
+ * found concerns one of them at least.
  */
 struct writer_stmt {
     const char *name; /* unique, as db_stmt */
@@ -49,6 +52,7 @@ struct writer_item {
     size_t bytes;   /* rough size, for the bounds */
     bool droppable; /* history without promise: may be dropped, counted, when the database is slow
                        (proxy) */
+    bool told;      /* the writer's, for done(); see writer_stmt */
     /* Called once from the writer's thread: e == NULL after the commit, else nothing of it was
      * stored. */
     void (*done)(void *arg, const struct err *e);

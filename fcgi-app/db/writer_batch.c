@@ -230,8 +230,10 @@ static bool take_result(struct batch_conn *c, struct batch *b, const PGresult *r
     case PGRES_PIPELINE_SYNC:
         b->done++;
         return false;
-    case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
+        p->told = p->told || (PQntuples(r) > 0 && PQfnumber(r, "tell") >= 0);
+        return false;
+    case PGRES_COMMAND_OK:
     case PGRES_PIPELINE_ABORTED:
         return false;
     default:

@@ -19,6 +19,7 @@ enum { PREPARED_MAX = 256 }; /* different statements of a program */
 struct part {
     struct writer_item *items; /* linked by next */
     bool refused;              /* err says why */
+    bool told;                 /* a statement returned rows with a column "tell" */
     struct err err;
 };
 

@@ -83,8 +83,10 @@ static bool may_store_later(struct run *r, struct err *e)
 int run_store(struct run *r, enum lease_end lease, struct err *e)
 {
     while (store_collect(r, lease, e) != 0 || writer_store(r->en->o.writer, &r->item, e) != 0) {
-        if (was_stored(r, lease, e))
+        if (was_stored(r, lease, e)) {
+            r->item.told = true; /* who knows */
             break;
+        }
         if (!may_store_later(r, e))
             return -1;
         usleep(STORE_RETRY_MS * 1000);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/json.h"
 #include "engine/documents.h"
 #include "gateway/gw_http.h"
@@ -22,6 +23,8 @@ static void set_defaults(struct engine_opts *o)
         o->lease_ms = 30000;
     if (o->poll_ms <= 0)
         o->poll_ms = 500;
+    if (FAULT("jobs.poll")) /* it never looks by itself */
+        o->poll_ms = INT32_MAX;
     if (o->sync_ms <= 0)
         o->sync_ms = 120000;
 }

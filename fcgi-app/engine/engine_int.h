@@ -148,6 +148,9 @@ MUST_CHECK int store_new(struct run *r, bool leased, struct err *e);
 void store_new_committed(struct run *r);
 /* After the commit: nothing is new or changed any more. */
 void store_committed(struct run *r);
+/* After the commit: have looked for what it left to be run, by this process or others: somebody was
+ * signalled, or signals came while the run was with us. */
+void store_wake(const struct run *r);
 
 /* ---- engine_load.c -------------------------------------------------------------------------- */
 

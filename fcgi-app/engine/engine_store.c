@@ -240,14 +240,15 @@ static const struct writer_stmt w_job_progress = {
     "WHERE j.id = u.id AND j.fence = u.fence",
     "ii", 50};
 
-/* Given back: to be run again at a time, or at once when there are signals nobody has read. */
+/* Given back: to be run again at a time, or at once when there are signals nobody has read, which is
+ * told (store_wake). */
 static const struct writer_stmt w_job_park = {
     "job_park",
-    "UPDATE jobs j SET state = 'ready', due_on = CASE WHEN j.signals = u.signals THEN u.due_on "
+    "WITH parked AS (UPDATE jobs j SET state = 'ready', due_on = CASE WHEN j.signals = u.signals THEN u.due_on "
     "ELSE least(u.due_on, now()) END, lease_owner = NULL, lease_until = NULL, attempts = 0 "
     "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[]) AS u(id, fence, "
-    "due_on, signals) "
-    "WHERE j.id = u.id AND j.fence = u.fence",
+    "due_on, signals) WHERE j.id = u.id AND j.fence = u.fence RETURNING j.signals <> u.signals AS "
+    "unread) SELECT 1 AS tell FROM parked WHERE unread LIMIT 1",
     "iizi", 51};
 
 static const struct writer_stmt w_job_delete = {
@@ -261,7 +262,7 @@ static const struct writer_stmt w_job_again = {
     "job_again",
     "UPDATE jobs j SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL, "
     "attempts = 0 FROM unnest($1::bigint[], $2::bigint[]) AS u(id, fence) WHERE j.id = u.id AND "
-    "j.fence = u.fence",
+    "j.fence = u.fence RETURNING 1 AS tell",
     "ii", 53};
 
 static const struct writer_stmt w_signal_delete = {
@@ -692,17 +693,19 @@ static void committed(struct instance *in)
     in->errors_told = in->n_errors;
 }
 
+void store_wake(const struct run *r)
+{
+    if (r->item.told || r->in->launched ||
+        (instance_is_child(r->in) && r->in->status != INSTANCE_ACTIVE))
+        engine_wake(r->en);
+}
+
 void store_committed(struct run *r)
 {
-    /* somebody was signalled, or there may be signals by now that nobody has read */
-    bool others = r->in->launched || r->in->signals_seen > 0 ||
-                  (instance_is_child(r->in) && r->in->status != INSTANCE_ACTIVE);
-
     committed(r->in);
     signals_forget(r->in);
     r->job_stored = r->job_id != 0;
-    if (others)
-        engine_wake(r->en);
+    store_wake(r);
 }
 
 /* ---- requests without instance -------------------------------------------------------------- */

@@ -176,6 +176,7 @@ static void sync_stored(void *arg, const struct err *e)
         answer_fail(r, e);
     } else {
         answer_send(r);
+        store_wake(r);
         if (r->due_us != 0)
             jobs_due(r->en, r->due_us);
     }

@@ -41,7 +41,7 @@ const char *api_quoted(struct env *env, const char *text);
 
 /* Store, commit and activate a definition; the activity's id.  `definition` is JSON text. */
 int64_t api_activity(struct env *env, const char *name, const char *definition);
-/* A custom route; `more` are further members (",\"sync\":true"); its id.  Waits until the core serves it. */
+/* A custom route; `more` are further members (",\"sync\":true"); its id.  The core serves it within a second. */
 int64_t api_route(struct env *env, const char *method, const char *route, int64_t activity, const char *more);
 /* Wait until no instance is ACTIVE any more, then the status of this one. */
 const char *api_instance_status(struct env *env, int64_t id);
