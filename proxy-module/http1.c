@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/limits.h"
+#include "http/header.h"
 
 enum { HEADERS_MAX = 256, CHUNK_LINE_MAX = 4096, TRAILER_MAX = 16384 };
 
@@ -55,12 +56,6 @@ static int read_status(struct str line, struct http1_head *h, struct err *e)
     return 0;
 }
 
-static bool is_token_char(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 static int read_header(struct str line, struct http1_head *h, struct arena *a, struct err *e)
 {
     ptrdiff_t colon = str_find_char(line, ':');
@@ -70,14 +65,10 @@ static int read_header(struct str line, struct http1_head *h, struct arena *a, s
         return invalid(e, "header line without a name");
     name = str_slice(line, 0, (size_t)colon);
     value = str_trim(str_slice(line, (size_t)colon + 1, line.len));
-    for (size_t i = 0; i < name.len; i++) {
-        if (!is_token_char((unsigned char)name.p[i]))
-            return invalid(e, "header name with a forbidden character");
-    }
-    for (size_t i = 0; i < value.len; i++) {
-        if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 0x7f)
-            return invalid(e, "header value with a control character");
-    }
+    if (!header_is_token(name))
+        return invalid(e, "header name with a forbidden character");
+    if (!header_is_value(value))
+        return invalid(e, "header value with a control character");
     h->headers[h->n_headers++] = (struct http_header){str_lower(a, name), value};
     return 0;
 }

@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "http/multipart.h"
+#include "http/header.h"
 #include "http/url.h"
 
 int policy_target(const struct cfg_gateway *g, struct str base, struct str rest, struct str query,
@@ -111,32 +111,9 @@ struct str policy_content_type(const struct http_req *r, const struct cfg_gatewa
     return content_type_of(r, a);
 }
 
-static bool is_token(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL)
-            return false;
-    }
-    return s.len > 0;
-}
-
-/* No line ends and their like: what nginx never sends, but others could. */
-static bool is_field_value(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 int policy_request_line(const struct http_req *r, struct err *e)
 {
-    if (!is_token(r->method_name) || r->method_name.len > 32) {
+    if (!header_is_token(r->method_name) || r->method_name.len > 32) {
         err_set(e, ERR_INVALID, "the method is no token");
         return -1;
     }
@@ -173,14 +150,14 @@ static void add_client_headers(struct buf *out, struct http_req *r, const struct
 
         if (str_eq(name, STR("content-type")) || listed(name, request_kept_back, COUNT_OF(request_kept_back)) ||
             !listed(name, request_forwarded, COUNT_OF(request_forwarded)) || hop_only(name, connection) ||
-            overridden(name, g->headers, g->n_headers) || !is_token(name) || !is_field_value(headers[i].value))
+            overridden(name, g->headers, g->n_headers) || !header_is_token(name) || !header_is_value(headers[i].value))
             continue;
         add_header(out, name, headers[i].value);
     }
     if (has_body && !overridden(STR("content-type"), g->headers, g->n_headers)) {
         struct str type = content_type_of(r, a);
 
-        if (type.len > 0 && is_field_value(type))
+        if (type.len > 0 && header_is_value(type))
             add_header(out, STR("content-type"), type);
     }
 }

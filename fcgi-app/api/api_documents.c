@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "engine/documents.h"
-#include "http/multipart.h"
+#include "http/header.h"
 #include "http/multipart_stream.h"
 
 enum {

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "http/header.h"
 #include "http/multipart.h"
 
 static const struct db_stmt stmt_list = {

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "http/header.h"
 #include "http/url.h"
 
 enum { CERT_WARN_DAYS = 30 };
@@ -154,20 +155,6 @@ static int read_protection(const struct reading *r)
                : 0;
 }
 
-static bool is_token(struct str name)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.p[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-
-        if (!alnum && (c == '\0' || strchr(others, c) == NULL))
-            return false;
-    }
-    return name.len > 0;
-}
-
 /* Adds one header; a fault that is coped with leaves it out. */
 static int add_header(const struct reading *r, struct http_header *list, size_t *n, struct val name,
                       struct val value)
@@ -176,13 +163,12 @@ static int add_header(const struct reading *r, struct http_header *list, size_t 
     struct str nm = str_trim(val_text(name));
     struct str v;
 
-    if (!val_is(name, VAL_STR) || !is_token(nm)) {
+    if (!val_is(name, VAL_STR) || !header_is_token(nm)) {
         err_set(&why, ERR_INVALID, "header \"%.*s\" is not a valid name", STR_ARG(nm));
         return fault(r, "headers", &why);
     }
     v = val_is_none(value) ? STR("") : val_str_of(value, r->a);
-    if (val_is(value, VAL_LIST) || val_is(value, VAL_DICT) || str_find_char(v, '\r') >= 0 ||
-        str_find_char(v, '\n') >= 0 || str_find_char(v, '\0') >= 0) {
+    if (val_is(value, VAL_LIST) || val_is(value, VAL_DICT) || !header_is_value(v)) {
         err_set(&why, ERR_INVALID, "header \"%.*s\" has no valid value", STR_ARG(nm));
         return fault(r, "headers", &why);
     }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "engine/documents.h"
+#include "http/header.h"
 #include "http/multipart.h"
 #include "http/url.h"
 

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "engine/documents_int.h"
 #include "engine/engine_int.h"
+#include "http/header.h"
 #include "http/multipart.h"
 #include "http/url.h"
 

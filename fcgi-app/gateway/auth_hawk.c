@@ -6,7 +6,7 @@
 #include "gateway/southbound.h"
 
 #include "base/limits.h"
-#include "http/multipart.h"
+#include "http/header.h"
 #include "http/url.h"
 
 static const char *digest_of(const struct cfg_gateway *g)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
-#include "http/multipart.h"
+#include "http/header.h"
 #include "http/url.h"
 
 enum { MAX_OAUTH = 40 };

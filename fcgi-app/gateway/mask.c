@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
-#include "http/multipart.h"
+#include "http/header.h"
 
 bool mask_header(struct str name)
 {

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "http/header.h"
 #include "http/url.h"
 
 enum { CONNECT_MS = 10000, TOTAL_MS = 60000, IDLE_S = 30, CONNS_PER_HANDLE = 8, HEADERS_MAX = 256 };
@@ -200,21 +201,9 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
 /* ---- the request
  * ---------------------------------------------------------------------------------------- */
 
-/* RFC 9110 5.6.2 */
-static bool is_token(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char ch = (unsigned char)s.p[i];
-
-        if (!isalnum(ch) && (ch == '\0' || strchr("!#$%&'*+-.^_`|~", ch) == NULL))
-            return false;
-    }
-    return s.len > 0;
-}
-
 static int check_call(const struct http_call *c, struct err *e)
 {
-    if (!is_token(c->method)) {
+    if (!header_is_token(c->method)) {
         err_set(e, ERR_INVALID, "method \"%.*s\" is not valid", STR_ARG(c->method));
         return -1;
     }
@@ -222,13 +211,12 @@ static int check_call(const struct http_call *c, struct err *e)
         struct str name = c->headers[i].name;
         struct str value = c->headers[i].value;
 
-        if (!is_token(name)) {
+        if (!header_is_token(name)) {
             err_set(e, ERR_INVALID, "header \"%.*s\" is not a valid name", STR_ARG(name));
             return -1;
         }
-        if (str_find_char(value, '\r') >= 0 || str_find_char(value, '\n') >= 0 ||
-            str_find_char(value, '\0') >= 0) {
-            err_set(e, ERR_INVALID, "the value of header \"%.*s\" holds a line break or NUL",
+        if (!header_is_value(value)) {
+            err_set(e, ERR_INVALID, "the value of header \"%.*s\" holds a control character",
                     STR_ARG(name));
             return -1;
         }

@@ -1,71 +1,12 @@
 /*
- * Header parameters and form bodies.
+ * Form bodies.
  */
 #include "http/multipart.h"
 
+#include "http/header.h"
 #include "http/url.h"
 
 enum { PARTS_MAX = 1000, BOUNDARY_MAX = 70 /* RFC 2046 5.1.1 */ };
-
-/* ---- headers with parameters
- * --------------------------------------------------------------------- */
-
-/* The text up to the next ';' outside quotes; leaves the rest in *s. */
-static struct str next_param(struct str *s)
-{
-    bool quoted = false;
-    size_t i = 0;
-    struct str part;
-
-    for (; i < s->len; i++) {
-        char ch = s->p[i];
-
-        if (ch == '"')
-            quoted = !quoted;
-        else if (quoted && ch == '\\')
-            i++;
-        else if (!quoted && ch == ';')
-            break;
-    }
-    part = str_slice(*s, 0, i);
-    *s = str_slice(*s, i + 1, s->len);
-    return part;
-}
-
-static struct str unquote(struct str s, struct arena *a)
-{
-    char *to;
-    size_t n = 0;
-
-    if (s.len == 0 || s.p[0] != '"')
-        return s;
-    to = arena_alloc(a, s.len);
-    for (size_t i = 1; i < s.len && s.p[i] != '"'; i++) {
-        /* Browsers send C:\name unescaped: only \" and \\ are escapes. */
-        if (s.p[i] == '\\' && i + 1 < s.len && (s.p[i + 1] == '"' || s.p[i + 1] == '\\'))
-            i++;
-        to[n++] = s.p[i];
-    }
-    return str_make(to, n);
-}
-
-struct str header_param(struct str header, const char *name, struct arena *a)
-{
-    (void)next_param(&header);
-    while (header.len > 0) {
-        struct str value = next_param(&header);
-        struct str key = str_trim(str_cut(&value, '='));
-
-        if (str_ieq(key, str_c(name)))
-            return unquote(str_trim(value), a);
-    }
-    return STR_NONE;
-}
-
-struct str header_media_type(struct str header, struct arena *a)
-{
-    return str_lower(a, str_trim(next_param(&header)));
-}
 
 /* ---- multipart/form-data
  * --------------------------------------------------------------------------- */

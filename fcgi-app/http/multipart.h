@@ -12,9 +12,5 @@ MUST_CHECK int multipart_parse(struct str content_type, struct str body, struct 
 /* One line of a part's headers: fills name, filename, mime; *named when it holds the field's name.
  */
 void multipart_header(struct str line, struct http_part *part, bool *named, struct arena *a);
-/* Value of parameter `name` of a header such as "text/html; charset=utf-8"; .p NULL when absent. */
-struct str header_param(struct str header, const char *name, struct arena *a);
-/* "text/html" in lower case, without parameters. */
-struct str header_media_type(struct str header, struct arena *a);
 
 #endif

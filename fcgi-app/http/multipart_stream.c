@@ -5,6 +5,7 @@
 #include "http/multipart_stream.h"
 
 #include "base/arena.h"
+#include "http/header.h"
 #include "http/multipart.h"
 
 enum { WINDOW = 32 * 1024, HEADERS_MAX = 16 * 1024, BOUNDARY_MAX = 70, PARTS_MAX = 1000 };

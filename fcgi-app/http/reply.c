@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "http/header.h"
 
 enum { OUT_KEEP = 16 * 1024 /* a larger queue is given back when it is empty */ };
 
@@ -257,28 +258,34 @@ static bool never_a_body(int status)
     return status == 204 || status == 304 || status < 200;
 }
 
+/* Status would change the answer's, X-Request-Id is ours, and X-Accel-... are orders to nginx: one of them opens
+ * locations that nobody outside may ask for. */
+static bool not_taken(struct str name)
+{
+    const struct str orders = STR("x-accel-");
+
+    return !header_is_token(name) || str_ieq(name, STR("status")) ||
+           str_ieq(name, STR("x-request-id")) || str_ieq(str_slice(name, 0, orders.len), orders);
+}
+
 void http_reply_header(struct http_req *r, struct str name, struct str value)
 {
     struct conn *c = conn_of(r);
-    struct str parts[] = {name, value};
 
-    if (str_ieq(name, STR("status")) || str_ieq(name, STR("x-request-id")))
-        return; /* the first would change the answer's status, the second is ours */
+    if (not_taken(name))
+        return;
     if (str_ieq(name, STR("content-type")))
         c->has_type = true;
     if (str_ieq(name, STR("content-length")))
         c->has_reply_length = true;
     if (c->extra.a == NULL)
         buf_init(&c->extra, LIMIT_HEADERS, r->a);
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        for (size_t k = 0; k < parts[i].len; k++) {
-            char ch = parts[i].p[k];
-
-            if (ch != '\r' && ch != '\n' && ch != '\0')
-                buf_putc(&c->extra, ch);
-        }
-        buf_add_c(&c->extra, i == 0 ? ": " : "\r\n");
-    }
+    buf_add_str(&c->extra, name);
+    buf_add_c(&c->extra, ": ");
+    for (size_t i = 0; i < value.len; i++)
+        if (value.p[i] != '\r' && value.p[i] != '\n' && value.p[i] != '\0')
+            buf_putc(&c->extra, value.p[i]);
+    buf_add_c(&c->extra, "\r\n");
 }
 
 struct str reply_head(struct conn *c, int status, struct str content_type, int64_t body_len)

@@ -79,9 +79,9 @@ void http_req_on_body(struct http_req *r, void (*fn)(void *arg), void *arg);
 
 /* ---- answering ---------------------------------------------------------------------------- */
 
-/* Add a header to the coming answer; CR, LF and NUL in it are dropped.  Both are copied.
+/* Add a header to the coming answer; CR, LF and NUL in its value are dropped.  Both are copied.
  * Content-Type replaces the one of http_reply; Content-Length counts for streams and HEAD only;
- * Status and X-Request-Id are not taken. */
+ * Status, X-Request-Id, X-Accel-* (orders to nginx) and what is no name are not taken. */
 void http_reply_header(struct http_req *r, struct str name, struct str value);
 /* The whole answer at once.  The bytes are copied or sent before it returns. */
 void http_reply(struct http_req *r, int status, struct str content_type, struct str body);

@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "format/xml.h"
 #include "gateway/mask.h"
-#include "http/multipart.h"
+#include "http/header.h"
 #include "template/literal.h"
 
 enum { RETRY_DEFAULT_MAX = 3 };

@@ -110,7 +110,7 @@ static const struct row {
     {"a repetition that is no number", "http_call", "'session_holder':'p','url':'x','retry':{'conditions':['5*'],'max':'x'}",
      "success", NULL, "ERROR - | - ! parameter \"retry policy\": max is not a whole number", NULL, NULL},
     {"header injection", "http_call", "'session_holder':'p','url':'x','headers':[['X-A','{{ request.body.in }}']]", "success",
-     NULL, "ERROR - | - ! the value of header \"X-A\" holds a line break or NUL", NULL, "\"a\\r\\nX-B: c\""},
+     NULL, "ERROR - | - ! the value of header \"X-A\" holds a control character", NULL, "\"a\\r\\nX-B: c\""},
     /* older forms */
     {"rest_call keeps the audit id", "rest_call", "'session_holder':'p','url':'x','output_context_key':'k'", "success",
      audited, "OK success | {\"status\":200,\"body\":{\"_record_internal_id\":\"r7\"}}", NULL, NULL},

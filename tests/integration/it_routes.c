@@ -65,7 +65,8 @@ static void answers_text_and_headers(void **state)
     serve("post", "/text",
           DEFINITION(CELL("answer", "sync_response",
                           "\"status\":\"{{ request.body.status }}\",\"body\":\"plain {{ request.body.word }}\",\"headers\":"
-                          "\"[[\\\"X-Word\\\",\\\"{{ request.body.word }}\\\"],[\\\"Cache-Control\\\",\\\"no-store\\\"]]\"",
+                          "\"[[\\\"X-Word\\\",\\\"{{ request.body.word }}\\\"],[\\\"Cache-Control\\\",\\\"no-store\\\"],"
+                          "[\\\"X-Accel-Redirect\\\",\\\"/api/v01/health\\\"],[\\\"\\\\rX-Accel-Redirect\\\",\\\"/api/v01/health\\\"]]\"",
                           "\"ok\"") ",",
                      STRAIGHT),
           ",\"sync\":true");

@@ -351,7 +351,7 @@ static const struct bad_row {
     {"method with line break", "GET\r\nX: y", "http://127.0.0.1/", NULL, NULL, "not valid"},
     {"header name", "GET", "http://127.0.0.1/", "X y", "1", "header \"X y\" is not a valid name"},
     {"empty header name", "GET", "http://127.0.0.1/", "", "1", "not a valid name"},
-    {"header value", "GET", "http://127.0.0.1/", "X", "1\r\nY: 2", "line break"},
+    {"header value", "GET", "http://127.0.0.1/", "X", "1\r\nY: 2", "control character"},
 };
 
 static void bad_call(const struct bad_row *row)

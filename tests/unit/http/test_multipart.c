@@ -1,50 +1,11 @@
 /*
- * Header parameters, multipart and form bodies.
+ * Multipart and form bodies.
  */
 #include "support/cases.h"
 
 #include "http/multipart.h"
 
 static struct arena *a;
-
-static const struct param_row {
-    const char *name;
-    const char *header;
-    const char *param;
-    const char *want; /* NULL: absent */
-} params[] = {
-    {"plain", "text/html; charset=utf-8", "charset", "utf-8"},
-    {"name in any case", "text/html; CHARSET=utf-8", "charset", "utf-8"},
-    {"quoted", "form-data; name=\"a b\"", "name", "a b"},
-    {"quoted semicolon", "form-data; name=\"a;b\"; x=1", "x", "1"},
-    {"escaped quote", "form-data; name=\"a\\\"b\"", "name", "a\"b"},
-    {"backslash of a browser", "form-data; filename=\"C:\\dir\\f\"", "filename", "C:\\dir\\f"},
-    {"absent", "text/html", "charset", NULL},
-    {"not the media type", "charset=x; y=1", "charset", NULL},
-    {"empty value", "a; b=", "b", ""},
-    {"no blanks", "a;b=1;c=2", "c", "2"},
-    {"open quote", "a; b=\"x", "b", "x"},
-    {"empty header", "", "b", NULL},
-};
-
-static void param(const struct param_row *r)
-{
-    struct str got = header_param(str_c(r->header), r->param, a);
-
-    if (r->want == NULL)
-        assert_null(got.p);
-    else
-        assert_string_equal(str_cstr(a, got), r->want);
-}
-
-static void media_types(void **state)
-{
-    (void)state;
-    assert_string_equal(str_cstr(a, header_media_type(STR(" Application/JSON ; charset=x"), a)),
-                        "application/json");
-    assert_string_equal(str_cstr(a, header_media_type(STR("text/plain"), a)), "text/plain");
-    assert_int_equal(header_media_type(STR(""), a).len, 0);
-}
 
 #define TYPE "multipart/form-data; boundary=XX"
 #define PART(headers, body)                                                                        \
@@ -141,12 +102,11 @@ static void too_many_parts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(media_types),
-                                       cmocka_unit_test(too_many_parts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(too_many_parts)};
     int failed;
 
     a = arena_new(0);
-    failed = CASES(params, param) + CASES(forms, form) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = CASES(forms, form) + cmocka_run_group_tests(tests, NULL, NULL);
     arena_free(a);
     return failed;
 }
