@@ -157,11 +157,13 @@ static void on_change(void *arg, const char *topic)
         check_schema(app);
         return;
     }
-    /* profiles stand in the snapshot but belong to "users" */
+    if (strcmp(topic, "users") == 0) {
+        auth_forget(app->auth);
+        return;
+    }
     if ((strcmp(topic, "config") == 0 ? cfg_store_reload(app->cfg, &e) : cfg_store_poll(app->cfg, &e)) != 0)
         log_err(LOG_ERROR_LEVEL, "config.rejected", &e);
     schedule_wake(app->schedule);
-    auth_forget(app->auth);
 }
 
 static void users_changed(void *arg)

@@ -59,6 +59,7 @@ static void render(struct app *app, struct buf *out, struct arena *a)
 {
     struct http_server_stats s = http_server_stats(app->server);
     struct writer_stats w = writer_stats(app->writer);
+    struct auth_counts callers = auth_counts(app->auth);
 
     gauge(out, "apio_requests_total", s.requests);
     gauge(out, "sluice_requests_in_flight", s.in_flight);
@@ -66,6 +67,8 @@ static void render(struct app *app, struct buf *out, struct arena *a)
     gauge(out, "sluice_requests_failed_total", s.failed);
     gauge(out, "sluice_connections", s.connections);
     gauge(out, "sluice_worker_queue", s.worker_queue);
+    gauge(out, "sluice_callers_read_total", callers.read);
+    gauge(out, "sluice_callers_joined_total", callers.joined);
     gauge(out, "sluice_writer_items_total", w.items);
     gauge(out, "sluice_writer_batches_total", w.batches);
     gauge(out, "sluice_writer_failed_total", w.failed);

@@ -2411,7 +2411,7 @@ CREATE TRIGGER user_callbacks_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCA
 
 CREATE TRIGGER user_ip_limits_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.user_ip_limits FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('users');
 
-CREATE TRIGGER user_profiles_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.user_profiles FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('users');
+CREATE TRIGGER user_profiles_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.user_profiles FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('config');
 
 CREATE TRIGGER user_roles_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.user_roles FOR EACH STATEMENT EXECUTE FUNCTION public.generation_bump('users');
 

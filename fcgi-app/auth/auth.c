@@ -12,7 +12,7 @@
 enum {
     BEARER_MAX = 8192,
     M2M_MIN = 16,
-    KEPT_US = 60 * 1000000, /* read again after that, should a notice of a change get lost */
+    ASK_AGAIN_US = 5 * 1000000, /* when reading somebody again did not succeed */
 };
 
 struct auth *auth_new(struct db *db, struct cfg_store *cfg, struct clock *clock)
@@ -26,6 +26,7 @@ struct auth *auth_new(struct db *db, struct cfg_store *cfg, struct clock *clock)
     au->clock = clock;
     atomic_init(&au->epoch, 1);
     cache_init(&au->cache);
+    flights_init(&au->flights);
     pthread_mutex_init(&au->keys_lock, NULL);
     return au;
 }
@@ -35,6 +36,7 @@ void auth_free(struct auth *au)
     if (au == NULL)
         return;
     cache_release(&au->cache);
+    flights_release(&au->flights);
     token_keys_free(au->keys);
     pthread_mutex_destroy(&au->keys_lock);
     free(au);
@@ -96,36 +98,39 @@ static enum auth_rc let_in(struct known *k, const struct cfg *cfg, struct str cl
     return AUTH_OK;
 }
 
-/* Read the caller's rows; worker only. */
-static struct known *load(struct auth *au, const struct token_claims *t,
-                          const unsigned char digest[32], struct err *e)
+/* Is it on this request to read a known caller again?  Of those on loops one is sent to a worker; the others go on with what is known. */
+static bool is_due(struct known *k, bool on_worker, int64_t now_us)
 {
-    uint64_t epoch = atomic_load_explicit(&au->epoch, memory_order_acquire);
-    int64_t now_us = clock_wall_us(au->clock);
-    struct known *k = known_new();
-    struct db_conn *c = NULL;
-    int rc = -1;
+    int_fast64_t ask_us = atomic_load_explicit(&k->ask_us, memory_order_relaxed);
 
-    memcpy(k->digest, digest, sizeof k->digest);
-    k->epoch = epoch;
-    k->until_us = now_us + KEPT_US;
-    if (t != NULL && t->expires_s < k->until_us / 1000000)
-        k->until_us = t->expires_s * 1000000;
-    if (db_get(au->db, &c, e) == 0)
-        rc = t != NULL ? store_known_by_claims(c, t, k, e) : store_known_by_m2m(c, now_us, k, e);
-    db_put(au->db, c);
-    if (rc != 0) {
-        known_unref(k);
-        return NULL;
+    if (now_us < k->again_us || on_worker)
+        return now_us >= k->again_us;
+    return now_us >= ask_us && atomic_compare_exchange_strong(&k->ask_us, &ask_us, now_us + ASK_AGAIN_US);
+}
+
+/* The caller as the database knows him now; `k`, which is given up, may serve while it cannot say, or somebody else asks it already. */
+static struct known *read_again(struct auth *au, struct known *k, const unsigned char digest[32],
+                                const struct token_claims *t, uint64_t keys, struct err *e)
+{
+    struct err why = {0};
+    struct known *now = known_read(au, digest, t, keys, k == NULL, &why);
+
+    if (now == NULL && k != NULL && why.code != ERR_UNAUTHORIZED)
+        return k;
+    if (now == NULL) {
+        *e = why;
+        if (k != NULL)
+            auth_forget(au); /* nobody told us: what else is known may be old as well */
     }
-    cache_add(&au->cache, k, epoch, now_us);
-    return k;
+    known_unref(k);
+    return now;
 }
 
 enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str bearer,
                            struct str client_ip, bool may_block, struct principal *out,
                            struct arena *a, struct err *e)
 {
+    struct moment m = {atomic_load_explicit(&au->epoch, memory_order_acquire), cfg->token_keys, clock_wall_us(au->clock)};
     struct token_claims claims;
     unsigned char digest[64];
     struct known *k;
@@ -136,16 +141,21 @@ enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str be
         return refuse(e, "no token given");
     if (bearer.len > BEARER_MAX || !crypto_digest("sha256", bearer, digest, &n))
         return refuse(e, "token not valid");
-    k = cache_find(&au->cache, digest, atomic_load_explicit(&au->epoch, memory_order_acquire),
-                   clock_wall_us(au->clock));
-    if (k != NULL)
+    k = cache_find(&au->cache, digest, &m);
+    if (k != NULL && !is_due(k, may_block, m.now_us))
         return let_in(k, cfg, client_ip, out, a, e);
+    if (k != NULL && !may_block) {
+        known_unref(k);
+        return AUTH_ASK;
+    }
     jwt = is_jwt(bearer);
-    if (jwt ? token_read(au, cfg, TOKEN_ACCESS, bearer, &claims, a, e) != 0 : !could_be_m2m(bearer))
+    if (jwt ? token_read(au, cfg, TOKEN_ACCESS, bearer, &claims, a, e) != 0 : !could_be_m2m(bearer)) {
+        known_unref(k);
         return jwt ? AUTH_REFUSED : refuse(e, "token not valid");
+    }
     if (!may_block)
         return AUTH_ASK;
-    k = load(au, jwt ? &claims : NULL, digest, e);
+    k = read_again(au, k, digest, jwt ? &claims : NULL, jwt ? m.keys : 0, e);
     if (k == NULL)
         return AUTH_REFUSED;
     return let_in(k, cfg, client_ip, out, a, e);

@@ -1,8 +1,8 @@
 /*
  * Who calls, and what he may do.
  *
- * Identifying a bearer token is a cache hit on the loop in nearly all cases; the first time, and
- * after a change of users, it takes a worker.  Rules: http-api.md 3 and 4, gateway-proxy.md 5.
+ * Identifying a bearer token is a cache hit on the loop in nearly all cases; the first time, after a
+ * change of users, and for one request each 45 s, it takes a worker.  Rules: http-api.md 3 and 4, gateway-proxy.md 5.
  */
 #ifndef SLUICE_AUTH_AUTH_H
 #define SLUICE_AUTH_AUTH_H
@@ -36,8 +36,15 @@ struct auth;
 struct auth *auth_new(struct db *db, struct cfg_store *cfg, struct clock *clock);
 /* Takes NULL. */
 void auth_free(struct auth *a);
-/* Forget cached principals: users, profiles or tokens changed. */
+/* Forget cached principals: users, roles or tokens changed.  (Profiles and the keys of tokens need none of it: the
+ * snapshot a caller is identified with says both.) */
 void auth_forget(struct auth *a);
+
+struct auth_counts {
+    uint64_t read;   /* times a caller's rows were asked for */
+    uint64_t joined; /* requests that waited for somebody else's asking */
+};
+struct auth_counts auth_counts(struct auth *au);
 
 enum auth_rc {
     AUTH_OK,

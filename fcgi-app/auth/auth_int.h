@@ -21,7 +21,10 @@ struct known {
     struct arena *a;
     unsigned char digest[32]; /* SHA-256 of the token */
     uint64_t epoch;           /* of auth_forget() when reading began */
+    uint64_t keys;            /* cfg.token_keys that found the signature good; 0: needs none */
     int64_t until_us;         /* wall clock: not used afterwards */
+    int64_t again_us;         /* to be read again from then on, while he is still good */
+    atomic_int_fast64_t ask_us; /* the next request on a loop that is to see to that */
     bool limited;             /* only from `nets` */
     const struct ip_net *nets;
     size_t n_nets;
@@ -44,10 +47,27 @@ struct cache {
 };
 void cache_init(struct cache *c);
 void cache_release(struct cache *c);
-/* Counted for the caller; NULL when absent, outdated or of another epoch. */
-struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64_t epoch,
-                         int64_t now_us);
-void cache_add(struct cache *c, struct known *k, uint64_t epoch, int64_t now_us);
+/* What callers are known under now. */
+struct moment {
+    uint64_t epoch, keys;
+    int64_t now_us;
+};
+/* Counted for the caller; NULL when absent, outdated, of another epoch or other keys. */
+struct known *cache_find(struct cache *c, const unsigned char digest[32], const struct moment *m);
+void cache_add(struct cache *c, struct known *k, const struct moment *m);
+
+/* ---- reading callers (flight.c)
+ * ----------------------------------------------------------------------------- */
+
+/* What is being read, each once however many ask for it. */
+struct flights {
+    pthread_mutex_t lock;
+    pthread_cond_t landed;
+    struct flight *first;
+    uint64_t begun, joined;
+};
+void flights_init(struct flights *f);
+void flights_release(struct flights *f);
 
 /* ---- tokens (token.c)
  * ---------------------------------------------------------------------------- */
@@ -60,8 +80,9 @@ struct auth {
     struct clock *clock;
     atomic_uint_fast64_t epoch;
     struct cache cache;
+    struct flights flights;
     pthread_mutex_t keys_lock;
-    struct token_keys *keys; /* parsed for the generation last seen */
+    struct token_keys *keys; /* parsed for the cfg.token_keys last seen */
 };
 
 enum token_kind { TOKEN_ACCESS, TOKEN_REFRESH };
@@ -73,6 +94,17 @@ struct token_claims {
     int64_t issued_us;
     int64_t expires_s;
 };
+
+/*
+ * Read the caller of a token and keep him.  Workers only.
+ *
+ * t      claims of an access token, NULL for an M2M token.
+ * keys   cfg.token_keys of the snapshot that verified it.
+ * wait   somebody else reads him already: wait for that; else NULL without an error.
+ * Returns him, counted, or NULL: ERR_UNAUTHORIZED when he may not come in, else what the database says.
+ */
+struct known *known_read(struct auth *au, const unsigned char digest[32], const struct token_claims *t,
+                         uint64_t keys, bool wait, struct err *e);
 
 void token_keys_free(struct token_keys *k);
 void token_family_new(char out[FAMILY_LEN + 1]);

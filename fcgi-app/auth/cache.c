@@ -40,13 +40,12 @@ void cache_release(struct cache *c)
     }
 }
 
-static bool fresh(const struct known *k, uint64_t epoch, int64_t now_us)
+static bool fresh(const struct known *k, const struct moment *m)
 {
-    return k->epoch == epoch && now_us < k->until_us;
+    return k->epoch == m->epoch && (k->keys == 0 || k->keys == m->keys) && m->now_us < k->until_us;
 }
 
-struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64_t epoch,
-                         int64_t now_us)
+struct known *cache_find(struct cache *c, const unsigned char digest[32], const struct moment *m)
 {
     struct shard *s = &c->shards[digest[0] % SHARDS];
     struct slot *set = s->slots[digest[1] % SETS];
@@ -56,8 +55,7 @@ struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64
     for (size_t i = 0; i < WAYS && found == NULL; i++) {
         struct known *k = set[i].k;
 
-        if (k != NULL && memcmp(k->digest, digest, sizeof k->digest) == 0 &&
-            fresh(k, epoch, now_us)) {
+        if (k != NULL && memcmp(k->digest, digest, sizeof k->digest) == 0 && fresh(k, m)) {
             atomic_fetch_add_explicit(&k->refs, 1, memory_order_relaxed);
             set[i].used = ++s->tick;
             found = k;
@@ -67,7 +65,7 @@ struct known *cache_find(struct cache *c, const unsigned char digest[32], uint64
     return found;
 }
 
-void cache_add(struct cache *c, struct known *k, uint64_t epoch, int64_t now_us)
+void cache_add(struct cache *c, struct known *k, const struct moment *m)
 {
     struct shard *s = &c->shards[k->digest[0] % SHARDS];
     struct slot *set = s->slots[k->digest[1] % SETS];
@@ -78,7 +76,7 @@ void cache_add(struct cache *c, struct known *k, uint64_t epoch, int64_t now_us)
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < WAYS; i++) {
         /* the same token, an empty or outdated place, else the one not used for longest */
-        if (set[i].k == NULL || !fresh(set[i].k, epoch, now_us) ||
+        if (set[i].k == NULL || !fresh(set[i].k, m) ||
             memcmp(set[i].k->digest, k->digest, sizeof k->digest) == 0) {
             place = i;
             break;

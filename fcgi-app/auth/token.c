@@ -16,7 +16,7 @@ enum { KEYS_MAX = 16 };
 struct token_keys {
     atomic_int refs;
     struct arena *a;
-    uint64_t generation;
+    uint64_t number; /* cfg.token_keys */
     const struct jwt_key *signing;        /* NULL: there is no key */
     const struct jwt_key *keys[KEYS_MAX]; /* verifying, newest first */
     size_t n;
@@ -42,7 +42,7 @@ static struct token_keys *keys_read(const struct cfg *cfg, struct err *e)
     const struct cfg_key *active = cfg_key_active(cfg, "tokens");
 
     out->a = a;
-    out->generation = cfg->generation;
+    out->number = cfg->token_keys;
     atomic_init(&out->refs, 1);
     for (size_t i = cfg->n_keys; i-- > 0 && out->n < KEYS_MAX;) {
         const struct cfg_key *k = &cfg->keys[i];
@@ -72,7 +72,7 @@ static struct token_keys *keys_get(struct auth *au, const struct cfg *cfg, struc
 
     pthread_mutex_lock(&au->keys_lock);
     k = au->keys;
-    if (k != NULL && k->generation == cfg->generation) {
+    if (k != NULL && k->number == cfg->token_keys) {
         atomic_fetch_add_explicit(&k->refs, 1, memory_order_relaxed);
         pthread_mutex_unlock(&au->keys_lock);
         return k;

@@ -3,7 +3,8 @@
  *
  * A process holds one store.  Whoever works on a request takes the current snapshot once (cfg_get)
  * and gives it back (cfg_put); a change swaps the pointer, old work goes on with what it took.  A
- * change that cannot be read leaves the last good snapshot in place and logs one error.
+ * change that cannot be read leaves the last good snapshot in place and logs one error.  Snapshots
+ * are built and freed on the threads that reload or poll, never by who gives one back on a loop.
  *
  * Contents: http-api.md 6 (document), workflow-engine.md 5.1 (routes), gateway-proxy.md (gateways).
  */
@@ -119,6 +120,7 @@ struct cfg_key { /* a row of `keys`, opened */
 
 struct cfg {
     uint64_t generation;
+    uint64_t token_keys; /* the generation that brought the keys of tokens as they are: another number, other keys */
     struct arena *a;
     int64_t config_id;
     struct val doc;    /* the document with secrets opened: for code */
@@ -149,9 +151,8 @@ MUST_CHECK int cfg_store_new_kek(struct cfg_store **out, struct db *db, const st
 void cfg_store_free(struct cfg_store *s);
 /* Read again and swap; called by the listener.  On failure the last good one stays. */
 MUST_CHECK int cfg_store_reload(struct cfg_store *s, struct err *e);
-/* Reload when keys or profiles differ from the snapshot: call it at topic "users" (profiles belong
- * to that one), and every 10 s or so, since no trigger watches `keys`.  One small query when
- * nothing changed. */
+/* Reload when keys differ from the snapshot: call it at topic "keys", and every 10 s or so, since no
+ * trigger watches that table.  One small query when nothing changed. */
 MUST_CHECK int cfg_store_poll(struct cfg_store *s, struct err *e);
 /* Called after each swap, on the reloading thread. */
 void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct cfg *now),

@@ -30,7 +30,7 @@ struct cfg_box {
     const struct kek *kek;  /* the store's, NULL: none */
     struct seals *seals;    /* the store's */
     bool worn_keys;         /* a writing key is to be replaced */
-    struct str mark;        /* state of the keys and profiles it was read from */
+    struct str mark;        /* state of the keys it was read from */
     struct def_text **defs; /* texts its activities point into */
     size_t n_defs;
     const struct str *proxy_names; /* short names of proxies the document mentions */
@@ -38,6 +38,7 @@ struct cfg_box {
     int64_t *broken; /* ids of routes that cannot be read: reported once, not at each reading */
     size_t n_broken;
     bool same_document; /* as the snapshot before: its faults were reported already */
+    struct cfg_box *next; /* in the store's list of those that were replaced */
 };
 
 struct cfg_box *cfg_box_new(void);
@@ -61,7 +62,7 @@ MUST_CHECK int cfg_read(struct db_conn *c, const struct cfg_box *last, struct cf
 MUST_CHECK int cfg_prepare(struct db_conn *c, const struct kek *kek, struct err *e);
 /* Add to what a key is known to have sealed. */
 MUST_CHECK int cfg_key_count(struct db_conn *c, uint32_t id, uint64_t n, struct err *e);
-/* A text that differs when any key or profile was added, removed or changed. */
+/* A text that differs when any key was added, removed or changed. */
 MUST_CHECK int cfg_mark(struct db_conn *c, struct str *out, struct arena *a, struct err *e);
 
 /* ---- counting seals (seals.c) ---- */

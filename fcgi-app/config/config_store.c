@@ -22,15 +22,11 @@ static const struct db_stmt stmt_keys = {"config_keys",
                                          "FROM keys WHERE state <> 'retired' ORDER BY id",
                                          0};
 
-/* What may change without counting up the topic "config": keys by hand, profiles under the topic
- * "users". */
+/* What may change without counting up the topic "config": keys by hand. */
 static const struct db_stmt stmt_mark = {
     "config_mark",
-    "SELECT concat_ws('/', "
-    "(SELECT md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label, " KEY_WORN
-    "), ',' ORDER BY id)) FROM keys), "
-    "(SELECT md5(string_agg(concat_ws(' ', id, name, accesses, api_rules), ',' ORDER BY id)) FROM "
-    "user_profiles))",
+    "SELECT coalesce(md5(string_agg(concat_ws(' ', id, algorithm, state, wrapped_by, label, " KEY_WORN
+    "), ',' ORDER BY id)), '') FROM keys",
     0};
 
 static const struct db_stmt stmt_document = {

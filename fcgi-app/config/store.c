@@ -13,9 +13,10 @@
 
 struct cfg_store {
     struct db *db;
-    pthread_mutex_t lock;   /* current, on_change */
+    pthread_mutex_t lock;   /* current, replaced, on_change */
     pthread_mutex_t reload; /* one reading at a time */
     struct cfg_box *current;
+    struct cfg_box *replaced; /* each counted once for the store, so that nobody else frees it */
     uint64_t generation;
     struct seals *seals;
     struct kek kek; /* all zero without one */
@@ -111,6 +112,42 @@ out:
     return b;
 }
 
+static bool same_key(const struct cfg_key *a, const struct cfg_key *b)
+{
+    return a->id == b->id && str_eq(a->label, b->label) && str_eq(a->state, b->state) &&
+           str_eq(secret_text(a->material), secret_text(b->material));
+}
+
+/* The next key of tokens from *i on; NULL at the end. */
+static const struct cfg_key *next_token_key(const struct cfg *c, size_t *i)
+{
+    while (*i < c->n_keys) {
+        const struct cfg_key *k = &c->keys[(*i)++];
+
+        if (str_eq_c(k->algorithm, "rs256"))
+            return k;
+    }
+    return NULL;
+}
+
+static bool same_token_keys(const struct cfg *a, const struct cfg *b)
+{
+    size_t i = 0, n = 0;
+    const struct cfg_key *k, *l;
+
+    do {
+        k = next_token_key(a, &i);
+        l = next_token_key(b, &n);
+    } while (k != NULL && l != NULL && same_key(k, l));
+    return k == NULL && l == NULL;
+}
+
+static void number(struct cfg_store *s, struct cfg_box *b, const struct cfg_box *last)
+{
+    b->c.generation = ++s->generation;
+    b->c.token_keys = last != NULL && same_token_keys(&last->c, &b->c) ? last->c.token_keys : b->c.generation;
+}
+
 int cfg_store_new(struct cfg_store **out, struct db *db, struct err *e)
 {
     return cfg_store_new_kek(out, db, NULL, e);
@@ -134,7 +171,7 @@ int cfg_store_new_kek(struct cfg_store **out, struct db *db, const struct kek *k
         cfg_store_free(s);
         return -1;
     }
-    s->current->c.generation = ++s->generation;
+    number(s, s->current, NULL);
     *out = s;
     return 0;
 }
@@ -143,6 +180,12 @@ void cfg_store_free(struct cfg_store *s)
 {
     if (s == NULL)
         return;
+    while (s->replaced != NULL) {
+        struct cfg_box *b = s->replaced;
+
+        s->replaced = b->next;
+        cfg_put(&b->c);
+    }
     if (s->current != NULL)
         cfg_put(&s->current->c);
     pthread_mutex_destroy(&s->reload);
@@ -161,24 +204,52 @@ void cfg_store_on_change(struct cfg_store *s, void (*fn)(void *arg, const struct
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Free the replaced snapshots that nobody works with any more: taking a large one apart is nothing for a loop. */
+static void reap(struct cfg_store *s)
+{
+    struct cfg_box *unused = NULL;
+
+    pthread_mutex_lock(&s->lock);
+    for (struct cfg_box **at = &s->replaced; *at != NULL;) {
+        struct cfg_box *b = *at;
+
+        if (atomic_load_explicit(&b->refs, memory_order_acquire) > 1) {
+            at = &b->next;
+            continue;
+        }
+        *at = b->next;
+        b->next = unused;
+        unused = b;
+    }
+    pthread_mutex_unlock(&s->lock);
+    while (unused != NULL) {
+        struct cfg_box *b = unused;
+
+        unused = b->next;
+        cfg_put(&b->c);
+    }
+}
+
 static void swap(struct cfg_store *s, struct cfg_box *b)
 {
     void (*fn)(void *arg, const struct cfg *now);
     void *arg;
     struct cfg_box *old;
 
-    b->c.generation = ++s->generation;
+    number(s, b, s->current);
     cfg_ref(&b->c); /* for the call below */
     pthread_mutex_lock(&s->lock);
     old = s->current;
     s->current = b;
+    old->next = s->replaced;
+    s->replaced = old;
     fn = s->on_change;
     arg = s->on_change_arg;
     pthread_mutex_unlock(&s->lock);
-    cfg_put(&old->c);
     if (fn != NULL)
         fn(arg, &b->c);
     cfg_put(&b->c);
+    reap(s);
 }
 
 int cfg_store_reload(struct cfg_store *s, struct err *e)
@@ -217,6 +288,7 @@ int cfg_store_poll(struct cfg_store *s, struct err *e)
     db_put(s->db, c);
     cfg_put(now);
     arena_free(a);
+    reap(s);
     return rc == 0 && changed ? cfg_store_reload(s, e) : rc;
 }
 

@@ -24,7 +24,7 @@ enum { LISTEN_POLL_MS = 1000 };
 #define LISTEN_KEY_WORN "(created_on < now() - interval '90 days' OR seals >= 1073741824)"
 
 /*
- * topic: "config" (anything in the snapshot), "users" (principals, roles, revoked tokens), "keys"
+ * topic: "config" (anything in the snapshot, profiles too), "users" (principals, roles, revoked tokens), "keys"
  * (table keys, which no trigger watches: polled), "schema" (a migration ran), "jobs" (work arrived:
  * only heard, since nobody counts it).
  */

@@ -1,6 +1,8 @@
 /*
  * Logging in, being known, and being thrown out, against a real database (http-api.md 3).
  */
+#include <libpq-fe.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "auth/auth.h"
@@ -25,7 +27,8 @@ static int64_t wall(struct clock *c)
 
 static struct clock fake = {.wall_us = wall, .mono_us = wall};
 
-#define MINUTE 60000000LL
+#define SECOND 1000000LL
+#define MINUTE (60 * SECOND)
 #define HERE "10.1.2.3"
 
 /* Fails the test when rc is not 0. */
@@ -139,6 +142,218 @@ static void seen_before_needs_no_worker(void **state)
     assert_int_equal(auth_identify(au, c, t.access_token, STR(HERE), false, &p, arena, &e),
                      AUTH_ASK);
     cfg_put(c);
+}
+
+static enum auth_rc on_loop(struct str token)
+{
+    const struct cfg *c = cfg_get(store);
+    struct principal p;
+    struct err e = {0};
+    enum auth_rc rc = auth_identify(au, c, token, STR(HERE), false, &p, arena, &e);
+
+    cfg_put(c);
+    return rc;
+}
+
+static uint64_t times_read(void)
+{
+    return auth_counts(au).read;
+}
+
+/* Before somebody known gets too old, one request sees to it; the others notice nothing. */
+static void is_read_again_ahead(void **state)
+{
+    struct auth_tokens t = login("first password");
+    uint64_t before;
+
+    (void)state;
+    assert_true(known(t.access_token));
+    before = times_read();
+    now_us += 44 * SECOND;
+    assert_int_equal(on_loop(t.access_token), AUTH_OK);
+    assert_true(known(t.access_token));
+    assert_int_equal(times_read(), before);
+    now_us += 2 * SECOND;
+    assert_int_equal(on_loop(t.access_token), AUTH_ASK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(on_loop(t.access_token), AUTH_OK);
+    assert_true(known(t.access_token)); /* the worker that was asked */
+    assert_int_equal(times_read(), before + 1);
+    now_us += 40 * SECOND; /* longer ago than callers are kept */
+    assert_int_equal(on_loop(t.access_token), AUTH_OK);
+    assert_int_equal(times_read(), before + 1);
+}
+
+/* Nobody asked for him while it was time to: then he is a stranger. */
+static void is_not_kept_for_ever(void **state)
+{
+    struct auth_tokens t = login("first password");
+
+    (void)state;
+    assert_true(known(t.access_token));
+    now_us += 61 * SECOND;
+    assert_int_equal(on_loop(t.access_token), AUTH_ASK);
+}
+
+/* A notice got lost: reading him again finds out, and nothing else that is known is believed then. */
+static void lost_notices(void **state)
+{
+    struct auth_tokens t = login("first password"), other = login("first password");
+
+    (void)state;
+    assert_true(known(t.access_token) && known(other.access_token));
+    env_psql(env, "UPDATE users SET status = 'REVOKED'");
+    assert_true(known(t.access_token));
+    now_us += 46 * SECOND;
+    assert_false(known(t.access_token));
+    assert_int_equal(on_loop(other.access_token), AUTH_ASK);
+    assert_false(known(other.access_token));
+    env_psql(env, "UPDATE users SET status = 'ACTIVE'");
+    assert_true(known(t.access_token));
+}
+
+/* Reading again is put off while the database is away, until he is too old; one request in five seconds tries. */
+static void the_database_is_away(void **state)
+{
+    struct auth_tokens t = login("first password");
+    struct err e = {0};
+
+    (void)state;
+    assert_true(known(t.access_token));
+    db_put(db, conn);
+    env_pg_stop(env);
+    now_us += 46 * SECOND;
+    assert_int_equal(on_loop(t.access_token), AUTH_ASK);
+    assert_true(known(t.access_token));
+    assert_int_equal(on_loop(t.access_token), AUTH_OK);
+    now_us += 6 * SECOND;
+    assert_int_equal(on_loop(t.access_token), AUTH_ASK);
+    now_us += 10 * SECOND;
+    assert_false(known(t.access_token));
+    env_pg_start(env);
+    ENV_WAIT(env, 10000, known(t.access_token));
+    must(db_get(db, &conn, &e), &e);
+}
+
+/* Changes of the configuration are none of a caller's business, but for the keys of tokens. */
+static void changes_of_the_configuration(void **state)
+{
+    struct auth_tokens t = login("first password");
+    const struct cfg *old;
+    struct principal p;
+    struct str m2m;
+    struct err e = {0};
+    uint64_t before;
+
+    (void)state;
+    old = cfg_get(store);
+    must(auth_m2m_new(au, old, conn, 1, 0, &m2m, arena, &e), &e);
+    assert_true(known(t.access_token) && known(m2m));
+    before = times_read();
+    env_psql(env, "INSERT INTO configuration (content) SELECT content FROM configuration ORDER BY id DESC LIMIT 1");
+    must(cfg_store_reload(store, &e), &e);
+    assert_int_equal(on_loop(t.access_token), AUTH_OK);
+    assert_int_equal(times_read(), before);
+
+    env_psql(env, "UPDATE keys SET state = 'retired' WHERE label = 'tokens'");
+    must(cfg_store_poll(store, &e), &e);
+    assert_int_equal(on_loop(t.access_token), AUTH_REFUSED);
+    assert_false(known(t.access_token));
+    assert_int_equal(on_loop(m2m), AUTH_OK);
+    /* who still works with the snapshot before lets him in, and that is not remembered for the one after */
+    assert_int_equal(auth_identify(au, old, t.access_token, STR(HERE), true, &p, arena, &e), AUTH_OK);
+    cfg_put(old);
+    assert_false(known(t.access_token));
+    t = login("first password");
+    assert_true(known(t.access_token));
+}
+
+/* ---- many at once ------------------------------------------------------------------------------------------- */
+
+enum { CROWD = 8 };
+
+struct asker {
+    pthread_t thread;
+    struct str token;
+    bool known;
+};
+
+static void *ask(void *arg)
+{
+    struct asker *w = arg;
+    const struct cfg *c = cfg_get(store);
+    struct arena *a = arena_new(0);
+    struct principal p;
+    struct err e = {0};
+
+    w->known = auth_identify(au, c, w->token, STR(HERE), true, &p, a, &e) == AUTH_OK && str_eq_c(p.username, "alice");
+    arena_free(a);
+    cfg_put(c);
+    return NULL;
+}
+
+/* The rows of callers cannot be read while the connection is open. */
+static PGconn *hold_rows(void)
+{
+    PGconn *c = PQconnectdb(env_db(env));
+
+    PQclear(PQexec(c, "BEGIN"));
+    PQclear(PQexec(c, "LOCK TABLE user_roles"));
+    assert_int_equal(PQtransactionStatus(c), PQTRANS_INTRANS);
+    return c;
+}
+
+static void start_asking(struct asker *crowd, struct str token, uint64_t joined)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i].token = token;
+        assert_int_equal(pthread_create(&crowd[i].thread, NULL, ask, &crowd[i]), 0);
+    }
+    ENV_WAIT(env, 5000, auth_counts(au).joined == joined);
+}
+
+static void end_asking(struct asker *crowd, bool want)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        pthread_join(crowd[i].thread, NULL);
+        assert_true(crowd[i].known == want);
+    }
+}
+
+/* Many who come with one token while it is not known: one statement, and its answer is everybody's. */
+static void a_crowd_asks_once(void **state)
+{
+    struct auth_tokens t = login("first password");
+    struct asker crowd[CROWD];
+    struct auth_counts was = auth_counts(au);
+    PGconn *held = hold_rows();
+
+    (void)state;
+    start_asking(crowd, t.access_token, was.joined + CROWD - 1);
+    PQfinish(held);
+    end_asking(crowd, true);
+    assert_int_equal(times_read(), was.read + 1);
+}
+
+/* What began before a change is not what those get who ask after it. */
+static void a_crowd_after_a_change(void **state)
+{
+    struct auth_tokens t = login("first password");
+    struct asker before[CROWD], after[CROWD];
+    struct auth_counts was = auth_counts(au);
+    PGconn *held = hold_rows();
+
+    (void)state;
+    start_asking(before, t.access_token, was.joined + CROWD - 1);
+    env_psql(env, "UPDATE users SET status = 'REVOKED'"); /* the statement that waits has not seen it, or has */
+    auth_forget(au);
+    start_asking(after, t.access_token, was.joined + 2 * (CROWD - 1));
+    PQfinish(held);
+    for (size_t i = 0; i < CROWD; i++)
+        pthread_join(before[i].thread, NULL);
+    end_asking(after, false);
+    assert_int_equal(times_read(), was.read + 2);
+    env_psql(env, "UPDATE users SET status = 'ACTIVE'");
 }
 
 static void renewing(void **state)
@@ -377,6 +592,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_administrator),
         cmocka_unit_test(seen_before_needs_no_worker),
+        cmocka_unit_test(is_read_again_ahead),
+        cmocka_unit_test(is_not_kept_for_ever),
+        cmocka_unit_test(lost_notices),
+        cmocka_unit_test(the_database_is_away),
+        cmocka_unit_test(changes_of_the_configuration),
+        cmocka_unit_test(a_crowd_asks_once),
+        cmocka_unit_test(a_crowd_after_a_change),
         cmocka_unit_test(renewing),
         cmocka_unit_test(logging_out),
         cmocka_unit_test(lockout),

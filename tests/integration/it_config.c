@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "config/config.h"
+#include "config/config_int.h"
 #include "db/migrate.h"
 #include "integration/env.h"
 
@@ -155,16 +155,77 @@ static void keys_by_hand(void **state)
     cfg_put(c);
 }
 
-static void profiles_are_polled(void **state)
+static const char *told(const char *topic)
 {
+    return env_psql(env, arena_printf(env_arena(env), "SELECT n FROM generations WHERE topic = '%s'", topic));
+}
+
+/* They belong to the snapshot: nobody who is known needs to be read again for them. */
+static void profiles_are_configuration(void **state)
+{
+    const char *config = told("config"), *users = told("users");
     const struct cfg *c;
 
     (void)state;
     env_psql(env, "UPDATE user_profiles SET accesses = '{dashboard}'");
-    poll_keys();
+    assert_string_not_equal(told("config"), config);
+    assert_string_equal(told("users"), users);
+    reload();
     c = cfg_get(store);
     assert_true(cfg_has_access(cfg_profile(c, 1), "dashboard"));
     cfg_put(c);
+}
+
+/* What was replaced while somebody worked with it is freed by the next reading, not by who gives it back. */
+static void freed_by_the_store(void **state)
+{
+    const struct cfg *old = cfg_get(store);
+
+    (void)state;
+    reload();
+    cfg_put(old);
+    assert_int_equal(atomic_load((atomic_int *)(uintptr_t)&cfg_box_of(old)->refs), 1);
+    poll_keys();
+}
+
+static uint64_t token_keys(void)
+{
+    const struct cfg *c = cfg_get(store);
+    uint64_t number = c->token_keys;
+
+    cfg_put(c);
+    return number;
+}
+
+/* Tokens stay known until the keys that sign them are others. */
+static void numbers_token_keys(void **state)
+{
+    static const char *const others[] = {
+        "UPDATE keys SET label = 'document-storage-old' WHERE label = 'document-storage'",
+        "INSERT INTO configuration (content) SELECT content FROM configuration ORDER BY id DESC LIMIT 1",
+        "INSERT INTO user_profiles (name) VALUES ('another')",
+    };
+    static const char *const ours[] = {
+        "UPDATE keys SET state = 'retired' WHERE label = 'tokens'", /* a new one is made */
+        "INSERT INTO keys (label, algorithm, material, state) SELECT label, algorithm, material, 'decrypt' FROM keys WHERE label = 'tokens' LIMIT 1",
+        "DELETE FROM keys WHERE label = 'tokens' AND state = 'decrypt'",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        uint64_t before = token_keys();
+
+        env_psql(env, others[i]);
+        reload();
+        assert_int_equal(token_keys(), before);
+    }
+    for (size_t i = 0; i < COUNT_OF(ours); i++) {
+        uint64_t before = token_keys();
+
+        env_psql(env, ours[i]);
+        poll_keys();
+        assert_true(token_keys() > before);
+    }
 }
 
 static atomic_bool stop;
@@ -204,7 +265,9 @@ int main(void)
         cmocka_unit_test(old_snapshots_stay),
         cmocka_unit_test(bad_change),
         cmocka_unit_test(keys_by_hand),
-        cmocka_unit_test(profiles_are_polled),
+        cmocka_unit_test(profiles_are_configuration),
+        cmocka_unit_test(freed_by_the_store),
+        cmocka_unit_test(numbers_token_keys),
         cmocka_unit_test(readers_while_reloading),
     };
     const struct migrate_opts o = {.run = true, .program = "it_config"};

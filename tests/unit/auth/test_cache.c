@@ -4,6 +4,8 @@
 #include "auth/auth_int.h"
 #include "support/cases.h"
 
+enum { KEYS = 3 }; /* of all these callers */
+
 static struct cache *cache_make(void)
 {
     struct cache *c = calloc(1, sizeof *c);
@@ -27,9 +29,10 @@ static struct known *add(struct cache *c, unsigned tag, uint64_t epoch, int64_t 
     k->digest[2] = (unsigned char)tag;
     k->digest[3] = (unsigned char)(tag >> 8);
     k->epoch = epoch;
+    k->keys = KEYS;
     k->until_us = until_us;
     k->p.id = (int64_t)tag;
-    cache_add(c, k, epoch, 0);
+    cache_add(c, k, &(struct moment){epoch, KEYS, 0});
     return k;
 }
 
@@ -41,7 +44,7 @@ static bool has(struct cache *c, unsigned tag, uint64_t epoch, int64_t now_us)
 
     digest[2] = (unsigned char)tag;
     digest[3] = (unsigned char)(tag >> 8);
-    k = cache_find(c, digest, epoch, now_us);
+    k = cache_find(c, digest, &(struct moment){epoch, KEYS, now_us});
     found = k != NULL;
     if (found)
         assert_int_equal(k->p.id, tag);
@@ -59,6 +62,23 @@ static void finds(void **state)
     assert_false(has(c, 1, 1, 100)); /* too old */
     assert_false(has(c, 1, 2, 0));   /* forgotten */
     assert_false(has(c, 2, 1, 0));
+    cache_drop(c);
+}
+
+/* A token is good under the keys that were asked; an M2M token has none. */
+static void belongs_to_keys(void **state)
+{
+    struct cache *c = cache_make();
+    struct known *k = add(c, 1, 1, 100);
+    const struct moment others = {1, KEYS + 1, 0};
+
+    (void)state;
+    assert_null(cache_find(c, k->digest, &others));
+    assert_true(has(c, 1, 1, 0));
+    k->keys = 0;
+    known_unref(cache_find(c, k->digest, &others));
+    assert_int_equal(atomic_load(&k->refs), 2);
+    known_unref(k);
     cache_drop(c);
 }
 
@@ -143,7 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds),           cmocka_unit_test(drives_out),
-        cmocka_unit_test(replaces_itself), cmocka_unit_test(outlives_the_cache),
+        cmocka_unit_test(replaces_itself), cmocka_unit_test(belongs_to_keys), cmocka_unit_test(outlives_the_cache),
         cmocka_unit_test(many_threads),
     };
 
