@@ -309,6 +309,8 @@ struct str reply_head(struct conn *c, int status, struct str content_type, int64
         buf_add_c(&b, "\r\nContent-Length: ");
         buf_add_int(&b, body_len);
     }
+    if (body_len < 0) /* a piece is not to wait in nginx for the next one, nor a document on its disk */
+        buf_add_c(&b, "\r\nX-Accel-Buffering: no");
     buf_add_c(&b, "\r\nX-Request-Id: ");
     buf_add_c(&b, c->req.id);
     buf_add_c(&b, "\r\n");

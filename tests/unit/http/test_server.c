@@ -391,6 +391,7 @@ static void streams(void **state)
     assert_int_equal(r.status, 206);
     assert_int_equal(r.body.len, STREAM_BYTES);
     assert_string_equal(str_cstr(a, fcgi_header(&r, "content-type")), "text/x-stream");
+    assert_string_equal(str_cstr(a, fcgi_header(&r, "x-accel-buffering")), "no");
     r = ask(fd, &(struct fcgi_request){.uri = "/"});
     expect(&r, 200, "ok");
     close(fd);
