@@ -84,24 +84,23 @@ static int parse_body(struct api_call *c, struct err *e)
     return 0;
 }
 
-static int identify(struct api_call *c, const struct api_route *route, struct principal *p, struct err *e)
+int api_identify(struct api_call *c, struct str bearer, struct str ip, const char *access, struct err *e)
 {
-    struct str bearer = http_req_bearer(c->req);
+    struct principal *p = ARENA_NEW(c->a, struct principal);
 
-    if (strcmp(route->access, "public") == 0)
-        return 0;
-    if (auth_identify(c->api->auth, c->cfg, bearer, c->req->remote_addr, true, p, c->a, e) != AUTH_OK)
+    if (auth_identify(c->api->auth, c->cfg, bearer, ip, true, p, c->a, e) != AUTH_OK)
         return -1;
     c->user = p;
-    return api_allowed(p, route->access, e);
+    return api_allowed(p, access, e);
 }
 
 static int run(struct api_call *c, const struct job *j, struct err *e)
 {
-    struct principal p = {0};
+    const char *access = j->route->access;
     int rc = -1;
 
-    if (identify(c, j->route, &p, e) != 0)
+    if (strcmp(access, "public") != 0 &&
+        api_identify(c, http_req_bearer(c->req), c->req->remote_addr, access, e) != 0)
         goto out;
     for (size_t i = 0; i < API_PARAMS_MAX && j->params[i].p != NULL; i++) {
         c->params[i] = url_decode(j->params[i], false, c->a);

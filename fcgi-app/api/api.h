@@ -86,6 +86,11 @@ void api_serve(struct api *api, struct http_req *r, struct str path);
 bool api_knows(struct str path);
 /* Uploads that are stored while they arrive: their handlers read the body themselves. */
 bool api_streams(const struct http_req *r);
+/*
+ * Who carries the bearer token from `ip`, and may he use `access`?  c->user is set (in c->a) once he is known, also when he may not.
+ * Returns 0 or -1: 401 and c->user NULL, or 403.
+ */
+MUST_CHECK int api_identify(struct api_call *c, struct str bearer, struct str ip, const char *access, struct err *e);
 /* 401/403 for a caller who may not use `access`; 0 when he may. */
 MUST_CHECK int api_allowed(const struct principal *p, const char *access, struct err *e);
 

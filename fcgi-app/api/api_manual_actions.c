@@ -167,22 +167,17 @@ static void redirect(struct api_call *c)
 
 int manual_action_link(struct api_call *c, struct err *e)
 {
-    struct str bearer = http_req_bearer(c->req);
     struct manual_action m;
-    struct principal p;
 
-    if (auth_identify(c->api->auth, c->cfg, bearer, c->req->remote_addr, true, &p, c->a, e) !=
-        AUTH_OK) {
-        if (!is_browser(c))
+    if (api_identify(c, http_req_bearer(c->req), c->req->remote_addr, "user", e) != 0) {
+        if (c->user != NULL || !is_browser(c))
             return -1;
         redirect(c);
         return 0;
     }
-    c->user = &p;
-    if (api_allowed(&p, "user", e) != 0 ||
-        manual_find(c->conn, c->params[0], c->params[1], &m, c->a, e) != 0)
+    if (manual_find(c->conn, c->params[0], c->params[1], &m, c->a, e) != 0)
         return -1;
-    return answer(c, &m, &p, e);
+    return answer(c, &m, c->user, e);
 }
 
 int manual_action_token(struct api_call *c, struct err *e)

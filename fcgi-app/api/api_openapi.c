@@ -362,13 +362,11 @@ static struct val assemble(const struct document *d)
 /* A token that is no good is none: this is no place to be sent away from. */
 static bool is_signed_in(struct api_call *c)
 {
-    struct principal who = {0};
     struct str bearer = http_req_bearer(c->req);
     struct err e;
 
     return bearer.len > 0 &&
-           auth_identify(c->api->auth, c->cfg, bearer, c->req->remote_addr, true, &who, c->a, &e) == AUTH_OK &&
-           api_allowed(&who, "user", &e) == 0;
+           api_identify(c, bearer, c->req->remote_addr, "user", &e) == 0;
 }
 
 int custom_routes_openapi(struct api_call *c, struct err *e)

@@ -336,7 +336,7 @@ int bigint_cmp_double(const struct bigint *b, double d)
 
 struct val bigint_from_double(double d, struct arena *a)
 {
-    if (d >= -0x1p63 && d < 0x1p63)
+    if (float_fits_int(d))
         return val_int((int64_t)d);
     BIGNUM *n = from_double(d);
     struct val out = to_val(n, a);

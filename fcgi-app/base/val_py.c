@@ -264,7 +264,7 @@ static uint64_t hash_float(double f)
 {
     uint64_t bits = 0;
 
-    if (f >= -0x1p63 && f < 0x1p63 && f == (double)(int64_t)f)
+    if (float_fits_int(f) && f == (double)(int64_t)f)
         return mix((uint64_t)(int64_t)f);
     memcpy(&bits, &f, sizeof(bits));
     return mix(bits);

@@ -124,6 +124,11 @@ static inline struct val val_float(double f)
 {
     return (struct val){.type = VAL_FLOAT, .u.f = f};
 }
+/* Whether the whole part of f is one of our integers; a NaN has none. */
+static inline bool float_fits_int(double f)
+{
+    return f >= -0x1p63 && f < 0x1p63; /* cppcheck-suppress incorrectLogicOperator ; it misreads the binary exponent */
+}
 /* The bytes are not copied; they must be well-formed UTF-8 and outlive the value.  s.len < 4 GiB.
  */
 static inline struct val val_str(struct str s)

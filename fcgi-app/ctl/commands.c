@@ -22,7 +22,7 @@ static const char *shown_name(const struct command *c, char out[64])
 {
     size_t n = 0;
 
-    for (; c->name[n] != '\0' && n < 63; n++)
+    for (; n < 63 && c->name[n] != '\0'; n++)
         out[n] = c->name[n] == '_' ? '-' : c->name[n];
     out[n] = '\0';
     return out;

@@ -228,13 +228,13 @@ static int conditions(struct js_compiler *c, struct js_schema *s, struct val sch
     const struct js_schema *test = NULL;
     const struct js_schema *yes = NULL;
     const struct js_schema *no = NULL;
-    const struct js_schema *not = NULL;
+    const struct js_schema *negated = NULL;
     struct js_check *check;
 
-    if (one(c, schema, res, "not", &not ) != 0 || one(c, schema, res, "if", &test) != 0)
+    if (one(c, schema, res, "not", &negated) != 0 || one(c, schema, res, "if", &test) != 0)
         return -1;
-    if (not != NULL)
-        js_add(c, s, js_run_not)->u.schema = not ;
+    if (negated != NULL)
+        js_add(c, s, js_run_not)->u.schema = negated;
     if (test == NULL)
         return 0;
     if (one(c, schema, res, "then", &yes) != 0 || one(c, schema, res, "else", &no) != 0)

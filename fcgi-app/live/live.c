@@ -99,14 +99,10 @@ static void hand_over(struct socket *s, struct str text, uint64_t stamp)
 
 static int look_with(struct socket *s, struct api_call *c, struct err *e)
 {
-    struct principal p;
     struct str stamp, text;
     uint64_t hash;
 
-    if (auth_identify(c->api->auth, c->cfg, s->token, s->ip, true, &p, c->a, e) != AUTH_OK)
-        return -1;
-    c->user = &p;
-    if (api_allowed(&p, "user", e) != 0 || db_get(c->api->db, &c->conn, e) != 0 ||
+    if (api_identify(c, s->token, s->ip, "user", e) != 0 || db_get(c->api->db, &c->conn, e) != 0 ||
         s->topic->stamp(c, &stamp, e) != 0)
         return -1;
     hash = str_hash(stamp) | 1; /* 0: nothing was sent yet */

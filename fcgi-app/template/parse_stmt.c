@@ -593,7 +593,7 @@ static bool subparse(struct parser *p, const char *const *names, struct node **o
 
     list_init(&body);
     if (names != NULL)
-        p->ends = &ends;
+        p->ends = &ends; /* cppcheck-suppress autoVariables ; put back below, on every way out */
     while (p->cur.type != TOK_EOF) {
         struct node *n;
 

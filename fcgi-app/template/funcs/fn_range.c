@@ -17,7 +17,7 @@ static struct range *range_of(const struct val_obj *o)
     return (struct range *)(uintptr_t)o;
 }
 
-/* Number of items; saturates. */
+/* Number of items; saturates.  step is not 0. */
 static int64_t count(int64_t start, int64_t stop, int64_t step)
 {
     uint64_t span;
@@ -27,7 +27,7 @@ static int64_t count(int64_t start, int64_t stop, int64_t step)
         return 0;
     span = step > 0 ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
     width = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
-    span = (span - 1) / width;
+    span = (span - 1) / width; /* cppcheck-suppress zerodivcond ; step is not 0 */
     return span >= INT64_MAX ? INT64_MAX : (int64_t)span + 1;
 }
 

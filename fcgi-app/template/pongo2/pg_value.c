@@ -76,7 +76,7 @@ static bool parse_float(struct str s, double *out)
 /* What does not fit becomes the smallest number, as on Go's commonest machines. */
 static int64_t truncated(double f)
 {
-    return f > -0x1p63 && f < 0x1p63 ? (int64_t)f : INT64_MIN;
+    return float_fits_int(f) ? (int64_t)f : INT64_MIN;
 }
 
 double pg_float(struct val v)
