@@ -2,14 +2,21 @@
  * The world of an integration test: its own PostgreSQL, nginx and programs, all gone when it ends.
  *
  *     static struct env *env;
- *     static void serves(void **state) { ... env_http(env, "GET", "/api/v01/health", NULL, NULL)
- * ... } int main(void)
+ *
+ *     static void serves(void **state)
+ *     {
+ *         (void)state;
+ *         assert_int_equal(env_http(env, "GET", "/api/v01/health", NULL, NULL).status, 200);
+ *     }
+ *
+ *     int main(void)
  *     {
  *         const struct CMUnitTest tests[] = {cmocka_unit_test(serves)};
+ *
  *         env = env_start();
- *         env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows",
- * NULL}); env_nginx_start(env, "core.sock", NULL); return env_end(env,
- * cmocka_run_group_tests(tests, NULL, NULL));
+ *         env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
+ *         env_nginx_start(env, "core.sock", NULL);
+ *         return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
  *     }
  *
  * Everything lives in a temporary folder (kept with SLUICE_KEEP=1 in the environment). A failed
@@ -19,17 +26,11 @@
 #ifndef SLUICE_TESTS_INTEGRATION_ENV_H
 #define SLUICE_TESTS_INTEGRATION_ENV_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/types.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "support/cases.h"
 
 struct env;
 

@@ -181,12 +181,14 @@ static void all_points(const char *kind, int at_least, bool at_once)
 static void dies_behind_each_statement(void **state)
 {
     (void)state;
+    NEEDS_FAULT_POINTS();
     all_points("writer.die", POINTS_MIN, false);
 }
 
 static void loses_the_connection_behind_each_statement(void **state)
 {
     (void)state;
+    NEEDS_FAULT_POINTS();
     all_points("writer.cut", POINTS_MIN, true);
 }
 
@@ -194,6 +196,7 @@ static void loses_the_connection_behind_each_statement(void **state)
 static void loses_each_commit(void **state)
 {
     (void)state;
+    NEEDS_FAULT_POINTS();
     all_points("writer.commit", 3, true);
 }
 

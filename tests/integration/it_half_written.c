@@ -58,6 +58,7 @@ static void replaces_whole_or_not_at_all(void **state)
     } sizes[] = {{"small", 100}, {"large", 700000}};
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         char last = 'a';
         unsigned n = 1;
@@ -109,6 +110,7 @@ static void keys_change_whole_or_not_at_all(void **state)
     static const char *const verbs[] = {"rotate", "reseal", "wrap", "unwrap"};
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         bool wraps = strcmp(verbs[i], "wrap") == 0 || strcmp(verbs[i], "unwrap") == 0;
         int status = -1;

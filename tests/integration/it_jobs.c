@@ -207,6 +207,7 @@ static void claims_alone_do_no_harm(void **state)
     int64_t id = start("later");
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     ENV_WAIT(env, 5000, strcmp(psql("SELECT count(*) FROM timers WHERE status = 'WAIT' AND instance_id = #", id), "1") == 0);
     for (int i = 0; i < CLAIMS; i++) {
         (void)env_kill(env, core, SIGKILL);
@@ -227,6 +228,7 @@ static void leaves_poison_alone(void **state)
     struct val v;
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     (void)env_kill(env, core, SIGKILL);
     core = start_core("node.deadly:1");
     ENV_WAIT(env, 20000, health() == 200);
@@ -264,6 +266,7 @@ static void poison_is_replayed(void **state)
     const char *task = env_psql(env, "SELECT id FROM tasks WHERE cell_id = 'deadly' AND status = 'ERROR'");
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     (void)env_kill(env, core, SIGKILL);
     core = start_core("");
     ENV_WAIT(env, 20000, health() == 200);

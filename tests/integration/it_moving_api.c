@@ -164,6 +164,7 @@ static void item_12_killed_after_each_transaction(void **state)
     const char *db = moving_base(env), *again = moving_base(env);
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     moving_ctl(env, 3, db, IMPORT("--apply"));
     for (size_t i = 0; i < COUNT_OF(points); i++)
         moving_ctl_with(env, 256 + SIGKILL, again, IMPORT("--apply"), ARGS(moving_printed(env, "SLUICE_FAULT=import.%s:1", points[i])));

@@ -75,6 +75,7 @@ static void item_12_killed_after_each_transaction(void **state)
     const char *db = moving_base(env);
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     for (size_t i = 0; i < COUNT_OF(points); i++)
         moving_ctl_with(env, 256 + SIGKILL, db, IMPORT(map, "--apply", "--on-conflict=replace"),
                         ARGS(moving_printed(env, "SLUICE_FAULT=import.%s:1", points[i])));

@@ -171,6 +171,7 @@ static void killed_on_the_way(void **state)
     const char *db = moving_base(env);
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     for (size_t i = 0; i < COUNT_OF(points); i++)
         moving_ctl_with(env, 256 + SIGKILL, db, IMPORT("--apply", "--history"), ARGS(moving_printed(env, "SLUICE_FAULT=import.%s", points[i])));
     run(3, db, IMPORT("--apply", "--history"));

@@ -108,7 +108,6 @@ static void ends_well(const char *id, const char *external_id)
 
 static void answers_whole_or_not(void **state)
 {
-#if defined(SLUICE_TEST_BUILD)
     struct db *db =
         db_new(env_db(env), "test", &(struct db_opts){.max_conns = 2, .app_name = "test"});
     const char *id = run(activity("whole or not"), "whole"), *token;
@@ -118,6 +117,7 @@ static void answers_whole_or_not(void **state)
     int rc = -1;
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     ENV_WAIT(env, 10000, question(id)[0] != '\0');
     token = sql("SELECT value FROM contexts WHERE instance_id = %s AND key = 'link'", id);
     ENV_WAIT(
@@ -148,20 +148,17 @@ static void answers_whole_or_not(void **state)
     db_free(db);
     start_core("");
     ends_well(id, "whole");
-#else
-    (void)state;
-#endif
 }
 
 /* ---- the program dies between two statements ------------------------------------------------- */
 
 static void asks_once(void **state)
 {
-#if defined(SLUICE_TEST_BUILD)
     int64_t what = activity("dies");
     int died = 0;
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     for (unsigned nth = 4; nth <= 18; nth += 2) {
         const char *external_id = fmt("dies-%u", nth), *id;
 
@@ -197,9 +194,6 @@ static void asks_once(void **state)
         ends_well(id, external_id);
     }
     assert_true(died > 3);
-#else
-    (void)state;
-#endif
 }
 
 /* ---- left alone with an answer --------------------------------------------------------------- */
@@ -210,13 +204,13 @@ static void asks_once(void **state)
  */
 static void keeps_what_was_taken(void **state)
 {
-#if defined(SLUICE_TEST_BUILD)
     const struct peer_step step = {.kind = PEER_ANSWER,
                                    .headers = "Content-Type: application/json\r\n",
                                    .body = "{\"id\":\"taken\"}"};
     const char *id, *row = "SELECT string_agg(status, ' ') FROM external_callbacks WHERE external_id = 'taken'";
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     (void)env_kill(env, core, SIGTERM);
     start_core("");
     peer_script(peer, &step, 1);
@@ -236,9 +230,6 @@ static void keeps_what_was_taken(void **state)
     api(env, 200, "POST", fmt("/api/v01/transactions/%s/manual_actions/%s", id, question(id)), "{\"output\":\"yes\"}");
     ends_well(id, "taken");
     assert_int_equal(peer_requests(peer), 1);
-#else
-    (void)state;
-#endif
 }
 
 int main(void)

@@ -19,11 +19,19 @@
 #include <cmocka.h>
 
 #include "base/base.h"
+#include "base/fault.h"
 
 typedef void (*cases_fn)(const void *row);
 
 /* Run fn on each of n rows of `size` bytes; returns the number of failed rows. */
 int cases_run(const char *group, const void *rows, size_t n, size_t size, cases_fn fn);
+
+/* The case needs a test build (SLUICE_TEST_BUILD): elsewhere it is reported as skipped. */
+#define NEEDS_FAULT_POINTS()                                                                       \
+    do {                                                                                           \
+        if (!FAULT_POINTS)                                                                         \
+            skip();                                                                                \
+    } while (0)
 
 #define CASES(rows, fn) cases_run(#rows, (rows), COUNT_OF(rows), sizeof((rows)[0]), (cases_fn)(fn))
 

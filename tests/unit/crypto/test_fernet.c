@@ -77,7 +77,7 @@ static void published_vector(void **state)
 static void forms_of_a_token(void **state)
 {
     struct arena *a = arena_new(0);
-    struct str raw, plain, forms[6];
+    struct str raw, plain = STR_NONE, forms[6];
     struct fernet_key k;
     struct err e = {0};
 
