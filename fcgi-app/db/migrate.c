@@ -4,7 +4,8 @@
  *
  * One connection of its own.  Each migration is a transaction that first takes an advisory lock for
  * its own length, by polling: who waits holds no snapshot and no lock, so nothing can deadlock, and
- * it works behind a pooler.
+ * it works behind a pooler.  Then it takes the tables it changes, which it gives up after a moment
+ * and tries again: requests go before.
  */
 #include "db/migrate_int.h"
 
@@ -23,7 +24,8 @@ enum {
     REFUSED_MS = 60000 / MIGRATE_HASTE,
     LOCK_POLL_MS = 600 / MIGRATE_HASTE,   /* another migrator is at work */
     LOCK_SAY_MS = 30000 / MIGRATE_HASTE,  /* say so that often */
-    TABLE_WAIT_MS = 5000 / MIGRATE_HASTE, /* a table is in use: pause between attempts */
+    TABLE_FIRST_MS = 100 / MIGRATE_HASTE, /* a table is in use: pauses between attempts */
+    TABLE_MAX_MS = 5000 / MIGRATE_HASTE,
     TABLE_GIVE_UP_MS = 600000 / MIGRATE_HASTE,
     WAIT_POLL_MS = 1000 / MIGRATE_HASTE, /* -runMigration=false: look again */
     SERVER_OLDEST = 130000,
@@ -164,7 +166,9 @@ static enum rc wait_table(struct migrator *m, int version, int current, int64_t 
 {
     const char *who = migrator_table_holder(m);
     int64_t now = clock_mono_ms(&clock_system);
+    int64_t pause_ms = (int64_t)TABLE_FIRST_MS << (m->n_busy < 8 ? m->n_busy : 8);
 
+    m->n_busy++;
     *since_ms = *since_ms == 0 ? now : *since_ms;
     migrator_say(m,
                  arena_printf(m->a, "migration %04d waits for table %s", version,
@@ -176,7 +180,7 @@ static enum rc wait_table(struct migrator *m, int version, int current, int64_t 
                 version, current);
         return RC_FAIL;
     }
-    return migrator_pause(m, TABLE_WAIT_MS) ? RC_OK : migrator_stop(e);
+    return migrator_pause(m, pause_ms < TABLE_MAX_MS ? pause_ms : TABLE_MAX_MS) ? RC_OK : migrator_stop(e);
 }
 
 /* Everything from the current version to ours, one after the other. */
@@ -197,6 +201,8 @@ static enum rc upgrade(struct migrator *m, struct schema_state *s, struct err *e
             rc = wait_migrator(m, s->current, &said_ms, e);
         else if (rc == RC_OK && how == APPLY_TABLE_BUSY)
             rc = wait_table(m, next, s->current, &busy_ms, e);
+        else
+            m->n_busy = 0;
         if (rc == RC_OK && migrate_look(m->pg, m->list, s, m->a, e) != 0)
             rc = e->code == ERR_DB ? RC_AGAIN : RC_FAIL;
     }

@@ -12,6 +12,7 @@ struct migration {
     const char *sql;
     size_t sql_len;
     int additive;
+    const char *locks; /* tables of earlier migrations that it changes, by commas; "": none */
 };
 
 /* Ends with version 0. */

@@ -17,7 +17,8 @@
 #include "base/log.h"
 #include "db/locks.h"
 
-enum { TABLE_LOCK_MS = 3000 / MIGRATE_HASTE };
+/* Who waits for a table keeps those who come later waiting: so long at first, and at most. */
+enum { PATIENCE_MS = 60, PATIENCE_MAX_MS = 480 };
 
 static const char versions_table_sql[] =
     "CREATE TABLE IF NOT EXISTS schema_versions ("
@@ -27,6 +28,14 @@ static const char versions_table_sql[] =
     "started_on timestamptz NOT NULL, finished_on timestamptz, program_version text NOT NULL, host "
     "text NOT NULL, "
     "pid integer NOT NULL)";
+
+static const char CANCELED[] = "57014";
+
+/* Somebody uses a table, or waits in a circle with us. */
+static bool is_busy(const PGresult *r)
+{
+    return strcmp(migrator_state(r), "55P03") == 0 || strcmp(migrator_state(r), "40P01") == 0;
+}
 
 static const struct migration *find_migration(const struct migration *list, int version)
 {
@@ -90,8 +99,25 @@ static enum rc explain(const struct migrator *m, const struct migration *mig, co
     return RC_FAIL;
 }
 
+/*
+ * How long to wait for tables in use: longer with every few attempts, but never until the server looks for circles (its
+ * deadlock_timeout, of the request that waits for us), as it breaks one by failing somebody.  Giving up breaks it too.
+ */
+static int patience_ms(const struct migrator *m)
+{
+    const char *server = migrator_text(
+        m, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'");
+    int64_t circles_ms = 2 * PATIENCE_MS;
+    int64_t ms = PATIENCE_MS << (m->n_busy < 12 ? m->n_busy / 4 : 3);
+
+    if (server != NULL)
+        (void)str_to_int(str_c(server), &circles_ms);
+    ms = ms > PATIENCE_MAX_MS ? PATIENCE_MAX_MS : ms;
+    return (int)(ms > circles_ms / 2 ? circles_ms / 2 : ms);
+}
+
 /* BEGIN and the lock; *locked false when somebody else has it (and nothing is open then). */
-static bool begin_locked(const struct migrator *m, bool *locked)
+static bool begin_locked(const struct migrator *m, int table_ms, bool *locked)
 {
     char sql[400];
     const char *got;
@@ -99,7 +125,7 @@ static bool begin_locked(const struct migrator *m, bool *locked)
     snprintf(sql, sizeof sql,
              "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL timezone = 'UTC'; SET LOCAL "
              "lock_timeout = %d%s",
-             TABLE_LOCK_MS,
+             table_ms,
              PQserverVersion(m->pg) >= 140000
                  ? "; SET LOCAL client_connection_check_interval = '5s'"
                  : "");
@@ -163,12 +189,26 @@ static enum rc look_again(struct migrator *m, struct schema_state *s, struct err
 
 /* ---- in a transaction --------------------------------------------------------------------- */
 
+/*
+ * All tables the text will change, before anything else is done: from then on it waits for nobody, so nobody can wait for it in
+ * a circle, however long it takes.  The time is that of the whole statement, over all tables and their partitions.
+ */
+static const char *tables_sql(const struct migrator *m, const struct migration *mig, int table_ms)
+{
+    const char *lock = *mig->locks == '\0' ? ""
+                                           : arena_printf(m->a, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; ", mig->locks);
+
+    return arena_printf(m->a, "SET LOCAL statement_timeout = %d; %sSET LOCAL statement_timeout = 0", table_ms, lock);
+}
+
 /* The text, its record and COMMIT; the lock is held. */
-static enum rc run_locked(struct migrator *m, const struct migration *mig,
+static enum rc run_locked(struct migrator *m, const struct migration *mig, int table_ms,
                           const struct schema_state *s, enum applied *how, struct err *e)
 {
+    enum { TABLES = 1 };
     int64_t start = clock_mono_ms(&clock_system);
-    const char *steps[4] = {versions_table_sql, mig->sql, record_sql(m, mig, "done"), "COMMIT"};
+    const char *steps[] = {versions_table_sql, tables_sql(m, mig, table_ms), mig->sql,
+                           record_sql(m, mig, "done"), "COMMIT"};
     enum rc rc = RC_OK;
 
     if (FAULT("migrate.apply"))
@@ -181,7 +221,7 @@ static enum rc run_locked(struct migrator *m, const struct migration *mig,
             PQclear(r);
             continue;
         }
-        if (strcmp(migrator_state(r), "55P03") == 0)
+        if (is_busy(r) || (i == TABLES && strcmp(migrator_state(r), CANCELED) == 0 && !migrator_stopped(m)))
             *how = APPLY_TABLE_BUSY;
         else
             rc = explain(m, mig, r, n_done, s, e);
@@ -197,10 +237,11 @@ static enum rc run_locked(struct migrator *m, const struct migration *mig,
 static enum rc in_transaction(struct migrator *m, const struct migration *mig,
                               struct schema_state *s, enum applied *how, struct err *e)
 {
+    int table_ms = patience_ms(m);
     bool locked;
     enum rc rc;
 
-    if (!begin_locked(m, &locked))
+    if (!begin_locked(m, table_ms, &locked))
         return RC_AGAIN;
     if (!locked) {
         *how = APPLY_LOCKED;
@@ -211,7 +252,7 @@ static enum rc in_transaction(struct migrator *m, const struct migration *mig,
         return rc;
     if (s->current >= mig->version) /* somebody did it meanwhile */
         return migrator_command(m, "ROLLBACK") ? RC_OK : RC_AGAIN;
-    return run_locked(m, mig, s, how, e);
+    return run_locked(m, mig, table_ms, s, how, e);
 }
 
 /* ---- outside of a transaction -------------------------------------------------------------- */

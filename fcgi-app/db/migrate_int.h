@@ -67,6 +67,7 @@ struct migrator {
     const struct migrate_opts *o;
     PGconn *pg;
     bool pooled;     /* see db_open() */
+    int n_busy;              /* attempts of the present migration that found a table in use */
     struct arena *a;         /* one look at the database */
     char said[ERR_TEXT_MAX]; /* last cause in the log */
 };

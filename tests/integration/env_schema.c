@@ -81,7 +81,7 @@ const struct migration *schema_with(struct env *env, const char *name, const cha
     struct migration *list = ARENA_ARRAY(env_arena(env), struct migration, n + 2);
 
     memcpy(list, migrations_embedded, n * sizeof list[0]);
-    list[n] = (struct migration){migrate_target() + 1, name, text, strlen(text), additive ? 1 : 0};
+    list[n] = (struct migration){migrate_target() + 1, name, text, strlen(text), additive ? 1 : 0, ""};
     list[n + 1] = (struct migration){0};
     return list;
 }

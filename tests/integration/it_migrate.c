@@ -252,6 +252,32 @@ static void item_5_each_made_to_fail(void **state)
     assert_string_equal(schema_versions(env, uri), schema_all_versions(env));
 }
 
+/* What a text holds at its end, of the tables that were there before: migrations.list names these, so that they are taken first. */
+static void each_locks_what_the_list_says(void **state)
+{
+    const char *uri = fresh();
+
+    (void)state;
+    for (int v = 1; v <= migrate_target(); v++) {
+        const struct migration *mig = &migrations_embedded[v - 1];
+        const char *asked = env_fmt(env,
+                                    "BEGIN; CREATE TEMP TABLE before AS "
+                                    "SELECT c.oid, coalesce(pg_partition_root(t.oid), t.oid)::regclass::text AS name "
+                                    "FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_class t ON "
+                                    "t.oid = coalesce(i.indrelid, c.oid) AND t.relkind IN ('r', 'p') "
+                                    "AND t.relnamespace = 'public'::regnamespace; %s\n;"
+                                    "SELECT coalesce(string_agg(DISTINCT b.name, ', '), '') "
+                                    "FROM pg_locks l JOIN before b ON b.oid = l.relation WHERE l.pid = pg_backend_pid() "
+                                    "AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')",
+                                    mig->sql);
+        const char *named = env_fmt(env, "SELECT coalesce(string_agg(t, ', ' ORDER BY t), '') FROM "
+                                         "string_to_table(nullif('%s', ''), ', ') t", mig->locks);
+
+        assert_string_equal(sql(uri, asked), sql(uri, named));
+        schema_must(env, up_to(v, false, NULL), uri);
+    }
+}
+
 static void failing_file(void **state)
 {
     const char *uri = schema_ready(env);
@@ -477,6 +503,7 @@ int main(void)
         cmocka_unit_test(changed_text),
         cmocka_unit_test(gap),
         cmocka_unit_test(item_5_each_made_to_fail),
+        cmocka_unit_test(each_locks_what_the_list_says),
         cmocka_unit_test(failing_file),
         cmocka_unit_test(fits_and_accepts),
         cmocka_unit_test(refused),

@@ -150,6 +150,77 @@ static void busy_table(void **state)
     PQfinish(other);
 }
 
+/* Whether somebody of this database waits for a table. */
+static bool somebody_waits(PGconn *pg)
+{
+    PGresult *r = PQexec(pg, "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'relation'");
+    bool found = PQntuples(r) > 0;
+
+    PQclear(r);
+    return found;
+}
+
+/*
+ * 0008 changes instances, then jobs.  A request that has used jobs goes on to instances, in the moment in which the migration
+ * waits for it: whom the server finds in a circle it fails, and that may be neither of the two.
+ */
+static void no_circle_with_a_request(void **state)
+{
+    const char *uri = schema_empty(env);
+    const struct migrate_opts until_7 = {.run = true, .to = 7, .program = "sluice-test"};
+    PGconn *request, *look;
+    struct err e = {0};
+    int64_t begun;
+    pid_t pid;
+    PGresult *r;
+
+    (void)state;
+    assert_int_equal(migrate_run(migrations_embedded, uri, "sluice@test", &until_7, &e), 0);
+    (void)sql(uri, env_fmt(env, "ALTER DATABASE %s SET deadlock_timeout = '100ms'", schema_last_name(env)));
+    request = PQconnectdb(uri);
+    look = PQconnectdb(uri);
+    PQclear(PQexec(request, "BEGIN; INSERT INTO jobs (id, kind) VALUES (nextval('ids_job'), 'mass')"));
+    pid = schema_process(NULL, uri, true, 0);
+    for (begun = clock_mono_ms(&clock_system); !somebody_waits(look) && clock_mono_ms(&clock_system) - begun < 10000;)
+        usleep(500);
+    r = PQexec(request, "INSERT INTO instances (id, created_on, guid, status, definition_id) "
+                        "VALUES (1, now(), gen_random_uuid(), 'ACTIVE', 1)");
+    assert_string_equal(PQresultErrorMessage(r), "");
+    PQclear(r);
+    r = PQexec(request, "COMMIT");
+    assert_string_equal(PQcmdStatus(r), "COMMIT");
+    PQclear(r);
+    assert_int_equal(schema_exit_of(pid), 0);
+    assert_string_equal(schema_versions(env, uri), schema_all_versions(env));
+    PQfinish(look);
+    PQfinish(request);
+}
+
+/* However long somebody holds a table: others wait for the migration for a moment at most. */
+static void nobody_waits_long(void **state)
+{
+    const char *uri = schema_ready(env);
+    PGconn *holder = PQconnectdb(uri), *request = PQconnectdb(uri);
+    int64_t until, longest = 0;
+    pid_t pid;
+
+    (void)state;
+    PQclear(PQexec(holder, "BEGIN; LOCK TABLE roles IN ACCESS SHARE MODE"));
+    pid = schema_process(schema_with(env, "wide", "ALTER TABLE roles ADD COLUMN color text;\n", true), uri, true, 0);
+    for (until = clock_mono_ms(&clock_system) + 1500; clock_mono_ms(&clock_system) < until;) {
+        int64_t begun = clock_mono_ms(&clock_system), took;
+
+        PQclear(PQexec(request, "SELECT count(*) FROM roles"));
+        took = clock_mono_ms(&clock_system) - begun;
+        longest = took > longest ? took : longest;
+    }
+    assert_in_range(longest, 5, 900); /* it did wait */
+    PQclear(PQexec(holder, "COMMIT"));
+    assert_int_equal(schema_exit_of(pid), 0);
+    PQfinish(request);
+    PQfinish(holder);
+}
+
 /* ---- steps outside of a transaction ------------------------------------------------------- */
 
 /* Nine wait while one builds: nobody holds what the index waits for. */
@@ -316,6 +387,8 @@ int main(void)
         cmocka_unit_test(waits_no_longer_than_told),
         cmocka_unit_test(stop_while_waiting),
         cmocka_unit_test(busy_table),
+        cmocka_unit_test(no_circle_with_a_request),
+        cmocka_unit_test(nobody_waits_long),
         cmocka_unit_test(item_6_concurrent_index_with_9_waiters),
         cmocka_unit_test(stop_during_a_step),
         cmocka_unit_test(crashed_step),
