@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "http/url.h"
 
 static const struct api_route routes[] = {
@@ -106,6 +107,10 @@ static int run(struct api_call *c, const struct job *j, struct err *e)
         c->params[i] = url_decode(j->params[i], false, c->a);
         if (c->params[i].p == NULL) {
             err_set(e, ERR_INVALID, "the path cannot be decoded");
+            goto out;
+        }
+        if (utf8_check(c->params[i]) < c->params[i].len) {
+            err_set(e, ERR_INVALID, "path: not UTF-8");
             goto out;
         }
     }

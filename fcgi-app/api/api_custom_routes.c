@@ -392,7 +392,12 @@ static int import_activity(struct api_call *c, struct val route, const char *mem
 {
     struct val activity = val_get(route, member);
 
-    return val_is(activity, VAL_DICT) ? exchange_import(c, activity, o, id, e) : 0;
+    if (val_is_none(activity))
+        return 0;
+    if (val_is(activity, VAL_DICT))
+        return exchange_import(c, activity, o, id, e);
+    err_set(e, ERR_INVALID, "%s: expected an object, got %s", member, val_type_name(activity));
+    return -1;
 }
 
 static int import_route(struct api_call *c, struct val route, const struct exchange_options *o, int64_t *id, struct err *e)

@@ -204,10 +204,10 @@ int mass_post(struct api_call *c, struct err *e)
 {
     struct engine_mass m = {.params = val_dict_new(c->a, 2), .who = c->user};
     struct mass_made made = {0};
-    int64_t rate = val_get_int(c->body, "per_second", 0);
+    int64_t rate = 0;
     int rc;
 
-    if (api_body_need(c, "operation", 40, &m.act, e) != 0)
+    if (api_body_need(c, "operation", 40, &m.act, e) != 0 || api_body_int(c, "per_second", &rate, e) != 0)
         return -1;
     if (rate < 0 || rate > 1000) {
         err_set(e, ERR_INVALID, "per_second: expected 1 to 1000");

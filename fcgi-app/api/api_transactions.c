@@ -172,7 +172,7 @@ int transaction_put(struct api_call *c, struct err *e)
     return 0;
 }
 
-/* meta={"replay_behaviour":"skip"|"rollback"}; anything else replays. */
+/* meta={"replay_behaviour":"skip"|"rollback"}; without it the task is replayed. */
 static int read_act(struct api_call *c, enum engine_act *act, struct err *e)
 {
     struct str meta = http_req_param(c->req, "meta"), how;
@@ -185,7 +185,12 @@ static int read_act(struct api_call *c, enum engine_act *act, struct err *e)
         err_context(e, "meta");
         return -1;
     }
-    how = val_get_text(v, "replay_behaviour", STR("replay"));
+    if (!val_is(v, VAL_DICT)) {
+        err_set(e, ERR_INVALID, "meta: expected an object, got %s", val_type_name(v));
+        return -1;
+    }
+    v = val_get(v, "replay_behaviour");
+    how = val_is_none(v) ? STR("replay") : val_is(v, VAL_STR) ? val_text(v) : json_text(v, c->a);
     if (str_eq(how, STR("skip"))) {
         *act = ENGINE_SKIP;
     } else if (str_eq(how, STR("rollback"))) {

@@ -145,6 +145,8 @@ static void early(void **state)
     assert_int_equal(val_count(v), 0);
     assert_string_equal(row("77"), "READY");
     assert_int_equal(post("77", "second"), 409); /* the first one stands */
+    v = api(env, 400, "POST", "/api/v01/transactions/callbacks/%ff", "{}");
+    assert_string_equal(text(v, "error"), "path: not UTF-8");
     answers("{\"job\":{\"id\":77}}", 200);
     id = run(call_of("", ""));
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");

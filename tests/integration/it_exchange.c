@@ -186,6 +186,7 @@ static void refuses_files(void **state)
         {400, "{\"routes\":[{\"route\":\"/x/{a\",\"method\":\"get\"}]}", "routes.0"},
         {400, "{\"routes\":[{\"route\":\"/fine\",\"method\":\"get\"},{\"route\":\"/other\",\"method\":\"patch\"}]}", "routes.1"},
         {400, "{\"routes\":[{\"route\":\"/fine\",\"method\":\"get\",\"activity\":{\"name\":\"bad\",\"definition\":{\"cells\":{}}}}]}", "activity \"bad\""},
+        {400, "{\"routes\":[{\"route\":\"/fine\",\"method\":\"get\",\"activity\":5}]}", "activity: expected an object, got int"},
         {400, "{\"routes\":[{\"route\":\"/fine\",\"method\":\"get\",\"schema\":{\"type\":7}}]}", "schema"},
         {400, "{\"routes\":[{\"route\":\"/fine\",\"method\":\"get\",\"bulk_options\":\"{\"}]}", "bulk_options"},
         {400, "{\"routes\":[{\"route\":\"/fine\",\"method\":\"get\",\"output_schema\":[1]}]}", "output_schema"},

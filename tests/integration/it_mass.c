@@ -84,6 +84,7 @@ static const struct row {
     {OPERATIONS, "{\"operation\":\"dance\",\"ids\":[1]}", 400, "expected replay, skip, rollback, close, reopen or context, got \\\"dance\\\""},
     {OPERATIONS, "{\"operation\":\"context\",\"ids\":[1]}", 400, "needs \\\"key\\\" and \\\"value\\\""},
     {OPERATIONS, "{\"operation\":\"close\",\"ids\":[1],\"per_second\":1001}", 400, "per_second: expected 1 to 1000"},
+    {OPERATIONS, "{\"operation\":\"close\",\"ids\":[1],\"per_second\":\"all\"}", 400, "per_second: expected a"},
     {OPERATIONS, "{\"operation\":\"close\",\"ids\":[\"1\"]}", 400, "ids: expected a list of numbers"},
     {OPERATIONS, "{\"operation\":\"close\",\"ids\":[99999999]}", 404, "no transaction is found by that"},
     {OPERATIONS, "{\"operation\":\"close\",\"sub_of\":99999999}", 404, "no such transaction"},

@@ -471,6 +471,8 @@ static void replays_closes_and_reopens(void **state)
     ENV_WAIT(env, 5000, strcmp(sql("SELECT status FROM tasks WHERE instance_id = $ AND cell_id = 'b'", id), "ERROR") == 0);
     api(env, 409, "PUT", task_path(id, "r", ""), "{}"); /* it is OK */
     api(env, 400, "PUT", task_path(id, "b", "?meta={\"replay_behaviour\":\"skip\"}"), "{}"); /* it shows no such output */
+    api(env, 400, "PUT", task_path(id, "b", "?meta={\"replay_behaviour\":5}"), "{}");
+    api(env, 400, "PUT", task_path(id, "b", "?meta=[]"), "{}");
     api(env, 200, "PUT", task_path(id, "b", ""), "{}"); /* the same row, in error again */
     assert_string_equal(sql("SELECT count(*) || ' ' || min(status) FROM tasks WHERE instance_id = $ AND cell_id = 'b'", id), "1 ERROR");
     assert_string_equal(sql("SELECT count(*) || ' ' || count(*) FILTER (WHERE replayed) FROM errors WHERE instance_id = $", id), "2 1");
