@@ -43,6 +43,7 @@ struct import {
     struct legacy_api api;
     struct legacy_content content;
     struct legacy_archive archive;
+    struct legacy_db *old;
     size_t said; /* bytes of the plan's notes that were printed */
 };
 
@@ -192,7 +193,7 @@ static int read_platform(struct import *im, const struct legacy_options *o, stru
         return 0;
     if (im->args->keys != NULL && legacy_archive_keys(&im->archive, &im->sources, im->args->keys, e) != 0)
         return -1;
-    return legacy_db_read(&im->args->db, &im->sources, o, im->cfg, &im->plan, &im->content, &im->archive, im->a, e);
+    return legacy_db_read(&im->args->db, &im->sources, o, im->cfg, &im->plan, &im->content, &im->archive, &im->old, im->a, e);
 }
 
 /* ---- talking --------------------------------------------------------------------------------- */
@@ -215,6 +216,9 @@ static void print_notes(struct import *im)
     if (im->plan.notes.len > im->said)
         printf("%.*s", (int)(im->plan.notes.len - im->said), im->plan.notes.p + im->said);
     im->said = im->plan.notes.len;
+    if (im->plan.unsaid > 0)
+        printf("... and %lld lines more\n", (long long)im->plan.unsaid);
+    im->plan.unsaid = 0;
 }
 
 static void print_plan(struct import *im)
@@ -289,7 +293,7 @@ static int archive(struct import *im, bool dry, struct err *e)
 {
     struct documents *docs = documents_new(im->d.db, im->store);
     const struct legacy_archive_target t = {im->target.c, docs, im->args->o.conflict, dry};
-    int rc = legacy_archive_write(&im->archive, &t, &im->plan, e);
+    int rc = im->old != NULL ? legacy_db_history(im->old, &im->archive, &t, &im->plan, e) : 0;
 
     documents_free(docs);
     return rc == 0 && !dry ? cfg_store_count_seals(im->store, e) : rc;
@@ -374,6 +378,7 @@ static int run(const struct import_args *o, const char *command)
     if (rc < 0)
         rc = e.code == ERR_BUSY ? (ctl_fail(command, &e), IMPORT_BUSY) : ctl_db_fail(command, &e);
     legacy_api_close(&im->api);
+    legacy_db_close(im->old);
     legacy_archive_close(&im->archive);
     db_put(im->d.db, im->target.c);
     cfg_put(im->cfg);

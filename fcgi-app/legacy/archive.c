@@ -1,34 +1,41 @@
 /*
- * The archive as a whole: keys, order, counts.
+ * The archive as a whole: keys and counts.
  */
 #include "legacy/archive.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/arena.h"
 #include "legacy/archive_int.h"
 
 static const struct db_stmt *const all[] = {
-    &archive_stmt_find,  &archive_stmt_put,      &archive_stmt_block, &archive_stmt_mark,
-    &archive_stmt_month, &archive_stmt_document, &archive_stmt_copy,
+    &archive_stmt_find,
+    &archive_stmt_find_request,
+    &archive_stmt_complete,
+    &archive_stmt_instances,
+    &archive_stmt_parts[ARCHIVE_REQUESTS],
+    &archive_stmt_parts[ARCHIVE_TASKS],
+    &archive_stmt_parts[ARCHIVE_ERRORS],
+    &archive_stmt_parts[ARCHIVE_TRACES],
+    &archive_stmt_block,
+    &archive_stmt_mark,
+    &archive_stmt_rows,
+    &archive_stmt_month,
+    &archive_stmt_document,
+    &archive_stmt_copy,
 };
 const struct db_stmts legacy_archive_stmts = {"legacy_archive", all, COUNT_OF(all)};
 
 void legacy_archive_init(struct legacy_archive *ar, bool history, struct arena *a)
 {
     *ar = (struct legacy_archive){.a = a, .history = history};
-    ar->instances = val_list_new(a, 16);
-    ar->documents = val_list_new(a, 16);
 }
 
 void legacy_archive_close(struct legacy_archive *ar)
 {
     if (ar->keys != NULL)
         crypto_wipe(ar->keys, ar->room_keys * sizeof *ar->keys);
-    if (ar->db == NULL)
-        return;
-    db_put(ar->db, ar->c); /* rolls back */
-    db_free(ar->db);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -78,61 +85,40 @@ int legacy_archive_keys(struct legacy_archive *ar, struct legacy_sources *s, con
     return 0;
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
-bool archive_is_running(struct val instance)
-{
-    return str_ieq(val_get_text(instance, "status", STR("")), STR("ACTIVE"));
-}
-
-/* Which instances come: those documents hang on, or all. */
-static void choose(struct archiving *w)
-{
-    for (size_t i = 0; i < val_count(w->ar->instances); i++) {
-        struct val item = val_at(w->ar->instances, i);
-
-        val_dict_set_str(w->by_id, val_get_text(item, "id", STR("")), item);
-        val_dict_set_c(item, WANTED, val_bool(w->ar->history));
-    }
-    for (size_t i = 0; i < val_count(w->ar->documents); i++) {
-        struct str owner = val_get_text(val_at(w->ar->documents, i), "instance", STR(""));
-        struct val item = val_get_str(w->by_id, owner);
-
-        if (val_is(item, VAL_DICT))
-            val_dict_set_c(item, WANTED, val_bool(true));
-    }
-}
-
-int legacy_archive_write(struct legacy_archive *ar, const struct legacy_archive_target *t,
-                         struct legacy_plan *p, struct err *e)
-{
-    struct archiving w = {.ar = ar, .t = t, .pl = {.p = p, .a = ar->a, .e = e}};
-
-    w.by_id = val_dict_new(ar->a, val_count(ar->instances));
-    choose(&w);
-    if (archive_instances(&w, e) != 0)
-        return -1;
-    return archive_documents(&w, e);
-}
+static const char *const names[] = {"requests", "tasks", "errors", "traces"};
 
 void legacy_archive_counts(const struct legacy_archive *ar, struct val counts)
 {
-    if (val_count(ar->instances) > 0)
-        val_dict_set_c(counts, "instances", val_int(ar->instance_counts.added));
-    if (val_count(ar->documents) > 0)
-        val_dict_set_c(counts, "documents", val_int(ar->document_counts.added + ar->document_counts.replaced));
+    if (ar->instances.read > 0)
+        val_dict_set_c(counts, "instances", val_int(ar->instances.added));
+    for (int i = 0; i < ARCHIVE_PARTS; i++)
+        if (ar->parts[i].read > 0)
+            val_dict_set_c(counts, names[i], val_int(ar->parts[i].added));
+    if (ar->documents.read > 0)
+        val_dict_set_c(counts, "documents", val_int(ar->documents.added + ar->documents.replaced));
+}
+
+static void tell_rows(const char *what, const struct archive_counts *n)
+{
+    printf("%s: %" PRId64 " read, %" PRId64 " added, %" PRId64 " unchanged, %" PRId64 " running, %" PRId64 " left out\n", what,
+           n->read, n->added, n->unchanged, n->running, n->skipped);
 }
 
 void legacy_archive_tell(const struct legacy_archive *ar)
 {
-    size_t n = val_count(ar->instances), m = val_count(ar->documents);
+    const struct archive_counts *n = &ar->documents;
 
-    if (n > 0)
-        printf("instances: %zu read, %d added, %d unchanged, %d running, %d left out\n", n,
-               ar->instance_counts.added, ar->instance_counts.unchanged, ar->instance_counts.running,
-               ar->instance_counts.skipped);
-    if (m > 0)
-        printf("documents: %zu read, %d added, %d replaced, %d kept, %d unchanged, %d unreadable, %d left out\n", m,
-               ar->document_counts.added, ar->document_counts.replaced, ar->document_counts.kept,
-               ar->document_counts.unchanged, ar->document_counts.unreadable, ar->document_counts.skipped);
+    if (ar->instances.read > 0)
+        tell_rows("instances", &ar->instances);
+    if (ar->parts[ARCHIVE_REQUESTS].read > 0)
+        tell_rows(names[ARCHIVE_REQUESTS], &ar->parts[ARCHIVE_REQUESTS]);
+    for (int i = ARCHIVE_TASKS; i < ARCHIVE_PARTS; i++)
+        if (ar->parts[i].read > 0)
+            printf("%s: %" PRId64 " added, %" PRId64 " left out\n", names[i], ar->parts[i].added, ar->parts[i].skipped);
+    if (n->read > 0)
+        printf("documents: %" PRId64 " read, %" PRId64 " added, %" PRId64 " replaced, %" PRId64 " kept, %" PRId64 " unchanged, %" PRId64
+               " unreadable, %" PRId64 " left out\n",
+               n->read, n->added, n->replaced, n->kept, n->unchanged, n->unreadable, n->skipped);
 }

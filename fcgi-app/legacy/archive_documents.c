@@ -21,6 +21,7 @@ const struct db_stmt archive_stmt_copy = {
 /* One document on its way. */
 struct moving {
     struct archiving *w;
+    const struct archive_content *from;
     struct arena *a;
     struct val item;
     struct doc_new n;
@@ -29,35 +30,44 @@ struct moving {
     bool opened;
 };
 
-enum there { THERE_NOT, THERE_SAME, THERE_COPY, THERE_OTHER };
+/* What is here of that name, copied before because no key opened it. */
+enum { THERE_COPY = THERE_OTHER + 1 };
+
+static const char *shown(struct moving *m)
+{
+    return arena_printf(m->a, "%.*s %.*s %.*s", STR_ARG(m->from->table), STR_ARG(m->from->key),
+                        STR_ARG(val_get_text(m->item, "id", STR("?"))));
+}
 
 static void say(struct moving *m, const char *text)
 {
-    plan_gap(&m->w->pl, "%.*s %.*s %.*s: %s", STR_ARG(m->w->ar->table), STR_ARG(m->w->ar->key),
-             STR_ARG(val_get_text(m->item, "id", STR("?"))), text);
+    plan_gap(&m->w->pl, "%s: %s", shown(m), text);
 }
 
 static int leave(struct moving *m, const char *why)
 {
-    m->w->ar->document_counts.skipped++;
+    m->w->ar->documents.skipped++;
     say(m, why);
     return 0;
 }
 
 /* ---- the old one ----------------------------------------------------------------------------- */
 
-/* False: it has no bytes. */
-static int fetch(struct moving *m, bool *found, struct err *e)
+/* NULL: its bytes are at hand. */
+static int fetch(struct moving *m, const char **fault, struct err *e)
 {
     const struct db_arg args[1] = {DB_STR(val_get_text(m->item, "id", STR("")))};
     PGresult *res = NULL;
 
-    if (db_query_sql(m->w->ar->c, m->w->ar->content_sql, args, 1, &res, m->a, e) != 0) {
+    if (db_query_sql(m->from->c, m->from->sql, args, 1, &res, m->a, e) != 0) {
         err_context(e, "the old database");
         return -1;
     }
-    *found = PQntuples(res) > 0 && !db_is_null(res, 0, 0);
-    if (*found)
+    if (PQntuples(res) == 0 || !db_bool(res, 0, 1))
+        *fault = "it has no content";
+    else if (db_is_null(res, 0, 0))
+        *fault = arena_printf(m->a, "it is larger than %d MB", (int)(LIMIT_DOCUMENT / MIB));
+    else
         m->token = db_bytes(res, 0, 0, m->a);
     return 0;
 }
@@ -72,7 +82,7 @@ static void open_token(struct moving *m)
 
 /* ---- ours ------------------------------------------------------------------------------------ */
 
-static int compare(struct moving *m, int64_t id, enum there *out, struct err *e)
+static int compare(struct moving *m, int64_t id, int *out, struct err *e)
 {
     struct document doc;
     struct str bytes;
@@ -89,7 +99,7 @@ static int compare(struct moving *m, int64_t id, enum there *out, struct err *e)
     return 0;
 }
 
-static int look(struct moving *m, enum there *out, struct err *e)
+static int look(struct moving *m, int *out, struct err *e)
 {
     PGresult *res = NULL;
 
@@ -112,12 +122,12 @@ static int look(struct moving *m, enum there *out, struct err *e)
 
 /* ---- one ------------------------------------------------------------------------------------- */
 
-static int copy(struct moving *m, enum there there, struct err *e)
+static int copy(struct moving *m, int there, struct err *e)
 {
     const struct doc_new *n = &m->n;
 
-    m->w->ar->document_counts.unreadable++;
-    say(m, arena_printf(m->w->ar->a, "no key in \"keys\" opens it (tried %d keys); %s", m->w->ar->n_rows,
+    m->w->ar->documents.unreadable++;
+    say(m, arena_printf(m->a, "no key in \"keys\" opens it (tried %d keys); %s", m->w->ar->n_rows,
                         there == THERE_OTHER ? "what is here of that name stays" : "copied as is, state unreadable"));
     if (there != THERE_NOT || m->w->t->dry)
         return 0;
@@ -128,50 +138,72 @@ static int copy(struct moving *m, enum there there, struct err *e)
                    NULL, e);
 }
 
-static int seal(struct moving *m, enum there there, struct err *e)
+static int seal(struct moving *m, int there, struct err *e)
 {
     struct err why = {0};
 
     if (!m->w->t->dry && doc_put(m->w->t->documents, &m->n, secret_text(m->plain), NULL, &why) != 0) {
         if (why.code == ERR_INVALID || why.code == ERR_LIMIT)
-            return leave(m, arena_printf(m->w->ar->a, "%s", why.msg));
+            return leave(m, arena_printf(m->a, "%s", why.msg));
         *e = why;
         return -1;
     }
     if (there == THERE_NOT)
-        m->w->ar->document_counts.added++;
+        m->w->ar->documents.added++;
     else
-        m->w->ar->document_counts.replaced++;
+        m->w->ar->documents.replaced++;
     return 0;
 }
 
-static int decide(struct moving *m, enum there there, struct err *e)
+int archive_decide(struct archiving *w, const char *shown, struct str name, enum archive_there there, bool *take, struct err *e)
 {
-    if (!m->opened)
-        return copy(m, there, e);
-    if (there == THERE_SAME) {
-        m->w->ar->document_counts.unchanged++;
+    struct archive_counts *n = &w->ar->documents;
+
+    *take = there == THERE_NOT || (there == THERE_OTHER && w->t->conflict == LEGACY_REPLACE);
+    if (there == THERE_SAME)
+        n->unchanged++;
+    if (there != THERE_OTHER || *take)
         return 0;
-    }
-    if (there == THERE_OTHER && m->w->t->conflict == LEGACY_FAIL) {
+    if (w->t->conflict == LEGACY_FAIL) {
         err_set(e, ERR_CONFLICT, "conflict: document \"%.*s\" differs from what is there; choose --on-conflict=keep or replace",
-                STR_ARG(m->n.name));
+                STR_ARG(name));
         return -1;
     }
-    if (there == THERE_OTHER && m->w->t->conflict == LEGACY_KEEP) {
-        m->w->ar->document_counts.kept++;
-        say(m, "another document of that name is here and stays (--on-conflict=replace takes the imported one)");
-        return 0;
-    }
-    return seal(m, there, e);
+    n->kept++;
+    plan_gap(&w->pl, "%s: another document of that name is here and stays (--on-conflict=replace takes the imported one)", shown);
+    return 0;
+}
+
+static int decide(struct moving *m, int there, struct err *e)
+{
+    bool take = true;
+
+    if (!m->opened)
+        return copy(m, there, e);
+    if (there != THERE_COPY && archive_decide(m->w, shown(m), m->n.name, (enum archive_there)there, &take, e) != 0)
+        return -1;
+    return take ? seal(m, there, e) : 0;
+}
+
+struct doc_new archive_document(struct val instance, struct val item)
+{
+    struct str type = val_get_text(item, "mime_type", STR(""));
+
+    return (struct doc_new){
+        .instance_id = val_get_int(instance, OUR_ID, 0),
+        .instance_on = val_get_text(instance, OUR_ON, STR("")),
+        .name = doc_base_name(val_get_text(item, "name", STR(""))),
+        .description = val_get_text(item, "description", STR("")),
+        .mime_type = type.len > 0 ? type : STR("application/octet-stream"),
+        .created_by = val_get_text(item, "username", STR("")),
+    };
 }
 
 static int one(struct moving *m, struct err *e)
 {
-    struct str owner = val_get_text(m->item, "instance", STR(""));
-    struct val instance = val_get_str(m->w->by_id, owner);
-    enum there there;
-    bool found;
+    struct val instance = val_get_str(m->w->instances, val_get_text(m->item, "instance", STR("")));
+    const char *fault = NULL;
+    int there;
 
     if (!val_is(instance, VAL_DICT))
         return leave(m, "the instance it belongs to is not among those that were read");
@@ -179,18 +211,11 @@ static int one(struct moving *m, struct err *e)
         return leave(m, "the instance it belongs to still runs: let it finish or close it, then import again");
     if (!m->w->t->dry && !val_is(val_get(instance, OUR_ID), VAL_INT))
         return leave(m, "the instance it belongs to was not imported");
-    if (fetch(m, &found, e) != 0)
+    if (fetch(m, &fault, e) != 0)
         return -1;
-    if (!found)
-        return leave(m, "it has no content");
-    m->n = (struct doc_new){
-        .instance_id = val_get_int(instance, OUR_ID, 0),
-        .instance_on = val_get_text(instance, OUR_ON, STR("")),
-        .name = doc_base_name(val_get_text(m->item, "name", STR(""))),
-        .description = val_get_text(m->item, "description", STR("")),
-        .mime_type = val_get_text(m->item, "mime_type", STR("application/octet-stream")),
-        .created_by = val_get_text(m->item, "username", STR("")),
-    };
+    if (fault != NULL)
+        return leave(m, fault);
+    m->n = archive_document(instance, m->item);
     open_token(m);
     if (look(m, &there, e) != 0 || decide(m, there, e) != 0)
         return -1;
@@ -198,28 +223,14 @@ static int one(struct moving *m, struct err *e)
     return 0;
 }
 
-/* Two of one name in one instance: the second would take the place of the first. */
-static bool is_twin(struct moving *m, struct val seen)
+int archive_token(struct archiving *w, const struct archive_content *from, struct val item, bool twin, struct err *e)
 {
-    struct str key = str_printf(m->w->ar->a, "%.*s/%.*s", STR_ARG(val_get_text(m->item, "instance", STR(""))),
-                                STR_ARG(doc_base_name(val_get_text(m->item, "name", STR("")))));
-    bool twin = val_is(val_get_str(seen, key), VAL_BOOL);
+    struct moving m = {.w = w, .from = from, .a = arena_new(0), .item = item};
+    int rc;
 
-    val_dict_set_str(seen, key, val_bool(true));
-    return twin;
-}
-
-int archive_documents(struct archiving *w, struct err *e)
-{
-    struct moving m = {.w = w};
-    struct val seen = val_dict_new(w->ar->a, val_count(w->ar->documents));
-    int rc = 0;
-
-    for (size_t i = 0; i < val_count(w->ar->documents) && rc == 0; i++) {
-        m = (struct moving){.w = w, .a = arena_new(0), .item = val_at(w->ar->documents, i)};
-        rc = is_twin(&m, seen) ? leave(&m, "its instance has another document of that name: rename one of them, then import again")
-                               : one(&m, e);
-        arena_free(m.a);
-    }
+    w->ar->documents.read++;
+    rc = twin ? leave(&m, "its instance has another document of that name: rename one of them, then import again") : one(&m, e);
+    arena_free(m.a);
+    archive_progress(w);
     return rc;
 }

@@ -1,232 +1,352 @@
 /*
- * Closed instances of an old database, as rows nobody runs.
- *
- * An id tells the month of its row by the notes in id_marks (sql/migrations/0001_base.sql).  Ids of
- * the archive come from blocks of the usual sequence whose ends are noted as of now, so that ids of
- * running processes on both sides keep their meaning; inside, each month is noted at its own time.
+ * Instances and their requests, a page at a time: which come, their rows, and those of their tasks,
+ * errors and traces.
  */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/json.h"
-#include "db/ids.h"
 #include "legacy/archive_int.h"
-#include "legacy/content_int.h"
 
-#define ON TEXT("created_on") "::timestamptz"
-/* The same for the same old instance, so that it is found again: a UUIDv7 of its time. */
-#define GUID                                                                                       \
-    "(SELECT (lpad(to_hex(floor(extract(epoch FROM " ON ") * 1000)::bigint), 12, '0') || '7' || "    \
-    "left(h, 3) || '8' || substr(h, 4, 15))::uuid FROM encode(sha256(convert_to('instances/' || "  \
-    TEXT("id") " || '/' || " TEXT("created_on") ", 'UTF8')), 'hex') h)"
+enum { PROGRESS_MS = 5000 };
 
-const struct db_stmt archive_stmt_find = {
-    "archive_find", "SELECT id, created_on::text FROM instances WHERE guid = " GUID " AND created_on = " ON, 1};
-const struct db_stmt archive_stmt_put = {
-    "archive_put",
-    "INSERT INTO instances (id, created_on, updated_on, closed_on, guid, status, kind, activity_id, definition_id, label, "
-    "user_id, owner, request) SELECT $2::bigint, x.made, x.closed, x.closed, " GUID ", $3::text, 'run', a.id, "
-    "coalesce((SELECT v.definition_id FROM activity_versions v WHERE v.activity_id = a.id AND v.active LIMIT 1), "
-    "definition_put('{\"cells\":{},\"entities\":[],\"transitions\":[]}')), 'imported ' || " TEXT("id") ", "
-    "(SELECT u.id FROM users u WHERE lower(u.username) = lower(" TEXT("username") ")), " TEXT("username") ", "
-    "json_build_object('imported', json_build_object('id', " TEXT("id") ", 'activity_name', " TEXT("activity_name") ")) "
-    "FROM (SELECT " ON " AS made, coalesce(" TEXT("closed_on") "::timestamptz, " ON ") AS closed) x "
-    "LEFT JOIN activities a ON a.name = " TEXT("activity_name") " RETURNING created_on::text", 3};
-const struct db_stmt archive_stmt_block = {
-    "archive_block",
-    "WITH block AS MATERIALIZED (SELECT nextval('ids_instance') AS id), marks AS (INSERT INTO id_marks (kind, first_id, noted_on) "
-    "SELECT 'instance', id + k, clock_timestamp() FROM block, unnest(ARRAY[0, $1::integer]) k) SELECT id FROM block", 1};
-/* $2: a time in that month; $3: its end, else its beginning. */
-const struct db_stmt archive_stmt_mark = {
-    "archive_mark",
-    "INSERT INTO id_marks (kind, first_id, noted_on) SELECT 'instance', $1::bigint, CASE WHEN $3::boolean THEN m + interval '1 month' "
-    "ELSE m + interval '1 hour' END FROM date_trunc('month', $2::timestamptz, 'UTC') m", 3};
-const struct db_stmt archive_stmt_month = {"archive_month", "SELECT history_make($1::timestamptz)", 1};
-
-enum { MONTH = 7 /* characters of "2024-03" */ };
-
-struct block {
-    int64_t next, end;
-    struct str on; /* a time of the month that is open; empty: none is */
-};
-
-static bool is_time(struct str s)
+bool archive_is_running(struct val item)
 {
-    return s.len >= 20 && s.p[4] == '-' && s.p[7] == '-' && s.p[10] == 'T' && s.p[s.len - 1] == 'Z';
+    return str_ieq(val_get_text(item, "status", STR("")), STR("ACTIVE"));
 }
+
+static struct str id_of(struct val item)
+{
+    return val_get_text(item, "id", STR("?"));
+}
+
+static void leave(struct archiving *w, struct archive_counts *n, const char *what, struct val item, const char *why)
+{
+    n->skipped++;
+    plan_gap(&w->pl, "%s id %.*s: %s", what, STR_ARG(id_of(item)), why);
+}
+
+/* ---- the page -------------------------------------------------------------------------------- */
+
+void archive_begin(struct archiving *w, struct legacy_archive *ar, const struct legacy_archive_target *t, struct legacy_plan *p)
+{
+    *w = (struct archiving){.ar = ar, .t = t, .pl = {.p = p, .a = ar->a}, .instance_ids = {.kind = "instance"},
+                            .request_ids = {.kind = "request"}, .months_a = arena_new(0), .s = arena_new(0), .told_ms = clock_mono_ms(&clock_system)};
+    w->months = val_dict_new(w->months_a, 32);
+}
+
+void archive_free(struct archiving *w)
+{
+    if (w->a != NULL)
+        arena_free(w->a);
+    arena_free(w->months_a);
+    arena_free(w->s);
+    w->a = NULL;
+}
+
+void archive_page(struct archiving *w)
+{
+    if (w->a != NULL)
+        arena_free(w->a);
+    w->a = arena_new(0);
+    w->instances = val_dict_new(w->a, 64);
+    w->fresh = val_list_new(w->a, 64);
+    w->requests = val_list_new(w->a, 64);
+    w->coming = val_dict_new(w->a, 64);
+    w->coming_requests = val_dict_new(w->a, 64);
+    w->tasks = val_dict_new(w->a, 64);
+}
+
+void archive_progress(struct archiving *w)
+{
+    int64_t now = clock_mono_ms(&clock_system);
+
+    if (now - w->told_ms < PROGRESS_MS)
+        return;
+    w->told_ms = now;
+    fprintf(stderr, "instances %lld, requests %lld, documents %lld\n", (long long)w->ar->instances.read,
+            (long long)w->ar->parts[ARCHIVE_REQUESTS].read, (long long)w->ar->documents.read);
+}
+
+/* ---- which come ------------------------------------------------------------------------------ */
 
 /* NULL: it can come. */
 static const char *unfit(struct val item)
 {
     struct str status = val_get_text(item, "status", STR(""));
 
-    if (!is_time(val_get_text(item, "created_on", STR(""))))
-        return "created_on is not a time";
     if (!str_ieq(status, STR("CLOSED_IN_SUCCESS")) && !str_ieq(status, STR("CLOSED_IN_ERROR")))
         return "its status is none of ACTIVE, CLOSED_IN_SUCCESS, CLOSED_IN_ERROR";
-    return NULL;
+    return archive_time_fault(val_get_text(item, "created_on", STR("")));
 }
 
-/* ---- ids ------------------------------------------------------------------------------------- */
-
-static int mark(struct archiving *w, struct block *b, bool end, struct err *e)
+/* Those of a list that are closed and make sense. */
+static struct val closed(struct archiving *w, struct val list)
 {
-    int64_t id = b->next++;
+    struct val out = val_list_new(w->a, val_count(list));
 
-    return db_exec(w->t->c, &archive_stmt_mark,
-                   DB_ARGS(DB_INT(id), DB_STR(b->on), DB_C(end ? "true" : "false")), NULL, e);
+    for (size_t i = 0; i < val_count(list); i++) {
+        struct val item = val_at(list, i);
+        const char *why;
+
+        w->ar->instances.read++;
+        if (archive_is_running(item)) {
+            w->ar->instances.running++;
+            plan_gap(&w->pl, "instances id %.*s: it still runs and is not moved: let it finish or close it, then import again",
+                     STR_ARG(id_of(item)));
+            val_dict_set_str(w->instances, id_of(item), item);
+        } else if ((why = unfit(item)) != NULL) {
+            leave(w, &w->ar->instances, "instances", item, why);
+        } else {
+            val_list_add(out, item);
+        }
+    }
+    return out;
 }
 
-static int close_month(struct archiving *w, struct block *b, struct err *e)
+static void take_over(struct val item, const PGresult *res, int row)
 {
-    int rc = b->on.len > 0 && b->next < b->end ? mark(w, b, true, e) : 0;
+    val_dict_set_c(item, OUR_ON, val_str(db_str(res, row, 0)));
+    if (db_is_null(res, row, 1))
+        return;
+    val_dict_set_c(item, OUR_ID, val_int(db_int(res, row, 1)));
+    val_dict_set_c(item, COMPLETE, val_bool(db_bool(res, row, 2)));
+}
 
-    b->on = STR("");
+int archive_choose(struct archiving *w, struct val list, struct err *e)
+{
+    struct val fit = closed(w, list);
+    PGresult *res = NULL;
+
+    if (val_count(fit) == 0)
+        return 0;
+    if (db_query_in(w->t->c, &archive_stmt_find, DB_ARGS(DB_STR(json_text(fit, w->a))), &res, w->a, e) != 0)
+        return -1;
+    for (size_t i = 0; i < val_count(fit); i++) {
+        struct val item = val_at(fit, i);
+
+        take_over(item, res, (int)i);
+        val_dict_set_str(w->instances, id_of(item), item);
+        if (val_is(val_get(item, OUR_ID), VAL_INT)) {
+            w->ar->instances.unchanged++;
+            continue;
+        }
+        val_list_add(w->fresh, item);
+        val_dict_set_str(w->coming, id_of(item), item);
+    }
+    return 0;
+}
+
+/* With its instance, alone, or not at all. */
+static bool request_comes(struct archiving *w, struct val item)
+{
+    struct archive_counts *n = &w->ar->parts[ARCHIVE_REQUESTS];
+    struct str of = val_get_text(item, "instance", STR(""));
+    struct val instance = of.len > 0 ? val_get_str(w->instances, of) : val_undef(NULL);
+    const char *why = archive_time_fault(val_get_text(item, "created_on", STR("")));
+
+    n->read++;
+    if (archive_is_running(of.len > 0 ? instance : item)) {
+        n->running++;
+        return false;
+    }
+    if (why != NULL) {
+        leave(w, n, "requests", item, why);
+        return false;
+    }
+    return of.len == 0 || val_is(instance, VAL_DICT);
+}
+
+int archive_choose_requests(struct archiving *w, struct val list, struct err *e)
+{
+    struct val fit = val_list_new(w->a, val_count(list));
+    PGresult *res = NULL;
+
+    for (size_t i = 0; i < val_count(list); i++)
+        if (request_comes(w, val_at(list, i)))
+            val_list_add(fit, val_at(list, i));
+    if (val_count(fit) == 0)
+        return 0;
+    if (db_query_in(w->t->c, &archive_stmt_find_request, DB_ARGS(DB_STR(json_text(fit, w->a))), &res, w->a, e) != 0)
+        return -1;
+    for (size_t i = 0; i < val_count(fit); i++) {
+        struct val item = val_at(fit, i);
+
+        take_over(item, res, (int)i);
+        if (!val_is(val_get(item, OUR_ID), VAL_INT)) {
+            val_list_add(w->requests, item);
+            val_dict_set_str(w->coming_requests, id_of(item), item);
+            continue;
+        }
+        w->ar->parts[ARCHIVE_REQUESTS].unchanged++;
+        if (db_is_null(res, (int)i, 3))
+            continue;
+        val_dict_set_c(item, OUR_INSTANCE, val_int(db_int(res, (int)i, 3)));
+        val_dict_set_c(item, OUR_INSTANCE_ON, val_str(db_str(res, (int)i, 4)));
+    }
+    return 0;
+}
+
+/* ---- instances and requests ------------------------------------------------------------------ */
+
+static int by_time(const void *x, const void *y)
+{
+    return str_cmp(val_get_text(*(const struct val *)x, OUR_ON, STR("")), val_get_text(*(const struct val *)y, OUR_ON, STR("")));
+}
+
+/* In the order of time: few months are opened. */
+static int give_ids(struct archiving *w, struct val list, struct past_ids *ids, struct err *e)
+{
+    int64_t id;
+
+    if (val_count(list) > 1)
+        qsort(list.u.list->items, val_count(list), sizeof list.u.list->items[0], by_time);
+    for (size_t i = 0; i < val_count(list); i++) {
+        struct val item = val_at(list, i);
+
+        if (past_id(w, ids, val_get_text(item, OUR_ON, STR("")), &id, e) != 0)
+            return -1;
+        val_dict_set_c(item, OUR_ID, val_int(id));
+    }
+    return 0;
+}
+
+/* Each names the other. */
+static void tie_requests(struct archiving *w)
+{
+    for (size_t i = 0; i < val_count(w->requests); i++) {
+        struct val item = val_at(w->requests, i);
+        struct val instance = val_get_str(w->instances, val_get_text(item, "instance", STR("")));
+
+        archive_mask(w, ARCHIVE_REQUESTS, item);
+        if (!val_is(instance, VAL_DICT))
+            continue;
+        val_dict_set_c(item, OUR_INSTANCE, val_get(instance, OUR_ID));
+        val_dict_set_c(item, OUR_INSTANCE_ON, val_get(instance, OUR_ON));
+        val_dict_set_c(item, "instance_status", val_get(instance, "status"));
+        if (val_is_none(val_get(item, "activity_name")))
+            val_dict_set_c(item, "activity_name", val_get(instance, "activity_name"));
+        val_dict_set_c(instance, "our_request", val_get(item, OUR_ID));
+        val_dict_set_c(instance, "our_request_on", val_get(item, OUR_ON));
+    }
+}
+
+static int put(struct archiving *w, const struct db_stmt *s, const char *what, struct val list, struct archive_counts *count, struct err *e)
+{
+    int64_t n;
+
+    if (archive_write(w, s, what, list, &n, e) != 0)
+        return -1;
+    count->added += n;
+    count->skipped += (int64_t)val_count(list) - n;
+    return 0;
+}
+
+int archive_open_page(struct archiving *w, struct err *e)
+{
+    if (w->t->dry) {
+        w->ar->instances.added += (int64_t)val_count(w->fresh);
+        w->ar->parts[ARCHIVE_REQUESTS].added += (int64_t)val_count(w->requests);
+        return 0;
+    }
+    if (archive_months(w, w->fresh, e) != 0 || archive_months(w, w->requests, e) != 0 || db_begin(w->t->c, e) != 0 ||
+        give_ids(w, w->fresh, &w->instance_ids, e) != 0 || give_ids(w, w->requests, &w->request_ids, e) != 0)
+        return -1;
+    tie_requests(w);
+    if (put(w, &archive_stmt_instances, "instances", w->fresh, &w->ar->instances, e) != 0)
+        return -1;
+    return put(w, &archive_stmt_parts[ARCHIVE_REQUESTS], "requests", w->requests, &w->ar->parts[ARCHIVE_REQUESTS], e);
+}
+
+/* ---- what hangs on them ---------------------------------------------------------------------- */
+
+static const char *const part_names[] = {"requests", "tasks", "errors", "traces"};
+
+/* Where a row belongs; false: to nothing that comes. */
+static bool place(struct archiving *w, struct val item)
+{
+    struct val owner = val_get_str(w->coming, val_get_text(item, "instance", STR("")));
+    struct val request = val_get_str(w->coming_requests, val_get_text(item, "request", STR("")));
+    struct val task = val_get_str(w->tasks, val_get_text(item, "task", STR("")));
+
+    if (!val_is(owner, VAL_DICT) && !val_is(request, VAL_DICT))
+        return false;
+    if (val_is(owner, VAL_DICT)) {
+        val_dict_set_c(item, OUR_INSTANCE, val_get(owner, OUR_ID));
+        val_dict_set_c(item, OUR_INSTANCE_ON, val_get(owner, OUR_ON));
+        val_dict_set_c(item, "our_request", val_get(owner, "our_request"));
+    } else { /* a request that was passed on: its own time names the month */
+        val_dict_set_c(item, OUR_INSTANCE_ON, val_get(request, OUR_ON));
+        val_dict_set_c(item, "our_request", val_get(request, OUR_ID));
+    }
+    val_dict_set_c(item, "our_task", task);
+    return w->t->dry || val_is(val_get(val_is(owner, VAL_DICT) ? owner : request, OUR_ID), VAL_INT);
+}
+
+static bool task_makes_sense(struct archiving *w, struct val item)
+{
+    static const char *const known[] = {"OK", "ERROR", "WAIT", "RUN", "QUEUED"};
+    struct str status = val_get_text(item, "status", STR(""));
+
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (str_ieq(status, str_c(known[i])))
+            return true;
+    leave(w, &w->ar->parts[ARCHIVE_TASKS], "tasks", item, "its status is none of OK, ERROR, WAIT, RUN, QUEUED");
+    return false;
+}
+
+int archive_rows(struct archiving *w, enum archive_part part, struct val list, struct err *e)
+{
+    struct val come = val_list_new(w->s, val_count(list));
+    int64_t id;
+    int rc = 0;
+
+    for (size_t i = 0; i < val_count(list); i++) {
+        struct val item = val_at(list, i);
+
+        if (!place(w, item))
+            continue;
+        w->ar->parts[part].read++;
+        if (part == ARCHIVE_TASKS && !task_makes_sense(w, item))
+            continue;
+        archive_mask(w, part, item);
+        val_list_add(come, item);
+        if (w->t->dry)
+            continue;
+        if (archive_row_id(w, part, &id, e) != 0)
+            return -1;
+        val_dict_set_c(item, OUR_ID, val_int(id));
+        if (part == ARCHIVE_TASKS)
+            val_dict_set_str(w->tasks, str_dup(w->a, id_of(item)), val_int(id));
+    }
+    if (w->t->dry)
+        w->ar->parts[part].added += (int64_t)val_count(come);
+    else
+        rc = put(w, &archive_stmt_parts[part], part_names[part], come, &w->ar->parts[part], e);
+    arena_reset(w->s);
     return rc;
 }
 
-static int next_block(struct archiving *w, struct block *b, struct err *e)
+int archive_commit_page(struct archiving *w, struct err *e)
 {
-    struct str text;
-
-    if (close_month(w, b, e) != 0 ||
-        db_text(w->t->c, &archive_stmt_block, DB_ARGS(DB_INT(IDS_BLOCK - 1)), &text, w->ar->a, e) != 0)
-        return -1;
-    if (!str_to_int(text, &b->next))
-        return -1;
-    b->end = b->next + IDS_BLOCK - 1;
-    b->next++;
-    return 0;
-}
-
-/* An id for a row of that time. */
-static int next_id(struct archiving *w, struct block *b, struct str on, int64_t *id, struct err *e)
-{
-    if (b->on.len > 0 && !str_eq(str_slice(b->on, 0, MONTH), str_slice(on, 0, MONTH)) && close_month(w, b, e) != 0)
-        return -1;
-    if (b->next + 2 >= b->end && next_block(w, b, e) != 0)
-        return -1;
-    if (b->on.len == 0) {
-        b->on = on;
-        if (mark(w, b, false, e) != 0)
-            return -1;
-    }
-    *id = b->next++;
-    return 0;
-}
-
-/* ---- one ------------------------------------------------------------------------------------- */
-
-static int find(struct archiving *w, struct val item, bool *found, struct err *e)
-{
-    PGresult *res = NULL;
-
-    if (db_query_in(w->t->c, &archive_stmt_find, DB_ARGS(DB_STR(json_text(item, w->ar->a))), &res, w->ar->a, e) != 0)
-        return -1;
-    *found = PQntuples(res) > 0;
-    if (*found) {
-        val_dict_set_c(item, OUR_ID, val_int(db_int(res, 0, 0)));
-        val_dict_set_c(item, OUR_ON, val_str(db_str(res, 0, 1)));
-    }
-    return 0;
-}
-
-static int put(struct archiving *w, struct block *b, struct val item, struct err *e)
-{
-    struct str on = val_get_text(item, "created_on", STR("")), stored;
-    bool failed = str_ieq(val_get_text(item, "status", STR("")), STR("CLOSED_IN_ERROR"));
-    int64_t id;
-
-    if (next_id(w, b, on, &id, e) != 0 ||
-        db_text(w->t->c, &archive_stmt_put, DB_ARGS(DB_STR(json_text(item, w->ar->a)), DB_INT(id), DB_C(failed ? "CLOSED_IN_ERROR" : "CLOSED_IN_SUCCESS")),
-                &stored, w->ar->a, e) != 0)
-        return -1;
-    val_dict_set_c(item, OUR_ID, val_int(id));
-    val_dict_set_c(item, OUR_ON, val_str(stored));
-    return 0;
-}
-
-static void say(struct archiving *w, struct val item, const char *text)
-{
-    plan_gap(&w->pl, "instances id %.*s: %s", STR_ARG(val_get_text(item, "id", STR("?"))), text);
-}
-
-static int one(struct archiving *w, struct block *b, struct val item, struct err *e)
-{
-    const char *why;
-    bool found;
-
-    if (archive_is_running(item)) {
-        w->ar->instance_counts.running++;
-        if (val_get_bool(item, WANTED, false))
-            say(w, item, "it still runs and is not moved: let it finish or close it, then import again");
-        return 0;
-    }
-    if (!val_get_bool(item, WANTED, false))
-        return 0;
-    why = unfit(item);
-    if (why != NULL) {
-        w->ar->instance_counts.skipped++;
-        say(w, item, why);
-        return 0;
-    }
-    if (find(w, item, &found, e) != 0)
-        return -1;
-    if (found)
-        w->ar->instance_counts.unchanged++;
-    else
-        w->ar->instance_counts.added++;
-    return found || w->t->dry ? 0 : put(w, b, item, e);
-}
-
-/* ---- all ------------------------------------------------------------------------------------- */
-
-/* Partitions first: each is a change of the structure, committed at once. */
-static int make_months(struct archiving *w, struct err *e)
-{
-    struct val made = val_dict_new(w->ar->a, 16);
-    struct str ignored;
-
-    for (size_t i = 0; i < val_count(w->ar->instances) && !w->t->dry; i++) {
-        struct val item = val_at(w->ar->instances, i);
-        struct str on = val_get_text(item, "created_on", STR(""));
-
-        if (!val_get_bool(item, WANTED, false) || archive_is_running(item) || unfit(item) != NULL ||
-            val_is(val_get_str(made, str_slice(on, 0, MONTH)), VAL_BOOL))
-            continue;
-        val_dict_set_str(made, str_slice(on, 0, MONTH), val_bool(true));
-        if (db_text(w->t->c, &archive_stmt_month, DB_ARGS(DB_STR(on)), &ignored, w->ar->a, e) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-static void note_rest(struct archiving *w)
-{
-    size_t rest = 0;
-
-    for (size_t i = 0; i < val_count(w->ar->instances); i++)
-        if (!val_get_bool(val_at(w->ar->instances, i), WANTED, false))
-            rest++;
-    if (rest > 0)
-        plan_note(&w->pl, "not imported: %zu instances without documents; --history brings those that are closed", rest);
-}
-
-int archive_instances(struct archiving *w, struct err *e)
-{
-    struct block b = {.on = STR("")};
-
-    if (val_count(w->ar->instances) == 0)
-        return 0;
-    note_rest(w);
-    if (make_months(w, e) != 0 || (!w->t->dry && db_begin(w->t->c, e) != 0))
-        return -1;
-    for (size_t i = 0; i < val_count(w->ar->instances); i++)
-        if (one(w, &b, val_at(w->ar->instances, i), e) != 0)
-            return -1;
+    archive_progress(w);
     if (w->t->dry)
         return 0;
-    if (close_month(w, &b, e) != 0 || db_commit(w->t->c, e) != 0)
+    FAULT_DIE("import", STR("page"));
+    if (db_commit(w->t->c, e) != 0)
         return -1;
-    FAULT_DIE("import", STR("instances"));
+    if (val_count(w->fresh) > 0)
+        FAULT_DIE("import", STR("instances"));
     return 0;
+}
+
+int archive_complete(struct archiving *w, struct val instance, struct err *e)
+{
+    if (w->t->dry || !val_is(val_get(instance, OUR_ID), VAL_INT))
+        return 0;
+    return db_exec(w->t->c, &archive_stmt_complete,
+                   DB_ARGS(DB_INT(val_get_int(instance, OUR_ID, 0)), DB_STR(val_get_text(instance, OUR_ON, STR("")))), NULL, e);
 }

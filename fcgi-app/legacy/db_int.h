@@ -8,25 +8,43 @@
 #include "legacy/db.h"
 #include "legacy/plan_int.h"
 
-struct db_reading {
+struct legacy_db {
     const struct legacy_db_options *d;
     struct legacy_map map;
+    const struct map_table *past[MAP_ARCHIVES]; /* NULL: the map names none */
     struct structure_found found;
+    struct db *db;
     struct db_conn *c;
     struct legacy_content *x;
     struct legacy_archive *ar;
     struct val configuration; /* undefined: the map names none */
     struct planning pl;
-    struct arena *a;
+    struct arena *a;    /* statements, messages */
+    struct arena *rows; /* what is read */
     struct err *e;
 };
 
 /* Type of a column of theirs, "" when there is no such column. */
-struct str db_column_type(const struct db_reading *r, struct str table, struct str column);
+struct str db_column_type(const struct legacy_db *r, struct str table, struct str column);
 /* A name as SQL wants it. */
-struct str db_quoted(const struct db_reading *r, struct str name);
+struct str db_quoted(const struct legacy_db *r, struct str name);
+/*
+ * What the map asks for of a table: the key as text, then its members, $1 the zone of times that name
+ * none.
+ *
+ * where  what is to hold besides, NULL: nothing; may use $2.  limit 0: all.
+ */
+const char *db_statement(struct legacy_db *r, const struct map_table *t, const char *where, int limit);
+/* The condition that a row comes behind the one whose key is $2. */
+const char *db_behind(struct legacy_db *r, const struct map_table *t);
+/* Rows of a result as objects in r->rows; what does not convert is told. */
+struct val db_objects(struct legacy_db *r, const struct map_table *t, const PGresult *res);
+MUST_CHECK int db_ask(struct legacy_db *r, const struct map_table *t, const char *sql, const struct db_arg *args, size_t n,
+                      PGresult **res);
 /* Rows of one table; each object goes to `take`. */
-MUST_CHECK int db_rows(struct db_reading *r, const struct map_table *t,
-                       void (*take)(struct db_reading *r, const struct map_table *t, struct val item));
+MUST_CHECK int db_rows(struct legacy_db *r, const struct map_table *t,
+                       void (*take)(struct legacy_db *r, const struct map_table *t, struct val item));
+/* The zone of times that name none. */
+struct str db_zone(const struct legacy_db *r);
 
 #endif

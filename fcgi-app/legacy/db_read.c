@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "legacy/db_int.h"
 
-static int refuse(struct db_reading *r, enum err_code code, const char *text)
+static int refuse(struct legacy_db *r, enum err_code code, const char *text)
 {
     err_set(r->e, code, "%s", text);
     return -1;
@@ -12,7 +12,7 @@ static int refuse(struct db_reading *r, enum err_code code, const char *text)
 
 /* ---- the database ---------------------------------------------------------------------------- */
 
-static int connect_old(struct db_reading *r, struct legacy_sources *s, struct db **db)
+static int connect_old(struct legacy_db *r, struct legacy_sources *s)
 {
     const struct db_opts o = {.max_conns = 1, .app_name = "sluicectl import-legacy", .statement_ms = 600000};
     struct str text, uri, shown;
@@ -27,9 +27,10 @@ static int connect_old(struct db_reading *r, struct legacy_sources *s, struct db
         text = str_slice(text, 3, text.len);
     if (db_address_parse(text, "--from-db", &uri, &shown, &warnings, r->a, r->e) != 0)
         return -1;
-    *db = db_new(str_cstr(r->a, uri), str_cstr(r->a, shown), &o);
-    if (db_get(*db, &r->c, r->e) != 0 || db_begin(r->c, r->e) != 0 ||
-        db_query_sql(r->c, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", NULL, 0, &res, r->a, r->e) != 0) {
+    r->db = db_new(str_cstr(r->a, uri), str_cstr(r->a, shown), &o);
+    if (db_get(r->db, &r->c, r->e) != 0 || db_begin(r->c, r->e) != 0 ||
+        db_query_sql(r->c, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", NULL, 0, &res, r->a, r->e) != 0 ||
+        db_query_sql(r->c, "SET LOCAL idle_in_transaction_session_timeout = 0", NULL, 0, &res, r->a, r->e) != 0) {
         err_context(r->e, "the old database");
         return -1;
     }
@@ -37,7 +38,7 @@ static int connect_old(struct db_reading *r, struct legacy_sources *s, struct db
 }
 
 /* Is it a structure somebody moves from? */
-static int check_structure(struct db_reading *r)
+static int check_structure(struct legacy_db *r)
 {
     if (r->found.kind == HOLDS_NOTHING)
         return refuse(r, ERR_CONFIG, "--from-db: the database is empty");
@@ -52,7 +53,7 @@ static int check_structure(struct db_reading *r)
 
 /* ---- the map --------------------------------------------------------------------------------- */
 
-static bool is_for(const struct db_reading *r)
+static bool is_for(const struct legacy_db *r)
 {
     for (size_t i = 0; i < val_count(r->map.fingerprints); i++)
         if (str_eq_c(val_text(val_at(r->map.fingerprints, i)), r->found.fingerprint))
@@ -60,14 +61,14 @@ static bool is_for(const struct db_reading *r)
     return false;
 }
 
-static int missing(struct db_reading *r, struct str table, struct str column)
+static int missing(struct legacy_db *r, struct str table, struct str column)
 {
     err_set(r->e, ERR_CONFIG, "--structure=%s was given, but table %.*s has no column %.*s; nothing was imported",
             r->d->structure != NULL ? r->d->structure : "of the map", STR_ARG(table), STR_ARG(column));
     return -1;
 }
 
-static int check_member(struct db_reading *r, const struct map_table *t, const struct map_member *m)
+static int check_member(struct legacy_db *r, const struct map_table *t, const struct map_member *m)
 {
     if (m->conversion == MAP_CONSTANT)
         return 0;
@@ -80,8 +81,39 @@ static int check_member(struct db_reading *r, const struct map_table *t, const s
     return 0;
 }
 
+/* What hangs on something is looked for by a column of its own. */
+static int check_link(struct legacy_db *r, const struct map_table *t, const char *name)
+{
+    const struct map_member *m = map_member(t, name);
+
+    if (m == NULL || m->conversion == MAP_TEXT || m->conversion == MAP_INT)
+        return 0;
+    err_set(r->e, ERR_USAGE, "--structure-map: line %d: %s is a column as it is, without conversion", m->line, name);
+    return -1;
+}
+
+/* Tables of the past: one of each, and it is known what a row hangs on. */
+static int check_past(struct legacy_db *r, const struct map_table *t)
+{
+    if (t->archive <= MAP_KEYS)
+        return 0;
+    if (r->past[t->archive] != NULL) {
+        err_set(r->e, ERR_USAGE, "--structure-map: line %d: another table holds these already", t->line);
+        return -1;
+    }
+    r->past[t->archive] = t;
+    if (t->archive == MAP_DOCUMENTS && t->content == NULL)
+        return refuse(r, ERR_USAGE, "--structure-map: documents need a member content, the sealed bytes");
+    if (t->archive != MAP_INSTANCES && t->archive != MAP_REQUESTS && map_member(t, "instance") == NULL &&
+        (t->archive != MAP_TRACES || map_member(t, "request") == NULL)) {
+        err_set(r->e, ERR_USAGE, "--structure-map: line %d: a member instance is missing, the key of what the rows hang on", t->line);
+        return -1;
+    }
+    return check_link(r, t, "instance") != 0 || check_link(r, t, "task") != 0 || check_link(r, t, "request") != 0 ? -1 : 0;
+}
+
 /* Everything the map names must be there. */
-static int check_columns(struct db_reading *r)
+static int check_columns(struct legacy_db *r)
 {
     for (const struct map_table *t = r->map.tables; t != NULL; t = t->next) {
         if (db_column_type(r, t->table, t->key).len == 0)
@@ -91,13 +123,13 @@ static int check_columns(struct db_reading *r)
                 return -1;
         if (t->content != NULL && check_member(r, t, t->content) != 0)
             return -1;
-        if (t->archive == MAP_DOCUMENTS && t->content == NULL)
-            return refuse(r, ERR_USAGE, "--structure-map: documents need a member content, the sealed bytes");
+        if (check_past(r, t) != 0)
+            return -1;
     }
     return 0;
 }
 
-static int choose_map(struct db_reading *r, struct legacy_sources *s)
+static int choose_map(struct legacy_db *r, struct legacy_sources *s)
 {
     static const char none[] = "no map for this structure; only --file, --env-file and --from-api can be used";
     struct str text;
@@ -114,7 +146,7 @@ static int choose_map(struct db_reading *r, struct legacy_sources *s)
 
 /* ---- what was read --------------------------------------------------------------------------- */
 
-static struct val workflow_named(struct db_reading *r, struct str name)
+static struct val workflow_named(struct legacy_db *r, struct str name)
 {
     struct val list = r->x->items[LEGACY_WORKFLOWS];
 
@@ -125,7 +157,7 @@ static struct val workflow_named(struct db_reading *r, struct str name)
 }
 
 /* A version without label is the working one. */
-static void take_version(struct db_reading *r, struct val item)
+static void take_version(struct legacy_db *r, struct val item)
 {
     struct val workflow = workflow_named(r, val_get_text(item, "activity_name", STR("")));
 
@@ -139,21 +171,11 @@ static void take_version(struct db_reading *r, struct val item)
     }
 }
 
-static void take_archive(struct db_reading *r, enum map_archive kind, struct val item)
+static void take(struct legacy_db *r, const struct map_table *t, struct val item)
 {
-    if (kind == MAP_KEYS)
+    if (t->archive == MAP_KEYS)
         legacy_archive_key(r->ar, val_get_text(item, "material", STR("")));
-    else
-        val_list_add(kind == MAP_INSTANCES ? r->ar->instances : r->ar->documents, item);
-}
-
-static void take(struct db_reading *r, const struct map_table *t, struct val item)
-{
-    if (t->archive != MAP_NO_ARCHIVE) {
-        take_archive(r, t->archive, item);
-        return;
-    }
-    if (t->configuration)
+    else if (t->configuration)
         r->configuration = val_get(item, "content");
     else if (t->kind == LEGACY_VERSIONS)
         take_version(r, item);
@@ -163,24 +185,11 @@ static void take(struct db_reading *r, const struct map_table *t, struct val ite
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-/* How the bytes of one document are asked for: there may be many, and they may be large. */
-static void prepare_documents(struct db_reading *r, const struct map_table *t)
-{
-    struct str column = db_quoted(r, t->content->column), type = db_column_type(r, t->table, t->key);
-    bool bytes = str_eq_c(db_column_type(r, t->table, t->content->column), "bytea");
-
-    r->ar->table = t->table;
-    r->ar->key = t->key;
-    r->ar->content_sql = arena_printf(r->a, "SELECT %s(t.%.*s%s) FROM %.*s t WHERE t.%.*s = $1::text::%.*s",
-                                      bytes ? "" : "convert_to", STR_ARG(column), bytes ? "" : "::text, 'UTF8'",
-                                      STR_ARG(db_quoted(r, t->table)), STR_ARG(db_quoted(r, t->key)), STR_ARG(type));
-}
-
-static int read_tables(struct db_reading *r)
+static int read_tables(struct legacy_db *r)
 {
     for (const struct map_table *t = r->map.tables; t != NULL; t = t->next) {
-        if (t->archive == MAP_DOCUMENTS)
-            prepare_documents(r, t);
+        if (t->archive > MAP_KEYS)
+            continue;
         if (!t->configuration && t->archive == MAP_NO_ARCHIVE)
             r->x->read[t->kind] = true;
         if (db_rows(r, t, take) != 0)
@@ -190,7 +199,7 @@ static int read_tables(struct db_reading *r)
 }
 
 /* Tables nobody named: nothing is left behind without a word. */
-static void note_rest(struct db_reading *r)
+static void note_rest(struct legacy_db *r)
 {
     struct str rest = r->found.lines, last = STR("");
 
@@ -206,7 +215,7 @@ static void note_rest(struct db_reading *r)
     }
 }
 
-static int read_all(struct db_reading *r, struct legacy_sources *s)
+static int read_all(struct legacy_db *r, struct legacy_sources *s)
 {
     if (check_structure(r) != 0 || choose_map(r, s) != 0 || read_tables(r) != 0)
         return -1;
@@ -219,12 +228,19 @@ static int read_all(struct db_reading *r, struct legacy_sources *s)
 
 int legacy_db_read(const struct legacy_db_options *d, struct legacy_sources *s, const struct legacy_options *o,
                    const struct cfg *current, struct legacy_plan *p, struct legacy_content *x,
-                   struct legacy_archive *ar, struct arena *a, struct err *e)
+                   struct legacy_archive *ar, struct legacy_db **old, struct arena *a, struct err *e)
 {
-    struct db_reading r = {.d = d, .x = x, .ar = ar, .pl = {.p = p, .s = s, .o = o, .current = current, .a = a, .e = e},
-                           .configuration = val_undef(NULL), .a = a, .e = e};
-    int rc = connect_old(&r, s, &ar->db);
+    struct legacy_db *r = *old = ARENA_NEW(a, struct legacy_db);
 
-    ar->c = r.c;
-    return rc == 0 ? read_all(&r, s) : -1;
+    *r = (struct legacy_db){.d = d, .x = x, .ar = ar, .pl = {.p = p, .s = s, .o = o, .current = current, .a = a, .e = e},
+                            .configuration = val_undef(NULL), .a = a, .rows = a, .e = e};
+    return connect_old(r, s) == 0 ? read_all(r, s) : -1;
+}
+
+void legacy_db_close(struct legacy_db *old)
+{
+    if (old == NULL || old->db == NULL)
+        return;
+    db_put(old->db, old->c); /* rolls back */
+    db_free(old->db);
 }

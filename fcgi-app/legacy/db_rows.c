@@ -3,12 +3,13 @@
  */
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "legacy/db_int.h"
 
-enum { PAGE = 500 };
+enum { PAGE = 500, TEXT_MAX = LIMIT_TRACE_BODY /* characters of one value of the past */ };
 
-struct str db_column_type(const struct db_reading *r, struct str table, struct str column)
+struct str db_column_type(const struct legacy_db *r, struct str table, struct str column)
 {
     struct str rest = r->found.lines, want = str_printf(r->a, "%.*s.%.*s ", STR_ARG(table), STR_ARG(column));
 
@@ -23,7 +24,7 @@ struct str db_column_type(const struct db_reading *r, struct str table, struct s
 
 /* ---- the statement --------------------------------------------------------------------------- */
 
-struct str db_quoted(const struct db_reading *r, struct str name)
+struct str db_quoted(const struct legacy_db *r, struct str name)
 {
     struct buf b;
 
@@ -36,7 +37,7 @@ struct str db_quoted(const struct db_reading *r, struct str name)
 }
 
 /* $1 is the zone of times that name none. */
-static void add_time(struct db_reading *r, struct buf *b, struct str type, struct str column)
+static void add_time(struct legacy_db *r, struct buf *b, struct str type, struct str column)
 {
     static const char form[] = "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'";
 
@@ -48,7 +49,7 @@ static void add_time(struct db_reading *r, struct buf *b, struct str type, struc
         buf_addf(b, "t.%.*s::text", STR_ARG(db_quoted(r, column)));
 }
 
-static void add_column(struct db_reading *r, struct buf *b, const struct map_table *t, const struct map_member *m)
+static void add_column(struct legacy_db *r, struct buf *b, const struct map_table *t, const struct map_member *m)
 {
     struct str type = db_column_type(r, t->table, m->column), column = db_quoted(r, m->column);
 
@@ -66,14 +67,15 @@ static void add_column(struct db_reading *r, struct buf *b, const struct map_tab
         buf_addf(b, "encode(t.%.*s, 'base64')", STR_ARG(column));
     else if (m->conversion == MAP_LIST && str_ends(type, STR("[]")))
         buf_addf(b, "array_to_json(t.%.*s)::text", STR_ARG(column));
+    else if (t->archive >= MAP_REQUESTS) /* one more tells that it was cut: JSON does not convert then */
+        buf_addf(b, "left(t.%.*s::text, %d)", STR_ARG(column), TEXT_MAX + 1);
     else
         buf_addf(b, "t.%.*s::text", STR_ARG(column));
 }
 
-/* The key as text first, then the members. */
-static const char *statement(struct db_reading *r, const struct map_table *t, bool first)
+const char *db_statement(struct legacy_db *r, const struct map_table *t, const char *where, int limit)
 {
-    struct str key = db_quoted(r, t->key), type = db_column_type(r, t->table, t->key);
+    struct str key = db_quoted(r, t->key);
     struct buf b;
 
     buf_init(&b, 256 * KIB, r->a);
@@ -81,10 +83,17 @@ static const char *statement(struct db_reading *r, const struct map_table *t, bo
     for (const struct map_member *m = t->members; m != NULL; m = m->next)
         add_column(r, &b, t, m);
     buf_addf(&b, " FROM %.*s t WHERE $1::text IS NOT NULL", STR_ARG(db_quoted(r, t->table)));
-    if (!first)
-        buf_addf(&b, " AND t.%.*s > $2::text::%.*s", STR_ARG(key), STR_ARG(type));
-    buf_addf(&b, " ORDER BY t.%.*s LIMIT %d", STR_ARG(key), PAGE);
+    if (where != NULL)
+        buf_addf(&b, " AND %s", where);
+    buf_addf(&b, " ORDER BY t.%.*s", STR_ARG(key));
+    if (limit > 0)
+        buf_addf(&b, " LIMIT %d", limit);
     return buf_cstr(&b);
+}
+
+const char *db_behind(struct legacy_db *r, const struct map_table *t)
+{
+    return arena_printf(r->a, "t.%.*s > $2::text::%.*s", STR_ARG(db_quoted(r, t->key)), STR_ARG(db_column_type(r, t->table, t->key)));
 }
 
 /* ---- conversions ----------------------------------------------------------------------------- */
@@ -105,13 +114,13 @@ static bool to_flag(struct str s, struct val *out)
 }
 
 /* A list written as JSON, as an array of PostgreSQL's would be, or with commas. */
-static bool to_list(struct db_reading *r, struct str s, struct val *out)
+static bool to_list(struct legacy_db *r, struct str s, struct val *out)
 {
     struct err why;
 
     if (s.len > 0 && s.p[0] == '[')
-        return json_parse(s, out, r->a, &why) == 0;
-    *out = val_list_new(r->a, 4);
+        return json_parse(s, out, r->rows, &why) == 0;
+    *out = val_list_new(r->rows, 4);
     while (s.len > 0) {
         struct str one = str_trim(str_cut(&s, ','));
 
@@ -122,7 +131,7 @@ static bool to_list(struct db_reading *r, struct str s, struct val *out)
 }
 
 /* NULL, or what the text is not. */
-static const char *convert(struct db_reading *r, enum map_conversion how, struct str s, struct val *out)
+static const char *convert(struct legacy_db *r, enum map_conversion how, struct str s, struct val *out)
 {
     struct err why;
     int64_t n;
@@ -132,11 +141,11 @@ static const char *convert(struct db_reading *r, enum map_conversion how, struct
         *out = str_to_int(str_trim(s), &n) ? val_int(n) : val_undef(NULL);
         return val_is_undef(*out) ? "a number" : NULL;
     case MAP_NUMBER:
-        return json_parse(str_trim(s), out, r->a, &why) == 0 && (val_is(*out, VAL_INT) || val_is(*out, VAL_FLOAT)) ? NULL : "a number";
+        return json_parse(str_trim(s), out, r->rows, &why) == 0 && (val_is(*out, VAL_INT) || val_is(*out, VAL_FLOAT)) ? NULL : "a number";
     case MAP_FLAG:
         return to_flag(str_trim(s), out) ? NULL : "true or false";
     case MAP_JSON:
-        return json_parse(s, out, r->a, &why) == 0 ? NULL : "JSON";
+        return json_parse(s, out, r->rows, &why) == 0 ? NULL : "JSON";
     case MAP_LIST:
         return to_list(r, s, out) ? NULL : "a list";
     case MAP_UPPER:
@@ -146,37 +155,37 @@ static const char *convert(struct db_reading *r, enum map_conversion how, struct
     case MAP_BASE64:
     case MAP_LOOKUP:
     case MAP_CONSTANT:
-        *out = val_str(str_dup(r->a, s));
+        *out = val_str(str_dup(r->rows, s));
         return NULL;
     }
     return NULL;
 }
 
 /* "profile.name": inside an object. */
-static void put_member(struct db_reading *r, struct val item, struct str path, struct val v)
+static void put_member(struct legacy_db *r, struct val item, struct str path, struct val v)
 {
     while (str_find_char(path, '.') >= 0) {
         struct str name = str_cut(&path, '.');
 
         if (!val_is(val_get_str(item, name), VAL_DICT))
-            val_dict_set_str(item, name, val_dict_new(r->a, 2));
+            val_dict_set_str(item, name, val_dict_new(r->rows, 2));
         item = val_get_str(item, name);
     }
     val_dict_set_str(item, path, v);
 }
 
 /* What a message may show of a value: columns may hold secrets, long ones are cut. */
-static const char *shown(struct db_reading *r, struct str s)
+static const char *shown(struct legacy_db *r, struct str s)
 {
-    return s.len <= 40 ? arena_printf(r->a, "\"%.*s\"", STR_ARG(s)) : arena_printf(r->a, "a text of %zu bytes", s.len);
+    return s.len <= 40 ? arena_printf(r->rows, "\"%.*s\"", STR_ARG(s)) : arena_printf(r->rows, "a text of %zu bytes", s.len);
 }
 
 /* False: the row does not convert, and that was said. */
-static bool row_object(struct db_reading *r, const struct map_table *t, const PGresult *res, int row, struct val *out)
+static bool row_object(struct legacy_db *r, const struct map_table *t, const PGresult *res, int row, struct val *out)
 {
     int col = 1;
 
-    *out = val_dict_new(r->a, 16);
+    *out = val_dict_new(r->rows, 16);
     if (t->archive != MAP_NO_ARCHIVE)
         val_dict_set_c(*out, "id", val_str(db_str(res, row, 0)));
     for (const struct map_member *m = t->members; m != NULL; m = m->next, col++) {
@@ -194,24 +203,45 @@ static bool row_object(struct db_reading *r, const struct map_table *t, const PG
     return true;
 }
 
-int db_rows(struct db_reading *r, const struct map_table *t,
-            void (*take)(struct db_reading *r, const struct map_table *t, struct val item))
+struct val db_objects(struct legacy_db *r, const struct map_table *t, const PGresult *res)
 {
-    const char *first = statement(r, t, true), *next = statement(r, t, false);
-    struct str zone = str_c(r->d->timezone != NULL ? r->d->timezone : "UTC"), key = STR("");
+    struct val list = val_list_new(r->rows, (size_t)PQntuples(res)), item;
+
+    for (int i = 0; i < PQntuples(res); i++)
+        if (row_object(r, t, res, i, &item))
+            val_list_add(list, item);
+    return list;
+}
+
+struct str db_zone(const struct legacy_db *r)
+{
+    return str_c(r->d->timezone != NULL ? r->d->timezone : "UTC");
+}
+
+int db_ask(struct legacy_db *r, const struct map_table *t, const char *sql, const struct db_arg *args, size_t n, PGresult **res)
+{
+    if (db_query_sql(r->c, sql, args, n, res, r->rows, r->e) == 0)
+        return 0;
+    err_context(r->e, "table \"%.*s\" of the old database", STR_ARG(t->table));
+    return -1;
+}
+
+int db_rows(struct legacy_db *r, const struct map_table *t,
+            void (*take)(struct legacy_db *r, const struct map_table *t, struct val item))
+{
+    const char *first = db_statement(r, t, NULL, PAGE), *next = db_statement(r, t, db_behind(r, t), PAGE);
+    struct str key = STR("");
 
     for (bool more = true, begun = false; more; begun = true) {
-        const struct db_arg args[2] = {DB_STR(zone), DB_STR(key)};
+        const struct db_arg args[2] = {DB_STR(db_zone(r)), DB_STR(key)};
         PGresult *res = NULL;
-        struct val item;
+        struct val list;
 
-        if (db_query_sql(r->c, begun ? next : first, args, begun ? 2 : 1, &res, r->a, r->e) != 0) {
-            err_context(r->e, "table \"%.*s\" of the old database", STR_ARG(t->table));
+        if (db_ask(r, t, begun ? next : first, args, begun ? 2 : 1, &res) != 0)
             return -1;
-        }
-        for (int i = 0; i < PQntuples(res); i++)
-            if (row_object(r, t, res, i, &item))
-                take(r, t, item);
+        list = db_objects(r, t, res);
+        for (size_t i = 0; i < val_count(list); i++)
+            take(r, t, val_at(list, i));
         more = PQntuples(res) == PAGE;
         if (more)
             key = db_str(res, PAGE - 1, 0);

@@ -25,7 +25,8 @@ static const struct {
 };
 
 static const char *const archives[] = {
-    [MAP_KEYS] = "keys", [MAP_INSTANCES] = "instances", [MAP_DOCUMENTS] = "documents",
+    [MAP_KEYS] = "keys",         [MAP_INSTANCES] = "instances", [MAP_DOCUMENTS] = "documents", [MAP_REQUESTS] = "requests",
+    [MAP_TASKS] = "tasks",       [MAP_ERRORS] = "errors",       [MAP_TRACES] = "traces",
 };
 
 static int fault(struct parsing *p, const char *what)
@@ -156,4 +157,12 @@ int legacy_map_parse(struct legacy_map *out, struct str text, const char *path, 
         return 0;
     err_set(e, ERR_USAGE, "%s: names no table", path);
     return -1;
+}
+
+const struct map_member *map_member(const struct map_table *t, const char *name)
+{
+    for (const struct map_member *m = t->members; m != NULL; m = m->next)
+        if (str_eq_c(m->member, name))
+            return m;
+    return NULL;
 }

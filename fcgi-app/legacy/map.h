@@ -12,8 +12,10 @@
  *       MEMBER = 'text'                      the same for all
  *
  * KIND is a word of legacy/content.h, "configuration" (member content: the newest row counts), or one
- * of legacy/archive.h: "keys" (material), "instances", "documents" (content: fetched one by one).
- * MEMBER is one of the API's ("profile.name": inside an object), with names in place of ids.
+ * of the past (legacy/archive.h): "keys" (material), "instances", "documents" (content: fetched one by
+ * one), "requests", "tasks", "errors", "traces".  MEMBER is one of the API's ("profile.name": inside an
+ * object), with names in place of ids; what hangs on an instance, a task or a request names its key:
+ * members "instance", "task", "request", each a column as it is.
  */
 #ifndef SLUICE_LEGACY_MAP_H
 #define SLUICE_LEGACY_MAP_H
@@ -35,7 +37,17 @@ enum map_conversion {
     MAP_LOOKUP,
 };
 
-enum map_archive { MAP_NO_ARCHIVE, MAP_KEYS, MAP_INSTANCES, MAP_DOCUMENTS };
+enum map_archive {
+    MAP_NO_ARCHIVE,
+    MAP_KEYS,
+    MAP_INSTANCES,
+    MAP_DOCUMENTS,
+    MAP_REQUESTS,
+    MAP_TASKS,
+    MAP_ERRORS,
+    MAP_TRACES,
+    MAP_ARCHIVES
+};
 
 struct map_member {
     struct map_member *next;
@@ -65,5 +77,8 @@ struct legacy_map {
 /* ERR_USAGE naming file, line and fault. */
 MUST_CHECK int legacy_map_parse(struct legacy_map *out, struct str text, const char *path,
                                 struct arena *a, struct err *e);
+
+/* The member of that name; NULL: the table has none. */
+const struct map_member *map_member(const struct map_table *t, const char *name);
 
 #endif

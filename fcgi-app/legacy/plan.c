@@ -9,12 +9,21 @@
 #include "base/json.h"
 #include "gateway/mask.h"
 
-enum { TEXT_MAX = 4 * 1024 * 1024 };
+enum { TEXT_MAX = 4 * 1024 * 1024, NOTES_MAX = 2 * 1024 * 1024 };
 
+/* Names others gave may hold anything; what a terminal obeys, and lines that are none, are taken out. */
 static void note(struct planning *pl, const char *fmt, va_list ap)
 {
-    const char *text = arena_vprintf(pl->a, fmt, ap);
+    char *text;
 
+    if (pl->p->notes.len > NOTES_MAX) {
+        pl->p->unsaid++;
+        return;
+    }
+    text = arena_vprintf(pl->a, fmt, ap);
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
     buf_addf(&pl->p->notes, "%s\n", text);
     val_list_add(pl->p->skipped, val_str_c(text));
 }

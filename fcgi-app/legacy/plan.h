@@ -26,6 +26,7 @@ struct legacy_plan {
     struct buf changes;  /* "gateways.bwks.url: - -> ..." one line each, secrets as (set) */
     struct buf notes;    /* what was left out, and why */
     struct buf lines;    /* option lines for the new process manager, hints for nginx */
+    int64_t unsaid;      /* notes beyond 2 MiB of them */
     int added, unchanged, kept, replaced;
     struct val skipped;  /* list of texts for the record */
 };
