@@ -103,6 +103,47 @@ static void make_calls(void)
     ENV_WAIT(env, 5000, counted("") == (int64_t)COUNT_OF(calls));
 }
 
+/* ---- counted by day ----------------------------------------------------------------------------------------- */
+
+/* Calls of long ago, at the ends of days. */
+static void counts_by_day(void **state)
+{
+    static const struct {
+        const char *query, *want; /* "host day counter;" */
+    } rows[] = {
+        {"start=2001-01-01&end=2001-12-31", "/api/v01/p1 2001-01-31 2;/api/v01/p1 2001-02-01 1;/api/v01/p2 2001-02-01 1;"},
+        {"start=2001-01-31&end=2001-01-31", "/api/v01/p1 2001-01-31 2;"},
+        {"start=2001-01-31T00:00:01&end=2001-01-31T23:59:59.9", "/api/v01/p1 2001-01-31 1;"},
+        {"start=2001-02-01T01:00:00%2B01:00&end=2001-02-01T00:00:00Z", "/api/v01/p1 2001-02-01 1;"},
+        {"start=2001-02-02&end=2001-12-31", ""},
+    };
+    struct val v;
+    int64_t late = 0;
+
+    (void)state;
+    env_psql(env, "INSERT INTO requests (id, created_on, status, proxy_gateway_host) VALUES "
+                  "(1, '2001-01-31 00:00:00Z', 'SUCCESS', '/api/v01/p1'), (2, '2001-01-31 23:59:59.9Z', 'ERROR', '/api/v01/p1'), "
+                  "(3, '2001-02-01 00:00:00Z', 'SUCCESS', '/api/v01/p1'), (4, '2001-02-01 12:00:00Z', 'SUCCESS', '/api/v01/p2'), "
+                  "(5, '2001-02-01 12:00:00Z', 'SUCCESS', NULL)");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *got = "";
+
+        v = val_get(api(env, 200, "GET", env_fmt(env, "/api/v01/apio/proxy_stats?%s", rows[i].query), NULL), "requests");
+        for (size_t k = 0; k < val_count(v); k++)
+            got = env_fmt(env, "%s%s %s %lld;", got, api_text(env, val_at(v, k), "proxy_gateway_host"),
+                          api_text(env, val_at(v, k), "creation_day"), (long long)api_int(val_at(v, k), "counter"));
+        assert_string_equal(got, rows[i].want);
+    }
+    v = val_get(api(env, 200, "GET", "/api/v01/apio/proxy_stats", NULL), "requests"); /* of late */
+    for (size_t k = 0; k < val_count(v); k++)
+        late += api_int(val_at(v, k), "counter");
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM requests WHERE proxy_gateway_host IS NOT NULL AND created_on > '2002-01-01'"),
+                        env_fmt(env, "%lld", (long long)late));
+    v = api(env, 400, "GET", "/api/v01/apio/proxy_stats?start=tomorrowish", NULL);
+    assert_non_null(strstr(api_text(env, v, "error"), "start, end: expected days or times"));
+    env_psql(env, "DELETE FROM requests WHERE created_on < '2002-01-01'");
+}
+
 /* ---- paging, sorting, downloads -------------------------------------------------------------------------- */
 
 static void pages_and_sorts(void **state)
@@ -324,7 +365,7 @@ static void furnish(int port)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(pages_and_sorts), API_TEST(downloads_lists), API_TEST(shows_one),
+        API_TEST(counts_by_day), API_TEST(pages_and_sorts), API_TEST(downloads_lists), API_TEST(shows_one),
         API_TEST(traces_forwarded_calls), API_TEST(goes_without_details),
         API_TEST(keeps_no_secret), API_TEST(shows_what_one_may_see),
     };
