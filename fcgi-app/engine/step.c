@@ -224,21 +224,25 @@ static void run_end(struct instance *in, struct task *t)
     instance_close(in, instance_errors(in) > 0 ? INSTANCE_ERROR : INSTANCE_SUCCESS);
 }
 
-static struct str missing_edges(struct instance *in, const struct task *t)
+/* The edges a join misses; *may_come: an entity may still bring each of them. */
+static struct str missing_edges(struct instance *in, const struct task *t, bool *may_come)
 {
     const struct wf_cell *c = &in->wf->cells[t->cell];
     struct buf b;
 
     buf_init(&b, 4 * KIB, in->a);
+    *may_come = true;
     for (uint32_t i = 0; i < c->n_in; i++) {
+        const struct wf_edge *edge = &in->wf->edges[c->in[i]];
         bool there = false;
 
         for (uint32_t k = 0; k < t->n_arrived; k++)
             there = there || t->arrived[k] == c->in[i];
         if (there)
             continue;
+        *may_come = *may_come && in->wf->cells[edge->from].by_entity;
         buf_add_c(&b, b.len > 0 ? ", " : "");
-        buf_add_str(&b, in->wf->edges[c->in[i]].label);
+        buf_add_str(&b, edge->label);
     }
     return buf_str(&b);
 }
@@ -247,14 +251,18 @@ static void fail_joins(struct instance *in)
 {
     for (uint32_t i = 0; i < in->n_tasks && in->n_joins > 0; i++) {
         struct task *t = in->tasks[i];
+        struct str missing;
+        bool may_come;
         struct err e;
 
         if (t->status != TASK_WAIT || t->cell == WF_NO_CELL ||
             in->wf->cells[t->cell].role != ROLE_JOIN)
             continue;
+        missing = missing_edges(in, t, &may_come);
+        if (may_come)
+            continue;
         in->n_joins--;
-        err_set(&e, ERR_INVALID, "join never completed, missing: %.*s",
-                STR_ARG(missing_edges(in, t)));
+        err_set(&e, ERR_INVALID, "join never completed, missing: %.*s", STR_ARG(missing));
         task_fail(in, t, &e);
     }
 }

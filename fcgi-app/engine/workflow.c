@@ -202,6 +202,38 @@ static void compile_goto(struct workflow *w, struct wf_cell *c)
     c->goto_edge = edge_add(w, str_printf(w->a, "<%.*s>", STR_ARG(c->name)), c, to);
 }
 
+static void mark_edge(struct workflow *w, const struct wf_edge *edge, int32_t *marked, uint32_t *n)
+{
+    struct wf_cell *c = &w->cells[edge->to];
+
+    if (c->by_entity)
+        return;
+    c->by_entity = true;
+    marked[(*n)++] = edge->to;
+}
+
+/* What events of entities may lead to, at any time. */
+static void mark_by_entity(struct workflow *w)
+{
+    int32_t *marked = ARENA_ARRAY(w->a, int32_t, w->n_cells);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < w->n_cells; i++)
+        if (w->cells[i].role == ROLE_ENTITY) {
+            w->cells[i].by_entity = true;
+            marked[n++] = (int32_t)i;
+        }
+    for (uint32_t i = 0; i < n; i++) {
+        const struct wf_cell *c = &w->cells[marked[i]];
+
+        for (uint32_t o = 0; o < c->n_outs; o++)
+            for (uint32_t k = 0; k < c->outs[o].n_edges; k++)
+                mark_edge(w, &w->edges[c->outs[o].edges[k]], marked, &n);
+        if (c->goto_target != WF_NO_CELL)
+            mark_edge(w, &w->edges[c->goto_edge], marked, &n);
+    }
+}
+
 static int check_shape(struct val def, struct err *e)
 {
     struct val cells = val_get(def, "cells"), key, cell;
@@ -259,6 +291,8 @@ int wf_compile(struct workflow **out, struct str text, const struct node_table *
         if (w->cells[i].role == ROLE_OR)
             w->cells[i].gate = w->n_gates++;
     }
+    if (w->entity_linked)
+        mark_by_entity(w);
     if (w->start == WF_NO_CELL) {
         err_set(e, ERR_INVALID, "the workflow has no start");
         goto fail;

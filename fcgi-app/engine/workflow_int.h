@@ -37,6 +37,7 @@ struct wf_cell {
     int32_t goto_target;
     uint32_t goto_edge;    /* the virtual edge of a goto */
     uint32_t gate;         /* an Or: its number among those */
+    bool by_entity;        /* an entity, or what one of its events may lead to */
     void *image;           /* node struct with all plain parameters in place */
     struct param_dyn *dyn; /* what must be rendered */
     uint32_t n_dyn;

@@ -79,7 +79,7 @@ static bool sound; /* nothing failed so far */
 static struct load load;
 static struct {
     int kills, stops, pg_kills, cuts, holds, replays, restarts;
-    size_t acked, refused, calls, said[2];
+    size_t acked, refused, calls, said[OUTSIDE_KINDS];
     int64_t slowest_ms;
 } total;
 
@@ -508,13 +508,14 @@ static void survives_blows(void **state)
                 stderr,
                 "crash: seed %llu, round %d: %d cores killed, %d stopped, PostgreSQL killed %d "
                 "times, connections cut %d times, a host cut off %d times; %zu acknowledged, %zu not, %zu "
-                "calls, %s of them repeats, %zu call-backs, %zu answers, %d tasks replayed "
+                "calls, %s of them repeats, %zu call-backs, %zu answers, %zu events, %d tasks replayed "
                 "by hand, %d cores that had ended started again; closed within %lld ms at most\n",
                 (unsigned long long)seed, round, total.kills, total.stops, total.pg_kills,
                 total.cuts, total.holds,
                 total.acked, total.refused, total.calls,
                 env_psql(env, "SELECT count(*) - count(DISTINCT key) FROM proof.calls"),
-                total.said[OUTSIDE_CALLBACK], total.said[OUTSIDE_ANSWER], total.replays, total.restarts,
+                total.said[OUTSIDE_CALLBACK], total.said[OUTSIDE_ANSWER],
+                total.said[OUTSIDE_EVENT], total.replays, total.restarts,
                 (long long)total.slowest_ms);
     }
     assert_true(total.acked > 0);

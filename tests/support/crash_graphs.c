@@ -8,14 +8,16 @@
 /* A workflow being written. */
 struct maker {
     struct arena *a;
-    struct buf cells, lines, facts;
+    struct buf cells, lines, facts, entities;
     uint64_t *rng;
     int port, n;
 };
 
+enum { ANY = -1 };
+
 /* What must be there of a cell at the end; zero: one task in OK that leaves nothing. */
 struct fact {
-    int tasks;          /* 0: one */
+    int tasks;          /* 0: one; ANY: as many as there were events */
     bool maybe;         /* ... or none */
     const char *status; /* NULL: OK; "": any */
     const char *output; /* NULL: any */
@@ -24,7 +26,7 @@ struct fact {
     const char *path;   /* in its value; NULL: the value itself */
     const char *want;   /* text found there */
     int subs, at_once;  /* instances it runs, and how many of them at a time (0: whatever) */
-    const char *asks;   /* "callback", "person" */
+    const char *asks;   /* "callback", "person", "event" */
 };
 
 uint64_t crash_random(uint64_t *state)
@@ -65,8 +67,9 @@ static void fact(struct maker *m, const char *name, struct fact f)
 {
     const char *status = f.status == NULL ? "OK" : f.status[0] == '\0' ? NULL : f.status;
 
-    buf_addf(&m->facts, "%s(0,'%s',%d,%s,%s,%s,%s,%s,'{%s}',%s,%d,%d,%s)",
-             m->facts.len > 0 ? "," : "", name, f.tasks > 0 ? f.tasks : 1,
+    buf_addf(&m->facts, "%s(0,'%s',%s,%s,%s,%s,%s,%s,'{%s}',%s,%d,%d,%s)",
+             m->facts.len > 0 ? "," : "", name,
+             f.tasks == ANY ? "NULL" : arena_printf(m->a, "%d", f.tasks > 0 ? f.tasks : 1),
              f.maybe ? "true" : "false", text(m, status), text(m, f.output),
              f.call ? "true" : "false", text(m, f.key), f.path != NULL ? f.path : "",
              text(m, f.want), f.subs, f.at_once, text(m, f.asks));
@@ -347,6 +350,39 @@ static const char *add_race(struct maker *m, const char *from)
     return out(m, gate, "ok");
 }
 
+/* Somebody outside hears of a call and sends two events, each of which does something beside; it
+ * goes on when both have come. */
+static const char *add_events(struct maker *m, const char *from)
+{
+    const char *name = named(m, "event"), *all = join(m, 1), *gate;
+    const char *entity = arena_printf(m->a, "of_%s", name);
+    const char *heard = arena_printf(m->a, "heard_%s", entity);
+    const char *told = arena_printf(m->a, "told_%s", entity);
+
+    cell(m, name, "http_call", call_params(m, name, ""), "\"success\",\"error\"",
+         (struct fact){.call = true});
+    line(m, from, name);
+    line(m, out(m, name, "success"), all);
+    buf_addf(&m->entities,
+             "%s{\"name\":\"%s\",\"original_name\":\"entity\",\"params\":{\"events\":\"" CRASH_EVENTS
+             "\"},\"outputs\":[\"said\",\"done\"],\"x\":0,\"y\":0}",
+             m->entities.len > 0 ? "," : "", entity);
+    fact(m, entity, (struct fact){.tasks = ANY, .asks = "event"});
+    cell(m, heard, "context_setter",
+         arena_printf(m->a, "\"key\":\"%s\",\"value\":\"{{ (context.%s | default('')) ~ 'x' }}\"",
+                      heard, heard),
+         "\"ok\"", (struct fact){.tasks = ANY});
+    line(m, out(m, entity, "said"), heard);
+    gate = add_or(m, out(m, heard, "ok"), 1);
+    line(m, out(m, gate, "ok"), all);
+    cell(m, told, "http_call", call_params(m, told, ""), "\"success\",\"error\"",
+         (struct fact){.tasks = ANY, .call = true});
+    line(m, out(m, entity, "done"), told);
+    gate = add_or(m, out(m, told, "success"), 1);
+    line(m, out(m, gate, "ok"), all);
+    return out(m, all, "ok");
+}
+
 /* What still waits when the end is reached: nothing comes of it. */
 static const char *add_left(struct maker *m, const char *from)
 {
@@ -370,13 +406,13 @@ static const char *add_left(struct maker *m, const char *from)
     return from;
 }
 
-enum { STAGES = 10 };
+enum { STAGES = 12 };
 
 static const char *add_stage(struct maker *m, const char *from, int kind)
 {
     static const char *(*const stages[STAGES])(struct maker *, const char *) = {
         add_loop, add_macro, add_spawn,    add_await, add_question,
-        add_race, add_left,  add_stopped, add_fork,  add_fork};
+        add_race, add_left,  add_stopped, add_fork,  add_events, add_fork, add_events};
 
     return stages[kind](m, from);
 }
@@ -389,6 +425,7 @@ static void begin(struct maker *m, uint64_t *rng, int port, struct arena *a)
     buf_init(&m->cells, MIB, a);
     buf_init(&m->lines, MIB, a);
     buf_init(&m->facts, MIB, a);
+    buf_init(&m->entities, MIB, a);
     bare_cell(m, "start", "start", "", "\"ok\"");
     bare_cell(m, "end", "end", "", "");
 }
@@ -397,8 +434,9 @@ static struct crash_graph ended(struct maker *m, const char *name, const char *s
 {
     return (struct crash_graph){
         .name = name,
-        .definition = arena_printf(m->a, "{\"cells\":{%s},\"entities\":[],\"transitions\":[%s]}",
-                                   buf_cstr(&m->cells), buf_cstr(&m->lines)),
+        .definition = arena_printf(m->a, "{\"cells\":{%s},\"entities\":[%s],\"transitions\":[%s]}",
+                                   buf_cstr(&m->cells), buf_cstr(&m->entities),
+                                   buf_cstr(&m->lines)),
         .facts = buf_cstr(&m->facts),
         .status = status,
     };

@@ -2,8 +2,8 @@
  * Random workflows for it_crash, and what must be found of each when it is over.
  *
  * A workflow calls the ledger, sets keys, waits for timers, branches and joins, loops in rounds, runs
- * others inside it (macro) and beside it (trigger_subworkflows), waits for call-backs and for people,
- * stops timers, races, and leaves things waiting behind when it ends.  The same numbers give the same
+ * others inside it (macro) and beside it (trigger_subworkflows), waits for call-backs, for people and
+ * for events of entities, stops timers, races, and leaves things waiting behind when it ends.  The same numbers give the same
  * workflows.
  */
 #ifndef SLUICE_TESTS_CRASH_GRAPHS_H
@@ -18,11 +18,14 @@ uint64_t crash_random(uint64_t *state);
 int crash_below(uint64_t *state, int n);
 
 /* Workflows that the others run; they come first. */
-enum { CRASH_HELPERS = 3, CRASH_TOPS = 4 };
+enum { CRASH_HELPERS = 3, CRASH_TOPS = 5 };
 /* Names of the roles and workflows that definitions use. */
 #define CRASH_ROLE "approvers"
 /* Questions whose description begins so are never answered. */
 #define CRASH_LEFT "left"
+/* Calls of cells named so are heard of by the entity "of_<cell>", which sends these. */
+#define CRASH_EVENT "event"
+#define CRASH_EVENTS "said,done"
 
 struct crash_graph {
     const char *name;

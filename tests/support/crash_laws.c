@@ -25,7 +25,7 @@ const char crash_tables_sql[] =
     "heard AS (SELECT m.guid, t.cell_id AS cell, CASE c.asks WHEN 'person' THEN t.output ELSE "    \
     "(SELECT x.value ->> 'n' FROM contexts x WHERE x.instance_id = m.id AND x.key = 'back_' || "   \
     "t.cell_id) END AS heard FROM mine m JOIN proof.cells c ON c.activity = m.activity_id AND "    \
-    "c.asks IS NOT NULL JOIN tasks t ON t.instance_id = m.id AND t.cell_id = c.cell WHERE "        \
+    "c.asks IN ('person', 'callback') JOIN tasks t ON t.instance_id = m.id AND t.cell_id = c.cell WHERE "        \
     "t.status = 'OK') "
 
 /* Tasks with their turn: how many of the same cell were there before. */
@@ -62,7 +62,8 @@ const struct crash_law crash_laws[] = {
     {"a cell has not one key for each of its tasks", "id || ' ' || cell || ' ' || n",
      "m.id, c.cell, count(DISTINCT d.key) AS n FROM mine m JOIN proof.cells c ON c.activity = "
      "m.activity_id AND c.call LEFT JOIN made d ON d.guid = m.guid AND d.cell = c.cell "
-     "GROUP BY m.id, c.cell, c.tasks HAVING count(DISTINCT d.key) <> c.tasks OR min(d.key) = ''"},
+     "GROUP BY m.id, c.cell, c.tasks HAVING count(DISTINCT d.key) <> coalesce(c.tasks, (SELECT "
+     "count(*) FROM tasks t WHERE t.instance_id = m.id AND t.cell_id = c.cell)) OR min(d.key) = ''"},
     {"a call has no task", "guid || ' ' || cell",
      "d.guid, d.cell FROM made d LEFT JOIN mine m ON m.guid = d.guid "
      "LEFT JOIN tasks t ON t.instance_id = m.id AND t.cell_id = d.cell WHERE t.id IS NULL"},
@@ -109,6 +110,25 @@ const struct crash_law crash_laws[] = {
      "c.activity = m.activity_id AND c.cell = t.cell_id AND c.asks = 'person' LEFT JOIN "
      "manual_actions q ON q.created_by_task_id = t.id GROUP BY t.id, t.cell_id HAVING "
      "count(q.id) <> 1 OR bool_or(q.output IS DISTINCT FROM t.output)"},
+    {"an event that was taken was lost, or is there twice", "guid || ' ' || cell || ' ' || n",
+     "s.guid, s.cell, count(v.id) AS n FROM proof.said s JOIN mine m ON m.guid = s.guid LEFT JOIN "
+     "entity_events v ON v.instance_id = m.id AND v.source_entity || '.' || v.key = s.cell AND "
+     "v.content = s.what WHERE s.round = $R AND s.cell LIKE 'of\\_%' AND s.status BETWEEN 200 AND "
+     "299 GROUP BY s.guid, s.cell, s.unsure HAVING count(v.id) FILTER (WHERE v.status = "
+     "'processed') = 0 OR (count(v.id) > 1 AND NOT s.unsure)"},
+    {"an event was not worked on once", "id || ' ' || cell || ' ' || key || ' ' || n",
+     "m.id, c.cell, v.key, v.n FROM mine m JOIN proof.cells c ON c.activity = m.activity_id AND "
+     "c.asks = 'event' JOIN LATERAL (SELECT key, count(*) FILTER (WHERE status = 'processed') AS n "
+     "FROM entity_events WHERE instance_id = m.id AND source_entity = c.cell GROUP BY key) v ON "
+     "true WHERE v.n <> (SELECT count(*) FROM tasks t WHERE t.instance_id = m.id AND t.cell_id = "
+     "c.cell AND t.output = v.key)"},
+    {"what follows an event was not done once for each", "id || ' ' || cell || ' ' || output || ' ' || n",
+     "m.id, c.cell, t.output, count(*) AS n FROM mine m JOIN proof.cells c ON c.activity = "
+     "m.activity_id AND c.asks = 'event' JOIN tasks t ON t.instance_id = m.id AND t.cell_id = "
+     "c.cell GROUP BY m.id, c.cell, t.output HAVING count(*) <> (SELECT count(*) FROM tasks f WHERE "
+     "f.instance_id = m.id AND f.cell_id = CASE t.output WHEN 'said' THEN 'heard_' ELSE 'told_' END "
+     "|| c.cell) OR (t.output = 'said' AND count(*) IS DISTINCT FROM (SELECT length(x.value #>> "
+     "'{}') FROM contexts x WHERE x.instance_id = m.id AND x.key = 'heard_' || c.cell))"},
     {"somebody is still asked", "id::text",
      "q.id FROM mine m JOIN manual_actions q ON q.instance_id = m.id WHERE q.output IS NULL"},
     {"a call-back is still awaited", "id || ' ' || status",

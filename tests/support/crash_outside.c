@@ -97,15 +97,33 @@ static uint64_t hash(const char *s)
 
 /* ---- the courier ---------------------------------------------------------------------------- */
 
-static void add_errand(struct outside *o, const struct ledger_call *c, int n, int64_t due_ms)
+static void add_errand(struct outside *o, enum outside_kind kind, const char *guid,
+                       const char *cell, int n, int64_t due_ms)
 {
-    struct errand e = {.said = {.kind = OUTSIDE_CALLBACK}, .due_ms = due_ms};
+    struct errand e = {.said = {.kind = kind}, .due_ms = due_ms};
 
-    (void)snprintf(e.said.guid, sizeof e.said.guid, "%s", c->guid);
-    (void)snprintf(e.said.cell, sizeof e.said.cell, "%s", c->cell);
+    (void)snprintf(e.said.guid, sizeof e.said.guid, "%s", guid);
+    (void)snprintf(e.said.cell, sizeof e.said.cell, "%s", cell);
     (void)snprintf(e.said.what, sizeof e.said.what, "%d", n);
     o->errands = grown(o->errands, o->n_errands, &o->cap_errands, sizeof *o->errands);
     o->errands[o->n_errands++] = e;
+}
+
+/* Both events of an entity, for the first of calls that are one. */
+static void add_events(struct outside *o, const struct ledger_call *c, int n, int64_t due_ms)
+{
+    struct str rest = STR(CRASH_EVENTS);
+    char cell[sizeof((struct outside_said *)0)->cell];
+
+    for (size_t i = 0; i < o->n_read; i++)
+        if (strcmp(ledger_get(o->ledger, i).key, c->key) == 0)
+            return;
+    while (rest.len > 0) {
+        struct str event = str_cut(&rest, ',');
+
+        (void)snprintf(cell, sizeof cell, "of_%s.%.*s", c->cell, STR_ARG(event));
+        add_errand(o, OUTSIDE_EVENT, c->guid, cell, n++, due_ms);
+    }
 }
 
 /* A third comes back before the call is answered, a quarter comes twice. */
@@ -122,11 +140,14 @@ static void read_ledger(struct outside *o)
         int64_t due_ms = chance % 3 == 0 ? now_ms : now_ms + (int64_t)(chance / 3 % LATE_MS);
         int number = (int)(o->n_read * 2);
 
+        if (strncmp(c.cell, CRASH_EVENT, strlen(CRASH_EVENT)) == 0)
+            add_events(o, &c, number, due_ms);
         if (strncmp(c.cell, "async", 5) != 0)
             continue;
-        add_errand(o, &c, number, due_ms);
+        add_errand(o, OUTSIDE_CALLBACK, c.guid, c.cell, number, due_ms);
         if (chance % 4 == 0)
-            add_errand(o, &c, number + 1, due_ms + (int64_t)(chance / 4 % LATE_MS));
+            add_errand(o, OUTSIDE_CALLBACK, c.guid, c.cell, number + 1,
+                       due_ms + (int64_t)(chance / 4 % LATE_MS));
     }
     pthread_mutex_unlock(&o->lock);
 }
@@ -169,12 +190,22 @@ static void end_errand(struct outside *o, const struct errand *e, bool over)
     pthread_mutex_unlock(&o->lock);
 }
 
+static struct fcgi_answer say(struct outside *o, struct errand *e, struct arena *a)
+{
+    const struct outside_said *s = &e->said;
+
+    if (s->kind == OUTSIDE_EVENT)
+        return call(o, e->tries++, "POST",
+                    arena_printf(a, "/api/v01/transactions/%s/events", s->guid),
+                    arena_printf(a, "{\"key\":\"%s\",\"value\":%s}", s->cell, s->what), a);
+    return call(o, e->tries++, "POST",
+                arena_printf(a, "/api/v01/transactions/callbacks/%s-%s", s->guid, s->cell),
+                arena_printf(a, "{\"n\":%s}", s->what), a);
+}
+
 static void run_errand(struct outside *o, struct errand *e, struct arena *a)
 {
-    struct fcgi_answer got =
-        call(o, e->tries++, "POST",
-             arena_printf(a, "/api/v01/transactions/callbacks/%s-%s", e->said.guid, e->said.cell),
-             arena_printf(a, "{\"n\":%s}", e->said.what), a);
+    struct fcgi_answer got = say(o, e, a);
     bool over = definite(got.status) || e->tries > TRIES_MAX;
 
     e->said.status = got.status;

@@ -1,6 +1,6 @@
 /*
  * Who answers the workflows of it_crash from outside: the courier, who comes back to each call of an
- * async_json_call, early or late and at times twice, and the clerk, who answers questions, at times
+ * async_json_call, early or late and at times twice, and sends the events of entities, and the clerk, who answers questions, at times
  * twice with another answer.
  *
  * Both speak to the cores themselves, by turns, and repeat what got no answer until it has one.  What
@@ -14,11 +14,11 @@
 struct ledger;
 struct outside;
 
-enum outside_kind { OUTSIDE_CALLBACK, OUTSIDE_ANSWER };
+enum outside_kind { OUTSIDE_CALLBACK, OUTSIDE_ANSWER, OUTSIDE_EVENT, OUTSIDE_KINDS };
 
 struct outside_said {
     enum outside_kind kind;
-    char guid[40], cell[24]; /* of whom */
+    char guid[40], cell[40]; /* of whom; an event with its entity */
     char what[16];           /* the number in the body; the answer */
     int status;              /* of the answer it got */
     bool unsure;             /* an earlier try got none: it may have been that one */

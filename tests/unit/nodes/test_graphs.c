@@ -228,6 +228,25 @@ static const struct row {
      "ACTIVE start=ok | {}",
      {.entities =
           "[{'name':'e','original_name':'entity','params':{'events':'go'},'outputs':['go']}]"}},
+    {"a join waits for an event",
+     "{'j':['sync_outputs']}",
+     "start.ok>j e.go>j j.ok>end",
+     "ACTIVE start=ok j=WAIT | {}",
+     {.entities =
+          "[{'name':'e','original_name':'entity','params':{'events':'go'},'outputs':['go']}]"}},
+    {"a join waits for what an event leads to, by a goto too",
+     "{'a':['context_setter',{'key':'a','value':'1'}],'g':['goto',{'task':'b'}],"
+     "'b':['context_setter',{'key':'b','value':'1'}],'j':['sync_outputs']}",
+     "start.ok>j e.go>a a.ok>g b.ok>j j.ok>end",
+     "ACTIVE start=ok j=WAIT | {}",
+     {.entities =
+          "[{'name':'e','original_name':'entity','params':{'events':'go'},'outputs':['go']}]"}},
+    {"a join that no event completes",
+     "{'a':['boolean_expression',{'expression':'true'}],'j':['sync_outputs']}",
+     "start.ok>a a.false>j e.go>j a.true>j j.ok>end",
+     "ACTIVE start=ok a=true j=ERROR | {} ! join never completed, missing: a.false, e.go",
+     {.entities =
+          "[{'name':'e','original_name':'entity','params':{'events':'go'},'outputs':['go']}]"}},
     {"unknown node type",
      "{'a':['nonsense',{}]}",
      "start.ok>a",
