@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "db/locks.h"
 
-/* Who waits for a table keeps those who come later waiting: so long at first, and at most. */
-enum { PATIENCE_MS = 60, PATIENCE_MAX_MS = 480 };
+/* Who waits for a table keeps those who come later waiting: so long at first, doubled after so many attempts so many times. */
+enum { PATIENCE_MS = 60, PATIENCE_ATTEMPTS = 4, PATIENCE_DOUBLED = 3 };
 
 static const char versions_table_sql[] =
     "CREATE TABLE IF NOT EXISTS schema_versions ("
@@ -107,13 +107,13 @@ static int patience_ms(const struct migrator *m)
 {
     const char *server = migrator_text(
         m, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'");
-    int64_t circles_ms = 2 * PATIENCE_MS;
-    int64_t ms = PATIENCE_MS << (m->n_busy < 12 ? m->n_busy / 4 : 3);
+    int doubled = m->n_busy / PATIENCE_ATTEMPTS;
+    int ms = PATIENCE_MS << (doubled < PATIENCE_DOUBLED ? doubled : PATIENCE_DOUBLED);
+    int64_t circles_ms;
 
-    if (server != NULL)
-        (void)str_to_int(str_c(server), &circles_ms);
-    ms = ms > PATIENCE_MAX_MS ? PATIENCE_MAX_MS : ms;
-    return (int)(ms > circles_ms / 2 ? circles_ms / 2 : ms);
+    if (server != NULL && str_to_int(str_c(server), &circles_ms) && circles_ms / 2 < ms)
+        ms = circles_ms < 4 ? 2 : (int)(circles_ms / 2);
+    return ms;
 }
 
 /* BEGIN and the lock; *locked false when somebody else has it (and nothing is open then). */

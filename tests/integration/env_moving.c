@@ -4,6 +4,7 @@
 #include "integration/env_moving.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,9 +46,14 @@ const char *moving_base(struct env *env)
 
 /* ---- the password ------------------------------------------------------------------------------ */
 
+bool moving_shows(const char *text)
+{
+    return strstr(text, CANARY) != NULL;
+}
+
 void moving_hides(struct env *env, const char *what, const char *text)
 {
-    if (strstr(text, CANARY) != NULL)
+    if (moving_shows(text))
         env_fail(env, "%s shows the password: %s", what, text);
 }
 
@@ -57,16 +63,33 @@ void moving_sealed(struct env *env, const char *db)
     moving_hides(env, "the log of PostgreSQL", env_log(env, "postgres"));
 }
 
-/* What everybody on the machine can read about a process. */
-void moving_unlisted(struct env *env, pid_t pid)
+/* What everybody on the machine can read about a process; 0: nothing, or still our own words, as it is yet to become the program. */
+static size_t words_of(struct env *env, pid_t pid, char *text, size_t size)
 {
-    char text[16384];
+    char theirs[PATH_MAX] = "", ours[PATH_MAX] = "";
     int fd = open(moving_printed(env, "/proc/%d/cmdline", (int)pid), O_RDONLY);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : 0;
+    ssize_t n = fd >= 0 ? read(fd, text, size) : 0;
 
     if (fd >= 0)
         close(fd);
-    if (n > 0 && memmem(text, (size_t)n, CANARY, strlen(CANARY)) != NULL)
+    if (readlink(moving_printed(env, "/proc/%d/exe", (int)pid), theirs, sizeof theirs - 1) < 0 ||
+        readlink("/proc/self/exe", ours, sizeof ours - 1) < 0 || strcmp(theirs, ours) == 0)
+        return 0;
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool moving_listed(struct env *env, pid_t pid)
+{
+    char text[16384];
+    size_t n = 0;
+
+    ENV_WAIT(env, 10000, (n = words_of(env, pid, text, sizeof text)) > 0 || !env_running(env, pid));
+    return memmem(text, n, CANARY, strlen(CANARY)) != NULL;
+}
+
+void moving_unlisted(struct env *env, pid_t pid)
+{
+    if (moving_listed(env, pid))
         env_fail(env, "the process list shows the password");
 }
 

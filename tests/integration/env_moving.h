@@ -33,10 +33,11 @@ const char *moving_import(struct env *env, int status, const char *db, const cha
 const char *moving_versions(struct env *env, const char *db);
 /* What a statement answers there must be this. */
 void moving_is(struct env *env, const char *db, const char *sql, const char *want);
-/* Nobody may see the password in this text. */
+/* Nobody may see the password in this text, nor in the process list; and whether one does. */
 void moving_hides(struct env *env, const char *what, const char *text);
-/* Nor in the process list. */
 void moving_unlisted(struct env *env, pid_t pid);
+bool moving_shows(const char *text);
+bool moving_listed(struct env *env, pid_t pid);
 /* The password stands in no table and no log of this database. */
 void moving_sealed(struct env *env, const char *db);
 void moving_says(struct env *env, const char *output, const char *part);

@@ -222,10 +222,15 @@ static void R_9_R_10_a_former_structure_is_left_alone(void **state)
     uri = env_db_of(env, NULL, "r9");
     env_psql_at(env, uri, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('abc'); "
                           "CREATE TABLE keys (label text); CREATE TABLE users (id int); CREATE TABLE requests (id int)");
-    before = env_pg_dump(env, uri, NOTHING);
     p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s", uri)));
     assert_int_equal(env_wait_exit(env, p.pid, 20000), 78);
     wants(&p, "it is not changed: create an empty database for DB and run sluicectl import-legacy");
+    /* names were looked at, no table was read but that of the version */
+    assert_string_equal(env_psql_at(env, uri, "SELECT string_agg(relname || seq_scan, ' ' ORDER BY relname) FROM pg_stat_user_tables"),
+                        "alembic_version1 keys0 requests0 users0");
+    before = env_pg_dump(env, uri, NOTHING);
+    p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s", uri)));
+    assert_int_equal(env_wait_exit(env, p.pid, 20000), 78);
     /* newer dumps carry a random word of their own: the rest is compared */
     assert_int_equal(times(before, "CREATE TABLE"), times(env_pg_dump(env, uri, NOTHING), "CREATE TABLE"));
     assert_string_equal(env_psql_at(env, uri, "SELECT version_num FROM alembic_version"), "abc");
@@ -243,11 +248,14 @@ static void R_11_openid_switch(void **state)
 
 static void R_12_old_names_are_ignored(void **state)
 {
-    struct program p = begin("sluice-core", false, NOTHING, database("proxy_password=" CANARY, "proxy_login_url=p1=https://u:" CANARY "@h/"));
+    struct program p = begin("sluice-core", false, NOTHING,
+                             WORDS(printed("DB=%s", env_db(env)), "host=0.0.0.0", "port=5000", "db=postgresql://u:" CANARY "@h/d",
+                                   "proxy_login_url=p1=https://u:" CANARY "@h/", "proxy_url=https://u:" CANARY "@h/", "proxy_username=u",
+                                   "proxy_password=" CANARY, "proxy_prefix=/api/v01/p1", "proxy_name=p1"));
 
     (void)state;
     ready(&p);
-    wants(&p, "proxy_login_url, proxy_password");
+    wants(&p, "\"host, port, db, proxy_login_url, proxy_url, proxy_username, proxy_password, proxy_prefix, proxy_name\"");
     assert_int_equal(times(env_log(env, p.log), "environment.ignored"), 1);
     stop(&p);
 }
@@ -265,6 +273,7 @@ static const struct line_row {
     {"port with a letter", "sluice-core", {"-port=5000x"}, "-port: expected a number from 1 to 65535, got \"5000x\""},
     {"no port", "sluice-core", {"-port="}, "-port: expected a number from 1 to 65535, got \"\""},
     {"host", "sluice-core", {"-host=local host"}, "-host: \"local host\" is not an address or host name"},
+    {"host that nobody has", "sluice-core", {"-host=no.such.host.invalid"}, "-host: \"no.such.host.invalid\" is not an address or host name"},
     {"word", "sluice-core", {"-cleanup", "yes"}, "unexpected word \"yes\" after -cleanup"},
     {"no mapping", "sluice-proxy", {"-workflows"}, "sluice-proxy needs -proxy=PREFIX:GATEWAY"},
     {"duration", "sluice-core", {"-migrationWait=5x"}, "expected a duration such as 30s or 5m"},
@@ -274,7 +283,7 @@ static const struct line_row {
 
 static void refuses_line(const struct line_row *r)
 {
-    struct program p = begin(r->program, true, WORDS(r->words[0], r->words[1]), database(NULL, NULL));
+    struct program p = begin(r->program, true, WORDS(r->words[0], r->words[1]), WORDS("DB=postgresql://u:" CANARY "@h/d"));
 
     assert_int_equal(env_wait_exit(env, p.pid, 20000), 2);
     wants(&p, printed("%s: ", r->program));
@@ -309,6 +318,50 @@ static void refuses_address(const struct address_row *r)
         wants(&p, r->says);
         hides_the_canary(&p);
     }
+}
+
+/* What is understood, though nobody is there: said without the password, in the log, on the page and in the process list. */
+static const struct address_row waiting[] = {
+    {"plain", "postgresql://u:" CANARY "@127.0.0.1:1/d", "could not reach the database u@127.0.0.1:1/d"},
+    {"short scheme", "postgres://u:" CANARY "@127.0.0.1:1/d", "could not reach the database u@127.0.0.1:1/d"},
+    {"driver of another stack", "postgresql+psycopg2://u:" CANARY "@127.0.0.1:1/d", "could not reach the database u@127.0.0.1:1/d"},
+    {"letter case and blanks", "  POSTGRESQL://u:" CANARY "@127.0.0.1:1/d ", "could not reach the database u@127.0.0.1:1/d"},
+    {"at sign", "postgresql://u:" CANARY "@" CANARY "@127.0.0.1:1/d", "write it as %40"},
+    {"parameters of other drivers", "postgresql://u:" CANARY "@127.0.0.1:1/d?pool_max_conns=5&timezone=UTC", "pool_max_conns"},
+    {"password among the parameters", "postgresql://u@127.0.0.1:1/d?password=" CANARY, "could not reach the database u@127.0.0.1:1/d"},
+    {"name that nobody has", "postgresql://u:" CANARY "@no.such.host.invalid/d", "could not reach the database u@no.such.host.invalid:5432/d"},
+    {"two hosts", "postgresql://u:" CANARY "@127.0.0.1:1,127.0.0.1:2/d?target_session_attrs=read-write",
+     "could not reach the database u@127.0.0.1:1,127.0.0.1:2/d"},
+};
+
+static void waits_at_address(const struct address_row *r)
+{
+    struct program p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s", r->db)));
+    struct env_answer a;
+
+    ENV_WAIT(env, 20000, logged(&p, "could not reach the database"));
+    wants(&p, r->says);
+    env_nginx_start(env, printed("%s.sock", p.log), NULL);
+    a = env_http(env, "GET", "/api/v01/health", NULL, NULL);
+    assert_int_equal(a.status, 503);
+    moving_hides(env, "the error page", a.body);
+    stop(&p);
+}
+
+/* What looks for the password finds it where it is. */
+static void the_checks_can_fail(void **state)
+{
+    const char *argv[] = {"tail", "-f", "/dev/null", CANARY, NULL};
+    const char *query[] = {"psql", env_db(env), "-c", "SELECT '" CANARY "' FROM nowhere", NULL};
+    pid_t pid = env_spawn(env, "shown", argv, NULL);
+
+    (void)state;
+    assert_true(moving_listed(env, pid));
+    ENV_WAIT(env, 10000, moving_shows(env_log(env, "shown")));
+    env_kill(env, pid, SIGKILL);
+    assert_false(moving_shows(env_log(env, "postgres")));
+    assert_int_not_equal(env_wait_exit(env, env_spawn(env, "failing", query, NULL), 20000), 0);
+    ENV_WAIT(env, 10000, moving_shows(env_log(env, "postgres")));
 }
 
 /* A password with '@' in it works, is refused where it is wrong, and is seen by nobody. */
@@ -354,11 +407,14 @@ int main(void)
         cmocka_unit_test(R_12_old_names_are_ignored),
         cmocka_unit_test(the_password_is_nowhere),
     };
+    const struct CMUnitTest last[] = {cmocka_unit_test(the_checks_can_fail)}; /* the log is spoilt for others then */
     int failed;
 
     env = env_start();
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     failed += CASES(lines, refuses_line);
     failed += CASES(addresses, refuses_address);
+    failed += CASES(waiting, waits_at_address);
+    failed += cmocka_run_group_tests(last, NULL, NULL);
     return env_end(env, failed);
 }

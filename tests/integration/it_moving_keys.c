@@ -115,6 +115,13 @@ static pid_t start_ctl(const char *name, const char *line)
     return env_spawn(env, name, argv, vars);
 }
 
+/* Neither the password of the configuration nor the keys outside the database. */
+static void hides(const char *what, const char *text)
+{
+    if (strstr(text, "canary") != NULL || strstr(text, "02030405060708090a") != NULL)
+        env_fail(env, "%s shows a secret", what);
+}
+
 /* Its output; the exit status must be the one expected. */
 static const char *ctl(int status, const char *line)
 {
@@ -123,8 +130,7 @@ static const char *ctl(int status, const char *line)
 
     if (got != status)
         env_fail(env, "keys %s: expected exit %d, got %d: %s", line, status, got, env_log(env, name));
-    if (strstr(env_log(env, name), "canary") != NULL)
-        env_fail(env, "keys %s shows a secret", line);
+    hides(line, env_log(env, name));
     return env_log(env, name);
 }
 
@@ -397,6 +403,7 @@ static void refuses(const char *program, const char *const *options, const char 
     if (status != 78)
         env_fail(env, "expected exit 78, got %d: %s", status, env_log(env, name));
     says(env_log(env, name), why);
+    hides(why, env_log(env, name));
 }
 
 static void core_refuses(const char *option, const char *why)
@@ -423,6 +430,7 @@ static void item_17_the_key_outside_the_database(void **state)
 {
     const char *one = kek_file("kek1", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
     const char *two = kek_file("kek2", "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
+    const char *too_short = kek_file("kek4", "ff02030405060708090a0b0c0d0e0f", 0600);
     const char *open_to_all = kek_file("kek3", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0644);
     int64_t id = put("wrapped.csv", "under a wrapped key");
 
@@ -437,6 +445,7 @@ static void item_17_the_key_outside_the_database(void **state)
     /* a proxy without it would log everybody out */
     refuses("sluice-proxy", (const char *const[]){"-proxy=/api/v01/p1:bwks", "-runMigration=false", NULL},
             "is wrapped by 630dcd2966c43366; give that key with -kek=FILE");
+    core_refuses(printed("-kek=%s", too_short), "-kek: expected 32 bytes, got ");
     core_refuses("-kek=/does/not/exist", "-kek: cannot read /does/not/exist");
     restart(printed("-kek=%s", one));
     holds(id, "under a wrapped key");
