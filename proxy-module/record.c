@@ -47,13 +47,27 @@ struct impact {
     struct str entity_type, tenant_id, site_id, numbers;
 };
 
+/* The database takes no NUL and no ill-formed text, and would refuse the row for it: nobody may hide his calls that way. */
+static struct str readable(struct str s, struct arena *a)
+{
+    return utf8_check(s) == s.len ? s : utf8_repair(a, s);
+}
+
+/* The beginning of a text for a column, none when it cannot stand there. */
+static struct str column_text(struct str s)
+{
+    size_t n = s.len > FIELD_MAX ? FIELD_MAX : s.len;
+
+    if (s.p == NULL || utf8_check(s) < s.len || str_find_char(s, '\0') >= 0)
+        return STR_NONE;
+    while (n < s.len && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--; /* not in the middle of a character */
+    return str_slice(s, 0, n);
+}
+
 static struct str field(struct str raw, struct arena *a)
 {
-    struct str s = url_decode(raw, false, a);
-
-    if (s.p == NULL || utf8_check(s) < s.len)
-        return STR_NONE;
-    return str_slice(s, 0, s.len > FIELD_MAX ? FIELD_MAX : s.len);
+    return column_text(url_decode(raw, false, a));
 }
 
 /* What stands between an object and its collections: "services/trunk_groups/K", "configs/phone_types". */
@@ -105,9 +119,11 @@ static void add_numbers(struct val v, struct buf *out, int *n)
     } else if (val_is(v, VAL_DICT)) {
         for (size_t i = 0; val_pair_at(v, i, &key, &item) && *n < NUMBERS_MAX; i++) {
             if (str_eq(val_text(key), STR("phoneNumber")) && val_is(item, VAL_STR)) {
-                if (out->len > 0)
+                struct str number = column_text(val_text(item));
+
+                if (out->len > 0 && number.len > 0)
                     buf_putc(out, ',');
-                buf_add_str(out, val_text(item));
+                buf_add_str(out, number);
                 (*n)++;
             } else {
                 add_numbers(item, out, n);
@@ -118,9 +134,7 @@ static void add_numbers(struct val v, struct buf *out, int *n)
 
 static struct str text_of(struct val body, const char *name)
 {
-    struct str s = val_get_text(body, name, STR_NONE);
-
-    return s.p != NULL ? str_slice(s, 0, s.len > FIELD_MAX ? FIELD_MAX : s.len) : STR_NONE;
+    return column_text(val_get_text(body, name, STR_NONE));
 }
 
 static void impact_of_body(const struct http_req *r, struct impact *out, struct arena *a)
@@ -183,7 +197,7 @@ static struct str url_of(const struct call *c, struct arena *a)
 
     if (query.len == 0)
         return c->path;
-    return mask_url(str_printf(a, "%.*s?%.*s", STR_ARG(c->path), STR_ARG(query)), a);
+    return mask_url(str_printf(a, "%.*s?%.*s", STR_ARG(c->path), STR_ARG(readable(query, a))), a);
 }
 
 /* Milliseconds with three decimals; for every call, so not through printf. */
@@ -226,13 +240,13 @@ static struct str details(const struct call *c, struct str url, struct arena *a)
     buf_add_c(&out, ",\"match_info\":{");
     member(&out, "proxy", c->mount->map->name);
     buf_putc(&out, '}');
-    member(&out, "content_type", utf8_repair(a, r->content_type));
+    member(&out, "content_type", readable(r->content_type, a));
     if (c->body_streams)
         member(&out, "body", str_printf(a, "%llu bytes", (unsigned long long)c->body_got));
     else
         member_body(&out, r->body, r->content_type, r->body.len <= LIMIT_RESPONSE_KEPT, a);
     if (c->target.origin.len > 0)
-        member(&out, "gateway_url", mask_url(str_printf(a, "%.*s%.*s", STR_ARG(c->target.origin), STR_ARG(c->target.path)), a));
+        member(&out, "gateway_url", mask_url(str_printf(a, "%.*s%.*s", STR_ARG(c->target.origin), STR_ARG(readable(c->target.path, a))), a));
     member(&out, "request_id", str_c(r->id));
     member(&out, "trace_id", trace_id(&c->trace));
     add_timing(c, &out);

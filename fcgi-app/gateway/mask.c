@@ -172,6 +172,8 @@ struct str mask_body(struct str content_type, struct str body, size_t max, struc
 
     if (body.len == 0)
         return body;
+    if (utf8_check(type) != type.len)
+        type = STR("");
     if (utf8_check(body) != body.len)
         return str_printf(a, "%.*s, %zu bytes", STR_ARG(type.len > 0 ? type : STR("binary")),
                           body.len);

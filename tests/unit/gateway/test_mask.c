@@ -43,6 +43,7 @@ static const struct body {
     {"plain text", "text/plain", "hello", 1000, "hello"},
     {"plain text with a key word", "text/plain", "my password is x", 1000, "text/plain, 16 bytes"},
     {"not UTF-8", "image/png", "\xff\xfe", 1000, "image/png, 2 bytes"},
+    {"a type that is not UTF-8", "image/\xff", "\xff\xfe", 1000, "binary, 2 bytes"},
     {"cut", "text/plain", "hello", 3, "hel"},
     {"cut between characters", "text/plain", "h\xc3\xa9llo", 2, "h"},
     {"empty", "text/plain", "", 10, ""},
