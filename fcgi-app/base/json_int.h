@@ -4,6 +4,10 @@
 #ifndef SLUICE_BASE_JSON_INT_H
 #define SLUICE_BASE_JSON_INT_H
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "base/json.h"
 
 /* One per object or array, in the order of the text: how to step over it without reading it. */
@@ -78,11 +82,25 @@ static inline char json_peek(const struct json_reader *r)
     return r->at < r->end ? *r->at : '\0';
 }
 
+#if defined(__SSE2__)
+/* Sixteen bytes at p: a bit for each that a string cannot hold as it is, and in *tops for each that is not ASCII. */
+static inline unsigned json_marks(const char *p, unsigned *tops)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i blank_or_more = _mm_cmpeq_epi8(_mm_max_epu8(v, _mm_set1_epi8(0x20)), v);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+
+    *tops = (unsigned)_mm_movemask_epi8(v);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(quote, slash)) | ((unsigned)_mm_movemask_epi8(blank_or_more) ^ 0xffffU);
+}
+#endif
+
 /*
  * The first byte from `p` on that a string cannot hold as it is: quote, backslash, control; `end`
  * when there is none.  *high collects the top bits of all bytes before it.
  *
- * Eight bytes a step: (x - 0x01..) & ~x marks zero bytes; marks above the lowest one may be wrong,
+ * Eight bytes a step (sixteen where the processor surely can): (x - 0x01..) & ~x marks zero bytes; marks above the lowest one may be wrong,
  * the lowest is right, and that is the one used.
  */
 static inline const char *json_plain_run(const char *p, const char *end, uint64_t *high)
@@ -90,6 +108,19 @@ static inline const char *json_plain_run(const char *p, const char *end, uint64_
     const uint64_t ones = 0x0101010101010101U;
     const uint64_t tops = 0x8080808080808080U;
 
+#if defined(__SSE2__)
+    for (; end - p >= 16; p += 16) {
+        unsigned not_ascii, found = json_marks(p, &not_ascii);
+
+        if (found != 0) {
+            unsigned at = (unsigned)__builtin_ctz(found);
+
+            *high |= not_ascii & ((1U << at) - 1);
+            return p + at;
+        }
+        *high |= not_ascii;
+    }
+#endif
     while (end - p >= 8) {
         uint64_t w;
         __builtin_memcpy(&w, p, 8);

@@ -7,20 +7,20 @@
 #include "base/utf8.h"
 #include "http/header.h"
 
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
 bool mask_header(struct str name)
 {
     static const char *const names[] = {"authorization", "cookie", "set-cookie",
                                         "proxy-authorization", "x-api-key"};
 
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (str_ieq(name, str_c(names[i])))
+        if (name.len > 0 && lower(name.p[0]) == names[i][0] && str_ieq(name, str_c(names[i])))
             return true;
     return false;
-}
-
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
 static bool word_char(char c)

@@ -7,10 +7,13 @@
 
 /* ---- names and values ------------------------------------------------------------------------ */
 
+/* Letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 5.6.2): a bit for each of ASCII. */
 static bool is_token_char(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    static const uint64_t chars[2] = {0x03ff6cfa00000000U, 0x57ffffffc7fffffeU};
+    unsigned char u = (unsigned char)c;
+
+    return u < 0x80 && (chars[u / 64] >> u % 64 & 1) != 0;
 }
 
 bool header_is_token(struct str s)

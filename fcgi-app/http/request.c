@@ -40,23 +40,19 @@ struct cgi {
 
 static void take_param(struct cgi *g, struct str name, struct str value)
 {
+#define WANTED(name, member) {{name, sizeof(name) - 1}, offsetof(struct cgi, member)}
     static const struct {
-        const char *name;
+        struct str name;
         size_t at;
     } wanted[] = {
-        {"REQUEST_METHOD", offsetof(struct cgi, method)},
-        {"REQUEST_URI", offsetof(struct cgi, uri)},
-        {"DOCUMENT_URI", offsetof(struct cgi, document_uri)},
-        {"QUERY_STRING", offsetof(struct cgi, query)},
-        {"CONTENT_TYPE", offsetof(struct cgi, type)},
-        {"CONTENT_LENGTH", offsetof(struct cgi, length)},
-        {"REMOTE_ADDR", offsetof(struct cgi, addr)},
-        {"REQUEST_SCHEME", offsetof(struct cgi, scheme)},
-        {"HTTPS", offsetof(struct cgi, https)},
+        WANTED("REQUEST_METHOD", method), WANTED("REQUEST_URI", uri),     WANTED("DOCUMENT_URI", document_uri),
+        WANTED("QUERY_STRING", query),    WANTED("CONTENT_TYPE", type),   WANTED("CONTENT_LENGTH", length),
+        WANTED("REMOTE_ADDR", addr),      WANTED("REQUEST_SCHEME", scheme), WANTED("HTTPS", https),
     };
+#undef WANTED
 
     for (size_t i = 0; i < COUNT_OF(wanted); i++) {
-        if (str_eq_c(name, wanted[i].name)) {
+        if (str_eq(name, wanted[i].name)) {
             memcpy((char *)g + wanted[i].at, &value, sizeof(value));
             return;
         }
