@@ -26,6 +26,8 @@ int ctl_fail(const char *command, const struct err *e);
 bool ctl_is_option(const char *arg, const char *name);
 /* VALUE of "-name=VALUE" and "--name=VALUE"; NULL: another option. */
 const char *ctl_option_value(const char *arg, const char *name);
+/* "50/s", "30s", "7": the number above 0 before the unit, which may be left out. */
+bool ctl_number(const char *text, const char *unit, int64_t *out);
 /* True for an argument that begins with '-' and is more than that ("-" alone is standard input). */
 bool ctl_looks_like_option(const char *arg);
 

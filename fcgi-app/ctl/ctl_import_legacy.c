@@ -25,10 +25,11 @@ struct import_args {
     size_t n_sources;
     const char *gateways[SOURCES_MAX + 1];
     size_t n_gateways;
-    const char *map, *secrets, *kek, *from_api, *token_file, *documents, *send_reset, *keys;
+    const char *map, *secrets, *kek, *from_api, *token_file, *send_reset, *keys;
     struct legacy_db_options db;
     struct legacy_options o;
-    bool dry_run, apply, check, history, run_migration;
+    int64_t rate;
+    bool dry_run, apply, check, history, no_documents, run_migration;
 };
 
 struct import {
@@ -92,7 +93,6 @@ static bool read_option(struct import_args *o, const char *arg)
         {"from-api", offsetof(struct import_args, from_api)},
         {"token-file", offsetof(struct import_args, token_file)},
         {"send-reset", offsetof(struct import_args, send_reset)},
-        {"save-documents", offsetof(struct import_args, documents)},
         {"from-db", offsetof(struct import_args, db.dsn_file)},
         {"structure", offsetof(struct import_args, db.structure)},
         {"structure-map", offsetof(struct import_args, db.map_file)},
@@ -108,6 +108,10 @@ static bool read_option(struct import_args *o, const char *arg)
         return o->check = true;
     if (ctl_is_option(arg, "history"))
         return o->history = true;
+    if (ctl_is_option(arg, "no-documents"))
+        return o->no_documents = true;
+    if ((v = value_of(arg, "rate")) != NULL)
+        return ctl_number(v, "/s", &o->rate);
     if (ctl_is_option(arg, "merge"))
         return o->o.merge = true;
     if (value_of(arg, "runMigration") != NULL)
@@ -183,9 +187,6 @@ static int read_platform(struct import *im, const struct legacy_options *o, stru
     if (im->args->from_api != NULL) {
         if (legacy_api_open(&im->api, im->args->from_api, im->args->token_file, im->a, e) != 0 ||
             legacy_api_read(&im->api, o, im->cfg, &im->plan, &im->content, e) != 0)
-            return -1;
-        if (im->args->documents != NULL &&
-            legacy_api_documents(&im->api, im->args->documents, &im->plan, e) != 0)
             return -1;
         legacy_source_add(&im->sources, im->args->from_api, "");
     }
@@ -293,7 +294,12 @@ static int archive(struct import *im, bool dry, struct err *e)
 {
     struct documents *docs = documents_new(im->d.db, im->store);
     const struct legacy_archive_target t = {im->target.c, docs, im->args->o.conflict, dry};
-    int rc = im->old != NULL ? legacy_db_history(im->old, &im->archive, &t, &im->plan, e) : 0;
+    int rc = 0;
+
+    if (im->args->from_api != NULL)
+        rc = legacy_api_history(&im->api, &im->archive, &t, &im->plan, e);
+    if (rc == 0 && im->old != NULL)
+        rc = legacy_db_history(im->old, &im->archive, &t, &im->plan, e);
 
     documents_free(docs);
     return rc == 0 && !dry ? cfg_store_count_seals(im->store, e) : rc;
@@ -373,6 +379,8 @@ static int run(const struct import_args *o, const char *command)
     legacy_sources_init(&im->sources, &im->plan.notes, a);
     legacy_content_init(&im->content, a);
     legacy_archive_init(&im->archive, o->history, a);
+    im->archive.no_documents = o->no_documents;
+    im->api.rate = o->rate;
     if (open_target(im, &e) == 0)
         rc = import_all(im, &e);
     if (rc < 0)
@@ -390,7 +398,7 @@ static int run(const struct import_args *o, const char *command)
 
 int ctl_import_legacy(int argc, char **argv)
 {
-    struct import_args o = {.run_migration = true};
+    struct import_args o = {.run_migration = true, .rate = LEGACY_RATE};
 
     for (int i = 1; i < argc; i++)
         if (!ctl_looks_like_option(argv[i]) || !read_option(&o, argv[i]))

@@ -217,16 +217,6 @@ static const struct verb {
     {"wrap", keys_wrap, 0},     {"unwrap", keys_unwrap, 0}, {"rewrap", keys_rewrap, 0},
 };
 
-/* "50/s", "30s": the number before the unit. */
-static bool number(const char *text, const char *unit, int64_t *out)
-{
-    struct str s = str_c(text);
-
-    if (str_ends(s, str_c(unit)))
-        s.len -= strlen(unit);
-    return str_to_int(s, out) && *out > 0;
-}
-
 static bool read_option(const char *arg, struct keys_args *o)
 {
     const char *v;
@@ -242,11 +232,11 @@ static bool read_option(const char *arg, struct keys_args *o)
     if ((v = ctl_option_value(arg, "label")) != NULL)
         return (o->label = v)[0] != '\0';
     if ((v = ctl_option_value(arg, "batch")) != NULL)
-        return number(v, "", &o->batch) && o->batch <= 10000;
+        return ctl_number(v, "", &o->batch) && o->batch <= 10000;
     if ((v = ctl_option_value(arg, "rate")) != NULL)
-        return number(v, "/s", &o->rate);
+        return ctl_number(v, "/s", &o->rate);
     if ((v = ctl_option_value(arg, "max-lag")) != NULL)
-        return number(v, "s", &o->max_lag_s);
+        return ctl_number(v, "s", &o->max_lag_s);
     return false;
 }
 

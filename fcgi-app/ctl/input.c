@@ -39,6 +39,15 @@ const char *ctl_option_value(const char *arg, const char *name)
     return strncmp(arg, name, n) == 0 && arg[n] == '=' ? arg + n + 1 : NULL;
 }
 
+bool ctl_number(const char *text, const char *unit, int64_t *out)
+{
+    struct str s = str_c(text);
+
+    if (str_ends(s, str_c(unit)))
+        s.len -= strlen(unit);
+    return str_to_int(s, out) && *out > 0;
+}
+
 bool ctl_looks_like_option(const char *arg)
 {
     return arg[0] == '-' && arg[1] != '\0';

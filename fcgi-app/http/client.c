@@ -39,6 +39,7 @@ struct http_client_pool {
 /* One call under way. */
 struct exchange {
     const struct http_call *call;
+    CURL *curl;
     struct http_result *out;
     struct arena *a;
     struct buf body;
@@ -134,7 +135,10 @@ static void client_put(struct http_client_pool *p, struct http_client *c)
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;
+    long status = 0;
 
+    if (x->call->sink != NULL && curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status == 200)
+        return x->call->sink(x->call->sink_ctx, str_make(data, size * n)) ? size * n : 0;
     buf_add(&x->body, data, size * n);
     if (!x->body.over)
         return size * n;
@@ -536,6 +540,7 @@ int http_client_do(struct http_client_pool *p, const struct http_call *c, struct
     if (prepare(&x, c, out, a, e) != 0)
         return -1;
     h = client_get(p, str_hash(url_origin(&x.url, a)));
+    x.curl = h->curl;
     headers = header_list(c, a);
     if (c->n_parts > 0)
         mime = mime_of(h->curl, c, a);

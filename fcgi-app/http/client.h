@@ -32,6 +32,10 @@ struct http_call {
     struct str proxy;                   /* outbound proxy URL; never from the environment */
     struct str client_cert, client_key; /* PEM texts */
     size_t max_body;                    /* 0 = LIMIT_UPSTREAM_BODY */
+    /* Takes the body of an answer 200 piece by piece, whatever its size; false: no more is wanted, the
+     * call fails.  NULL, and for other answers: the body is in the result. */
+    bool (*sink)(void *ctx, struct str piece);
+    void *sink_ctx;
     enum ip_guard guard; /* which addresses may be connected to; with an outbound proxy: its own */
 };
 

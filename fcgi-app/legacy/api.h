@@ -1,10 +1,11 @@
 /*
- * The API of a former platform as source (migration.md 6.1, 6.3): its configuration, and everything
- * else its documented operations show.
+ * The API of a former platform as source (migration.md 6.1, 6.3): its configuration, everything else
+ * its documented operations show, documents, and closed instances.
  */
 #ifndef SLUICE_LEGACY_API_H
 #define SLUICE_LEGACY_API_H
 
+#include "legacy/archive.h"
 #include "legacy/content.h"
 
 struct http_client_pool;
@@ -12,8 +13,16 @@ struct http_client_pool;
 struct legacy_api {
     struct http_client_pool *pool;
     struct arena *a;
-    struct str base, token;
+    struct str base, token, refresh;
+    struct val activities; /* workflows as their list gives them */
+    int64_t rate;          /* calls a second of legacy_api_history() */
+    int64_t next_us;       /* the next one not before */
+    bool patient;          /* paced, and who does not answer is asked again */
+    bool connected;        /* the last call reached the platform */
+    int status;            /* what it answered; 0: nothing that is an answer */
 };
+
+enum { LEGACY_RATE = 50 };
 
 /*
  * Make ready, sign in.
@@ -26,27 +35,43 @@ MUST_CHECK int legacy_api_open(struct legacy_api *api, const char *url, const ch
                                struct arena *a, struct err *e);
 void legacy_api_close(struct legacy_api *api);
 
-/* GET, JSON into api->a.  ERR_NOT_FOUND: the platform has no such operation (404, 405, 501). */
-MUST_CHECK int legacy_api_get(struct legacy_api *api, const char *path, struct val *out, struct err *e);
-/* The bytes of an answer, living in `a`; *mime likewise. */
-MUST_CHECK int legacy_api_bytes(struct legacy_api *api, const char *path, struct str *bytes,
-                                struct str *mime, struct arena *a, struct err *e);
+/* GET, JSON into `a`.  ERR_NOT_FOUND: the platform has no such operation (404, 405, 501). */
+MUST_CHECK int legacy_api_get(struct legacy_api *api, const char *path, struct val *out, struct arena *a,
+                              struct err *e);
+/* The bytes of an answer, living in `a`. */
+MUST_CHECK int legacy_api_bytes(struct legacy_api *api, const char *path, struct str *bytes, struct arena *a,
+                                struct err *e);
+/* The same piece by piece, of any size; once: a sink cannot take a piece back. */
+MUST_CHECK int legacy_api_stream(struct legacy_api *api, const char *path,
+                                 bool (*sink)(void *ctx, struct str piece), void *ctx, struct arena *a,
+                                 struct err *e);
+/*
+ * All pages of a search, sorted by a field; `rows` gets each list, and says 0 or -1 with an error.
+ * Lists live in an arena of their page.
+ */
+MUST_CHECK int legacy_api_pages(struct legacy_api *api, const char *path, const char *member, const char *order,
+                                int (*rows)(void *ctx, struct val list, struct arena *a), void *ctx,
+                                struct err *e);
+/* The last call failed because of what was asked for: others may succeed. */
+bool legacy_api_goes_on(const struct legacy_api *api);
 
 /*
- * Read all of it: the configuration into the plan, the rest into `x`.  What the platform does not
- * have is noted; what no API shows is a note too.
+ * Read all of it but the past: the configuration into the plan, the rest into `x`.  What the platform
+ * does not have is noted; what no API shows is a note too.
  */
 MUST_CHECK int legacy_api_read(struct legacy_api *api, const struct legacy_options *o,
                                const struct cfg *current, struct legacy_plan *p,
                                struct legacy_content *x, struct err *e);
 
 /*
- * Save the documents of all transactions as files, FOLDER/transaction-ID/NAME; what is there is
- * written again.
+ * Documents with the instances they hang on, and closed instances and requests when asked for: each is
+ * read and written before the next, so it may be interrupted and goes on with what is missing.
  *
- * One that cannot be had is told as a gap.  Fails with ERR_USAGE (the folder), ERR_UPSTREAM.
+ * One that cannot be had is told as a gap.  Fails with ERR_UPSTREAM (the platform is away), ERR_DB,
+ * ERR_CONFIG (no key to seal with), ERR_CONFLICT (LEGACY_FAIL).
  */
-MUST_CHECK int legacy_api_documents(struct legacy_api *api, const char *folder,
-                                    struct legacy_plan *p, struct err *e);
+MUST_CHECK int legacy_api_history(struct legacy_api *api, struct legacy_archive *ar,
+                                  const struct legacy_archive_target *t, struct legacy_plan *p,
+                                  struct err *e);
 
 #endif

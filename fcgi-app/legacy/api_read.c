@@ -9,8 +9,6 @@
 #include "legacy/api.h"
 #include "legacy/plan_int.h"
 
-enum { PAGE = 500, PAGES_MAX = 1000 };
-
 struct reading {
     struct legacy_api *api;
     struct legacy_content *x;
@@ -27,7 +25,7 @@ static int get_list(struct reading *r, const char *path, const char *member, str
     struct val all;
 
     *out = val_list_new(r->api->a, 0);
-    if (legacy_api_get(r->api, path, &all, r->e) != 0) {
+    if (legacy_api_get(r->api, path, &all, r->api->a, r->e) != 0) {
         if (r->e->code != ERR_NOT_FOUND)
             return -1;
         plan_note(&r->pl, "%s; nothing was read there", r->e->msg);
@@ -49,7 +47,7 @@ static int get_one(struct reading *r, const char *path, struct val item, const c
 {
     struct val v;
 
-    if (legacy_api_get(r->api, id_path(r, path, item, ""), &v, r->e) != 0)
+    if (legacy_api_get(r->api, id_path(r, path, item, ""), &v, r->api->a, r->e) != 0)
         return -1;
     *out = val_copy(val_is(val_get(v, envelope), VAL_DICT) ? val_get(v, envelope) : v, r->api->a);
     return 0;
@@ -127,28 +125,36 @@ static int read_belongings(struct reading *r, struct val user)
     return 0;
 }
 
+static int take_users(void *ctx, struct val list, struct arena *a)
+{
+    struct reading *r = ctx;
+    struct val one;
+
+    (void)a;
+    for (size_t i = 0; i < val_count(list); i++) {
+        if (get_one(r, "/api/v01/system/users", val_at(list, i), "user", &one) != 0) {
+            if (r->e->code != ERR_NOT_FOUND)
+                return -1;
+            plan_gap(&r->pl, "users \"%.*s\": %s", STR_ARG(val_get_text(val_at(list, i), "username", STR("?"))), r->e->msg);
+            continue;
+        }
+        val_list_add(r->users, one);
+        legacy_content_add(r->x, LEGACY_USERS, one);
+        if (read_belongings(r, one) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int read_users(struct reading *r)
 {
-    static const char path[] = "/api/v01/system/users";
-    struct val list, one;
-
     r->users = val_list_new(r->api->a, 64);
     r->x->read[LEGACY_USERS] = r->x->read[LEGACY_MEMBERS] = true;
-    for (int page = 1; page <= PAGES_MAX; page++) {
-        if (get_list(r, arena_printf(r->api->a, "%s?paging=%%7B%%22page_number%%22:%d,%%22page_size%%22:%d%%7D", path, page, PAGE),
-                     "users", &list) != 0)
-            return -1;
-        for (size_t i = 0; i < val_count(list); i++) {
-            if (get_one(r, path, val_at(list, i), "user", &one) != 0)
-                return -1;
-            val_list_add(r->users, one);
-            legacy_content_add(r->x, LEGACY_USERS, one);
-            if (read_belongings(r, one) != 0)
-                return -1;
-        }
-        if (val_count(list) < PAGE)
-            break;
-    }
+    if (legacy_api_pages(r->api, "/api/v01/system/users", "users", "username", take_users, r, r->e) == 0)
+        return 0;
+    if (r->e->code != ERR_NOT_FOUND)
+        return -1;
+    plan_note(&r->pl, "%s; nothing was read there", r->e->msg);
     return 0;
 }
 
@@ -157,9 +163,9 @@ static int read_users(struct reading *r)
 /* A spreadsheet comes as bytes. */
 static int read_binary(struct reading *r, struct val item)
 {
-    struct str bytes, mime;
+    struct str bytes;
 
-    if (legacy_api_bytes(r->api, id_path(r, "/api/v01/templates", item, "?as=raw"), &bytes, &mime, r->api->a, r->e) != 0)
+    if (legacy_api_bytes(r->api, id_path(r, "/api/v01/templates", item, "?as=raw"), &bytes, r->api->a, r->e) != 0)
         return r->e->code == ERR_NOT_FOUND ? 0 : -1;
     val_dict_set_c(item, "template", val_null());
     val_dict_set_c(item, "content", val_str(crypto_b64(r->api->a, bytes)));
@@ -310,10 +316,10 @@ static int read_roles(struct reading *r)
 
 static int read_weak_passwords(struct reading *r)
 {
-    struct str text, mime;
+    struct str text;
     struct val item = val_dict_new(r->api->a, 2);
 
-    if (legacy_api_bytes(r->api, "/api/v01/system/configuration/weak_passwords", &text, &mime, r->api->a, r->e) != 0) {
+    if (legacy_api_bytes(r->api, "/api/v01/system/configuration/weak_passwords", &text, r->api->a, r->e) != 0) {
         if (r->e->code != ERR_NOT_FOUND)
             return -1;
         plan_note(&r->pl, "%s; nothing was read there", r->e->msg);
@@ -335,8 +341,6 @@ static int note_left(struct reading *r)
     static const struct {
         const char *path, *what;
     } left[] = {
-        {"/api/v01/apio/requests/search", "requests with their transactions and traces"},
-        {"/api/v01/custom_instances/search", "transactions without request"},
         {"/api/v01/bulks", "mass operations and their results"},
         {"/api/v01/alarms", "alarms"},
         {"/api/v01/system/users/audit/search", "audit records"},
@@ -347,16 +351,15 @@ static int note_left(struct reading *r)
         int64_t n;
 
         if (legacy_api_get(r->api, arena_printf(r->api->a, "%s?paging=%%7B%%22page_number%%22:1,%%22page_size%%22:1%%7D", left[i].path),
-                           &v, r->e) != 0) {
+                           &v, r->api->a, r->e) != 0) {
             if (r->e->code == ERR_NOT_FOUND)
                 continue;
             return -1;
         }
-        n = val_get_int(v, "total_count", val_count(val_get(v, "pagination")) == 4 ? val_at(val_get(v, "pagination"), 3).u.i : 0);
+        n = val_get_int(v, "total_count", val_is(val_path(v, "pagination.3"), VAL_INT) ? val_path(v, "pagination.3").u.i : 0);
         if (n > 0)
             plan_note(&r->pl, "not imported: %lld %s; they stay readable on the old platform", (long long)n, left[i].what);
     }
-    plan_note(&r->pl, "not imported: documents of transactions; --save-documents=FOLDER saves them as files");
     if (val_count(r->users) > 0)
         plan_note(&r->pl, "not imported: passwords of users (no API gives them); sluicectl passwd NAME gives new ones");
     plan_note(&r->pl, "not imported: saved filters of other users than the one whose token was used (no API gives them)");
@@ -382,7 +385,7 @@ int legacy_api_read(struct legacy_api *api, const struct legacy_options *o, cons
     struct val content;
 
     r.events = val_list_new(api->a, 8);
-    if (legacy_api_get(api, "/api/v01/system/configuration", &content, e) != 0 ||
+    if (legacy_api_get(api, "/api/v01/system/configuration", &content, api->a, e) != 0 ||
         legacy_plan_content(p, o, current, val_get(content, "content"), api->a, e) != 0 ||
         read_profiles(&r) != 0 || read_roles(&r) != 0 || read_users(&r) != 0 || read_templates(&r) != 0 ||
         read_workflows(&r) != 0)
@@ -392,6 +395,7 @@ int legacy_api_read(struct legacy_api *api, const struct legacy_options *o, cons
             return -1;
     if (read_weak_passwords(&r) != 0)
         return -1;
+    api->activities = r.activities;
     note_jobs(&r);
     return note_left(&r);
 }

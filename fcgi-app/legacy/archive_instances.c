@@ -52,6 +52,7 @@ void archive_page(struct archiving *w)
     if (w->a != NULL)
         arena_free(w->a);
     w->a = arena_new(0);
+    arena_reset(w->s);
     w->instances = val_dict_new(w->a, 64);
     w->fresh = val_list_new(w->a, 64);
     w->requests = val_list_new(w->a, 64);
@@ -114,23 +115,41 @@ static void take_over(struct val item, const PGresult *res, int row)
         return;
     val_dict_set_c(item, OUR_ID, val_int(db_int(res, row, 1)));
     val_dict_set_c(item, COMPLETE, val_bool(db_bool(res, row, 2)));
+    if (PQnfields(res) == 3 || db_is_null(res, row, 3))
+        return;
+    val_dict_set_c(item, OUR_INSTANCE, val_int(db_int(res, row, 3)));
+    val_dict_set_c(item, OUR_INSTANCE_ON, val_str(db_str(res, row, 4)));
+}
+
+int archive_find(struct archiving *w, const struct db_stmt *how, struct val list, struct arena *a, struct err *e)
+{
+    PGresult *res = NULL;
+
+    if (val_count(list) == 0)
+        return 0;
+    if (db_query_in(w->t->c, how, DB_ARGS(DB_STR(json_text(list, a))), &res, a, e) != 0)
+        return -1;
+    for (size_t i = 0; i < val_count(list); i++)
+        take_over(val_at(list, i), res, (int)i);
+    return 0;
+}
+
+static bool is_here(struct val item)
+{
+    return val_is(val_get(item, OUR_ID), VAL_INT);
 }
 
 int archive_choose(struct archiving *w, struct val list, struct err *e)
 {
     struct val fit = closed(w, list);
-    PGresult *res = NULL;
 
-    if (val_count(fit) == 0)
-        return 0;
-    if (db_query_in(w->t->c, &archive_stmt_find, DB_ARGS(DB_STR(json_text(fit, w->a))), &res, w->a, e) != 0)
+    if (archive_find(w, &archive_stmt_find, fit, w->a, e) != 0)
         return -1;
     for (size_t i = 0; i < val_count(fit); i++) {
         struct val item = val_at(fit, i);
 
-        take_over(item, res, (int)i);
         val_dict_set_str(w->instances, id_of(item), item);
-        if (val_is(val_get(item, OUR_ID), VAL_INT)) {
+        if (is_here(item)) {
             w->ar->instances.unchanged++;
             continue;
         }
@@ -163,29 +182,21 @@ static bool request_comes(struct archiving *w, struct val item)
 int archive_choose_requests(struct archiving *w, struct val list, struct err *e)
 {
     struct val fit = val_list_new(w->a, val_count(list));
-    PGresult *res = NULL;
 
     for (size_t i = 0; i < val_count(list); i++)
         if (request_comes(w, val_at(list, i)))
             val_list_add(fit, val_at(list, i));
-    if (val_count(fit) == 0)
-        return 0;
-    if (db_query_in(w->t->c, &archive_stmt_find_request, DB_ARGS(DB_STR(json_text(fit, w->a))), &res, w->a, e) != 0)
+    if (archive_find(w, &archive_stmt_find_request, fit, w->a, e) != 0)
         return -1;
     for (size_t i = 0; i < val_count(fit); i++) {
         struct val item = val_at(fit, i);
 
-        take_over(item, res, (int)i);
-        if (!val_is(val_get(item, OUR_ID), VAL_INT)) {
-            val_list_add(w->requests, item);
-            val_dict_set_str(w->coming_requests, id_of(item), item);
+        if (is_here(item)) {
+            w->ar->parts[ARCHIVE_REQUESTS].unchanged++;
             continue;
         }
-        w->ar->parts[ARCHIVE_REQUESTS].unchanged++;
-        if (db_is_null(res, (int)i, 3))
-            continue;
-        val_dict_set_c(item, OUR_INSTANCE, val_int(db_int(res, (int)i, 3)));
-        val_dict_set_c(item, OUR_INSTANCE_ON, val_str(db_str(res, (int)i, 4)));
+        val_list_add(w->requests, item);
+        val_dict_set_str(w->coming_requests, id_of(item), item);
     }
     return 0;
 }
@@ -283,7 +294,7 @@ static bool place(struct archiving *w, struct val item)
         val_dict_set_c(item, "our_request", val_get(request, OUR_ID));
     }
     val_dict_set_c(item, "our_task", task);
-    return w->t->dry || val_is(val_get(val_is(owner, VAL_DICT) ? owner : request, OUR_ID), VAL_INT);
+    return w->t->dry || is_here(val_is(owner, VAL_DICT) ? owner : request);
 }
 
 static bool task_makes_sense(struct archiving *w, struct val item)
@@ -345,7 +356,7 @@ int archive_commit_page(struct archiving *w, struct err *e)
 
 int archive_complete(struct archiving *w, struct val instance, struct err *e)
 {
-    if (w->t->dry || !val_is(val_get(instance, OUR_ID), VAL_INT))
+    if (w->t->dry || !is_here(instance))
         return 0;
     return db_exec(w->t->c, &archive_stmt_complete,
                    DB_ARGS(DB_INT(val_get_int(instance, OUR_ID, 0)), DB_STR(val_get_text(instance, OUR_ON, STR("")))), NULL, e);

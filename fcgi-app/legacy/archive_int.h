@@ -62,6 +62,8 @@ bool archive_is_running(struct val item);
  * Sets OUR_ON, of those that are here OUR_ID and COMPLETE.  ERR_DB.
  */
 MUST_CHECK int archive_choose(struct archiving *w, struct val list, struct err *e);
+/* What of a list is here already: sets OUR_ON and OUR_* of those.  Each has a time that makes sense. */
+MUST_CHECK int archive_find(struct archiving *w, const struct db_stmt *how, struct val list, struct arena *a, struct err *e);
 /* The same for requests; their instances have been chosen, or there are none. */
 MUST_CHECK int archive_choose_requests(struct archiving *w, struct val list, struct err *e);
 /* The transaction of the page begins: the instances and requests that come are written.  With `dry` nothing is. */

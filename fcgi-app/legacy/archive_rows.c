@@ -172,6 +172,31 @@ static void mask_address(struct archiving *w, struct val item, const char *membe
         val_dict_set_c(item, member, val_str(mask_url(val_text(v), w->s)));
 }
 
+static void mask_headers(struct val headers)
+{
+    struct val key, value;
+
+    for (size_t i = 0; val_is(headers, VAL_DICT) && i < val_count(headers); i++) {
+        val_pair_at(headers, i, &key, &value);
+        if (mask_header(val_text(key)))
+            val_dict_set(headers, key, VAL_STR_LIT(MASK_SHOWN));
+    }
+}
+
+/* A request or an answer, as an object. */
+static void mask_message(struct archiving *w, struct val item, const char *member)
+{
+    struct val v = val_copy(mask_value(val_get(item, member), w->s), w->s);
+
+    if (val_is(v, VAL_DICT)) {
+        mask_address(w, v, "url");
+        mask_headers(val_get(v, "headers"));
+        if (val_is(val_get(v, "body"), VAL_STR))
+            mask_text(w, v, "body");
+    }
+    val_dict_set_c(item, member, v);
+}
+
 void archive_mask(struct archiving *w, enum archive_part part, struct val item)
 {
     if (part == ARCHIVE_TRACES) {
@@ -180,7 +205,7 @@ void archive_mask(struct archiving *w, enum archive_part part, struct val item)
         mask_address(w, item, "http_url");
     } else if (part == ARCHIVE_REQUESTS) {
         mask_address(w, item, "url");
-        val_dict_set_c(item, "details", mask_value(val_get(item, "details"), w->s));
-        val_dict_set_c(item, "response", mask_value(val_get(item, "response"), w->s));
+        mask_message(w, item, "details");
+        mask_message(w, item, "response");
     }
 }

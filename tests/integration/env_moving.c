@@ -144,6 +144,37 @@ const char *moving_versions(struct env *env, const char *db)
     return env_psql_at(env, db, "SELECT count(*) FROM configuration WHERE comment LIKE 'import%'");
 }
 
+/* What the process had at most until now. */
+static long peak_of(struct env *env, pid_t pid)
+{
+    FILE *f = fopen(moving_printed(env, "/proc/%d/status", (int)pid), "re");
+    char line[256];
+    long kb = 0;
+
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "VmHWM: %ld", &kb) == 1)
+            break;
+    if (f != NULL)
+        (void)fclose(f);
+    return kb;
+}
+
+const char *moving_measured(struct env *env, int status, const char *db, const char *const *args, long *peak)
+{
+    pid_t pid = moving_start(env, "measured", db, args, ARGS("ASAN_OPTIONS=quarantine_size_mb=1"));
+    int got;
+
+    for (*peak = 0; env_running(env, pid); env_pause()) {
+        long now = peak_of(env, pid);
+
+        *peak = now > *peak ? now : *peak;
+    }
+    got = env_wait_exit(env, pid, RUN_MS);
+    if (got != status)
+        env_fail(env, "expected exit %d, got %d: %s", status, got, env_log(env, "measured"));
+    return env_log(env, "measured");
+}
+
 void moving_is(struct env *env, const char *db, const char *sql, const char *want)
 {
     const char *got = env_psql_at(env, db, sql);
@@ -185,17 +216,30 @@ static const char *with_password(struct env *env, const char *path)
     return moving_printed(env, "%s%s", out, rest);
 }
 
-int moving_old_api(struct env *env, pid_t *pid)
+static int start_old_api(struct env *env, pid_t *pid, const char *log, int port, const char *const *options)
 {
     const char *data = moving_file(env, "old-api.json",
                                    with_password(env, SLUICE_SOURCE_DIR "/tests/support/old_platform/api.json"));
-    int port = env_free_port(env);
-    const char *argv[] = {env_program(env, "tests/standin_platform"), moving_printed(env, "-data=%s", data),
-                          moving_printed(env, "-port=%d", port), "-token=" CANARY, NULL};
+    const char *argv[ARGS_MAX] = {env_program(env, "tests/standin_platform"), moving_printed(env, "-data=%s", data),
+                                  moving_printed(env, "-port=%d", port), "-token=" CANARY};
 
-    *pid = env_spawn(env, "old platform", argv, NULL);
+    for (size_t n = 0; options[n] != NULL && n + 4 < ARGS_MAX - 1; n++)
+        argv[n + 4] = options[n];
+    *pid = env_spawn(env, log, argv, NULL);
     ENV_WAIT(env, 10000, env_port_open(port));
     return port;
+}
+
+int moving_old_api(struct env *env, pid_t *pid)
+{
+    return start_old_api(env, pid, "old platform", env_free_port(env), (const char *const[]){NULL});
+}
+
+int moving_old_api_with(struct env *env, pid_t *pid, const char *const *options)
+{
+    int port = env_free_port(env);
+
+    return start_old_api(env, pid, moving_printed(env, "old platform %d", port), port, options);
 }
 
 const char *moving_old_database(struct env *env)

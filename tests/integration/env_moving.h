@@ -33,6 +33,8 @@ const char *moving_import(struct env *env, int status, const char *db, const cha
 const char *moving_versions(struct env *env, const char *db);
 /* What a statement answers there must be this. */
 void moving_is(struct env *env, const char *db, const char *sql, const char *want);
+/* The same, and the most memory the program ever had, in KB; only sizes that differ by more than some MB say something. */
+const char *moving_measured(struct env *env, int status, const char *db, const char *const *args, long *peak);
 /* Nobody may see the password in this text, nor in the process list; and whether one does. */
 void moving_hides(struct env *env, const char *what, const char *text);
 void moving_unlisted(struct env *env, pid_t pid);
@@ -47,6 +49,8 @@ const char *moving_dump(struct env *env, const char *db);
 /* The stand-in for the old platform's API, serving tests/support/old_platform/api.json with the
  * password in it; its port.  Its log is "old platform". */
 int moving_old_api(struct env *env, pid_t *pid);
+/* Another one at a port of its own, with further options, NULL-ended; its log is "old platform PORT". */
+int moving_old_api_with(struct env *env, pid_t *pid, const char *const *options);
 /* The stand-in for its database (tests/support/old_platform/database.sql); its address. */
 const char *moving_old_database(struct env *env);
 

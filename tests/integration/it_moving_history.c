@@ -7,7 +7,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 
@@ -188,34 +187,12 @@ static void maps_that_say_too_little(void **state)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* The most that a process ever had, in KB, as long as it runs. */
-static long peak_of(pid_t pid)
-{
-    const char *path = printed("/proc/%d/status", (int)pid);
-    FILE *f = fopen(path, "re");
-    char line[256];
-    long kb = 0;
-
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "VmHWM: %ld", &kb) == 1)
-            break;
-    if (f != NULL)
-        (void)fclose(f);
-    return kb;
-}
-
 static long peak_of_import(const char *from)
 {
     const char *db = moving_base(env);
-    pid_t pid = moving_start(env, "many", db, ARGS("import-legacy", from, map, "--structure=0.23.2", "--apply", "--history"),
-                             ARGS("ASAN_OPTIONS=quarantine_size_mb=1"));
-    long peak = 0, now;
+    long peak;
 
-    while (env_running(env, pid) && (now = peak_of(pid)) >= 0) {
-        peak = now > peak ? now : peak;
-        env_pause();
-    }
-    assert_int_equal(env_wait_exit(env, pid, 1000), 0);
+    moving_measured(env, 0, db, ARGS("import-legacy", from, map, "--structure=0.23.2", "--apply", "--history"), &peak);
     is(db, "SELECT (SELECT count(*) FROM instances) = (SELECT count(*) FROM requests) AND (SELECT count(*) FROM tasks) > 0", "t");
     return peak;
 }

@@ -26,6 +26,45 @@ static bool says(struct str text, const char *part)
     return str_find(text, str_c(part)) >= 0;
 }
 
+struct taken {
+    size_t n, most;
+};
+
+static bool take(void *ctx, struct str piece)
+{
+    struct taken *t = ctx;
+
+    t->n += piece.len;
+    return t->n <= t->most;
+}
+
+/* A body that goes elsewhere is not kept, nor bounded; what is no answer 200 is. */
+static void bodies_in_pieces(void **state)
+{
+    static const struct peer_step steps[] = {
+        {.kind = PEER_ANSWER, .status = 200, .body = "0123456789"},
+        {.kind = PEER_ANSWER, .status = 404, .body = "no"},
+        {.kind = PEER_ANSWER, .status = 200, .body = "0123456789"}};
+    struct peer *p = peer_new(steps, 3);
+    struct taken t = {.most = 10};
+    struct http_call c = get(p, "/");
+    struct http_result r;
+    struct err e;
+
+    (void)state;
+    c.max_body = 4;
+    c.sink = take;
+    c.sink_ctx = &t;
+    assert_int_equal(http_client_do(pool, &c, &r, a, &e), 0);
+    assert_int_equal(t.n, 10);
+    assert_int_equal(r.body.len, 0);
+    assert_int_equal(http_client_do(pool, &c, &r, a, &e), 0);
+    assert_int_equal(t.n, 10);
+    assert_string_equal(str_cstr(a, r.body), "no");
+    assert_int_equal(http_client_do(pool, &c, &r, a, &e), -1);
+    peer_free(p);
+}
+
 static void answers(void **state)
 {
     static const struct peer_step steps[] = {
@@ -386,7 +425,7 @@ static void tls_against_plain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers),
+        cmocka_unit_test(answers), cmocka_unit_test(bodies_in_pieces),
         cmocka_unit_test(head_has_no_body),
         cmocka_unit_test(parts),
         cmocka_unit_test(connections_are_kept),

@@ -1,0 +1,24 @@
+/*
+ * What reading the past of an API is made of.
+ */
+#ifndef SLUICE_LEGACY_API_INT_H
+#define SLUICE_LEGACY_API_INT_H
+
+#include "legacy/api.h"
+#include "legacy/archive_int.h"
+
+struct api_past {
+    struct legacy_api *api;
+    struct archiving w;
+    int64_t rest_instances, rest_requests; /* nothing was asked for that brings them */
+    struct arena *seen_a; /* of the row under way */
+    struct val seen;      /* its transactions by id: none twice, whatever they say of each other */
+    struct err *e;
+};
+
+/* The documents of an instance by their list, in p->w.a; the platform may have none. */
+MUST_CHECK int api_documents_list(struct api_past *p, int64_t instance, struct val *out);
+/* Store those of an instance that is here; one that cannot be had is told.  *all: none is missing. */
+MUST_CHECK int api_documents(struct api_past *p, struct val instance, struct val list, bool *all);
+
+#endif
