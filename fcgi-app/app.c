@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "crypto/crypto.h"
 #include "db/listen.h"
 #include "db/migrate.h"
 #include "gateway/health.h"
@@ -496,6 +497,7 @@ int app_main(const struct app_role *role, int argc, char **argv)
     int status = 0;
 
     bound_memory();
+    crypto_no_core_dumps();
     app.a = arena_new(0);
     log_init(program_name(role->program), getenv("SLUICE_DEBUG") != NULL ? LOG_DEBUG_LEVEL : LOG_INFO_LEVEL);
     buf_init(&text, 64 * KIB, app.a);

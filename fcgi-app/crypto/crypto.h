@@ -20,6 +20,9 @@ static inline struct str secret_text(struct secret s)
     return str_make((const char *)s.p, s.len);
 }
 
+/* From now on a crash of this process leaves no picture of its memory behind (migration.md 7.4). */
+void crypto_no_core_dumps(void);
+
 /* Cryptographic randomness; aborts when the system has none. */
 void crypto_random(void *out, size_t n);
 bool crypto_equal(const void *x, const void *y, size_t n); /* constant time */

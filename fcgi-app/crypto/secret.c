@@ -3,6 +3,15 @@
  */
 #include "crypto/crypto.h"
 
+#include <sys/resource.h>
+
+void crypto_no_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &none); /* lowering is always allowed */
+}
+
 struct wipe {
     unsigned char *p;
     size_t len;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "crypto/crypto.h"
 #include "ctl/ctl.h"
 
 static const struct command {
@@ -69,6 +70,7 @@ int ctl_main(int argc, char **argv)
 {
     const struct command *c;
 
+    crypto_no_core_dumps();
     log_init("sluicectl", LOG_INFO_LEVEL);
     if (argc < 2) {
         print_all(stderr);

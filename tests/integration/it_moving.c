@@ -7,7 +7,9 @@
 #include "support/cases.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/arena.h"
 
@@ -391,6 +393,43 @@ static void the_password_is_nowhere(void **state)
     hides_the_canary(&p);
 }
 
+/* The largest file a crash of the process leaves behind: bytes, or "unlimited". */
+static const char *core_limit(pid_t pid)
+{
+    char line[200] = "", soft[32] = "";
+    FILE *f = fopen(printed("/proc/%d/limits", (int)pid), "re");
+
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f) != NULL && sscanf(line, "Max core file size %31s", soft) != 1)
+        ;
+    (void)fclose(f);
+    return printed("%s", soft);
+}
+
+/* Keys in memory are no file after a crash. */
+static void no_core_dumps(void **state)
+{
+    static const struct {
+        const char *program, *word;
+        bool listens;
+    } runs[] = {{"sluice-core", "-workflows", false}, {"sluice-proxy", "-proxy=/api/v01/p1:bwks", false}, {"sluicectl", "migrate", true}};
+
+    struct rlimit here;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_CORE, &here), 0);
+    here.rlim_cur = here.rlim_max; /* what the programs start with */
+    assert_int_equal(setrlimit(RLIMIT_CORE, &here), 0);
+    if (here.rlim_max == 0)
+        skip();
+    for (size_t i = 0; i < COUNT_OF(runs); i++) {
+        struct program p = begin(runs[i].program, runs[i].listens, WORDS(runs[i].word), WORDS("DB=postgresql://u@127.0.0.1:1/d"));
+        ENV_WAIT(env, 20000, logged(&p, "could not reach the database"));
+        assert_string_equal(core_limit(p.pid), "0");
+        env_kill(env, p.pid, SIGTERM);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +445,7 @@ int main(void)
         cmocka_unit_test(R_11_openid_switch),
         cmocka_unit_test(R_12_old_names_are_ignored),
         cmocka_unit_test(the_password_is_nowhere),
+        cmocka_unit_test(no_core_dumps),
     };
     const struct CMUnitTest last[] = {cmocka_unit_test(the_checks_can_fail)}; /* the log is spoilt for others then */
     int failed;
