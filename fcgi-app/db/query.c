@@ -79,6 +79,7 @@ static int finish(struct db_conn *c, PGresult *r, const char *what, PGresult **r
 
     arena_reset(c->scratch);
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+        FAULT_DIE("behind", str_c(what));
         *res = r;
         return 0;
     }

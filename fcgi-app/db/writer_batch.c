@@ -185,12 +185,13 @@ static int send_group(struct batch_conn *c, const struct group *g, struct arena 
 
 /*
  * The two ends a transaction can have between any two of its statements: the connection is lost, or
- * the process dies.  The server has seen what was sent until there.  Behind the last one it
- * commits; writer.commit loses the connection then.
+ * the process dies.  The server has seen what was sent until there, s last.  Behind the last one
+ * (NULL) it commits; writer.commit loses the connection then.
  */
-static int interrupted(struct batch_conn *c, bool all, struct err *e)
+static int interrupted(struct batch_conn *c, const struct writer_stmt *s, struct err *e)
 {
-    bool cut = !all && FAULT("writer.cut"), die = FAULT("writer.die");
+    bool cut = s != NULL && FAULT("writer.cut");
+    bool die = FAULT("writer.die") || (s != NULL && FAULT_AT("behind", str_c(s->name)));
 
     if (!cut && !die)
         return 0;
@@ -213,12 +214,12 @@ int batch_send(struct batch_conn *c, const struct part *p, struct arena *a, stru
     }
     groups_build(p->items, &g, a);
     for (size_t i = 0; i < g.n; i++) {
-        if (send_group(c, &g.list[i], a, e) != 0 || interrupted(c, false, e) != 0)
+        if (send_group(c, &g.list[i], a, e) != 0 || interrupted(c, g.list[i].stmt, e) != 0)
             return -1;
     }
     if (PQpipelineSync(c->pg) != 1)
         return lost(c->pg, "sync", e);
-    return interrupted(c, true, e);
+    return interrupted(c, NULL, e);
 }
 
 /* One result of the running part; true: the connection is of no more use. */

@@ -3,6 +3,9 @@
  * each of its transactions the process dies, or loses its connection; behind the last one, when the
  * server has committed and nobody has heard so, too.
  *
+ * No statement is forgotten: each one of the engine's is passed by that run, or by a second one that
+ * is struck behind each of its statements by name, or stands in a list with the reason why not.
+ *
  * The run is the same each time: parallel branches, one with a call, then a park and a second
  * stretch with a workflow inside, which calls too.  The points are counted by going on until one is not reached any more.
  */
@@ -12,6 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "db/db.h"
+#include "db/writer.h"
+#include "engine/engine.h"
 #include "integration/env_api.h"
 #include "support/crash_ledger.h"
 #include "support/fcgi_client.h"
@@ -26,11 +32,13 @@ static pid_t core;
     CELL(name, "context_setter", "\"key\":\"" name "\",\"value\":\"{{ (context." name              \
          " | default('')) ~ 'x' }}\"", "\"ok\"")
 
-#define CALL                                                                                       \
-    CELL("call", "http_call",                                                                      \
+#define CALL_OF(name)                                                                              \
+    CELL(name, "http_call",                                                                        \
          "\"method\":\"post\",\"url\":\"http://127.0.0.1:%d/\",\"body\":\"{\\\"guid\\\":\\\"{{ "      \
-         "instance.guid }}\\\",\\\"cell\\\":\\\"call\\\"}\"",                                      \
+         "instance.guid }}\\\",\\\"cell\\\":\\\"" name "\\\"}\"",                                  \
          "\"success\",\"error\"")
+#define CALL CALL_OF("call")
+#define LAST CALL_OF("last")
 
 static void start_core(const char *fault)
 {
@@ -39,7 +47,7 @@ static void start_core(const char *fault)
     struct fcgi_request r = {.uri = "/api/v01/health"};
 
     core = env_app_start_with(env, "sluice-core", "core.sock",
-                              (const char *const[]){"-workflows", NULL}, vars);
+                              (const char *const[]){"-workflows", "-syncTimeout=1s", NULL}, vars);
     ENV_WAIT(env, 20000, !env_running(env, core) ||
                              fcgi_call(env_path(env, "core.sock"), &r, env_arena(env)).status == 200);
 }
@@ -53,12 +61,21 @@ static int faults(void)
     return n;
 }
 
-static struct fcgi_answer start_run(void)
+static struct fcgi_answer start_of(const char *route, const char *param)
 {
-    struct fcgi_request r = {.method = "POST", .uri = "/api/v01/public/points", .body = STR("{}"),
+    const char *params[] = {param, NULL};
+    struct fcgi_request r = {.method = "POST",
+                             .uri = arena_printf(env_arena(env), "/api/v01/public/%s", route),
+                             .params = params,
+                             .body = STR("{}"),
                              .content_type = "application/json"};
 
     return fcgi_call(env_path(env, "core.sock"), &r, env_arena(env));
+}
+
+static struct fcgi_answer start_run(void)
+{
+    return start_of("points", NULL);
 }
 
 static void set_up(void **state)
@@ -84,6 +101,28 @@ static void set_up(void **state)
                                               LINE("join.ok", "wait") "," LINE("wait.ok", "after") "," LINE("after.ok", "inner") "," LINE("inner.ok", "end")),
                                    ledger_port(ledger)));
     api_route(env, "post", "/points", id, ",\"public\":true");
+    id = api_activity(env, "late",
+                      arena_printf(a,
+                                   DEFINITION(CALL "," LAST "," CELL("nap", "timer", "\"timeout\":\"2 seconds\"", "\"ok\"") ",",
+                                              LINE("start.ok", "call") "," LINE("call.success", "nap") "," LINE("nap.ok", "last") ","
+                                              LINE("last.success", "end")),
+                                   ledger_port(ledger), ledger_port(ledger)));
+    api_route(env, "post", "/late", id, ",\"public\":true,\"sync\":true");
+    (void)api_activity(env, "sleeper",
+                       DEFINITION(CELL("nap", "timer", "\"timeout\":\"1 hour\"", "\"ok\"") ",",
+                                  LINE("start.ok", "nap") "," LINE("nap.ok", "end")));
+    id = api_activity(env, "wide",
+                      DEFINITION(SET("u") "," CELL("gone", "context_setter", "\"key\":\"{\\\"key\\\":\\\"c\\\",\\\"cleanup\\\":true}\",\"value\":\"1\"", "\"ok\"") ","
+                                 CELL("bad", "http_call", "\"url\":\"nowhere\"", "\"success\",\"error\"") ","
+                                 CELL("beside", "trigger_subworkflows", "\"workflow\":\"sleeper\",\"source\":\"[{}]\"", "\"ok\"") ","
+                                 CELL("spawn", "trigger_subworkflows", "\"workflow\":\"inside\",\"source\":\"[{},{}]\"", "\"ok\"") ","
+                                 CELL("again", "context_setter", "\"key\":\"u\",\"value\":\"{{ context.u }}x\"", "\"ok\"") ","
+                                 CELL("count", "context_setter", "\"key\":\"kids\",\"value\":\"{{ sub_instances_responses | length }}\"", "\"ok\"") ","
+                                 CELL("one", "or_outputs", "", "\"ok\"") ",",
+                                 LINE("start.ok", "u") "," LINE("u.ok", "gone") "," LINE("gone.ok", "bad") "," LINE("bad.error", "beside") ","
+                                 LINE("bad.error", "spawn") "," LINE("spawn.ok", "again") "," LINE("spawn.ok", "count") ","
+                                 LINE("again.ok", "one") "," LINE("count.ok", "one") "," LINE("one.ok", "end")));
+    api_route(env, "post", "/wide", id, ",\"public\":true,\"sync\":true");
     ENV_WAIT(env, 5000, start_run().status == 200);
     ENV_WAIT(env, 5000, strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status <> 'ACTIVE'"), "2") == 0);
 }
@@ -200,6 +239,191 @@ static void loses_each_commit(void **state)
     all_points("writer.commit", 3, true);
 }
 
+/* ---- a caller who has not waited -------------------------------------------------------------- */
+
+/* What was detached from its caller is stored for the first time then; whatever becomes of that
+ * commit and of those behind it, there is one run, and each call has one key. */
+static void late_of(const char *kind, int nth)
+{
+    const char *point = arena_printf(env_arena(env), "%s:%d", kind, nth);
+    struct fcgi_answer got;
+
+    ledger_clear(ledger);
+    (void)env_psql(env, "TRUNCATE instances, requests, tasks, contexts, timers");
+    start_core(point);
+    got = start_of("late", NULL);
+    if (got.status != 504 && got.status != 503)
+        env_fail(env, "%s: answered %d", point, got.status);
+    ENV_WAIT(env, 20000,
+             strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status <> 'CLOSED_IN_SUCCESS'"), "0") == 0 &&
+                 strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status = 'CLOSED_IN_SUCCESS'"), "1") == 0);
+    if (strcmp(env_psql(env, "SELECT count(*) FROM tasks WHERE status = 'OK'"), "5") != 0)
+        env_fail(env, "%s: tasks %s", point, env_psql(env, "SELECT string_agg(cell_id || ' ' || status, ',') FROM tasks"));
+    if (env_psql(env, "SELECT string_agg(id::text, ',') FROM jobs")[0] != '\0')
+        env_fail(env, "%s: a job was left behind", point);
+    for (size_t i = 0; i < ledger_count(ledger); i++)
+        for (size_t k = 0; k < i; k++)
+            if ((strcmp(ledger_get(ledger, i).cell, ledger_get(ledger, k).cell) == 0) !=
+                (strcmp(ledger_get(ledger, i).key, ledger_get(ledger, k).key) == 0))
+                env_fail(env, "%s: the keys of a call differ", point);
+    assert_in_range(ledger_count(ledger), 2, 3);
+    (void)env_kill(env, core, SIGKILL);
+}
+
+static void stores_again_what_was_lost(void **state)
+{
+    (void)state;
+    NEEDS_FAULT_POINTS();
+    (void)env_kill(env, core, SIGTERM);
+    for (int n = 1; n <= 3; n++)
+        late_of("writer.commit", n);
+    late_of("writer.send", 1);
+    start_core("");
+}
+
+/* ---- no statement is forgotten ---------------------------------------------------------------- */
+
+/* Those that neither run comes by. */
+static const struct {
+    const char *name, *why;
+} elsewhere[] = {
+    {"request_proxied", "a record that may be dropped"},
+    {"load_instance_top", "reads"},
+    {"load_instance_when", "reads"},
+    {"load_user", "reads"},
+    {"request_key_find", "reads"},
+    {"op_timer", "reads"},
+    {"run_stored", "reads; loses_each_commit"},
+    {"job_orphan", "the lease would run out; each start behind a death"},
+    {"job_prolong", "the lease would run out"},
+    {"job_notify", "somebody looks by himself"},
+    {"job_claim_fair", "as job_claim, when there is no room: it_jobs, it_crash"},
+    {"job_take", "a person asks again: it_crash replays what is left alone"},
+    {"job_fail", "what cannot be run: it_jobs"},
+    {"op_errors_replayed", "a person asks again"},
+    {"op_definition", "a person asks again"},
+    {"op_audit", "a person asks again"},
+    {"signal", "in the transaction of who calls: it_people_kill, it_crash"},
+    {"mass_insert", "in the transaction of who calls"},
+    {"mass_job", "in the transaction of who calls"},
+    {"mass_head", "reads"},
+    {"mass_items", "reads"},
+    {"mass_result", "an operation goes on where it was: it_mass"},
+    {"mass_end", "an operation goes on where it was: it_mass"},
+};
+
+static bool is_elsewhere(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(elsewhere); i++)
+        if (strcmp(elsewhere[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool passes(const char *log, const char *name)
+{
+    return strstr(log, arena_printf(env_arena(env), "passed: behind.%s\n", name)) != NULL;
+}
+
+static bool none_active(void)
+{
+    return strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status = 'ACTIVE'"), "0") == 0;
+}
+
+/* What of the second run is not as it should be; one text. */
+static const char wide_sql[] =
+    "SELECT concat_ws('; ', (SELECT 'instances ' || s FROM (SELECT string_agg(a.name || ' ' || i.status, ',' ORDER BY a.name, "
+    "i.id) AS s FROM instances i JOIN activities a ON a.id = i.activity_id) x WHERE s IS DISTINCT FROM 'inside "
+    "CLOSED_IN_SUCCESS,inside CLOSED_IN_SUCCESS,sleeper CLOSED_IN_ERROR,wide CLOSED_IN_SUCCESS'), "
+    "(SELECT 'tasks ' || string_agg(t.instance_id || ' ' || t.cell_id, ',') FROM (SELECT instance_id, cell_id FROM tasks "
+    "GROUP BY 1, 2 HAVING count(*) <> 1) t), "
+    "(SELECT 'context ' || coalesce(s, '') FROM (SELECT string_agg(key || '=' || value::text, ',' ORDER BY key) AS s FROM "
+    "contexts x JOIN instances i ON i.id = x.instance_id WHERE i.parent_instance_id IS NULL) x WHERE s IS DISTINCT FROM "
+    "'kids=\"2\",u=\"xx\"'), "
+    "(SELECT 'errors ' || count(*) FROM errors HAVING count(*) <> 1), "
+    "(SELECT 'left behind ' || string_agg(x, ',') FROM (SELECT 'job' AS x FROM jobs UNION ALL SELECT 'state' FROM "
+    "instance_states UNION ALL SELECT 'signal' FROM instance_signals UNION ALL SELECT 'timer' FROM timers WHERE status = "
+    "'WAIT') x))";
+
+/* The second run, under a key, struck behind the first passage of one statement; its client asks
+ * until it is answered. */
+static void wide_run(const char *point, int number)
+{
+    const char *key = arena_printf(env_arena(env), "HTTP_IDEMPOTENCY_KEY=wide-%d", number);
+    struct fcgi_answer got;
+    const char *wrong;
+
+    ledger_clear(ledger);
+    (void)env_psql(env, "TRUNCATE instances, requests, tasks, contexts, timers, errors");
+    start_core(point);
+    got = start_of("wide", key);
+    for (int i = 0; i < 20 && got.status != 202; i++) {
+        ENV_WAIT(env, 5000, !env_running(env, core) || got.status == 409 || (got = start_of("wide", key)).status == 202);
+        if (!env_running(env, core))
+            start_core("");
+        got = start_of("wide", key);
+    }
+    if (got.status != 202)
+        env_fail(env, "%s: answered %d", point, got.status);
+    ENV_WAIT(env, 20000, !env_running(env, core) || none_active());
+    if (!env_running(env, core))
+        start_core("");
+    ENV_WAIT(env, 20000, none_active());
+    wrong = env_psql(env, wide_sql);
+    if (wrong[0] != '\0')
+        env_fail(env, "%s: %s", point, wrong);
+    for (size_t i = 0; i < ledger_count(ledger); i++) {
+        struct ledger_call c = ledger_get(ledger, i);
+        int same = 0;
+
+        for (size_t k = 0; k < ledger_count(ledger); k++)
+            same += strcmp(ledger_get(ledger, k).key, c.key) == 0;
+        if (c.key[0] == '\0' || same > 2)
+            env_fail(env, "%s: %d calls with key \"%s\"", point, same, c.key);
+    }
+    (void)env_kill(env, core, SIGKILL);
+}
+
+/* Those that `log` does not name and that stand nowhere else are struck. */
+static void strike_by_name(const char *name, const char *log, int *n)
+{
+    int before = faults();
+
+    if (passes(log, name) || is_elsewhere(name))
+        return;
+    wide_run(arena_printf(env_arena(env), "behind.%s:1", name), ++*n);
+    if (faults() == before)
+        env_fail(env, "no run passes statement \"%s\", and it stands in no list", name);
+}
+
+static void no_statement_is_forgotten(void **state)
+{
+    const char *log;
+    int n = 0;
+
+    (void)state;
+    NEEDS_FAULT_POINTS();
+    (void)env_kill(env, core, SIGTERM);
+    start_core("passed");
+    (void)start_run();
+    ENV_WAIT(env, 10000, none_active());
+    log = arena_strdup(env_arena(env), env_log(env, "core.sock"));
+    (void)env_kill(env, core, SIGKILL);
+    /* a job counts as having taken processes down: its starts are counted, its first store is progress */
+    (void)env_psql(env, "ALTER TABLE jobs ALTER attempts SET DEFAULT 3");
+    for (size_t i = 0; i < engine_writer_stmts_n; i++)
+        strike_by_name(engine_writer_stmts[i]->name, log, &n);
+    for (size_t i = 0; i < engine_stmts.n; i++)
+        strike_by_name(engine_stmts.stmts[i]->name, log, &n);
+    (void)env_psql(env, "ALTER TABLE jobs ALTER attempts SET DEFAULT 0");
+    /* and what the first run asks outside of its transactions */
+    for (size_t i = 0; i < engine_stmts.n; i++)
+        if (passes(log, engine_stmts.stmts[i]->name))
+            n += strike(arena_printf(env_arena(env), "behind.%s", engine_stmts.stmts[i]->name), 1, false);
+    start_core("");
+    printf("by name: %d statements\n", n);
+}
+
 static void ends_cleanly(void **state)
 {
     (void)state;
@@ -212,9 +436,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_up),
+        cmocka_unit_test(no_statement_is_forgotten),
         cmocka_unit_test(dies_behind_each_statement),
         cmocka_unit_test(loses_the_connection_behind_each_statement),
         cmocka_unit_test(loses_each_commit),
+        cmocka_unit_test(stores_again_what_was_lost),
         cmocka_unit_test(ends_cleanly),
     };
     int failed;

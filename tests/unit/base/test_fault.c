@@ -4,6 +4,7 @@
 #include "support/cases.h"
 
 #include "base/fault.h"
+#include "base/str.h"
 
 static void fails_once(void **state)
 {
@@ -20,6 +21,11 @@ static void fails_once(void **state)
     assert_false(FAULT("db.query"));
     assert_true(FAULT("db.query"));
     assert_false(FAULT("db.query"));
+
+    fault_arm("behind.here", 1);
+    assert_false(FAULT_AT("behind", STR("there")));
+    assert_true(FAULT_AT("behind", STR("here")));
+    assert_false(FAULT_AT("behind", STR("here")));
 
     fault_arm("db.query", 1);
     fault_arm("db.query", 0);
