@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -248,10 +249,11 @@ static void serve(struct peer *p, struct peer_conn *c)
 
 static void welcome(struct peer *p)
 {
-    int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC), one = 1;
 
     if (fd < 0)
         return;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* an answer goes in parts, but at once */
     pthread_mutex_lock(&p->lock);
     p->n_connections++;
     pthread_mutex_unlock(&p->lock);

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +23,9 @@ struct rogue {
     atomic_bool stopping;
     atomic_long requests, active;
     atomic_llong body_bytes, sent_bytes;
+    pthread_mutex_t lock;
+    pthread_cond_t opened;
+    bool open; /* the gate */
 };
 
 struct line {
@@ -245,6 +249,14 @@ static bool hang(struct line *l)
     return false;
 }
 
+static void wait_at_gate(struct rogue *r)
+{
+    pthread_mutex_lock(&r->lock);
+    while (!r->open)
+        pthread_cond_wait(&r->opened, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+}
+
 static bool is(const struct line *l, const char *verb)
 {
     return strcmp(l->verb, verb) == 0;
@@ -298,6 +310,8 @@ static bool act(struct line *l, const char *head, size_t head_len)
         return false;
     if (is(l, "sleep"))
         nap(l->arg);
+    if (is(l, "gate"))
+        wait_at_gate(l->r);
     return answer(l, "{\"ok\":true}");
 }
 
@@ -378,10 +392,11 @@ static void *accept_all(void *arg)
     while (!atomic_load(&r->stopping)) {
         struct line *l;
         pthread_t thread;
-        int fd = accept(r->fd, NULL, NULL);
+        int fd = accept(r->fd, NULL, NULL), one = 1;
 
         if (fd < 0)
             continue;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* heads go before their bodies, but at once */
         l = calloc(1, sizeof *l);
         if (l == NULL || (l->in = malloc(HEAD_MAX)) == NULL)
             abort();
@@ -405,6 +420,8 @@ struct rogue *rogue_new(void)
 
     if (r == NULL)
         abort();
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->opened, NULL);
     r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (r->fd < 0 || bind(r->fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(r->fd, 2048) != 0 ||
         getsockname(r->fd, (struct sockaddr *)&at, &len) != 0 || pthread_create(&r->thread, NULL, accept_all, r) != 0)
@@ -445,4 +462,12 @@ long long rogue_sent_bytes(struct rogue *r)
 long rogue_active(struct rogue *r)
 {
     return atomic_load(&r->active);
+}
+
+void rogue_gate(struct rogue *r, bool open)
+{
+    pthread_mutex_lock(&r->lock);
+    r->open = open;
+    pthread_cond_broadcast(&r->opened);
+    pthread_mutex_unlock(&r->lock);
 }
