@@ -1,5 +1,7 @@
 /*
  * The PostgreSQL of an integration test: a fresh cluster on a Unix socket, no TCP, fsync off.
+ *
+ * The first program to need one leaves a copy of its empty cluster in the build folder; the others start from that.
  */
 #include "integration/env_int.h"
 
@@ -65,33 +67,72 @@ void env_pg_stop(struct env *env)
     (void)env_kill(env, env->postgres, SIGQUIT);
 }
 
+/* The server does not run as root. */
+static void give_to_postgres(struct env *env, const char *path)
+{
+    const struct passwd *pw = getpwnam("postgres");
+
+    if (geteuid() != 0)
+        return;
+    if (pw == NULL)
+        env_fail(env, "running as root needs a user postgres");
+    if (chown(path, pw->pw_uid, pw->pw_gid) != 0)
+        env_fail(env, "cannot give away %s: %s", path, strerror(errno));
+}
+
 static void make_data_folder(struct env *env)
 {
     const char *data = env_path(env, "data");
-    const struct passwd *pw = getpwnam("postgres");
 
     if (mkdir(data, 0700) != 0)
         env_fail(env, "cannot make %s: %s", data, strerror(errno));
-    if (geteuid() == 0 && pw == NULL)
-        env_fail(env, "running as root needs a user postgres");
-    if (geteuid() == 0 &&
-        (chown(data, pw->pw_uid, pw->pw_gid) != 0 || chown(env->dir, pw->pw_uid, pw->pw_gid) != 0))
-        env_fail(env, "cannot give away %s: %s", data, strerror(errno));
+    give_to_postgres(env, data);
 }
 
-struct env *env_start(void)
+/* Where the empty cluster is kept: one for each version of the server and each user who runs it. */
+static const char *kept_cluster(struct env *env)
 {
-    struct env *env = env_new();
-    const char *data = env_path(env, "data");
+    char *version = arena_strdup(env->a, env->bindir);
 
-    find_bindir(env);
+    for (char *at = version; *at != '\0'; at++)
+        *at = *at == '/' ? '-' : *at;
+    return arena_printf(env->a, "%s/tests/cluster%s-%ld", SLUICE_BINARY_DIR, version, (long)geteuid());
+}
+
+static void copy_folder(struct env *env, const char *from, const char *to)
+{
+    env_run(env, &(struct spawn_opts){"cp", (const char *const[]){"cp", "-a", from, to, NULL}, NULL, false, SIGKILL});
+}
+
+/* An empty cluster in data/, not started. */
+static void make_cluster(struct env *env)
+{
+    const char *data = env_path(env, "data"), *kept = kept_cluster(env), *half;
+
+    give_to_postgres(env, env->dir);
+    if (access(kept, F_OK) == 0) {
+        copy_folder(env, kept, data);
+        return;
+    }
     make_data_folder(env);
-    env->uri = arena_strdup(env->a, env_db_of(env, NULL, "sluice"));
     env_run(env, &(struct spawn_opts){"initdb",
                                       (const char *const[]){tool(env, "initdb"), "-D", data, "-U",
                                                             "sluice", "-A", "trust", "-E", "UTF8",
                                                             "--locale=C", "--no-sync", NULL},
                                       NULL, true, SIGKILL});
+    half = arena_printf(env->a, "%s.%ld", kept, (long)getpid());
+    copy_folder(env, data, half);
+    if (rename(half, kept) != 0) /* another program was first */
+        env_run(env, &(struct spawn_opts){"rm", (const char *const[]){"rm", "-rf", half, NULL}, NULL, false, SIGKILL});
+}
+
+struct env *env_start(void)
+{
+    struct env *env = env_new();
+
+    find_bindir(env);
+    make_cluster(env);
+    env->uri = arena_strdup(env->a, env_db_of(env, NULL, "sluice"));
     env_write_file(env, env_path(env, "data/pg_hba.conf"),
                    "local all pw_user scram-sha-256\nlocal all all trust\n");
     env_pg_start(env);
