@@ -327,6 +327,15 @@ int env_kill(struct env *env, pid_t pid, int sig)
     return env_wait_exit(env, pid, 40000);
 }
 
+void env_stop(struct env *env, pid_t pid)
+{
+    const char *name = child_of(env, pid)->name;
+
+    assert_int_equal(env_kill(env, pid, SIGTERM), 0);
+    assert_null(strstr(env_log(env, name), "runtime error"));
+    assert_null(strstr(env_log(env, name), "Sanitizer"));
+}
+
 void env_run(struct env *env, const struct spawn_opts *o)
 {
     int status = env_wait_exit(env, env_spawn_opts(env, o), 60000);

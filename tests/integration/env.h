@@ -95,6 +95,8 @@ pid_t env_spawn(struct env *env, const char *name, const char *const *argv,
 int env_wait_exit(struct env *env, pid_t pid, int ms);
 /* Send a signal and wait for the end. */
 int env_kill(struct env *env, pid_t pid, int sig);
+/* Ask a program to end: it ends with 0, and no sanitizer has said anything. */
+void env_stop(struct env *env, pid_t pid);
 bool env_running(struct env *env, pid_t pid);
 /* What the log `name` holds so far. */
 const char *env_log(struct env *env, const char *name);

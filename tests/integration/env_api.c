@@ -158,6 +158,30 @@ int64_t api_route(struct env *env, const char *method, const char *route, int64_
     return api_int(v, "route_id");
 }
 
+int64_t api_run(struct env *env, const char *definition, const char *request)
+{
+    static int n;
+    int64_t activity = api_activity(env, env_fmt(env, "started %d", n++), definition);
+
+    return api_int(api(env, 200, "POST", env_fmt(env, "/api/v01/activities/%lld/run", (long long)activity), request), "id");
+}
+
+const char *api_context(struct env *env, int64_t id, const char *key)
+{
+    return env_sql(env, "SELECT value FROM contexts WHERE instance_id = %lld AND key = '%s'", (long long)id, key);
+}
+
+const char *api_task(struct env *env, int64_t id, const char *cell)
+{
+    return env_sql(env, "SELECT status || coalesce(' ' || output, '') FROM tasks WHERE instance_id = %lld AND cell_id = '%s' "
+                        "ORDER BY id DESC LIMIT 1", (long long)id, cell);
+}
+
+void api_until_task(struct env *env, int64_t id, const char *cell, const char *want)
+{
+    ENV_WAIT(env, 10000, strcmp(api_task(env, id, cell), want) == 0);
+}
+
 const char *api_instance_status(struct env *env, int64_t id)
 {
     const char *sql = arena_printf(env_arena(env), "SELECT status FROM instances WHERE id = %lld", (long long)id);

@@ -43,6 +43,13 @@ const char *api_quoted(struct env *env, const char *text);
 int64_t api_activity(struct env *env, const char *name, const char *definition);
 /* A custom route; `more` are further members (",\"sync\":true"); its id.  The core serves it within a second. */
 int64_t api_route(struct env *env, const char *method, const char *route, int64_t activity, const char *more);
+/* Store a definition and start it with this request as body; the instance's id. */
+int64_t api_run(struct env *env, const char *definition, const char *request);
+/* What the instance has in its context: JSON text, "" for nothing. */
+const char *api_context(struct env *env, int64_t id, const char *key);
+/* "STATUS output" of the cell's last task. */
+const char *api_task(struct env *env, int64_t id, const char *cell);
+void api_until_task(struct env *env, int64_t id, const char *cell, const char *want);
 /* Wait until no instance is ACTIVE any more, then the status of this one. */
 const char *api_instance_status(struct env *env, int64_t id);
 /* Put a member into the configuration document: `path` "gateways", `json` its new value. */

@@ -27,35 +27,6 @@ static const char *text(struct val v, const char *path)
     return api_text(env, v, path);
 }
 
-static int64_t run(const char *definition)
-{
-    static int n;
-    int64_t activity = api_activity(env, fmt("callbacks %d", n++), definition);
-
-    return api_int(
-        api(env, 200, "POST", fmt("/api/v01/activities/%lld/run", (long long)activity), "{}"),
-        "id");
-}
-
-static const char *context(int64_t id, const char *key)
-{
-    return sql("SELECT value FROM contexts WHERE instance_id = %lld AND key = '%s'", (long long)id,
-               key);
-}
-
-static const char *task(int64_t id, const char *cell)
-{
-    return sql(
-        "SELECT status || coalesce(' ' || output, '') FROM tasks WHERE instance_id = %lld AND "
-        "cell_id = '%s' ORDER BY id DESC LIMIT 1",
-        (long long)id, cell);
-}
-
-static void until_task(int64_t id, const char *cell, const char *want)
-{
-    ENV_WAIT(env, 10000, strcmp(task(id, cell), want) == 0);
-}
-
 /* ---- call-backs ----------------------------------------------------------------------------- */
 
 static const char *call_of(const char *more, const char *edges)
@@ -105,8 +76,8 @@ static void in_time(void **state)
 
     (void)state;
     answers("{\"job\":{\"id\":\"in-time\"}}", 202);
-    id = run(call_of(",\"timeout\":\"1 hour\"", ""));
-    until_task(id, "call", "WAIT");
+    id = api_run(env, call_of(",\"timeout\":\"1 hour\"", ""), "{}");
+    api_until_task(env, id, "call", "WAIT");
     v = api(env, 200, "GET", fmt("/api/v01/apio/transactions/%lld/callbacks", (long long)id), NULL);
     assert_string_equal(text(v, "callbacks.0.external_id"), "in-time");
     assert_string_equal(text(v, "callbacks.0.status"), "WAIT");
@@ -121,9 +92,9 @@ static void in_time(void **state)
     assert_int_equal(val_count(v), 0);
     assert_int_equal(post("in-time", "{}"), 409); /* twice */
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(task(id, "call"), "OK success");
-    assert_string_equal(context(id, "async"), "{\"state\":\"done\",\"n\":[1,2]}");
-    assert_string_equal(context(id, "sync"),
+    assert_string_equal(api_task(env, id, "call"), "OK success");
+    assert_string_equal(api_context(env, id, "async"), "{\"state\":\"done\",\"n\":[1,2]}");
+    assert_string_equal(api_context(env, id, "sync"),
                         "{\"status\":202,\"body\":{\"job\":{\"id\":\"in-time\"}}}");
     assert_string_equal(row("in-time"), "CONSUMED");
     assert_int_equal(post("in-time", "{}"), 409);
@@ -148,27 +119,27 @@ static void early(void **state)
     v = api(env, 400, "POST", "/api/v01/transactions/callbacks/%ff", "{}");
     assert_string_equal(text(v, "error"), "path: not UTF-8");
     answers("{\"job\":{\"id\":77}}", 200);
-    id = run(call_of("", ""));
+    id = api_run(env, call_of("", ""), "{}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "async"), "\"not JSON\"");
+    assert_string_equal(api_context(env, id, "async"), "\"not JSON\"");
     assert_string_equal(row("77"), "CONSUMED");
     /* the id may be given again */
-    id = run(call_of("", ""));
-    until_task(id, "call", "WAIT");
+    id = api_run(env, call_of("", ""), "{}");
+    api_until_task(env, id, "call", "WAIT");
     assert_string_equal(row("77"), "CONSUMED WAIT");
     assert_int_equal(post("77", "[]"), 200);
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "async"), "[]");
+    assert_string_equal(api_context(env, id, "async"), "[]");
     /* one that nobody fetched in time is as if it had not come */
     assert_int_equal(post("88", "1"), 202);
     sql("UPDATE external_callbacks SET expires_on = now() - interval '1 s' WHERE external_id = "
         "'88'");
     answers("{\"job\":{\"id\":\"88\"}}", 200);
-    id = run(call_of("", ""));
-    until_task(id, "call", "WAIT");
+    id = api_run(env, call_of("", ""), "{}");
+    api_until_task(env, id, "call", "WAIT");
     assert_int_equal(post("88", "2"), 200);
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "async"), "2");
+    assert_string_equal(api_context(env, id, "async"), "2");
     assert_int_equal(post("99", "1"), 202);
     sql("UPDATE external_callbacks SET expires_on = now() - interval '1 s' WHERE external_id = "
         "'99'");
@@ -181,29 +152,29 @@ static void late(void **state)
 
     (void)state;
     answers("{\"job\":{\"id\":\"late\"}}", 200);
-    id = run(call_of(",\"timeout\":\"1 s\"", "," LINE("call.timeout", "timeout")));
+    id = api_run(env, call_of(",\"timeout\":\"1 s\"", "," LINE("call.timeout", "timeout")), "{}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"timeout\"");
+    assert_string_equal(api_context(env, id, "said"), "\"timeout\"");
     assert_int_equal(post("late", "{}"), 409);
     /* without a way out the task is in error */
     answers("{\"job\":{\"id\":\"later\"}}", 200);
-    id = run(call_of(",\"timeout\":\"1 s\"", ""));
-    until_task(id, "call", "ERROR");
+    id = api_run(env, call_of(",\"timeout\":\"1 s\"", ""), "{}");
+    api_until_task(env, id, "call", "ERROR");
     assert_string_equal(
         sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id),
         "no call-back came in time");
     assert_int_equal(post("later", "{}"), 409);
     /* a closed instance awaits nothing */
     answers("{\"job\":{\"id\":\"closed\"}}", 200);
-    id = run(call_of("", ""));
-    until_task(id, "call", "WAIT");
+    id = api_run(env, call_of("", ""), "{}");
+    api_until_task(env, id, "call", "WAIT");
     api(env, 200, "PUT", fmt("/api/v01/transactions/%lld", (long long)id),
         "{\"status\":\"CLOSED_IN_ERROR\"}");
     assert_int_equal(post("closed", "{}"), 409);
     /* nor does a skipped task */
     answers("{\"job\":{\"id\":\"skipped\"}}", 200);
-    id = run(call_of("", ""));
-    until_task(id, "call", "WAIT");
+    id = api_run(env, call_of("", ""), "{}");
+    api_until_task(env, id, "call", "WAIT");
     api(env, 200, "PUT",
         fmt("/api/v01/transactions/%lld/tasks/%s?meta={\"replay_behaviour\":\"skip\"}",
             (long long)id,
@@ -219,10 +190,10 @@ static void two_for_one_id(void **state)
 
     (void)state;
     answers("{\"job\":{\"id\":\"same\"}}", 200);
-    one = run(call_of("", ""));
-    until_task(one, "call", "WAIT");
-    two = run(call_of("", ""));
-    until_task(two, "call", "ERROR");
+    one = api_run(env, call_of("", ""), "{}");
+    api_until_task(env, one, "call", "WAIT");
+    two = api_run(env, call_of("", ""), "{}");
+    api_until_task(env, two, "call", "ERROR");
     assert_string_equal(
         sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)two),
         "external id \"same\" is awaited by another task");
@@ -248,19 +219,19 @@ static void immediate_errors(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         answers(rows[i].body, rows[i].status);
-        id = run(call_of("", ""));
-        until_task(id, "call", "ERROR");
+        id = api_run(env, call_of("", ""), "{}");
+        api_until_task(env, id, "call", "ERROR");
         assert_string_equal(
             sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id),
             rows[i].error);
     }
     answers("{\"why\":\"full\"}", 429);
-    id = run(call_of(",\"http_error_codes\":\"4*\"", "," LINE("call.4*", "refused")));
+    id = api_run(env, call_of(",\"http_error_codes\":\"4*\"", "," LINE("call.4*", "refused")), "{}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"refused\"");
-    assert_string_equal(context(id, "sync"), "{\"status\":429,\"body\":{\"why\":\"full\"}}");
-    id = run(call_of(",\"timeout\":\"soon\"", ""));
-    until_task(id, "call", "ERROR");
+    assert_string_equal(api_context(env, id, "said"), "\"refused\"");
+    assert_string_equal(api_context(env, id, "sync"), "{\"status\":429,\"body\":{\"why\":\"full\"}}");
+    id = api_run(env, call_of(",\"timeout\":\"soon\"", ""), "{}");
+    api_until_task(env, id, "call", "ERROR");
     assert_int_equal(post(fmt("%0300d", 1), "{}"), 400);
 }
 
@@ -276,8 +247,8 @@ static void too_large(void **state)
     assert_int_equal(post("large", large), 413);
     assert_string_equal(row("large"), "");
     answers("{\"job\":{\"id\":\"large\"}}", 200);
-    id = run(call_of("", ""));
-    until_task(id, "call", "WAIT");
+    id = api_run(env, call_of("", ""), "{}");
+    api_until_task(env, id, "call", "WAIT");
     assert_int_equal(post("large", large), 413);
     assert_string_equal(row("large"), "WAIT");
     assert_int_equal(post("large", "{}"), 200);
@@ -292,7 +263,7 @@ static void taken_once(void **state)
 
     (void)state;
     answers("{\"job\":{\"id\":\"once\"}}", 200);
-    id = run(call_of("", ""));
+    id = api_run(env, call_of("", ""), "{}");
     for (int i = 0; i < 20; i++) { /* before, while and after the task begins to wait */
         int status = post("once", fmt("%d", i));
 
@@ -302,7 +273,7 @@ static void taken_once(void **state)
     assert_int_equal(taken, 1);
     assert_int_equal(refused, 19);
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "async"), "0");
+    assert_string_equal(api_context(env, id, "async"), "0");
 }
 
 /* The same at the same moment, by many at once and while the task begins to wait. */
@@ -321,7 +292,7 @@ static void many_at_the_same_moment(void **state)
                        "http://127.0.0.1:%d/api/v01/transactions/callbacks/many &\ndone\nwait\n",
                        api_auth(env), port));
     pid = env_spawn(env, "many", (const char *const[]){"/bin/bash", script, NULL}, NULL);
-    id = run(call_of("", ""));
+    id = api_run(env, call_of("", ""), "{}");
     assert_int_equal(env_wait_exit(env, pid, 20000), 0);
     codes = env_log(env, "many");
     for (const char *at = codes; (at = strstr(at, "20")) != NULL; at += 2)
@@ -349,28 +320,28 @@ static void many_at_the_same_moment(void **state)
 
 static void events_of_entities(void **state)
 {
-    int64_t id = run(ENTITIES), event;
+    int64_t id = api_run(env, ENTITIES, "{}"), event;
     const char *path = fmt("/api/v01/transactions/%lld/events", (long long)id);
     const char *admin = api_token();
     struct env_answer a;
     struct val v;
 
     (void)state;
-    ENV_WAIT(env, 5000, strcmp(task(id, "start"), "OK ok") == 0);
+    ENV_WAIT(env, 5000, strcmp(api_task(env, id, "start"), "OK ok") == 0);
     /* the entity is the caller's */
     api_as(crm);
     v = api(env, 200, "POST", path,
             "{\"key\":\"accept\",\"value\":\"{\\\"n\\\": 1}\",\"ref\":\"x\"}");
     event = api_int(v, "id");
-    until_task(id, "accepted", "OK ok");
-    assert_string_equal(task(id, "CRM"), "OK accept");
-    assert_string_equal(context(id, "CRM"),
+    api_until_task(env, id, "accepted", "OK ok");
+    assert_string_equal(api_task(env, id, "CRM"), "OK accept");
+    assert_string_equal(api_context(env, id, "CRM"),
                         "{\"event\":\"accept\",\"value\":{\"n\":1},\"username\":\"crm-user\"}");
     ENV_WAIT(env, 5000,
              strcmp(sql("SELECT status FROM entity_events WHERE id = %lld", (long long)event),
                     "processed") == 0);
     api(env, 200, "POST", path, "{\"trigger_type\":\"CRM.refuse\",\"value\":null}");
-    until_task(id, "refused", "OK ok");
+    api_until_task(env, id, "refused", "OK ok");
     api(env, 200, "POST", path, "{\"key\":\"accept\"}"); /* the same again is another activation */
     ENV_WAIT(
         env, 5000,
@@ -417,7 +388,7 @@ static void events_of_entities(void **state)
 
 static void comments(void **state)
 {
-    int64_t id = run(DEFINITION("", LINE("start.ok", "end")));
+    int64_t id = api_run(env, DEFINITION("", LINE("start.ok", "end")), "{}");
     const char *path = fmt("/api/v01/transactions/%lld/comments", (long long)id);
     struct val v;
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "db/copier.h"
 #include "integration/env.h"
+#include "support/ending.h"
 
 static struct env *env;
 static struct db *db;
@@ -23,38 +24,13 @@ struct job {
     struct copier_batch batch;
     struct db_arg args[ROWS][8];
     const struct db_arg *rows[ROWS];
-    pthread_mutex_t lock;
-    bool done, stored;
-    struct err err;
+    struct ending end;
 };
-
-static void ended(void *arg, const struct err *e)
-{
-    struct job *j = arg;
-
-    pthread_mutex_lock(&j->lock);
-    assert_false(j->done);
-    j->done = true;
-    j->stored = e == NULL;
-    if (e != NULL)
-        j->err = *e;
-    pthread_mutex_unlock(&j->lock);
-}
-
-static bool is_done(struct job *j)
-{
-    bool yes;
-
-    pthread_mutex_lock(&j->lock);
-    yes = j->done;
-    pthread_mutex_unlock(&j->lock);
-    return yes;
-}
 
 static void job_init(struct job *j, const struct copier_stmt *stmt, size_t n)
 {
-    *j = (struct job){.batch = {.stmt = stmt, .rows = j->rows, .n = n, .done = ended, .arg = j}};
-    pthread_mutex_init(&j->lock, NULL);
+    *j = (struct job){.batch = {.stmt = stmt, .rows = j->rows, .n = n, .done = ending_tell, .arg = &j->end}};
+    ending_init(&j->end);
     for (size_t i = 0; i < n; i++)
         j->rows[i] = j->args[i];
 }
@@ -72,7 +48,7 @@ static void job_items(struct job *j, int64_t first, size_t n, struct str name)
 static void run(struct copier *c, struct job *j)
 {
     copier_submit(c, &j->batch);
-    ENV_WAIT(env, 10000, is_done(j));
+    ENV_WAIT(env, 10000, ending_done(&j->end));
 }
 
 static int clear_tables(void **state)
@@ -100,7 +76,7 @@ static void every_type(void **state)
     for (size_t i = 0; i < 8; i++)
         j.args[2][i] = DB_NULL;
     run(c, &j);
-    assert_true(j.stored);
+    assert_true(j.end.stored);
     assert_string_equal(env_psql(env, "SELECT concat_ws('|', i, k, t = E'h\\u00e9 \"{},\\\\''\\t\\n\\\\N', b, f, z, j, n) FROM kinds WHERE k < 0"),
                         "-9223372036854775808|-7|t|t|0.1|1969-12-31 23:59:59.999999+00|{\"b\": 1,  \"a\": 12345678901234567890}|192.0.2.7");
     assert_string_equal(env_psql(env, "SELECT concat_ws('|', i, k, t, b, f, z, j, n) FROM kinds WHERE i = 1"),
@@ -122,11 +98,11 @@ static void refused(void **state)
     pid = env_psql(env, "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY%'");
     job_items(&j, 1, 3, STR("twice")); /* 1 and 2 are there */
     run(c, &j);
-    assert_int_equal(j.err.code, ERR_CONFLICT);
+    assert_int_equal(j.end.err.code, ERR_CONFLICT);
     job_items(&j, 100, 3, str_make("a\0b", 3));
     run(c, &j);
-    assert_false(j.stored);
-    assert_int_not_equal(j.err.code, ERR_DB);
+    assert_false(j.end.stored);
+    assert_int_not_equal(j.end.err.code, ERR_DB);
     for (int i = 0; i < 2; i++) {
         job_init(&j, &kinds, 2);
         for (size_t k = 0; k < 16; k++)
@@ -136,11 +112,11 @@ static void refused(void **state)
         else
             j.args[1][1] = DB_INT(INT64_MAX);
         run(c, &j);
-        assert_int_equal(j.err.code, ERR_INVALID);
+        assert_int_equal(j.end.err.code, ERR_INVALID);
     }
     job_items(&j, 200, 3, STR("good"));
     run(c, &j);
-    assert_true(j.stored);
+    assert_true(j.end.stored);
     assert_string_equal(env_psql(env, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM items"), "0 1 2 200 201 202");
     assert_string_equal(env_psql(env, "SELECT count(*) FROM kinds"), "0");
     assert_string_equal(env_psql(env, "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY%'"), pid);
@@ -165,7 +141,7 @@ static void many_and_large(void **state)
     }
     copier_free(c);
     for (int i = 0; i < JOBS; i++)
-        assert_true(j[i].stored);
+        assert_true(j[i].end.stored);
     assert_string_equal(env_psql(env, "SELECT count(*) || ' ' || sum(length(name)) FROM items"), "400 40000000");
     free(text);
     free(j);
@@ -180,15 +156,15 @@ static void lost(void **state)
     (void)state;
     job_items(&j, 0, 1, STR("first"));
     run(c, &j);
-    assert_true(j.stored);
+    assert_true(j.end.stored);
     (void)env_psql(env, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'");
     env_pause();
     job_items(&j, 1, 1, STR("lost"));
     run(c, &j);
-    assert_int_equal(j.err.code, ERR_DB);
+    assert_int_equal(j.end.err.code, ERR_DB);
     job_items(&j, 2, 1, STR("again"));
     run(c, &j);
-    assert_true(j.stored);
+    assert_true(j.end.stored);
     assert_string_equal(env_psql(env, "SELECT count(*) FROM items WHERE id IN (0, 2)"), "2");
     copier_free(c);
 }
@@ -205,7 +181,7 @@ static void lost_at_commit(void **state)
     job_items(&j, 3, 1, STR("unknown"));
     run(c, &j);
     fault_arm("copier.commit", 0);
-    assert_int_equal(j.err.code, ERR_DB);
+    assert_int_equal(j.end.err.code, ERR_DB);
     copier_free(c);
 }
 
@@ -219,8 +195,8 @@ static void away(void **state)
     for (int i = 0; i < 3; i++) {
         job_items(&j, i, 1, STR("x"));
         run(c, &j);
-        assert_int_equal(j.err.code, ERR_DB);
-        assert_string_equal(j.err.msg, "could not reach the database");
+        assert_int_equal(j.end.err.code, ERR_DB);
+        assert_string_equal(j.end.err.msg, "could not reach the database");
     }
     copier_free(c);
     copier_free(NULL);

@@ -36,17 +36,6 @@ static const char *text(struct val v, const char *path)
     return api_text(env, v, path);
 }
 
-/* Start a definition as the administrator; the instance's id. */
-static int64_t run(const char *definition, const char *request)
-{
-    static int n;
-    int64_t activity = api_activity(env, fmt("people %d", n++), definition);
-
-    return api_int(
-        api(env, 200, "POST", fmt("/api/v01/activities/%lld/run", (long long)activity), request),
-        "id");
-}
-
 /* The pending question of an instance, once it is stored. */
 static int64_t asked(int64_t id)
 {
@@ -62,30 +51,11 @@ static const char *answer_path(int64_t id, int64_t action)
     return fmt("/api/v01/transactions/%lld/manual_actions/%lld", (long long)id, (long long)action);
 }
 
-static const char *context(int64_t id, const char *key)
-{
-    return sql("SELECT value FROM contexts WHERE instance_id = %lld AND key = '%s'", (long long)id,
-               key);
-}
-
-static const char *task(int64_t id, const char *cell)
-{
-    return sql(
-        "SELECT status || coalesce(' ' || output, '') FROM tasks WHERE instance_id = %lld AND "
-        "cell_id = '%s' ORDER BY id DESC LIMIT 1",
-        (long long)id, cell);
-}
-
-static void until_task(int64_t id, const char *cell, const char *want)
-{
-    ENV_WAIT(env, 10000, strcmp(task(id, cell), want) == 0);
-}
-
 /* ---- users ---------------------------------------------------------------------------------- */
 
 static void answered_by_a_role(void **state)
 {
-    int64_t id = run(ASKING("approvers", ",\"form_input\":\"" FORM "\""), "{\"who\":\"ann\"}");
+    int64_t id = api_run(env, ASKING("approvers", ",\"form_input\":\"" FORM "\""), "{\"who\":\"ann\"}");
     int64_t action = asked(id);
     const char *path = answer_path(id, action), *guid;
     struct val v;
@@ -133,9 +103,9 @@ static void answered_by_a_role(void **state)
             "{\"output\":\"yes\",\"form\":{\"name\":\"Zo\xc3\xab\"}}");
     assert_string_equal(text(v, "output"), "yes");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"yes\"");
-    assert_string_equal(context(id, "ask"), "{\"name\":\"Zo\xc3\xab\"}");
-    assert_string_equal(task(id, "ask"), "OK yes");
+    assert_string_equal(api_context(env, id, "said"), "\"yes\"");
+    assert_string_equal(api_context(env, id, "ask"), "{\"name\":\"Zo\xc3\xab\"}");
+    assert_string_equal(api_task(env, id, "ask"), "OK yes");
     v = api(env, 409, "POST", path, "{\"output\":\"yes\",\"form\":{\"name\":\"x\"}}");
     assert_string_equal(text(v, "error"), "the action was answered already");
     assert_string_equal(sql("SELECT roles || handled_by_username FROM instances i JOIN "
@@ -149,7 +119,7 @@ static void answered_by_a_role(void **state)
 
 static void without_role_anybody_on_requests(void **state)
 {
-    int64_t id = run(ASKING("", ""), "{\"who\":\"ann\"}"), action = asked(id);
+    int64_t id = api_run(env, ASKING("", ""), "{\"who\":\"ann\"}"), action = asked(id);
 
     (void)state;
     api_as(carol);
@@ -158,16 +128,16 @@ static void without_role_anybody_on_requests(void **state)
     api(env, 400, "POST", answer_path(id, action), "{\"output\":\"no\",\"form\":{\"x\":1}}");
     api(env, 200, "POST", answer_path(id, action), "{\"output\":\"no\",\"form\":{}}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"no\"");
+    assert_string_equal(api_context(env, id, "said"), "\"no\"");
 }
 
 /* The task is in error until the role exists; then a replay asks again. */
 static void unknown_role_is_replayed(void **state)
 {
-    int64_t id = run(ASKING("captains", ""), "{\"who\":\"ann\"}"), action, t;
+    int64_t id = api_run(env, ASKING("captains", ""), "{\"who\":\"ann\"}"), action, t;
 
     (void)state;
-    until_task(id, "ask", "ERROR");
+    api_until_task(env, id, "ask", "ERROR");
     assert_string_equal(
         sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id),
         "unknown role \"captains\"");
@@ -190,7 +160,7 @@ static void unknown_role_is_replayed(void **state)
                         "*cancelled*");
     assert_string_equal(sql("SELECT roles FROM instances WHERE id = %lld", (long long)id), "");
     /* a deleted role leaves nobody who may answer, not everybody */
-    id = run(ASKING("captains", ""), "{\"who\":\"ann\"}");
+    id = api_run(env, ASKING("captains", ""), "{\"who\":\"ann\"}");
     action = asked(id);
     sql("DELETE FROM roles WHERE name = 'captains'");
     api(env, 403, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
@@ -209,7 +179,7 @@ static void asked_below(void **state)
 
     (void)state;
     api_activity(env, "asks below", ASKING("approvers", ""));
-    id = run(
+    id = api_run(env, 
         DEFINITION(CELL("sub", "macro", "\"workflow\":\"asks below\",\"input\":\"{'who':'ann'}\"",
                         "\"ok\"") ",",
                    LINE("start.ok", "sub") "," LINE("sub.ok", "end")),
@@ -225,7 +195,7 @@ static void asked_below(void **state)
     api(env, 404, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
     api(env, 200, "POST", answer_path(child, action), "{\"output\":\"yes\"}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(child, "said"), "\"yes\"");
+    assert_string_equal(api_context(env, child, "said"), "\"yes\"");
 }
 
 /* ---- taking back ---------------------------------------------------------------------------- */
@@ -237,7 +207,7 @@ static void takes_back(void **state)
 
     (void)state;
     /* two questions, one of them taken back; the other one ends with the instance */
-    id = run(
+    id = api_run(env, 
         DEFINITION(
             ASK("approvers", "") "," CELL(
                 "other", "trigger_manual_action", "\"description\":\"other\"",
@@ -254,12 +224,12 @@ static void takes_back(void **state)
                                                                                           "end")),
         "{\"who\":\"ann\"}");
     action = asked(id);
-    until_task(id, "ask", "OK cancelled");
+    api_until_task(env, id, "ask", "OK cancelled");
     assert_string_equal(sql("SELECT output FROM manual_actions WHERE instance_id = %lld AND "
                             "description = 'may ann go'",
                             (long long)id),
                         "*cancelled*");
-    assert_string_equal(task(id, "other"), "WAIT");
+    assert_string_equal(api_task(env, id, "other"), "WAIT");
     api_as(alice);
     action = strtoll(
         sql("SELECT id FROM manual_actions WHERE instance_id = %lld AND description = 'may ann go'",
@@ -277,7 +247,7 @@ static void takes_back(void **state)
 /* A branch that reaches the end before anything was stored leaves no open question. */
 static void closes_at_once(void **state)
 {
-    int64_t id = run(
+    int64_t id = api_run(env, 
         DEFINITION(ASK("approvers", "") ",", LINE("start.ok", "ask") "," LINE("start.ok", "end")),
         "{\"who\":\"x\"}");
 
@@ -303,7 +273,7 @@ static void closes_at_once(void **state)
 
 static const char *token_of(int64_t id)
 {
-    const char *quoted = context(id, "link");
+    const char *quoted = api_context(env, id, "link");
 
     assert_int_equal(strlen(quoted), 45);
     return arena_strndup(env_arena(env), quoted + 1, 43);
@@ -316,7 +286,7 @@ static const char *link_of(const char *token, const char *output)
 
 static void answered_by_link(void **state)
 {
-    int64_t id = run(LINKED, "{\"who\":\"ann\",\"life\":\"1h30m\"}"), action = asked(id);
+    int64_t id = api_run(env, LINKED, "{\"who\":\"ann\",\"life\":\"1h30m\"}"), action = asked(id);
     const char *html[] = {"Accept: text/html,*/*", NULL}, *token = token_of(id);
     struct env_answer a;
     struct val v;
@@ -342,16 +312,16 @@ static void answered_by_link(void **state)
     assert_non_null(strstr(a.body, "<form method=\"post\">"));
     assert_string_equal(env_header(env, &a, "Cache-Control"), "no-store");
     assert_int_equal(env_http(env, "HEAD", link_of(token, "yes"), NULL, NULL).status, 200);
-    assert_string_equal(task(id, "ask"), "WAIT");
+    assert_string_equal(api_task(env, id, "ask"), "WAIT");
     a = env_http(env, "POST", link_of(token, "yes"), html, NULL);
     assert_int_equal(a.status, 200);
     assert_non_null(strstr(a.body, "Thank you"));
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"yes\"");
+    assert_string_equal(api_context(env, id, "said"), "\"yes\"");
     api(env, 410, "GET", link_of(token, "yes"), NULL);
     /* without a browser at once, with a form as JSON */
     api_setup(NULL);
-    id = run(LINKED, "{\"who\":\"ben\",\"life\":\"60\"}");
+    id = api_run(env, LINKED, "{\"who\":\"ben\",\"life\":\"60\"}");
     asked(id);
     token = token_of(id);
     api_as("");
@@ -369,7 +339,7 @@ static void refuses_wrong_tokens(void **state)
 
     (void)state;
     api_setup(NULL);
-    id = run(LINKED, "{\"who\":\"ann\",\"life\":\"1h\"}");
+    id = api_run(env, LINKED, "{\"who\":\"ann\",\"life\":\"1h\"}");
     action = asked(id);
     token = token_of(id);
     /* late */
@@ -389,31 +359,31 @@ static void refuses_wrong_tokens(void **state)
     api(env, 409, "GET", link_of(token, "yes"), NULL);
     /* errors of the node */
     api_setup(NULL);
-    id = run(LINKED, "{\"who\":\"ann\",\"life\":\"2001-01-01 00:00:00\"}");
-    until_task(id, "token", "ERROR");
-    id = run(LINKED, "{\"who\":\"ann\",\"life\":\"soon\"}");
-    until_task(id, "token", "ERROR");
-    id = run(LINKED, "{\"who\":\"ann\",\"life\":\"2999-01-01 00:00:00\"}");
+    id = api_run(env, LINKED, "{\"who\":\"ann\",\"life\":\"2001-01-01 00:00:00\"}");
+    api_until_task(env, id, "token", "ERROR");
+    id = api_run(env, LINKED, "{\"who\":\"ann\",\"life\":\"soon\"}");
+    api_until_task(env, id, "token", "ERROR");
+    id = api_run(env, LINKED, "{\"who\":\"ann\",\"life\":\"2999-01-01 00:00:00\"}");
     asked(id);
     assert_string_equal(
         sql("SELECT expires_on AT TIME ZONE 'UTC' FROM one_time_tokens WHERE instance_id = %lld",
             (long long)id),
         "2999-01-01 00:00:00");
-    id = run(ASKING("approvers", ",\"link_ott_context_key\":\"link\""), "{\"who\":\"ann\"}");
-    until_task(id, "ask", "ERROR");
-    id = run(
+    id = api_run(env, ASKING("approvers", ",\"link_ott_context_key\":\"link\""), "{\"who\":\"ann\"}");
+    api_until_task(env, id, "ask", "ERROR");
+    id = api_run(env, 
         DEFINITION(CELL("set", "context_setter", "\"key\":\"link\",\"value\":\"made up\"",
                         "\"ok\"") "," ASK("approvers", ",\"link_ott_context_key\":\"link\"") ",",
                    LINE("start.ok", "set") "," LINE("set.ok", "ask")),
         "{\"who\":\"ann\"}");
-    until_task(id, "ask", "ERROR");
+    api_until_task(env, id, "ask", "ERROR");
     assert_string_equal(
         sql("SELECT count(*) FROM manual_actions WHERE instance_id = %lld", (long long)id), "0");
 }
 
 static void tokens_for_passwords(void **state)
 {
-    int64_t id = run(DEFINITION(CELL("token", "generate_ott",
+    int64_t id = api_run(env, DEFINITION(CELL("token", "generate_ott",
                                      "\"scope\":\"ResetPassword\",\"output_context_key\":\"link\","
                                      "\"details\":\"{'username': 'carol'}\"",
                                      "\"ok\"") ",",
@@ -467,7 +437,7 @@ static void tokens_are_not_tried_in_bulk(void **state)
 static void approved_by_owner(void **state)
 {
     const char *html[] = {"Accept: text/html", NULL};
-    int64_t id = run(APPROVAL(""), "{}");
+    int64_t id = api_run(env, APPROVAL(""), "{}");
     const char *path;
     struct env_answer a;
     struct val v;
@@ -494,23 +464,23 @@ static void approved_by_owner(void **state)
     v = api(env, 200, "GET", fmt("%s?output=approved", path), NULL);
     assert_string_equal(text(v, "output"), "approved");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"approved\"");
+    assert_string_equal(api_context(env, id, "said"), "\"approved\"");
     api(env, 409, "POST", path, "{\"output\":\"declined\"}");
     /* declined by the holder of a role */
-    id = run(APPROVAL(",\"approbation_role\":\"approvers\""), "{}");
+    id = api_run(env, APPROVAL(",\"approbation_role\":\"approvers\""), "{}");
     api_as(alice);
     api(env, 200, "POST", answer_path(id, asked(id)), "{\"output\":\"declined\"}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"declined\"");
+    assert_string_equal(api_context(env, id, "said"), "\"declined\"");
 }
 
 static void approval_in_time(void **state)
 {
-    int64_t id = run(APPROVAL(",\"timeout\":\"1500 ms\""), "{}"), action = asked(id);
+    int64_t id = api_run(env, APPROVAL(",\"timeout\":\"1500 ms\""), "{}"), action = asked(id);
 
     (void)state;
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"timeout\"");
+    assert_string_equal(api_context(env, id, "said"), "\"timeout\"");
     assert_string_equal(sql("SELECT output FROM manual_actions WHERE id = %lld", (long long)action),
                         "*cancelled*");
     api(env, 409, "POST", answer_path(id, action), "{\"output\":\"approved\"}");
@@ -596,14 +566,14 @@ static void authors_mistakes(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         int64_t id =
-            run(fmt("{\"cells\":{" START
+            api_run(env, fmt("{\"cells\":{" START
                     ",\"bad\":{\"original_name\":\"%s\",\"params\":{%s},\"outputs\":[\"ok\"]}," END
                     "},\"entities\":[],\"transitions\":[" LINE("start.ok", "bad") "]}",
                     rows[i].type, rows[i].params),
                 "{}");
         const char *error;
 
-        until_task(id, "bad", "ERROR");
+        api_until_task(env, id, "bad", "ERROR");
         error = sql("SELECT description FROM errors WHERE instance_id = %lld", (long long)id);
         if (strstr(error, rows[i].error) == NULL)
             env_fail(env, "row %zu: %s", i, error);
@@ -629,7 +599,7 @@ static void told_by_mail(void **state)
                   fmt("{\"host\":\"127.0.0.1\",\"port\":%d,\"from\":\"noreply@sluice.example\"}",
                       smtp_peer_port(mail)));
     ENV_WAIT(env, 5000, strstr(env_log(env, "core.sock"), "config.read") != NULL);
-    id = run(APPROVAL(",\"approbation_role\":\"approvers\",\"template\":\"mails.ask\",\"timeout\":"
+    id = api_run(env, APPROVAL(",\"approbation_role\":\"approvers\",\"template\":\"mails.ask\",\"timeout\":"
                       "\"1 hour\""),
              "{\"who\":\"ann\"}");
     action = asked(id);
@@ -641,7 +611,7 @@ static void told_by_mail(void **state)
     assert_non_null(strstr(text, "RCPT TO:<alice@example.org>"));
     assert_non_null(strstr(text, "Subject: please"));
     assert_non_null(strstr(text, "alice@example.org noreply@sluice.example"));
-    until_task(id, "ask", "WAIT");
+    api_until_task(env, id, "ask", "WAIT");
     ENV_WAIT(
         env, 5000,
         strcmp(sql("SELECT count(*) FROM traces WHERE instance_id = %lld AND http_method = 'SMTP'",
@@ -656,7 +626,7 @@ static void told_by_mail(void **state)
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     /* no such template: noted, and the question stands */
     api_setup(NULL);
-    id = run(ASKING("approvers", ",\"notification_email_template\":\"mails.none\""),
+    id = api_run(env, ASKING("approvers", ",\"notification_email_template\":\"mails.none\""),
              "{\"who\":\"ann\"}");
     action = asked(id);
     log = fmt("SELECT message FROM instance_logs WHERE instance_id = %lld AND message LIKE 'could "
@@ -666,7 +636,7 @@ static void told_by_mail(void **state)
     assert_string_equal(
         env_psql(env, log),
         "could not tell alice@example.org by mail: there is no template \"mails.none\"");
-    assert_string_equal(task(id, "ask"), "WAIT");
+    assert_string_equal(api_task(env, id, "ask"), "WAIT");
     api_as(alice);
     api(env, 200, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
@@ -684,7 +654,7 @@ static void survives_a_kill(void **state)
 
     (void)state;
     ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
-    id = run(ASKING("approvers", ""), "{\"who\":\"ann\"}");
+    id = api_run(env, ASKING("approvers", ""), "{\"who\":\"ann\"}");
     action = asked(id);
     (void)env_kill(env, core, SIGKILL);
     core = env_app_start(env, "sluice-core", "core.sock", NULL);
@@ -692,12 +662,12 @@ static void survives_a_kill(void **state)
     api_as(alice);
     api(env, 200, "POST", answer_path(id, action), "{\"output\":\"yes\"}");
     (void)env_kill(env, core, SIGKILL);
-    assert_string_equal(task(id, "ask"), "WAIT");
+    assert_string_equal(api_task(env, id, "ask"), "WAIT");
     core =
         env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"yes\"");
+    assert_string_equal(api_context(env, id, "said"), "\"yes\"");
     assert_string_equal(
         sql("SELECT count(*) FROM tasks WHERE instance_id = %lld AND cell_id = 'yes'",
             (long long)id),
@@ -715,7 +685,7 @@ static void in_time_is_in_time(void **state)
 
     (void)state;
     ENV_WAIT(env, 10000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
-    id = run(APPROVAL(",\"timeout\":\"4 s\""), "{}");
+    id = api_run(env, APPROVAL(",\"timeout\":\"4 s\""), "{}");
     action = asked(id);
     (void)env_kill(env, core, SIGKILL);
     core = env_app_start(env, "sluice-core", "core.sock", NULL);
@@ -728,7 +698,7 @@ static void in_time_is_in_time(void **state)
     core =
         env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
-    assert_string_equal(context(id, "said"), "\"approved\"");
+    assert_string_equal(api_context(env, id, "said"), "\"approved\"");
     (void)env_kill(env, core, SIGTERM);
 }
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "integration/env_api.h"
+#include "integration/env_int.h"
 #include "support/cases.h"
 
 static struct env *env;
@@ -17,30 +18,6 @@ static struct env *env;
 #define DEPLOY SLUICE_SOURCE_DIR "/deploy/"
 
 /* ---- texts ------------------------------------------------------------------------------------ */
-
-static const char *read_text(const char *path)
-{
-    struct buf b;
-    FILE *f = fopen(path, "re");
-    char part[4096];
-    size_t n;
-
-    if (f == NULL)
-        env_fail(env, "cannot read %s", path);
-    buf_init(&b, 1 * MIB, env_arena(env));
-    while ((n = fread(part, 1, sizeof part, f)) > 0)
-        buf_add(&b, part, n);
-    fclose(f);
-    return buf_cstr(&b);
-}
-
-static void write_text(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "we");
-
-    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
-        env_fail(env, "cannot write %s", path);
-}
 
 /* Every `from` in `text` by `to`. */
 static const char *replaced(const char *text, const char *from, const char *to)
@@ -103,12 +80,12 @@ static int spawn_fcgi(const char *word)
 
 static void starts_by_spawn_fcgi(void **state)
 {
-    const char *settings = replaced(read_text(DEPLOY "spawn-fcgi/sluice.env"), "postgresql://sluice:secret@db/sluice", env_db(env));
+    const char *settings = replaced(env_read_file(env, DEPLOY "spawn-fcgi/sluice.env"), "postgresql://sluice:secret@db/sluice", env_db(env));
 
     (void)state;
     if (access("/usr/bin/spawn-fcgi", X_OK) != 0)
         skip();
-    write_text(env_path(env, "sluice.env"), settings);
+    env_write_file(env, env_path(env, "sluice.env"), settings);
     assert_int_equal(spawn_fcgi("status"), 1);
     assert_int_equal(spawn_fcgi("start"), 0);
     ENV_WAIT(env, 30000, healthy());
@@ -135,7 +112,7 @@ static const char manager[] = "[supervisord]\nnodaemon=true\nlogfile=/dev/null\n
 static const char *supervisord_conf(void)
 {
     const char *dir = env_path(env, "sup");
-    const char *conf = read_text(DEPLOY "supervisord/sluice.conf");
+    const char *conf = env_read_file(env, DEPLOY "supervisord/sluice.conf");
 
     conf = replaced(conf, "/usr/bin/sluice-core", env_program(env, "sluice-core"));
     conf = replaced(conf, "/usr/bin/sluice-proxy", env_program(env, "sluice-proxy"));
@@ -184,7 +161,7 @@ static void item_18_R_15_runs_under_supervisord(void **state)
     if (access("/usr/bin/supervisord", X_OK) != 0)
         skip();
     mkdir(dir, 0755);
-    write_text(conf, supervisord_conf());
+    env_write_file(env, conf, supervisord_conf());
     supervisor = env_spawn(env, "supervisord", (const char *const[]){"supervisord", "-c", conf, NULL}, NULL);
     ENV_WAIT(env, 30000, healthy());
     ENV_WAIT(env, 30000, proxy_answers());
@@ -225,8 +202,8 @@ static void reads_environment(const struct line_row *r)
     if (access("/usr/bin/supervisord", X_OK) != 0)
         skip();
     mkdir(dir, 0755);
-    write_text(out, "");
-    write_text(conf, arena_printf(env_arena(env), "%s[program:x]\ncommand=/bin/sh -c \"echo seen:$DB >%s; sleep 60\"\nenvironment=%s\n",
+    env_write_file(env, out, "");
+    env_write_file(env, conf, arena_printf(env_arena(env), "%s[program:x]\ncommand=/bin/sh -c \"echo seen:$DB >%s; exec sleep 60\"\nenvironment=%s\n",
                                   arena_printf(env_arena(env), manager, dir, dir, dir), out, r->environment));
     pid = env_spawn(env, "line", (const char *const[]){"supervisord", "-c", conf, NULL}, NULL);
     if (r->complaint != NULL) {
@@ -234,7 +211,7 @@ static void reads_environment(const struct line_row *r)
         assert_non_null(strstr(env_log(env, "line") + before, r->complaint));
         return;
     }
-    ENV_WAIT(env, 20000, strcmp(read_text(out), seen) == 0);
+    ENV_WAIT(env, 20000, strcmp(env_read_file(env, out), seen) == 0);
     assert_int_equal(env_kill(env, pid, SIGTERM), 0);
 }
 
@@ -252,12 +229,12 @@ static void units_are_right(void **state)
         skip();
     mkdir(dir, 0755);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        const char *text = read_text(arena_printf(env_arena(env), DEPLOY "systemd/%s", names[i]));
+        const char *text = env_read_file(env, arena_printf(env_arena(env), DEPLOY "systemd/%s", names[i]));
 
         text = replaced(text, "/usr/bin/sluice-core", env_program(env, "sluice-core"));
         text = replaced(text, "/usr/bin/sluice-proxy", env_program(env, "sluice-proxy"));
         argv[2 + i] = arena_printf(env_arena(env), "%s/%s", dir, names[i]);
-        write_text(argv[2 + i], text);
+        env_write_file(env, argv[2 + i], text);
     }
     status = run("systemd", argv, (const char *const[]){path, NULL});
     if (status != 0 || env_log(env, "systemd")[0] != '\0')

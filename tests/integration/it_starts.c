@@ -30,18 +30,7 @@ enum { TOGETHER = 10 };
 
 static struct env *env;
 
-static char *printed(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static char *printed(const char *fmt, ...)
-{
-    va_list ap;
-    char *s;
-
-    va_start(ap, fmt);
-    s = arena_vprintf(env_arena(env), fmt, ap);
-    va_end(ap);
-    return s;
-}
-
+#define printed(...) env_fmt(env, __VA_ARGS__)
 #define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
 
 static const char *new_base(const char *name)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "db/writer.h"
 #include "integration/env.h"
+#include "support/ending.h"
 
 static struct env *env;
 static struct db *db;
@@ -38,41 +39,16 @@ static const struct writer_stmt no_table = {
 struct job {
     struct writer_item item;
     struct arena *a;
-    pthread_mutex_t lock;
-    bool done, stored;
-    struct err err;
+    struct ending end;
 };
-
-static void ended(void *arg, const struct err *e)
-{
-    struct job *j = arg;
-
-    pthread_mutex_lock(&j->lock);
-    assert_false(j->done);
-    j->done = true;
-    j->stored = e == NULL;
-    if (e != NULL)
-        j->err = *e;
-    pthread_mutex_unlock(&j->lock);
-}
-
-static bool is_done(struct job *j)
-{
-    bool yes;
-
-    pthread_mutex_lock(&j->lock);
-    yes = j->done;
-    pthread_mutex_unlock(&j->lock);
-    return yes;
-}
 
 static void job_init(struct job *j)
 {
     memset(j, 0, sizeof *j);
-    pthread_mutex_init(&j->lock, NULL);
+    ending_init(&j->end);
     j->a = arena_new(512);
-    j->item.done = ended;
-    j->item.arg = j;
+    j->item.done = ending_tell;
+    j->item.arg = &j->end;
 }
 
 static void job_item(struct job *j, int64_t id, const char *name)
@@ -83,7 +59,7 @@ static void job_item(struct job *j, int64_t id, const char *name)
 static void job_free(struct job *j)
 {
     arena_free(j->a);
-    pthread_mutex_destroy(&j->lock);
+    ending_release(&j->end);
 }
 
 static void submit(struct writer *w, struct job *j)
@@ -161,7 +137,7 @@ static void many_items_few_batches(void **state)
     for (int i = 0; i < N; i++)
         submit(w, &jobs[i]);
     for (int i = 0; i < N; i++)
-        ENV_WAIT(env, 20000, is_done(&jobs[i]));
+        ENV_WAIT(env, 20000, ending_done(&jobs[i].end));
     s = writer_stats(w);
     assert_int_equal(s.items, N);
     assert_int_equal(s.rows, 2 * N);
@@ -171,7 +147,7 @@ static void many_items_few_batches(void **state)
     assert_true(s.batches < N);
     assert_string_equal(env_psql(env, "SELECT count(*)::text FROM parts"), "2000");
     for (int i = 0; i < N; i++) {
-        assert_true(jobs[i].stored);
+        assert_true(jobs[i].end.stored);
         job_free(&jobs[i]);
     }
     writer_free(w);
@@ -198,13 +174,13 @@ static void bad_row_fails_alone(void **state)
     for (int i = 0; i < N; i++)
         submit(w, &jobs[i]);
     for (int i = 0; i < N; i++)
-        ENV_WAIT(env, 20000, is_done(&jobs[i]));
+        ENV_WAIT(env, 20000, ending_done(&jobs[i].end));
     for (int i = 0; i < N; i++)
-        assert_int_equal(jobs[i].stored, i != 7 && i != 9 && i != 11 && i != 13);
-    assert_int_equal(jobs[7].err.code, ERR_CONFLICT);
-    assert_int_equal(jobs[9].err.code, ERR_INVALID);
-    assert_int_equal(jobs[11].err.code, ERR_INTERNAL);
-    assert_int_equal(jobs[13].err.code, ERR_CONFLICT);
+        assert_int_equal(jobs[i].end.stored, i != 7 && i != 9 && i != 11 && i != 13);
+    assert_int_equal(jobs[7].end.err.code, ERR_CONFLICT);
+    assert_int_equal(jobs[9].end.err.code, ERR_INVALID);
+    assert_int_equal(jobs[11].end.err.code, ERR_INTERNAL);
+    assert_int_equal(jobs[13].end.err.code, ERR_CONFLICT);
     /* all rows of an item or none */
     assert_string_equal(env_psql(env, "SELECT count(*)::text FROM items"), "27");
     assert_string_equal(env_psql(env, "SELECT name FROM items WHERE id = 7"), "there");
@@ -217,7 +193,7 @@ static void bad_row_fails_alone(void **state)
                (const struct db_arg[]){DB_INT(100), DB_STR(str_make("a\0b", 3))}, 2, jobs[0].a);
     assert_int_equal(writer_submit(w, &jobs[0].item, &e), -1);
     assert_int_equal(e.code, ERR_INVALID);
-    assert_false(jobs[0].done);
+    assert_false(jobs[0].end.done);
     job_free(&jobs[0]);
     writer_free(w);
 }
@@ -382,7 +358,7 @@ static void faults(void **state)
                 submit(w, &jobs[i]);
             }
             for (size_t i = 0; i < COUNT_OF(jobs); i++)
-                ENV_WAIT(env, 5000, is_done(&jobs[i]));
+                ENV_WAIT(env, 5000, ending_done(&jobs[i].end));
             fault_arm(points[p], 0);
             for (size_t i = 0; i < COUNT_OF(jobs); i++) {
                 const char *there =
@@ -390,9 +366,9 @@ static void faults(void **state)
                                                "SELECT count(*)::text FROM items WHERE id = %lld",
                                                (long long)first + (long long)i));
 
-                if (jobs[i].stored)
+                if (jobs[i].end.stored)
                     assert_string_equal(there, "1");
-                else if (strstr(jobs[i].err.msg, "not known") == NULL)
+                else if (strstr(jobs[i].end.err.msg, "not known") == NULL)
                     assert_string_equal(there, "0");
                 job_free(&jobs[i]);
             }
@@ -423,9 +399,9 @@ static void bounds(void **state)
     each = loose[0].item.bytes;
     ENV_WAIT(env, 5000, writer_stats(w).dropped == COUNT_OF(loose) - 2000 / each);
     /* the oldest go */
-    ENV_WAIT(env, 5000, is_done(&loose[0]) && is_done(&loose[10]));
-    assert_false(is_done(&loose[29]));
-    assert_int_equal(loose[0].err.code, ERR_BUSY);
+    ENV_WAIT(env, 5000, ending_done(&loose[0].end) && ending_done(&loose[10].end));
+    assert_false(ending_done(&loose[29].end));
+    assert_int_equal(loose[0].end.err.code, ERR_BUSY);
     /* who waits hears at once that the database is away */
     job_init(&sure);
     job_item(&sure, 1, "x");
@@ -434,7 +410,7 @@ static void bounds(void **state)
     assert_string_equal(e.msg, "could not reach the database");
     writer_free(w);
     for (size_t i = 0; i < COUNT_OF(loose); i++) {
-        n_done += loose[i].done ? 1 : 0;
+        n_done += loose[i].end.done ? 1 : 0;
         job_free(&loose[i]);
     }
     assert_int_equal(n_done, COUNT_OF(loose)); /* every callback came */
@@ -460,8 +436,8 @@ static void large_rows(void **state)
         submit(w, &jobs[i]);
     }
     for (int i = 0; i < 6; i++) {
-        ENV_WAIT(env, 30000, is_done(&jobs[i]));
-        assert_true(jobs[i].stored);
+        ENV_WAIT(env, 30000, ending_done(&jobs[i].end));
+        assert_true(jobs[i].end.stored);
         job_free(&jobs[i]);
     }
     assert_string_equal(env_psql(env, "SELECT sum(length(name))::text FROM items"), "18874368");

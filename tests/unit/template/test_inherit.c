@@ -1,20 +1,7 @@
 /*
  * include, import, extends, blocks; and autoescape, which crosses all of them.
  */
-#include "render.h"
-
-struct row {
-    const char *name;
-    const char *source;
-    struct tmpl_env options; /* over the platform's defaults */
-    const char *want;        /* "! Error" when it fails */
-};
-
-static const char vars[] = "{\"a\": 1, \"b\": \"two\", \"c\": [1, 2, 3], \"d\": {\"x\": 1, \"y\": "
-                           "{\"z\": 2}, \"items\": 5}, \"e\": \"\", \"n"
-                           "\": null, \"t\": true, \"f\": 1.5, \"html\": \"<b>&\", \"tree\": "
-                           "[{\"v\": 1, \"k\": [{\"v\": 2, \"k\": []}, {"
-                           "\"v\": 3, \"k\": [{\"v\": 4, \"k\": []}]}]}]}";
+#include "unit/template/options.h"
 
 static const struct stored stored[] = {
     {"inc", "[{{ a }}|{{ x }}|{{ loop is defined }}]"},
@@ -30,7 +17,7 @@ static const struct stored stored[] = {
     {NULL, NULL},
 };
 
-static const struct row templates[] = {
+static const struct option_row templates[] = {
     {"templates 1", "{% include \"inc\" %}", {0}, "[1||False]"},
     {"templates 2", "{% set x = 5 %}{% include \"inc\" %}", {0}, "[1|5|False]"},
     {"templates 3",
@@ -146,7 +133,7 @@ static const struct row templates[] = {
     {"templates 65", "{% block b %}{% set zz = 1 %}{% endblock %}{{ zz }}", {0}, ""},
 };
 
-static const struct row escape[] = {
+static const struct option_row escape[] = {
     {"escape 1",
      "{{ html }}{{ html|safe }}{{ html|e }}{{ \"<b>\" }}{{ \"<b>\"|safe }}",
      {.autoescape = true},
@@ -230,36 +217,9 @@ static const struct row escape[] = {
     {"escape 31", "{{ \"{}\"|safe|format }}", {.autoescape = true}, "{}"},
 };
 
-/* The platform's environment with what a row says otherwise. */
-static struct tmpl_env merged(const struct tmpl_env *o)
+static void check(const struct option_row *r)
 {
-    struct tmpl_env env = tmpl_env_platform;
-
-    env.undefined = o->undefined;
-    env.trim_blocks = o->trim_blocks;
-    env.lstrip_blocks = o->lstrip_blocks;
-    env.keep_trailing_newline = o->keep_trailing_newline;
-    env.autoescape = o->autoescape;
-    if (o->newline_sequence.len > 0)
-        env.newline_sequence = o->newline_sequence;
-    env.line_statement_prefix = o->line_statement_prefix;
-    env.line_comment_prefix = o->line_comment_prefix;
-    return env;
-}
-
-static void check(const struct row *r)
-{
-    struct arena *a = arena_new(0);
-    struct tmpl_env env = merged(&r->options);
-    struct tmpl_run run = {
-        .vars = context(a, vars), .loader = load_stored, .loader_ctx = (void *)(uintptr_t)stored};
-    const char *got = render(a, r->source, &env, &run, false);
-
-    if (r->want[0] == '!')
-        assert_memory_equal(got, r->want, strlen(r->want));
-    else
-        assert_string_equal(got, r->want);
-    arena_free(a);
+    renders_among(r, stored);
 }
 
 int main(void)

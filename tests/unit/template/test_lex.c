@@ -1,22 +1,9 @@
 /*
  * Whitespace control, raw blocks, comments, line statements.
  */
-#include "render.h"
+#include "unit/template/options.h"
 
-struct row {
-    const char *name;
-    const char *source;
-    struct tmpl_env options; /* over the platform's defaults */
-    const char *want;        /* "! Error" when it fails */
-};
-
-static const char vars[] = "{\"a\": 1, \"b\": \"two\", \"c\": [1, 2, 3], \"d\": {\"x\": 1, \"y\": "
-                           "{\"z\": 2}, \"items\": 5}, \"e\": \"\", \"n"
-                           "\": null, \"t\": true, \"f\": 1.5, \"html\": \"<b>&\", \"tree\": "
-                           "[{\"v\": 1, \"k\": [{\"v\": 2, \"k\": []}, {"
-                           "\"v\": 3, \"k\": [{\"v\": 4, \"k\": []}]}]}]}";
-
-static const struct row white[] = {
+static const struct option_row white[] = {
     {"white 1", "a\n{% if 1 %}\n  b\n{% endif %}\nc\n", {.trim_blocks = true}, "a\n  b\nc"},
     {"white 2", "  {% if 1 %}  \n  x {% endif %}\n", {.trim_blocks = true}, "    \n  x "},
     {"white 3", "  {%+ if 1 %}\n{%- endif %}  z", {.trim_blocks = true}, "    z"},
@@ -188,35 +175,9 @@ static const struct row white[] = {
      ""},
 };
 
-/* The platform's environment with what a row says otherwise. */
-static struct tmpl_env merged(const struct tmpl_env *o)
+static void check(const struct option_row *r)
 {
-    struct tmpl_env env = tmpl_env_platform;
-
-    env.undefined = o->undefined;
-    env.trim_blocks = o->trim_blocks;
-    env.lstrip_blocks = o->lstrip_blocks;
-    env.keep_trailing_newline = o->keep_trailing_newline;
-    env.autoescape = o->autoescape;
-    if (o->newline_sequence.len > 0)
-        env.newline_sequence = o->newline_sequence;
-    env.line_statement_prefix = o->line_statement_prefix;
-    env.line_comment_prefix = o->line_comment_prefix;
-    return env;
-}
-
-static void check(const struct row *r)
-{
-    struct arena *a = arena_new(0);
-    struct tmpl_env env = merged(&r->options);
-    struct tmpl_run run = {.vars = context(a, vars), .loader = load_stored, .loader_ctx = NULL};
-    const char *got = render(a, r->source, &env, &run, false);
-
-    if (r->want[0] == '!')
-        assert_memory_equal(got, r->want, strlen(r->want));
-    else
-        assert_string_equal(got, r->want);
-    arena_free(a);
+    renders_among(r, NULL);
 }
 
 int main(void)
