@@ -255,7 +255,7 @@ static bool takes_no_value(const struct option_row *row)
 static int parse_option(struct options *o, enum program p, int argc, char **argv, int i, struct buf *errors,
                         struct arena *a)
 {
-    struct str word = str_c(argv[i]), name = word;
+    struct str word = str_c(argv[i]), name;
     ptrdiff_t eq = str_find_char(word, '=');
     const struct option_row *row;
     bool flag;

@@ -323,7 +323,6 @@ static int comp_args(struct compiler *c, const struct where *w, const struct nod
     comp_args_of(c, w, args, ARG_STAR_STAR);
     if (n_args > UINT16_MAX) {
         comp_fail(c, args, TMPL_EXC_LIMIT, "too many arguments");
-        n_args = 1;
         args = NULL;
     }
     for (arg = args; arg != NULL; arg = arg->next) {

@@ -356,7 +356,7 @@ static bool begin_at(const struct lexer *lx, size_t pos, struct begin *best)
     best->kind = BEGIN_NONE;
     for (i = 0; i < COUNT_OF(order); i++) {
         struct begin b = {BEGIN_NONE, 0, 0, 0};
-        struct str start = STR_NONE;
+        struct str start;
         bool found;
 
         switch (order[i]) {
