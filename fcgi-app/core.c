@@ -99,6 +99,19 @@ static void no_route(struct http_req *r, const struct cfg *cfg, struct str path)
     http_reply_error(r, &e);
 }
 
+/* nginx does not know this proxy, or it was never set up (gateway-proxy.md 11.7). */
+static bool meant_for_a_proxy(struct http_req *r, const struct cfg *cfg, struct str path)
+{
+    struct str prefix = proxy_prefix_meant(cfg, path);
+    struct err e;
+
+    if (prefix.len == 0)
+        return false;
+    err_set(&e, ERR_NOT_FOUND, "no proxy serves %.*s", STR_ARG(prefix));
+    http_reply_error(r, &e);
+    return true;
+}
+
 static void route_request(struct http_req *r, struct pending *p)
 {
     const struct cfg *cfg = cfg_get(p->app->cfg);
@@ -109,8 +122,9 @@ static void route_request(struct http_req *r, struct pending *p)
             cfg_put(cfg);
             return;
         }
-        if (custom_area) {
+        if (custom_area)
             no_route(r, cfg, p->path);
+        if (custom_area || meant_for_a_proxy(r, cfg, p->path)) {
             cfg_put(cfg);
             return;
         }

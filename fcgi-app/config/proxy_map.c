@@ -113,6 +113,27 @@ const struct proxy_map *proxy_maps_find(const struct proxy_maps *m, struct str p
     return best;
 }
 
+struct str proxy_prefix_meant(const struct cfg *c, struct str path)
+{
+    const struct str usual = STR("/api/v01/p");
+    struct val menu = val_path(c->doc, "provisioning.gateways");
+    size_t n = usual.len;
+
+    for (size_t i = 0; val_is(menu, VAL_LIST) && i < val_count(menu); i++) {
+        struct str prefix = val_get_text(val_at(menu, i), "prefix", STR(""));
+
+        while (prefix.len > 0 && prefix.p[prefix.len - 1] == '/')
+            prefix.len--;
+        if (prefix.len > 0 && covers(prefix, path))
+            return prefix;
+    }
+    if (!str_starts(path, usual))
+        return STR("");
+    while (n < path.len && path.p[n] >= '0' && path.p[n] <= '9')
+        n++;
+    return n > usual.len && (n == path.len || path.p[n] == '/') ? str_slice(path, 0, n) : STR("");
+}
+
 /* A gateway the operator may have meant: other letter case, or known by its session holder. */
 static const struct cfg_gateway *near_miss(const struct cfg *c, struct str name)
 {

@@ -32,4 +32,8 @@ const struct proxy_map *proxy_maps_find(const struct proxy_maps *m, struct str p
 MUST_CHECK int proxy_map_resolve(const struct cfg *c, const struct proxy_map *m, const struct cfg_gateway **out,
                                  struct err *e);
 
+/* The prefix of the proxy a path was meant for: one of the interface's menu (`provisioning`), or "/api/v01/p1" with any number; empty
+ * when it was meant for none. */
+struct str proxy_prefix_meant(const struct cfg *c, struct str path);
+
 #endif

@@ -69,6 +69,7 @@ static const struct body_row {
     {"method", "DELETE", "/api/v01/health", NULL, 405, "not allowed"},
     {"unknown method", "BREW", "/api/v01/health", NULL, 405, ""},
     {"wrong area", "GET", "/api/v01/nope", NULL, 404, "no such path"},
+    {"a proxy nobody started", "GET", "/api/v01/p9/tenants/", NULL, 404, "no proxy serves /api/v01/p9"},
 };
 
 static void refuses(const struct body_row *r)

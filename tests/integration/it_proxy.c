@@ -389,32 +389,46 @@ static void item_8_custom_routes_overload(void **state)
     api(env, 200, "DELETE", path, NULL);
 }
 
-/* A task of a blocked run is replayed through the prefix, which is never forwarded. */
-static void item_10_replay(void **state)
+/* A run whose call the gateway failed; the id of that task in *task. */
+static int64_t blocked(const char **task)
 {
-    struct arena *a = env_arena(env);
-    int64_t id = api_activity(env, "replayed",
-                              DEFINITION(CELL("call", "http_call", "\"session_holder\":\"bwks\",\"method\":\"get\",\"url\":\"/api/v1/tenants/\"",
-                                              "\"success\",\"error\"") "," RESPOND("{}") ",",
-                                         LINE("start.ok", "call") "," LINE("call.success", "answer") "," LINE("answer.ok", "end")));
     struct val v;
-    const char *task;
-    int64_t instance, before;
 
-    (void)state;
-    api_route(env, "get", "/replayed", id, ",\"sync\":true");
     control("PUT", "", "{\"status\":500}");
     ENV_WAIT(env, 3000, get_status("/api/v01/p1/replayed") == 500 && strstr(api_raw(env, "GET", "/api/v01/p1/replayed", NULL).body, "guid") != NULL);
     v = api(env, 500, "GET", "/api/v01/p1/replayed", NULL);
-    instance = api_int(v, "id");
     control("DELETE", "", NULL);
-    task = env_psql(env, arena_printf(a, "SELECT id FROM tasks WHERE cell_id = 'call' AND instance_id = %lld", (long long)instance));
-    before = calls();
-    api(env, 404, "PUT", "/api/v01/p1/transactions/99999999/tasks/1", "{}");
-    assert_int_equal(calls(), before);
-    api(env, 200, "PUT", arena_printf(a, "/api/v01/p1/transactions/%lld/tasks/%s", (long long)instance, task), "{}");
-    assert_string_equal(api_instance_status(env, instance), "CLOSED_IN_SUCCESS");
-    assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
+    *task = env_sql(env, "SELECT id FROM tasks WHERE cell_id = 'call' AND instance_id = %lld", (long long)api_int(v, "id"));
+    return api_int(v, "id");
+}
+
+/* A task of a blocked run is replayed, skipped or rolled back through the prefix, which is never forwarded. */
+static void item_10_replay(void **state)
+{
+    static const struct {
+        const char *meta;
+        bool called;
+    } ways[] = {{"", true}, {"?meta=%7B%22replay_behaviour%22:%22skip%22%7D", false}, {"?meta=%7B%22replay_behaviour%22:%22rollback%22%7D", false}};
+    int64_t id = api_activity(env, "replayed",
+                              DEFINITION(CELL("call", "http_call", "\"session_holder\":\"bwks\",\"method\":\"get\",\"url\":\"/api/v1/tenants/\"",
+                                              "\"success\",\"error\",\"skip\",\"rollback\"") "," RESPOND("{}") ",",
+                                         LINE("start.ok", "call") "," LINE("call.success", "answer") "," LINE("call.skip", "answer") ","
+                                         LINE("call.rollback", "answer") "," LINE("answer.ok", "end")));
+
+    (void)state;
+    api_route(env, "get", "/replayed", id, ",\"sync\":true");
+    for (size_t i = 0; i < COUNT_OF(ways); i++) {
+        const char *task;
+        int64_t instance = blocked(&task), before = calls();
+
+        api(env, 404, "PUT", "/api/v01/p1/transactions/99999999/tasks/1", "{}");
+        assert_int_equal(calls(), before);
+        api(env, 200, "PUT", env_fmt(env, "/api/v01/p1/transactions/%lld/tasks/%s%s", (long long)instance, task, ways[i].meta), "{}");
+        assert_string_equal(api_instance_status(env, instance), "CLOSED_IN_SUCCESS");
+        assert_int_equal(calls() > before, ways[i].called);
+        if (ways[i].called)
+            assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
+    }
 }
 
 /* ---- the history --------------------------------------------------------------------------------------------- */

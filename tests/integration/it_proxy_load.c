@@ -4,11 +4,14 @@
  */
 #include "base/arena.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -267,6 +270,8 @@ static void callers_without_an_address(void **state)
 
 /* ---- changes under load -------------------------------------------------------------------------------------- */
 
+enum { SLOW_MS = 2000 };
+
 struct caller {
     pthread_t thread;
     const char *socket;
@@ -275,6 +280,43 @@ struct caller {
     long calls, failed, slow;
     char why[200];
 };
+
+/* The same call through nginx, each on a connection of its own: the whole answer, or what came of it. */
+static size_t call_nginx(const char *request, char *answer, size_t max)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)h.nginx_port)};
+    const struct timeval patience = {.tv_sec = 10};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ssize_t got = 1;
+    size_t n = 0;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
+        for (; n + 1 < max && (got = recv(fd, answer + n, max - 1 - n, 0)) > 0; n += (size_t)got)
+            ;
+    answer[n] = '\0';
+    close(fd);
+    return n;
+}
+
+static void *call_through_nginx(void *arg)
+{
+    struct caller *c = arg;
+    char answer[4096];
+
+    while (!atomic_load(c->stop)) {
+        int64_t began = clock_mono_ms(&clock_system);
+
+        (void)call_nginx(c->r.uri, answer, sizeof answer);
+        if (strncmp(answer, "HTTP/1.1 200", 12) != 0 || strstr(answer, "{\"ok\":true}") == NULL) {
+            c->failed++;
+            snprintf(c->why, sizeof c->why, "%.190s", answer);
+        }
+        c->calls++;
+        c->slow += clock_mono_ms(&clock_system) - began > SLOW_MS;
+    }
+    return NULL;
+}
 
 static void *call_on(void *arg)
 {
@@ -300,7 +342,7 @@ static void *call_on(void *arg)
             fd = -1;
         }
         c->calls++;
-        c->slow += clock_mono_ms(&clock_system) - began > 1000;
+        c->slow += clock_mono_ms(&clock_system) - began > SLOW_MS;
         arena_free(a);
     }
     close(fd);
@@ -320,8 +362,9 @@ static const char *ruled_user(long long *profile)
     return api_login(env, "ruled", "Pass-word-123!");
 }
 
-/* Round i: other attributes of the gateway, another order of rules, the route on or off; sometimes the mapping's gateway is gone for a while. */
-static void change_all(int i, long long profile, int64_t route)
+/* Round i: another address and other attributes of the gateway, another order of rules, the route on or off; sometimes the mapping's
+ * gateway is gone for a while. */
+static void change_all(int i, long long profile, int64_t route, const char *const urls[2])
 {
     static const char *const rules[] = {
         "{\"method\":\"any\",\"url\":\"/api/v01/p1/do/ok/\",\"allowed\":true},{\"method\":\"*\",\"url\":\"*\",\"allowed\":false}",
@@ -329,6 +372,7 @@ static void change_all(int i, long long profile, int64_t route)
     };
     struct arena *a = env_arena(env);
 
+    h.upstream = urls[i % 2];
     house_gateway(&h, arena_printf(a, ",\"timeout\":%d,\"concurrency\":%d,\"headers\":\"[[\\\"X-Round\\\",\\\"%d\\\"]]\"", 5 + i, 200 + i, i));
     api(env, 200, "PUT", arena_printf(a, "/api/v01/system/user_profiles/%lld", profile),
         arena_printf(a, "{\"name\":\"ruled\",\"available\":true,\"accesses\":[],\"api_rules\":[%s]}", rules[i % 2]));
@@ -341,11 +385,14 @@ static void change_all(int i, long long profile, int64_t route)
     }
 }
 
-/* Gateways, mappings, rules, routes and profiles change all the time: no call is dropped or slow. */
+/* Gateways and their addresses, mappings, rules, routes and profiles change all the time: no call is dropped or slow, through nginx
+ * neither. */
 static void changes_under_load(void **state)
 {
     static const char *const uris[] = {"/api/v01/p1/do/ok/", "/api/v01/p1/do/ok/", "/api/v01/p1/do/over/", "/api/v01/p1/do/ok/"};
-    struct caller callers[5];
+    struct rogue *other = rogue_new();
+    const char *const urls[] = {arena_printf(env_arena(env), "http://127.0.0.1:%d", rogue_port(other)), h.upstream};
+    struct caller callers[7];
     atomic_bool stop = false;
     long calls = 0;
     long long profile;
@@ -358,6 +405,14 @@ static void changes_under_load(void **state)
     for (size_t i = 0; i < COUNT_OF(callers); i++) {
         if (i == 4)
             api_as(ruled);
+        if (i >= 5) {
+            api_setup(NULL);
+            callers[i] = (struct caller){.stop = &stop};
+            callers[i].r.uri = arena_printf(env_arena(env), "%s /api/v01/p1/do/ok/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n%s", i == 5 ? "GET" : "PUT",
+                                            api_auth(env), i == 5 ? "\r\n" : "Content-Length: 7\r\n\r\n{\"a\":1}");
+            assert_int_equal(pthread_create(&callers[i].thread, NULL, call_through_nginx, &callers[i]), 0);
+            continue;
+        }
         callers[i] = (struct caller){.socket = env_path(env, "p1.sock"), .r = house_request(&h, "GET", uris[i % COUNT_OF(uris)], NULL), .stop = &stop};
         if (i % 2 == 1) {
             callers[i].r.method = "POST";
@@ -367,7 +422,7 @@ static void changes_under_load(void **state)
     }
     api_setup(NULL);
     for (int i = 0; i < 6; i++) {
-        change_all(i, profile, route);
+        change_all(i, profile, route, urls);
         usleep(300 * 1000);
     }
     atomic_store(&stop, true);
@@ -377,8 +432,10 @@ static void changes_under_load(void **state)
         if (callers[i].failed > 0 || callers[i].slow > 0)
             env_fail(env, "caller %zu: %ld of %ld calls failed, %ld were slow: %s", i, callers[i].failed, callers[i].calls, callers[i].slow, callers[i].why);
     }
-    assert_true(calls > 100);
+    assert_true(calls > 100 && rogue_requests(other) > 10);
     ENV_WAIT(env, 5000, strstr(api_raw(env, "GET", "/api/v01/p1/do/echo_head/", NULL).body, "X-Round: 5") != NULL);
+    assert_ptr_equal(h.upstream, urls[1]);
+    rogue_free(other);
 }
 
 static void ends_cleanly(void **state)

@@ -1,9 +1,10 @@
 /*
- * -proxy=PREFIX:GATEWAY: syntax, which prefix catches a path (gateway-proxy.md 1.2).
+ * -proxy=PREFIX:GATEWAY: syntax, which prefix catches a path, which gateway it is (gateway-proxy.md 1.2).
  */
 #include "config/proxy_map.h"
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "support/cases.h"
 
 static const struct row {
@@ -86,7 +87,74 @@ static void finds(const struct find_row *r)
     arena_free(a);
 }
 
+/* ---- resolving ------------------------------------------------------------------------------- */
+
+#define TEXT(literal) {"" literal, sizeof(literal) - 1}
+
+static const struct cfg_gateway known[] = {
+    {.name = TEXT("apio-uat"), .session_holder = TEXT("apio-uat"), .url = TEXT("https://uat")},
+    {.name = TEXT("apio-dev"), .session_holder = TEXT("dev"), .url = TEXT("https://dev")},
+    {.name = TEXT("none"), .session_holder = TEXT("none"), .url = TEXT("")},
+};
+
+static const struct resolve_row {
+    const char *name, *gateway;
+    size_t n_known;
+    const char *want; /* its URL, or the error */
+} resolve_rows[] = {
+    {"there", "apio-dev", 3, "https://dev"},
+    {"unknown", "bwks", 2, "gateway \"bwks\" of proxy /api/v01/p1 is not in the configuration (known: apio-uat, apio-dev)"},
+    {"none at all", "bwks", 0, "gateway \"bwks\" of proxy /api/v01/p1 is not in the configuration (known: none)"},
+    {"other case", "Apio-Dev", 2,
+     "gateway \"Apio-Dev\" of proxy /api/v01/p1 is not in the configuration (known: apio-uat, apio-dev); did you mean \"apio-dev\"?"},
+    {"a session holder", "dev", 2, "gateway \"dev\" of proxy /api/v01/p1 is not in the configuration (known: apio-uat, apio-dev); did you mean \"apio-dev\"?"},
+    {"no URL", "none", 3, "gateway \"none\" has no http(s) URL"},
+};
+
+static void resolves(const struct resolve_row *r)
+{
+    const struct cfg c = {.gateways = known, .n_gateways = r->n_known};
+    const struct proxy_map m = {STR("/api/v01/p1"), STR("p1"), str_c(r->gateway)};
+    const struct cfg_gateway *g = NULL;
+    struct err e = {0};
+
+    if (proxy_map_resolve(&c, &m, &g, &e) == 0) {
+        assert_string_equal(g->url.p, r->want);
+    } else {
+        assert_int_equal(e.code, ERR_CONFIG);
+        assert_string_equal(e.msg, r->want);
+    }
+}
+
+/* ---- paths of proxies nobody started ----------------------------------------------------------- */
+
+static const struct meant_row {
+    const char *name, *path, *want;
+} meant_rows[] = {
+    {"the usual form", "/api/v01/p9/tenants/", "/api/v01/p9"},
+    {"more digits", "/api/v01/p12", "/api/v01/p12"},
+    {"of the menu", "/api/v01/pbx/tenants", "/api/v01/pbx"},
+    {"longer name", "/api/v01/pbxs/tenants", ""},
+    {"no number", "/api/v01/p/tenants", ""},
+    {"not only a number", "/api/v01/p9x/tenants", ""},
+    {"an area of the API", "/api/v01/playground", ""},
+    {"elsewhere", "/api/v02/p9/x", ""},
+};
+
+static void guesses(const struct meant_row *r)
+{
+    struct arena *a = arena_new(0);
+    struct cfg c = {0};
+    struct err e = {0};
+
+    assert_int_equal(json_parse_copy(STR("{\"provisioning\":{\"gateways\":[null,{\"name\":\"x\"},{\"name\":\"PBX\",\"prefix\":\"/api/v01/pbx/\"}]}}"),
+                                     &c.doc, a, &e),
+                     0);
+    assert_string_equal(str_cstr(a, proxy_prefix_meant(&c, str_c(r->path))), r->want);
+    arena_free(a);
+}
+
 int main(void)
 {
-    return CASES(rows, reads) + CASES(find_rows, finds);
+    return CASES(rows, reads) + CASES(find_rows, finds) + CASES(resolve_rows, resolves) + CASES(meant_rows, guesses);
 }
