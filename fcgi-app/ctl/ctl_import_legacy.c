@@ -383,6 +383,7 @@ static int run(const struct import_args *o, const char *command)
     im->api.rate = o->rate;
     if (open_target(im, &e) == 0)
         rc = import_all(im, &e);
+    plan_shown(e.msg);
     if (rc < 0)
         rc = e.code == ERR_BUSY ? (ctl_fail(command, &e), IMPORT_BUSY) : ctl_db_fail(command, &e);
     legacy_api_close(&im->api);

@@ -127,6 +127,14 @@ static void refuse(const struct legacy_api *api, const struct question *q, struc
             q->path, n, more);
 }
 
+/* No answer at all; whom nobody trusts is told what to do. */
+static void unanswered(struct err *e, struct arena *a)
+{
+    if (strstr(e->msg, "certificate") != NULL)
+        err_set(e, e->code, "%s; add its CA to the system", arena_strdup(a, e->msg));
+    err_context(e, "the old platform");
+}
+
 static int call(struct legacy_api *api, const struct question *q, struct http_result *out, struct arena *a, struct err *e)
 {
     bool renewed = false;
@@ -146,7 +154,7 @@ static int call(struct legacy_api *api, const struct question *q, struct http_re
         if (rc == 0)
             refuse(api, q, e);
         else
-            err_context(e, "the old platform");
+            unanswered(e, a);
         return -1;
     }
 }

@@ -11,19 +11,23 @@
 
 enum { TEXT_MAX = 4 * 1024 * 1024, NOTES_MAX = 2 * 1024 * 1024 };
 
-/* Names others gave may hold anything; what a terminal obeys, and lines that are none, are taken out. */
+char *plan_shown(char *text)
+{
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    return text;
+}
+
 static void note(struct planning *pl, const char *fmt, va_list ap)
 {
-    char *text;
+    const char *text;
 
     if (pl->p->notes.len > NOTES_MAX) {
         pl->p->unsaid++;
         return;
     }
-    text = arena_vprintf(pl->a, fmt, ap);
-    for (char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    text = plan_shown(arena_vprintf(pl->a, fmt, ap));
     buf_addf(&pl->p->notes, "%s\n", text);
     val_list_add(pl->p->skipped, val_str_c(text));
 }
@@ -71,26 +75,49 @@ static const char *shown(struct planning *pl, struct str name, struct val v)
 {
     if (val_is_none(v))
         return "-";
-    if (mask_key(name))
-        return val_is(v, VAL_STR) && val_text(v).len == 0 ? "(empty)" : "(set)";
-    return json_text(v, pl->a).p;
+    if (val_is(v, VAL_STR) && (mask_key(name) || plan_masked(val_text(v))))
+        return val_text(v).len == 0 ? "(empty)" : "(set)";
+    return json_text(mask_value(v, pl->a), pl->a).p;
 }
 
-/* One line for each leaf that differs. */
-static void tell(struct planning *pl, const char *path, struct str name, struct val old, struct val v)
+/* One line for each leaf that differs; the other two are `old` and `v` as they may be shown. */
+static void tell(struct planning *pl, const char *path, struct str name, struct val old, struct val v, struct val old_shown, struct val v_shown)
 {
     struct val key, value;
 
     if (!val_is(v, VAL_DICT)) {
         if (!val_eq(old, v))
-            buf_addf(&pl->p->changes, "%s: %s -> %s\n", path, shown(pl, name, old), shown(pl, name, v));
+            buf_addf(&pl->p->changes, "%s\n", plan_shown(arena_printf(pl->a, "%s: %s -> %s", path, shown(pl, name, old_shown), shown(pl, name, v_shown))));
         return;
     }
     for (size_t i = 0; i < val_count(v); i++) {
         val_pair_at(v, i, &key, &value);
         tell(pl, arena_printf(pl->a, "%s.%.*s", path, STR_ARG(val_text(key))), val_text(key),
-             val_is(old, VAL_DICT) ? val_get_val(old, key) : val_undef(NULL), value);
+             val_is(old, VAL_DICT) ? val_get_val(old, key) : val_undef(NULL), value,
+             val_is(old_shown, VAL_DICT) ? val_get_val(old_shown, key) : val_undef(NULL), val_get_val(v_shown, key));
     }
+}
+
+/* An entry as it may be shown: the settings know which of its members are secrets, by their place. */
+static struct val as_shown(struct planning *pl, const char *place, struct str name, struct val entry)
+{
+    struct val doc = val_dict_new(pl->a, 1), at = doc;
+    struct str rest = str_c(place);
+    bool named = name.p == NULL; /* in a list */
+
+    while (rest.len > 0) {
+        struct str part = str_cut(&rest, '.');
+        struct val next = rest.len == 0 && named ? val_list_new(pl->a, 1) : val_dict_new(pl->a, 1);
+
+        val_dict_set_str(at, part, next);
+        at = next;
+    }
+    if (named)
+        val_list_add(at, entry);
+    else
+        val_dict_set_str(at, name, entry);
+    at = val_path(cfg_document_masked(doc, pl->a), place);
+    return named ? val_at(at, 0) : val_get_str(at, name);
 }
 
 /* Every member of `v` is in `old` with the same value. */
@@ -127,8 +154,8 @@ static struct val merged(struct planning *pl, struct val old, struct val v)
     return out;
 }
 
-/* The rule for conflicts: true, the new entry is taken.  `old` with its secrets opened. */
-static int decide(struct planning *pl, const char *path, struct val old, struct val entry, bool *take)
+/* The rule for conflicts: true, the new entry is taken.  `old` with its secrets opened; name: none in a list. */
+static int decide(struct planning *pl, const char *place, struct str name, const char *path, struct val old, struct val entry, bool *take)
 {
     struct legacy_plan *p = pl->p;
 
@@ -138,7 +165,7 @@ static int decide(struct planning *pl, const char *path, struct val old, struct 
         *take = true;
     } else if (contained(old, entry)) {
         p->unchanged++;
-        buf_addf(&p->changes, "%s: unchanged\n", path);
+        buf_addf(&p->changes, "%s: unchanged\n", plan_shown(arena_strdup(pl->a, path)));
         return 0;
     } else if (pl->o->conflict == LEGACY_FAIL) {
         err_set(pl->e, ERR_CONFLICT, "conflict: %s differs from what is there; choose "
@@ -153,7 +180,7 @@ static int decide(struct planning *pl, const char *path, struct val old, struct 
         *take = true;
     }
     p->changed = true;
-    tell(pl, path, STR(""), old, entry);
+    tell(pl, path, name.p != NULL ? name : STR(""), old, entry, val_is_none(old) ? old : as_shown(pl, place, name, old), as_shown(pl, place, name, entry));
     return 0;
 }
 
@@ -165,7 +192,7 @@ int plan_put(struct planning *pl, const char *map, struct str name, struct val e
 
     old_map = val_path(old_map, map);
     old = val_is(old_map, VAL_DICT) ? val_get_str(old_map, name) : val_undef(NULL);
-    if (decide(pl, path, old, entry, &take) != 0)
+    if (decide(pl, map, name, path, old, entry, &take) != 0)
         return -1;
     if (take)
         val_dict_set_str(to, str_dup(pl->a, name), merged(pl, val_get_str(to, name), entry));
@@ -192,7 +219,7 @@ int plan_put_named(struct planning *pl, const char *list, struct val entry)
     bool take;
 
     old = item_named(old_list, name, &at);
-    if (decide(pl, path, old, entry, &take) != 0)
+    if (decide(pl, list, STR_NONE, path, old, entry, &take) != 0)
         return -1;
     if (!take)
         return 0;

@@ -42,6 +42,9 @@ MUST_CHECK int legacy_plan_make(struct legacy_plan *p, struct legacy_sources *s,
                                 const struct legacy_options *o, const struct cfg *current,
                                 struct arena *a, struct err *e);
 
+/* A text that is printed: what a terminal obeys, and line ends, become blanks; names others gave may hold anything. */
+char *plan_shown(char *text);
+
 /*
  * The document of a former platform's API on top of the plan: sections by name, masked values from
  * o->secrets, else left out as a gap.

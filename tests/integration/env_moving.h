@@ -27,14 +27,14 @@ const char *moving_ctl(struct env *env, int status, const char *db, const char *
 /* The same with further variables. */
 const char *moving_ctl_with(struct env *env, int status, const char *db, const char *const *args,
                             const char *const *more);
-/* The same for "import-legacy ARGS...". */
+/* The same, and the most memory the program ever had, in KB; only sizes that differ by more than some MB say something. */
+const char *moving_measured(struct env *env, int status, const char *db, const char *const *args, long *peak);
+/* moving_ctl() with "import-legacy ARGS...". */
 const char *moving_import(struct env *env, int status, const char *db, const char *const *args);
 /* How many versions of the configuration imports made. */
 const char *moving_versions(struct env *env, const char *db);
 /* What a statement answers there must be this. */
 void moving_is(struct env *env, const char *db, const char *sql, const char *want);
-/* The same, and the most memory the program ever had, in KB; only sizes that differ by more than some MB say something. */
-const char *moving_measured(struct env *env, int status, const char *db, const char *const *args, long *peak);
 /* Nobody may see the password in this text, nor in the process list; and whether one does. */
 void moving_hides(struct env *env, const char *what, const char *text);
 void moving_unlisted(struct env *env, pid_t pid);

@@ -171,6 +171,22 @@ static void item_12_killed_after_each_transaction(void **state)
         env_fail(env, "killed: %s, not %s", picture(again), picture(db));
 }
 
+/* The same for what a name in a list of the configuration stands for. */
+static void conflicts_of_sections(void **state)
+{
+    const char *db = moving_base(env);
+    const char *one = file("one.yml", "SSO:\n  - name: corp\n    protocol: oidc\n    enabled: true\n"), *two = file("two.yml", "SSO:\n  - name: corp\n    protocol: oidc\n    enabled: false\n");
+    const char *enabled = "SELECT e ->> 'enabled' FROM configuration, json_array_elements(content -> 'SSO') e WHERE e ->> 'name' = 'corp' ORDER BY id DESC LIMIT 1";
+
+    (void)state;
+    import(0, db, ARGS("--apply", printed("--file=%s", one)));
+    says(import(0, db, ARGS("--apply", printed("--file=%s", two))), "SSO.corp: kept as it is (--on-conflict=replace takes the imported one)");
+    is(db, enabled, "true");
+    says(import(1, db, ARGS("--apply", "--on-conflict=fail", printed("--file=%s", two))), "conflict: SSO.corp differs from what is there; choose --on-conflict=keep or replace");
+    import(0, db, ARGS("--apply", "--on-conflict=replace", printed("--file=%s", two)));
+    is(db, enabled, "false");
+}
+
 /* ---- the source ------------------------------------------------------------------------------------ */
 
 static void a_wrong_token(void **state)
@@ -204,6 +220,35 @@ static void reset_mails_are_asked_for(void **state)
     moving_says(env, moving_ctl(env, 3, db, IMPORT("--apply", to)), "users \"ann\": no reset mail was asked for: ");
 }
 
+static void somewhere_else(void **state)
+{
+    static const struct peer_step answer[] = {{.status = 302, .headers = "Location: http://127.0.0.1:1/?token=" CANARY "\r\n"}};
+    struct peer *p = peer_new(answer, 1);
+
+    (void)state;
+    says(import(1, moving_base(env), ARGS(printed("--from-api=http://127.0.0.1:%d/", peer_port(p)), token)),
+         "the old platform: GET /api/v01/system/configuration answered 302; it is somewhere else: give the address it has there\n");
+    assert_int_equal(peer_requests(p), 1);
+    peer_free(p);
+}
+
+/* What a terminal would obey, lines that are none: not in what is printed. */
+static void names_that_forge_output(void **state)
+{
+    static const struct peer_step answers[] = {
+        {.body = "{\"content\": {\"gateways\": {\"a\\u001b[2J\\nb\": {\"url\": \"https://a/\", \"password\": \"********\"}}}}"},
+        {.body = "{\"profiles\": []}"}, {.body = "{\"roles\": [{\"name\": \"x\\u001b[31m\\nimported with love\", \"description\": \"\\u0000\"}]}"}, {.body = "{}"}};
+    struct peer *p = peer_new(answers, COUNT_OF(answers));
+    const char *db = moving_base(env), *from = printed("--from-api=http://127.0.0.1:%d/", peer_port(p)), *out;
+
+    (void)state;
+    out = import(3, db, ARGS(from, token, "--apply"));
+    says(out, "roles \"x [31m imported with love\": the database does not take it");
+    assert_null(strchr(out, '\033'));
+    assert_null(strstr(out, "\nimported with love"));
+    peer_free(p);
+}
+
 /* It only ever read. */
 static void the_old_platform_is_not_written(void **state)
 {
@@ -214,9 +259,9 @@ static void the_old_platform_is_not_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_the_api_shows), cmocka_unit_test(conflicts),
+        cmocka_unit_test(everything_the_api_shows), cmocka_unit_test(conflicts), cmocka_unit_test(conflicts_of_sections),
         cmocka_unit_test(item_12_killed_after_each_transaction), cmocka_unit_test(a_wrong_token),
-        cmocka_unit_test(reset_mails_are_asked_for),
+        cmocka_unit_test(reset_mails_are_asked_for), cmocka_unit_test(somewhere_else), cmocka_unit_test(names_that_forge_output),
         cmocka_unit_test(the_old_platform_is_not_written),
     };
     pid_t old;

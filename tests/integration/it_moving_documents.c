@@ -165,6 +165,35 @@ static void goes_with_its_month(void **state)
     is(env_db(env), "SELECT string_agg(name, ' ') FROM documents", "b.csv");
 }
 
+/* Another document of that name is here. */
+static void conflicts(void **state)
+{
+    const char *db = moving_base(env), *out;
+
+    (void)state;
+    run(3, db, IMPORT("--apply"));
+    env_psql_at(env, db, "UPDATE documents SET mime_type = 'text/plain' WHERE name = 'a.csv'");
+    says(run(1, db, IMPORT("--apply", "--on-conflict=fail")), "conflict: document \"a.csv\" differs from what is there; choose --on-conflict=keep or replace");
+    out = run(3, db, IMPORT("--apply", "--on-conflict=keep"));
+    says(out, "files id 1: another document of that name is here and stays (--on-conflict=replace takes the imported one)");
+    is(db, "SELECT mime_type FROM documents WHERE name = 'a.csv'", "text/plain");
+    says(run(3, db, IMPORT("--apply", "--on-conflict=replace")), "documents: 8 read, 0 added, 1 replaced, 0 kept, 2 unchanged, 1 unreadable, 4 left out");
+    is(db, "SELECT mime_type FROM documents WHERE name = 'a.csv'", "text/csv");
+}
+
+/* Its size is seen before its bytes are fetched. */
+static void too_large_to_store(void **state)
+{
+    const char *db = moving_base(env), *large = moving_old_database(env);
+    const char *from = printed("--from-db=%s", file("large.dsn", large));
+
+    (void)state;
+    (void)env_psql_at(env, large, past);
+    (void)env_psql_at(env, large, "UPDATE files SET sealed = convert_to('gAAAA' || repeat('x', 29000000), 'UTF8') WHERE id = 1");
+    says(run(3, db, ARGS("import-legacy", from, map, keys, "--structure=0.23.2", "--apply")), "files id 1: it is larger than 20 MB\n");
+    says(run(0, moving_base(env), ARGS("import-legacy", from, map, keys, "--structure=0.23.2", "--no-documents")), "not imported: 6 instances without documents");
+}
+
 static void killed_on_the_way(void **state)
 {
     static const char *const points[] = {"instances:1", "documents:1", "documents:3"};
@@ -183,7 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(documents_of_closed_instances), API_TEST(a_key_that_comes_later), API_TEST(history_on_demand),
-        API_TEST(ids_of_today), API_TEST(goes_with_its_month), API_TEST(killed_on_the_way),
+        API_TEST(ids_of_today), API_TEST(goes_with_its_month), API_TEST(conflicts), API_TEST(too_large_to_store), API_TEST(killed_on_the_way),
     };
 
     env = env_start();

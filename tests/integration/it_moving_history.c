@@ -157,6 +157,7 @@ static void killed_on_the_way(void **state)
     const char *db = moving_base(env);
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     for (size_t i = 0; i < COUNT_OF(points); i++)
         moving_ctl_with(env, 256 + SIGKILL, db, ARGS("import-legacy", dsn, map, "--structure=0.23.2", "--apply", "--history"),
                         ARGS(printed("SLUICE_FAULT=import.%s", points[i])));

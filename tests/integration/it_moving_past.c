@@ -119,6 +119,7 @@ static void goes_on_with_what_is_missing(void **state)
     int before;
 
     (void)state;
+    NEEDS_FAULT_POINTS();
     for (size_t i = 0; i < COUNT_OF(points); i++)
         moving_ctl_with(env, 256 + SIGKILL, db, ARGS("import-legacy", url, token, "--rate=5000/s", "--apply", "--history"),
                         ARGS(printed("SLUICE_FAULT=import.%s", points[i])));

@@ -4,6 +4,7 @@
  */
 #include "integration/env_moving.h"
 #include "support/cases.h"
+#include "support/tls_peer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -131,12 +132,78 @@ static void wrong_arguments(void **state)
     says(import(1, bad_base, ARGS("--from-api=http://127.0.0.1:1", printed("--token-file=%s", file("token", CANARY)))), "the old platform: ");
 }
 
+/* Nothing that a section holds as a secret is shown, however deep and whatever its name. */
+static void secrets_of_a_dry_run(void **state)
+{
+    const char *yml = file("secrets.yml", "smtp:\n  host: mail\n  password: " CANARY "\n"
+                                          "datastores:\n  - name: crm\n    dsn: postgresql://u:" CANARY "@h/d\n"
+                                          "gateways:\n  sbc:\n    url: https://10.0.0.9/\n    auth: hawk\n    key: " CANARY "\n    proxies: http://u:" CANARY "@proxy:3128/\n"
+                                          "SSO:\n  - name: corp\n    protocol: oidc\n    parameters:\n      client_secret: " CANARY "\n      more:\n        - {password: " CANARY "}\n"
+                                          "env:\n  list: [{token: " CANARY "}]\n");
+    const char *db = moving_base(env), *out;
+
+    (void)state;
+    out = import(0, db, ARGS("--dry-run", printed("--file=%s", yml)));
+    says(out, "smtp.password: - -> (set)\n");
+    says(out, "gateways.sbc.key: - -> (set)\n");
+    says(out, "SSO.corp.parameters.client_secret: - -> (set)\n");
+    says(out, "env.list: - -> [{\"token\":\"********\"}]\n");
+    says(out, "datastores.crm.dsn: - -> (set)\n");
+}
+
+static const struct address {
+    const char *name, *url, *says;
+} addresses[] = {
+    {"no scheme", "old.example", "--from-api: "},
+    {"another scheme", "ftp://old.example/", "--from-api: \"ftp://\xe2\x80\xa6\" is not an http(s) URL"},
+    {"credentials", "https://u:" CANARY "@old.example/", "--from-api: credentials in the URL are not taken; use --token-file"},
+    {"query", "https://old.example/?k=" CANARY, "--from-api: the URL has a query or a fragment"},
+    {"fragment", "https://old.example/#x", "--from-api: the URL has a query or a fragment"},
+};
+
+static void refuses_address(const struct address *a)
+{
+    const char *db = bad_base, *log = printed("address %s", a->name), *from = printed("--from-api=%s", a->url);
+    const char *argv[] = {env_program(env, "sluicectl"), "import-legacy", from, printed("--token-file=%s", file("token", "x")), NULL};
+    const char *vars[] = {printed("DB=%s", db), NULL};
+
+    /* what is on the command line is everybody's; only what we print counts here */
+    assert_int_equal(env_wait_exit(env, env_spawn(env, log, argv, vars), 30000), 2);
+    says(env_log(env, log), a->says);
+    moving_hides(env, "the output", env_log(env, log));
+}
+
+/* Certificates are checked, at gateways that were imported and at the old platform. */
+static void a_certificate_nobody_signed(void **state)
+{
+    struct pki *ca = pki_authority("nobody"), *leaf = pki_leaf(ca, &(struct pki_want){.name = "gateway", .host = "127.0.0.1"});
+    static struct tls_peer *peer; /* its threads keep it */
+    const char *db = moving_base(env), *url, *vars, *out;
+
+    (void)state;
+    peer = tls_peer_new();
+    url = printed("https://127.0.0.1:%d/", tls_peer_port(peer));
+    vars = file("tls.env", printed("proxy_url=%s\nproxy_prefix=/api/v01/p1\nproxy_name=p1\n", url));
+    tls_peer_show(peer, leaf, NULL);
+    says(import(0, db, ARGS("--dry-run", "--check", printed("--env-file=%s", vars))),
+         "gateway p1: certificate not trusted (self-signed); add the CA to the system, or set tls_verify to false\n");
+    out = import(1, db, ARGS(printed("--from-api=%s", url), printed("--token-file=%s", file("token", CANARY))));
+    says(out, "import-legacy: the old platform: tls with 127.0.0.1:");
+    says(out, "; add its CA to the system\n");
+    assert_int_equal(tls_peer_requests(peer), 0);
+    tls_peer_free(peer);
+    pki_free(leaf);
+    pki_free(ca);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_arguments),
         cmocka_unit_test(item_13_limits),
         cmocka_unit_test(item_13_half_an_account),
+        cmocka_unit_test(secrets_of_a_dry_run),
+        cmocka_unit_test(a_certificate_nobody_signed),
     };
     int failed;
 
@@ -144,6 +211,7 @@ int main(void)
     bad_base = moving_base(env);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     failed += CASES(rows, item_13_refuses);
+    failed += CASES(addresses, refuses_address);
     failed += CASES(switches, item_13_openid_switch);
     return env_end(env, failed);
 }
