@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -110,6 +111,29 @@ static int64_t months(const struct cfg *cfg)
     return now > 0 ? now : val_get_int(val_path(cfg->doc, "retention"), "monthKept", 0);
 }
 
+/*
+ * One statement of the clean-up in a transaction of its own, since what it locks keeps requests waiting.  *res NULL: another
+ * process is at it.
+ */
+static int take_turn(struct db_conn *c, const struct db_stmt *s, const struct db_arg *args, size_t n_args, PGresult **res,
+                     struct arena *a, struct err *e)
+{
+    PGresult *ours = NULL;
+
+    *res = NULL;
+    if (db_begin(c, e) != 0 || db_query_in(c, &stmt_lock, DB_NO_ARGS, &ours, a, e) != 0)
+        return -1;
+    if (!db_bool(ours, 0, 0)) {
+        db_rollback(c);
+        return 0;
+    }
+    if (db_query_in(c, s, args, n_args, res, a, e) != 0) {
+        db_rollback(c);
+        return -1;
+    }
+    return db_commit(c, e);
+}
+
 static int remove_months(struct db_conn *c, const struct cfg *cfg, int64_t keep, struct arena *a, struct err *e)
 {
     bool keep_active = cfg_bool(cfg, "retention.exclude_active");
@@ -120,22 +144,25 @@ static int remove_months(struct db_conn *c, const struct cfg *cfg, int64_t keep,
     if (db_query_in(c, &stmt_months, DB_ARGS(DB_INT(keep)), &list, a, e) != 0)
         return -1;
     for (int i = 0; i < PQntuples(list); i++) {
-        if (db_query_in(c, &stmt_remove, DB_ARGS(DB_STR(db_str(list, i, 0)), DB_BOOL(keep_active)), &res, a, e) != 0)
+        if (take_turn(c, &stmt_remove, DB_ARGS(DB_STR(db_str(list, i, 0)), DB_BOOL(keep_active)), &res, a, e) != 0)
             return -1;
-        log_info("cleanup.month", "month=%.*s rows=%lld", STR_ARG(db_str(list, i, 0)), (long long)db_int(res, 0, 0));
+        if (res != NULL)
+            log_info("cleanup.month", "month=%.*s rows=%lld", STR_ARG(db_str(list, i, 0)), (long long)db_int(res, 0, 0));
     }
     return 0;
 }
 
-static int remove_batches(struct db_conn *c, const struct db_stmt *s, int64_t keep, struct err *e)
+static int remove_batches(struct db_conn *c, const struct db_stmt *s, int64_t keep, struct arena *a, struct err *e)
 {
-    int64_t gone = 1;
+    PGresult *res = NULL;
 
     if (keep <= 0)
         return 0;
-    for (int i = 0; i < BATCHES_MAX && gone > 0; i++) {
-        if (db_exec(c, s, DB_ARGS(DB_INT(keep)), &gone, e) != 0)
+    for (int i = 0; i < BATCHES_MAX; i++) {
+        if (take_turn(c, s, DB_ARGS(DB_INT(keep)), &res, a, e) != 0)
             return -1;
+        if (res == NULL || strcmp(PQcmdTuples(res), "0") == 0)
+            break;
     }
     return 0;
 }
@@ -144,20 +171,14 @@ static int clean(struct db_conn *c, const struct cfg *cfg, struct arena *a, stru
 {
     PGresult *res = NULL;
 
-    if (db_begin(c, e) != 0 || db_query_in(c, &stmt_lock, DB_NO_ARGS, &res, a, e) != 0)
-        return -1;
-    if (!db_bool(res, 0, 0)) {
-        db_rollback(c); /* another process is at it */
-        return 0;
-    }
-    if (remove_months(c, cfg, months(cfg), a, e) != 0 ||
-        remove_batches(c, &stmt_remove_gets, cfg_int(cfg, "retention.get_requests"), e) != 0 ||
-        remove_batches(c, &stmt_remove_scheduled, cfg_int(cfg, "retention.scheduled_jobs"), e) != 0 ||
-        db_exec(c, &stmt_remove_tokens, DB_NO_ARGS, NULL, e) != 0 ||
-        db_exec(c, &stmt_remove_links, DB_NO_ARGS, NULL, e) != 0 ||
-        db_exec(c, &stmt_remove_callbacks, DB_NO_ARGS, NULL, e) != 0)
-        return -1;
-    return db_commit(c, e);
+    return remove_months(c, cfg, months(cfg), a, e) != 0 ||
+                   remove_batches(c, &stmt_remove_gets, cfg_int(cfg, "retention.get_requests"), a, e) != 0 ||
+                   remove_batches(c, &stmt_remove_scheduled, cfg_int(cfg, "retention.scheduled_jobs"), a, e) != 0 ||
+                   take_turn(c, &stmt_remove_tokens, DB_NO_ARGS, &res, a, e) != 0 ||
+                   take_turn(c, &stmt_remove_links, DB_NO_ARGS, &res, a, e) != 0 ||
+                   take_turn(c, &stmt_remove_callbacks, DB_NO_ARGS, &res, a, e) != 0
+               ? -1
+               : 0;
 }
 
 int maintenance_run(struct db *db, const struct cfg *cfg, bool cleanup, struct err *e)
@@ -176,36 +197,46 @@ out:
     return rc;
 }
 
-/* Is it night in the platform's zone, for the first time today? */
-static bool is_due(struct maintenance *m, const struct cfg *cfg)
+/* Is it night in the platform's zone, and today's clean-up still to be done?  The day, or 0. */
+static int64_t due_day(struct maintenance *m, const struct cfg *cfg)
 {
     struct str zone = cfg->timezone.len > 0 ? cfg->timezone : STR("UTC");
     struct arena *a = arena_new(0);
     struct db_conn *c = NULL;
     PGresult *res = NULL;
     struct err e = {0};
-    bool due = false;
+    int64_t day = 0;
 
     if (db_get(m->db, &c, &e) == 0 && db_query_in(c, &stmt_local_hour, DB_ARGS(DB_STR(zone)), &res, a, &e) == 0 &&
-        db_int(res, 0, 0) == NIGHT_HOUR && db_int(res, 0, 1) != m->done_day) {
-        m->done_day = db_int(res, 0, 1);
-        due = true;
-    }
+        db_int(res, 0, 0) == NIGHT_HOUR && db_int(res, 0, 1) != m->done_day)
+        day = db_int(res, 0, 1);
     db_put(m->db, c);
     arena_free(a);
-    return due;
+    return day;
+}
+
+/* What could not be done, as somebody used a table, is tried again: at night in a minute. */
+static void upkeep(struct maintenance *m, const struct cfg *cfg, unsigned round)
+{
+    int64_t night = m->cleanup ? due_day(m, cfg) : 0;
+    struct err e = {0};
+
+    if (night == 0 && round % PREPARE_EVERY != 0)
+        return;
+    if (maintenance_run(m->db, cfg, night != 0, &e) != 0)
+        log_err(LOG_WARN_LEVEL, "maintenance.failed", &e);
+    else if (night != 0)
+        m->done_day = night;
 }
 
 static void work(struct maintenance *m, unsigned round)
 {
     const struct cfg *cfg = cfg_get(m->cfg);
-    bool night = m->cleanup && is_due(m, cfg);
     struct err e = {0};
 
     if (cfg_store_poll(m->cfg, &e) != 0) /* table `keys` has no trigger */
         log_err(LOG_WARN_LEVEL, "config.rejected", &e);
-    if ((night || round % PREPARE_EVERY == 0) && maintenance_run(m->db, cfg, night, &e) != 0)
-        log_err(LOG_WARN_LEVEL, "maintenance.failed", &e);
+    upkeep(m, cfg, round);
     if (usage_flush(m->usage, m->db, &e) != 0)
         log_err(LOG_DEBUG_LEVEL, "usage.later", &e);
     if (cfg_store_count_seals(m->cfg, &e) != 0)

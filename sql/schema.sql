@@ -44,6 +44,7 @@ CREATE FUNCTION public.history_make(day timestamp with time zone) RETURNS intege
     LANGUAGE plpgsql SECURITY DEFINER
     SET "TimeZone" TO 'UTC'
     SET search_path TO 'public', 'pg_temp'
+    SET lock_timeout TO '100ms'
     AS $$
 DECLARE
     since timestamptz := date_trunc('month', day);
@@ -106,6 +107,7 @@ COMMENT ON FUNCTION public.history_prepare() IS 'Makes the partitions of this mo
 CREATE FUNCTION public.history_remove(month date, keep_active boolean) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '100ms'
     SET search_path TO 'public', 'pg_temp'
     AS $_$
 DECLARE
@@ -114,17 +116,21 @@ DECLARE
     until timestamptz := month + interval '1 month';
     t record;
     beside text;
+    whole text;
     active boolean := false;
+    dropped oid := 0; -- the partition of instances that goes as a whole
     gone bigint := 0;
     n bigint;
 BEGIN
     IF keep_active AND to_regclass(quote_ident('instances' || suffix)) IS NOT NULL THEN
         EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE status = ''ACTIVE'')', 'instances' || suffix) INTO active;
     END IF;
+    IF NOT active THEN
+        dropped := coalesce(to_regclass(quote_ident('instances' || suffix))::oid, 0);
+    END IF;
     FOR t IN SELECT name FROM history_tables WHERE to_regclass(quote_ident(name || suffix)) IS NOT NULL ORDER BY name LOOP
         IF NOT active THEN
             EXECUTE format('SELECT count(*) FROM %I', t.name || suffix) INTO n;
-            EXECUTE format('DROP TABLE %I', t.name || suffix);
         ELSE
             EXECUTE format(CASE t.name
                 WHEN 'instances' THEN 'DELETE FROM %1$I WHERE status <> ''ACTIVE'''
@@ -141,12 +147,18 @@ BEGIN
     FOREACH beside IN ARRAY ARRAY['timers', 'manual_actions', 'external_callbacks', 'entity_events', 'instance_comments',
                                   'documents', 'one_time_tokens', 'instance_states'] LOOP
         EXECUTE format('DELETE FROM %I r WHERE instance_on >= $1 AND instance_on < $2 AND NOT EXISTS (SELECT FROM instances i '
-                       'WHERE i.id = r.instance_id AND i.created_on = r.instance_on)', beside) USING since, until;
+                       'WHERE i.id = r.instance_id AND i.created_on = r.instance_on AND i.tableoid <> $3)', beside)
+            USING since, until, dropped;
         GET DIAGNOSTICS n = ROW_COUNT;
         gone := gone + n;
     END LOOP;
     DELETE FROM jobs j WHERE j.kind = 'instance' AND j.ref_on >= since AND j.ref_on < until
-        AND NOT EXISTS (SELECT FROM instances i WHERE i.id = j.ref_id AND i.created_on = j.ref_on);
+        AND NOT EXISTS (SELECT FROM instances i WHERE i.id = j.ref_id AND i.created_on = j.ref_on AND i.tableoid <> dropped);
+    SELECT string_agg(quote_ident(name || suffix), ', ' ORDER BY name) INTO whole FROM history_tables
+        WHERE NOT active AND to_regclass(quote_ident(name || suffix)) IS NOT NULL;
+    IF whole IS NOT NULL THEN
+        EXECUTE 'DROP TABLE ' || whole;
+    END IF;
     RETURN gone;
 END
 $_$;

@@ -243,7 +243,7 @@ def upgrading(version, what):
             continue
         for line in open(f"{folder}/{log}"):
             f = line.split()
-            if f[2] == "failed": # a deadlock with a migration that takes several tables
+            if f[2] == "failed": # in a circle with the migration
                 failed += 1
                 continue
             end, took = int(f[4]) + int(f[5]) / 1e6, int(f[2]) / 1e6

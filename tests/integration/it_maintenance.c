@@ -3,6 +3,8 @@
  */
 #include "maintenance.h"
 
+#include <libpq-fe.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -117,11 +119,79 @@ static void removes_reads(void **state)
     assert_string_equal(ids("requests"), "1,5,14,101");
 }
 
+/* Somebody else's transaction with that statement in it. */
+static PGconn *holding(const char *sql)
+{
+    PGconn *pg = PQconnectdb(env_db(env));
+
+    PQclear(PQexec(pg, env_fmt(env, "BEGIN; %s", sql)));
+    return pg;
+}
+
+static void release(PGconn *pg)
+{
+    PQclear(PQexec(pg, "COMMIT"));
+    PQfinish(pg);
+}
+
+/* A dump reads all tables for hours: upkeep does not wait for it, as requests would wait behind. */
+static void gives_way(void **state)
+{
+    static const char *const reads[] = {"LOCK TABLE requests_default IN ACCESS SHARE MODE", "LOCK TABLE requests IN ACCESS SHARE MODE"};
+    const struct cfg *cfg;
+
+    (void)state;
+    retain("{\"default\": 3}");
+    for (int i = 0; i < 2; i++) {
+        PGconn *dump;
+        struct err e = {0};
+        int64_t begun;
+
+        fill(false);
+        if (i == 0)
+            env_psql(env, "DO $$ BEGIN EXECUTE 'DROP TABLE requests_p' || to_char(now() + interval '2 months', 'YYYYMM'); END $$");
+        dump = holding(reads[i]);
+        begun = clock_mono_ms(&clock_system);
+        cfg = cfg_get(store);
+        assert_int_equal(maintenance_run(db, cfg, true, &e), -1);
+        cfg_put(cfg);
+        assert_in_range(clock_mono_ms(&clock_system) - begun, 50, 2000);
+        assert_string_equal(ids("instances"), "1,5,14");
+        release(dump);
+        run(true);
+        assert_string_equal(ids("instances"), "1");
+        assert_string_equal(partitions("requests"), partitions("tasks"));
+    }
+}
+
+static void *clean_up(void *arg)
+{
+    (void)arg;
+    run(true);
+    return NULL;
+}
+
+/* Months that are gone are gone while the rest goes on: their tables are free again. */
+static void months_go_one_by_one(void **state)
+{
+    PGconn *holder = holding("LOCK TABLE refresh_tokens IN ACCESS EXCLUSIVE MODE");
+    pthread_t thread;
+
+    (void)state;
+    retain("{\"default\": 3}");
+    fill(false);
+    assert_int_equal(pthread_create(&thread, NULL, clean_up, NULL), 0);
+    ENV_WAIT(env, 10000, strcmp(env_psql(env, "SET statement_timeout = '5s'; SELECT string_agg(id::text, ',' ORDER BY id) FROM instances"), "1") == 0);
+    release(holder);
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_partitions),      cmocka_unit_test(keeps_all_when_told), cmocka_unit_test(removes_old_months),
-        cmocka_unit_test(keeps_what_is_at_work), cmocka_unit_test(removes_reads),
+        cmocka_unit_test(keeps_what_is_at_work), cmocka_unit_test(removes_reads),       cmocka_unit_test(gives_way),
+        cmocka_unit_test(months_go_one_by_one),
     };
     const struct migrate_opts o = {.run = true, .program = "it_maintenance"};
     const struct db_opts opts = {.max_conns = 2, .app_name = "it_maintenance"};
