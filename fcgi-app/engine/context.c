@@ -69,13 +69,11 @@ static void remember(struct instance *in, const struct ctx_entry *c)
 
 static size_t size_of(const struct ctx_entry *c)
 {
-    if (!c->present)
-        return 0;
-    return c->json.p != NULL ? c->json.len : val_is(c->v, VAL_STR) ? c->v.len : 16;
+    return c->present ? c->bytes : 0;
 }
 
 static int check_limits(struct instance *in, struct str key, struct val v, struct str *json,
-                        struct err *e)
+                        size_t *bytes, struct err *e)
 {
     const struct ctx_entry *old = context_find(in, key);
     size_t size;
@@ -107,6 +105,7 @@ static int check_limits(struct instance *in, struct str key, struct val v, struc
         err_set(e, ERR_LIMIT, "the context is larger than %zu bytes", (size_t)LIMIT_CONTEXT);
         return -1;
     }
+    *bytes = size;
     return 0;
 }
 
@@ -115,8 +114,9 @@ int context_set(struct instance *in, struct str key, struct val v, bool cleanup,
 {
     struct ctx_entry *c;
     struct str json;
+    size_t bytes;
 
-    if (check_limits(in, key, v, &json, e) != 0)
+    if (check_limits(in, key, v, &json, &bytes, e) != 0)
         return -1;
     c = context_entry(in, key);
     if (c->id == 0 && instance_id_next(in, IDS_CONTEXT, &c->id, e) != 0)
@@ -125,6 +125,7 @@ int context_set(struct instance *in, struct str key, struct val v, bool cleanup,
     in->ctx_bytes -= size_of(c);
     c->v = val_copy(v, in->a);
     c->json = json;
+    c->bytes = bytes;
     c->present = true;
     c->cleanup = cleanup;
     c->sensitive = sensitive;

@@ -189,7 +189,8 @@ static int read_contexts(struct instance *in, const PGresult *res, struct err *e
         c->cleanup = db_bool(res, row, 3);
         c->sensitive = db_bool(res, row, 4);
         c->present = c->stored = true;
-        in->ctx_bytes += c->json.len;
+        c->bytes = c->json.len;
+        in->ctx_bytes += c->bytes;
     }
     return 0;
 }

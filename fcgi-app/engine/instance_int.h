@@ -56,6 +56,7 @@ struct ctx_entry {
     struct str key;
     struct val v;
     struct str json; /* text of v when it was made already; .p NULL: not yet */
+    size_t bytes;    /* what it counts in ctx_bytes while it is present */
     bool present;    /* false: undone or deleted */
     bool cleanup, sensitive;
     bool stored, dirty;

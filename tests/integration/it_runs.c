@@ -151,6 +151,29 @@ static void no_signal_is_lost_in_a_crowd(void **state)
     assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = $ AND cell_id = 's'", id), "60");
 }
 
+/* ---- rounds ------------------------------------------------------------------------------------- */
+
+/* What is stored between two rounds counts in the context as what was written. */
+static void a_small_context_is_overwritten(void **state)
+{
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    route("/rounds",
+          DEFINITION(POST("call") "," SET("s", "n", "{{ context.n|default(0)|int + 1 }}") ","
+                     CELL("more", "boolean_expression", "\"expression\":\"{{ context.n }} < 9\"", "\"true\",\"false\"") ",",
+                     LINE("start.ok", "call") "," LINE("call.success", "s") "," LINE("s.ok", "more") ","
+                     LINE("more.true", "call") "," LINE("more.false", "end")),
+          "");
+    v = api(env, 200, "POST", "/api/v01/custom/rounds", body());
+    id = api_int(v, "id");
+    ENV_WAIT(env, 10000, strcmp(sql("SELECT status FROM instances WHERE id = $", id), "ACTIVE") != 0 ||
+                             strcmp(sql("SELECT count(*) FROM errors WHERE instance_id = $", id), "0") != 0);
+    assert_string_equal(sql("SELECT string_agg(description, ', ') FROM errors WHERE instance_id = $", id), "");
+    assert_string_equal(sql("SELECT value FROM contexts WHERE instance_id = $ AND key = 'n'", id), "\"9\"");
+}
+
 /* ---- branches ----------------------------------------------------------------------------------- */
 
 static void branches_call_at_the_same_time(void **state)
@@ -490,7 +513,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(signals_reach_a_parked_run),      API_TEST(no_signal_is_lost_in_a_crowd),
-        API_TEST(branches_call_at_the_same_time),  API_TEST(a_late_run_survives_its_process),
+        API_TEST(a_small_context_is_overwritten), API_TEST(branches_call_at_the_same_time),  API_TEST(a_late_run_survives_its_process),
         API_TEST(the_first_answer_comes_again),    API_TEST(an_asynchronous_start_is_one_start),
         API_TEST(a_key_finds_its_answer_after_a_crash),
         API_TEST(a_repeated_request_waits),
