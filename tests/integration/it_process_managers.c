@@ -63,6 +63,21 @@ static void ask_often(int n)
     }
 }
 
+/* Started by root: a process of another account, and a socket for it and the group of nginx only. */
+static void has_little_rights(pid_t pid, const char *socket)
+{
+    struct stat process, file;
+
+    assert_int_equal(stat(arena_printf(env_arena(env), "/proc/%d", (int)pid), &process), 0);
+    assert_int_equal(stat(env_path(env, socket), &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0660);
+    if (geteuid() != 0)
+        return;
+    assert_int_equal(process.st_uid, 65534);
+    assert_int_equal(file.st_uid, 65534);
+    assert_int_equal(file.st_gid, 65534);
+}
+
 /* ---- spawn-fcgi --------------------------------------------------------------------------------- */
 
 static int spawn_fcgi(const char *word)
@@ -92,6 +107,8 @@ static void starts_by_spawn_fcgi(void **state)
     ENV_WAIT(env, 30000, proxy_answers());
     assert_int_equal(spawn_fcgi("start"), 0); /* they run already */
     assert_int_equal(spawn_fcgi("status"), 0);
+    has_little_rights((pid_t)strtol(env_read_file(env, env_path(env, "spawn/core.pid")), NULL, 10), "spawn/core.sock");
+    has_little_rights((pid_t)strtol(env_read_file(env, env_path(env, "spawn/p1.pid")), NULL, 10), "spawn/p1.sock");
     ask_often(10);
     assert_int_equal(spawn_fcgi("restart"), 0);
     ENV_WAIT(env, 30000, healthy());
@@ -120,8 +137,8 @@ static const char *supervisord_conf(void)
     conf = replaced(conf, "/var/log/sluice", dir);
     conf = replaced(conf, "postgresql://sluice:secret@db/sluice", replaced(env_db(env), "%", "%%"));
     /* accounts of a real host */
-    conf = replaced(conf, "socket_owner=sluice:www-data\n", "");
-    conf = replaced(conf, "user=sluice\n", "");
+    conf = replaced(conf, "socket_owner=sluice:www-data\n", geteuid() == 0 ? "socket_owner=nobody:nogroup\n" : "");
+    conf = replaced(conf, "user=sluice\n", geteuid() == 0 ? "user=nobody\n" : "");
     return arena_printf(env_arena(env), "%s%s", arena_printf(env_arena(env), manager, dir, dir, dir), conf);
 }
 
@@ -166,6 +183,8 @@ static void item_18_R_15_runs_under_supervisord(void **state)
     ENV_WAIT(env, 30000, healthy());
     ENV_WAIT(env, 30000, proxy_answers());
 
+    has_little_rights(pid_of(conf, "sluice_core:sluice_core_0"), "sup/core.sock");
+    has_little_rights(pid_of(conf, "sluice_p1:sluice_p1_0"), "sup/p1.sock");
     restart_under_load(conf, "sluice_core:sluice_core_0");
     restart_under_load(conf, "sluice_core:sluice_core_1");
 
