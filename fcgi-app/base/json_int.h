@@ -87,12 +87,12 @@ static inline char json_peek(const struct json_reader *r)
 static inline unsigned json_marks(const char *p, unsigned *tops)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-    __m128i blank_or_more = _mm_cmpeq_epi8(_mm_max_epu8(v, _mm_set1_epi8(0x20)), v);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
     __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
     __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
 
     *tops = (unsigned)_mm_movemask_epi8(v);
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(quote, slash)) | ((unsigned)_mm_movemask_epi8(blank_or_more) ^ 0xffffU);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, slash)));
 }
 #endif
 
@@ -100,8 +100,8 @@ static inline unsigned json_marks(const char *p, unsigned *tops)
  * The first byte from `p` on that a string cannot hold as it is: quote, backslash, control; `end`
  * when there is none.  *high collects the top bits of all bytes before it.
  *
- * Eight bytes a step (sixteen where the processor surely can): (x - 0x01..) & ~x marks zero bytes; marks above the lowest one may be wrong,
- * the lowest is right, and that is the one used.
+ * Sixteen bytes a step where the processor surely can, else eight: (x - 0x01..) & ~x marks zero
+ * bytes; marks above the lowest one may be wrong, the lowest is right, and that is the one used.
  */
 static inline const char *json_plain_run(const char *p, const char *end, uint64_t *high)
 {

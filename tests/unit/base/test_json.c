@@ -489,9 +489,42 @@ static void damaged_documents(void **state)
     assert_in_range(taken, 100, 2500);
 }
 
+/* Texts are looked through sixteen, eight and one byte at a time: each byte that ends such a run, at each place of it. */
+static void finds_what_ends_a_run(void **state)
+{
+    static const struct {
+        const char *bytes;
+        bool taken, ascii;
+    } rows[] = {{" ", true, true},    {"\x7f", true, true},  {"\\n", true, true},         {"\x1f", false, true},
+                {"\x01", false, true}, {"\"", false, true},  {"\xc3\xa9", true, false}, {"\\x", false, true}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        for (int at = 0; at < 40; at++) {
+            struct arena *a = arena_new(0);
+            struct str text = str_printf(a, "\"%.*s%s%.*s\"", at, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", rows[i].bytes, 40 - at,
+                                         "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
+            struct val v = val_undef(NULL);
+            struct err e;
+
+            assert_int_equal(json_parse(text, &v, a, &e), rows[i].taken ? 0 : -1);
+            if (rows[i].taken) {
+                struct buf out;
+
+                assert_int_equal((v.flags & VAL_F_ASCII) != 0, rows[i].ascii);
+                buf_init(&out, KIB, a);
+                json_write(v, JSON_COMPACT, 0, &out);
+                assert_true(str_eq(buf_str(&out), text));
+            }
+            arena_free(a);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_what_ends_a_run),
         cmocka_unit_test(python_values),
         cmocka_unit_test(stops_at_the_ceiling),
         cmocka_unit_test(depth),
