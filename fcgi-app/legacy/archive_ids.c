@@ -117,7 +117,7 @@ int past_id(struct archiving *w, struct past_ids *ids, struct str on, int64_t *i
 {
     if (ids->next + 3 > ids->tail && next_block(w, ids, e) != 0)
         return -1;
-    if (ids->on[0] != '\0' && !str_eq(str_make(ids->on, MONTH), str_slice(on, 0, MONTH))) {
+    if (ids->on[0] != '\0' && !str_starts(on, str_make(ids->on, MONTH))) {
         if (mark(w, ids, ids->next++, true, e) != 0)
             return -1;
         ids->on[0] = '\0';

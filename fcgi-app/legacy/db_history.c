@@ -58,7 +58,7 @@ static const char *has_documents(struct past *p)
     return exists(p, docs, map_member(docs, "instance")->column, t, t->key);
 }
 
-static const char *not(struct past *p, const char *condition)
+static const char *negated(struct past *p, const char *condition)
 {
     return condition != NULL ? arena_printf(p->r->a, "NOT %s", condition) : NULL;
 }
@@ -287,7 +287,7 @@ static int past_instances(struct past *p, const struct map_table *t, bool with_d
     const char *some = with_documents ? has_documents(p) : NULL;
     int64_t rest = 0;
 
-    if (!p->w.ar->history && count(p, t, not(p, some), &rest) != 0)
+    if (!p->w.ar->history && count(p, t, negated(p, some), &rest) != 0)
         return -1;
     if (rest > 0)
         plan_note(&p->w.pl, "not imported: %lld instances without documents; --history brings those that are closed", (long long)rest);
@@ -296,7 +296,7 @@ static int past_instances(struct past *p, const struct map_table *t, bool with_d
 
 static int past_requests(struct past *p, const struct map_table *t)
 {
-    const char *alone = not(p, has_instance(p, t));
+    const char *alone = negated(p, has_instance(p, t));
     int64_t rest = 0;
 
     if (p->w.ar->history)
@@ -318,7 +318,7 @@ static int all(struct past *p)
         return -1;
     if (past[MAP_REQUESTS] != NULL && past_requests(p, past[MAP_REQUESTS]) != 0)
         return -1;
-    return docs != NULL ? each_page(p, docs, not(p, has_instance(p, docs)), lost_documents) : 0;
+    return docs != NULL ? each_page(p, docs, negated(p, has_instance(p, docs)), lost_documents) : 0;
 }
 
 int legacy_db_history(struct legacy_db *old, struct legacy_archive *ar, const struct legacy_archive_target *t,

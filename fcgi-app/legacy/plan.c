@@ -19,6 +19,7 @@ char *plan_shown(char *text)
     return text;
 }
 
+static void note(struct planning *pl, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 static void note(struct planning *pl, const char *fmt, va_list ap)
 {
     const char *text;

@@ -189,6 +189,19 @@ static void not_faster_than_allowed(void **state)
     env_kill(env, pid, SIGTERM);
 }
 
+/* What is no document that can be stored here is told, and takes no place. */
+static void too_large_to_store(void **state)
+{
+    const char *db = moving_base(env), *there;
+    pid_t pid;
+
+    (void)state;
+    there = another(&pid, ARGS("-history=10", "-document=22000000"));
+    says(import(3, db, ARGS(there, token, "--apply", "--rate=5000/s")), "documents of transaction 10: \"a.txt\": document \"a.txt\" is larger than 20 MB\n");
+    is(db, "SELECT count(*) FROM documents", "0");
+    env_kill(env, pid, SIGTERM);
+}
+
 /* It goes away: what came stays, and the rest comes when it is back. */
 static void away_in_between(void **state)
 {
@@ -211,13 +224,13 @@ static void away_in_between(void **state)
     env_kill(env, pid, SIGTERM);
 }
 
-static long peak_of_import(const char *rows)
+static long peak_of_import(const char *rows, const char *document)
 {
     const char *db = moving_base(env), *there;
     long peak;
     pid_t pid;
 
-    there = another(&pid, ARGS(rows));
+    there = another(&pid, ARGS(rows, document));
     moving_measured(env, 3, db, ARGS("import-legacy", there, token, "--apply", "--rate=100000/s", "--history"), &peak);
     env_kill(env, pid, SIGTERM);
     return peak;
@@ -225,12 +238,15 @@ static long peak_of_import(const char *rows)
 
 static void memory_stands_still(void **state)
 {
-    long few = peak_of_import("-history=100"), many = peak_of_import("-history=600");
+    long few = peak_of_import("-history=100", "-document=4000"), many = peak_of_import("-history=600", "-document=4000");
+    long large = peak_of_import("-history=10", "-document=18000000");
 
     (void)state;
-    print_message("peak of 100 instances: %ld KB, of 600: %ld KB\n", few, many);
+    print_message("peak of 100 instances: %ld KB, of 600: %ld KB, of a document of 18 MB: %ld KB\n", few, many, large);
     if (many > few + 6 * 1024)
         env_fail(env, "100 instances took %ld KB, 600 took %ld", few, many);
+    if (large > few + 6 * 1024)
+        env_fail(env, "small documents took %ld KB, one of 18 MB %ld", few, large);
 }
 
 int main(void)
@@ -238,7 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(documents_and_their_instances), API_TEST(history_on_demand),       API_TEST(goes_on_with_what_is_missing),
         API_TEST(conflicts),                     API_TEST(busy_and_in_small_pages), API_TEST(not_faster_than_allowed),
-        API_TEST(away_in_between),               API_TEST(memory_stands_still),
+        API_TEST(too_large_to_store),            API_TEST(away_in_between),         API_TEST(memory_stands_still),
     };
     pid_t old;
     int failed;

@@ -30,11 +30,11 @@ enum { REQUEST_MAX = 64 * 1024 };
 static struct platform {
     const char *token, *user, *password, *data;
     int port;
-    int64_t page, busy, history; /* the most rows of a page; each busy-th call is answered 503 */
+    int64_t page, busy, history, document; /* the most rows of a page; each busy-th call is answered 503; bytes of a made-up document */
     int64_t n_calls;
     bool verbose;
     struct val answers;
-} platform = {.page = 1000, .token = "stand-in-token", .user = "admin", .password = "admin"};
+} platform = {.page = 1000, .document = 4000, .token = "stand-in-token", .user = "admin", .password = "admin"};
 
 struct request {
     struct str method, path, authorization, body;
@@ -49,6 +49,7 @@ static void help(void)
            "  -busy=N                 each N-th call is answered 503\n"
            "  -verbose                names each call\n"
            "  -history=N              makes up N requests with transactions\n"
+           "  -document=N             bytes of each document that is made up\n"
            "  -token=TOKEN            of its administrator (%s)\n"
            "  -login=NAME:PASSWORD    of its administrator (%s:%s)\n",
            (long long)platform.page, platform.token, platform.user, platform.password);
@@ -213,7 +214,7 @@ static struct val made_up(struct str path, struct str query, struct arena *a)
     if (str_eq_c(rest, "documents"))
         return parsed(n % 10 != 0 ? STR("{\"documents\": []}") : STR("{\"documents\": [{\"id\": 1, \"name\": \"a.txt\", \"mime_type\": \"text/plain\"}]}"), a);
     if (str_eq_c(rest, "documents/1"))
-        return parsed(str_printf(a, "{\"$text\": \"%s\"}", x), a);
+        return parsed(str_printf(a, "{\"$text\": \"%0*d\"}", (int)platform.document, 0), a);
     return parsed(STR("{\"instances\": []}"), a);
 }
 
@@ -355,7 +356,8 @@ static bool read_options(int argc, char **argv)
             continue;
         if ((option(argv[i], "page", &v) && str_to_int(str_c(v), &platform.page) && platform.page > 0) ||
             (option(argv[i], "busy", &v) && str_to_int(str_c(v), &platform.busy)) ||
-            (option(argv[i], "history", &v) && str_to_int(str_c(v), &platform.history)))
+            (option(argv[i], "history", &v) && str_to_int(str_c(v), &platform.history)) ||
+            (option(argv[i], "document", &v) && str_to_int(str_c(v), &platform.document) && platform.document < (int64_t)FILE_MAX))
             continue;
         if (strcmp(argv[i], "-verbose") == 0) {
             platform.verbose = true;
