@@ -21,8 +21,8 @@
  * rows is not defined: a row of the database may be touched once per statement and batch only, so
  * submit the next change of a row after done() of the one before.
  *
- * A statement that returns rows with a column "tell" sets `told` of every item of its batch: what it
- * found concerns one of them at least.
+ * A statement with a true in a column "tell" of what it returns sets `told` of every item of its
+ * batch: what it found concerns one of them at least.
  */
 struct writer_stmt {
     const char *name; /* unique, as db_stmt */

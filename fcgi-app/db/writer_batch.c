@@ -222,6 +222,17 @@ int batch_send(struct batch_conn *c, const struct part *p, struct arena *a, stru
     return interrupted(c, NULL, e);
 }
 
+/* Results come in binary form. */
+static bool tells(const PGresult *r)
+{
+    int col = PQfnumber(r, "tell");
+    bool yes = false;
+
+    for (int row = 0; col >= 0 && row < PQntuples(r) && !yes; row++)
+        yes = PQgetlength(r, row, col) == 1 && PQgetvalue(r, row, col)[0] != 0;
+    return yes;
+}
+
 /* One result of the running part; true: the connection is of no more use. */
 static bool take_result(struct batch_conn *c, struct batch *b, const PGresult *r)
 {
@@ -232,7 +243,7 @@ static bool take_result(struct batch_conn *c, struct batch *b, const PGresult *r
         b->done++;
         return false;
     case PGRES_TUPLES_OK:
-        p->told = p->told || (PQntuples(r) > 0 && PQfnumber(r, "tell") >= 0);
+        p->told = p->told || tells(r);
         return false;
     case PGRES_COMMAND_OK:
     case PGRES_PIPELINE_ABORTED:

@@ -19,7 +19,7 @@ enum { PREPARED_MAX = 256 }; /* different statements of a program */
 struct part {
     struct writer_item *items; /* linked by next */
     bool refused;              /* err says why */
-    bool told;                 /* a statement returned rows with a column "tell" */
+    bool told;                 /* a statement returned a true in column "tell" */
     struct err err;
 };
 

@@ -33,7 +33,7 @@ const struct db_stmt run_stmt_stored = {
 /* After the commit. */
 static void is_stored(struct run *r, enum lease_end lease)
 {
-    store_committed(r);
+    store_committed(r, lease);
     r->progress = true;
     r->unsure = false;
     if (lease == LEASE_KEEP && !r->listed)

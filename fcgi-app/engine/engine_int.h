@@ -71,6 +71,7 @@ struct run {
     enum run_stage stage;
     enum lease_end lease; /* of the store that is on its way */
     bool unsure;          /* it failed with the database away: it may have been committed */
+    bool unread;          /* signals came since it was read */
     struct {
         int64_t instance_id, instance_us, task_id, updated_us;
         const char *status;
@@ -147,15 +148,18 @@ MUST_CHECK int store_collect(struct run *r, enum lease_end lease, struct err *e)
 MUST_CHECK int store_new(struct run *r, bool leased, struct err *e);
 void store_new_committed(struct run *r);
 /* After the commit: nothing is new or changed any more. */
-void store_committed(struct run *r);
+void store_committed(struct run *r, enum lease_end lease);
 /* After the commit: have looked for what it left to be run, by this process or others: somebody was
- * signalled, or signals came while the run was with us. */
-void store_wake(const struct run *r);
+ * signalled, or signals came while the run was with us.  Where it stays with us it looks itself. */
+void store_wake(struct run *r, enum lease_end lease);
 
 /* ---- engine_load.c -------------------------------------------------------------------------- */
 
 /* Read an instance into a fresh run.  ERR_NOT_FOUND. */
 MUST_CHECK int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e);
+/* Read the signals that came since, and give them; with the turn, on a worker.  Where that fails they
+ * are looked at when the lease is given back. */
+void run_signals(struct run *r);
 /* Creation time of an instance by id; ERR_NOT_FOUND. */
 MUST_CHECK int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e);
 /* From an instance to the top one of its tree, which holds the lease of all. */
@@ -290,7 +294,7 @@ void watch_expire(struct engine *en);
 /* ---- statements, listed in engine_store.c --------------------------------------------------- */
 
 extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts,
-    load_stmt_timers, load_stmt_user, load_stmt_when, job_stmt_owners, job_stmt_orphan,
+    load_stmt_timers, load_stmt_user, load_stmt_when, load_stmt_signals, op_stmt_close, job_stmt_owners, job_stmt_orphan,
     job_stmt_expire, job_stmt_claim, job_stmt_claim_fair, job_stmt_prolong, job_stmt_take,
     job_stmt_return, job_stmt_start, job_stmt_fail, job_stmt_notify, run_stmt_stored,
     responses_stmt, op_stmt_replayed, op_stmt_definition, op_stmt_timer, op_stmt_audit, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,

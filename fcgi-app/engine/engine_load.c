@@ -6,8 +6,13 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/log.h"
 
 /* ---- statements ----------------------------------------------------------------------------- */
+
+#define SIGNALS_OF(id)                                                                             \
+    "(SELECT json_agg(json_build_array(g.id, g.target_id, g.task_id, g.kind, g.payload) "          \
+    "ORDER BY g.id) FROM instance_signals g WHERE g.instance_id = " id ")"
 
 const struct db_stmt load_stmt_instance = {
     "load_instance",
@@ -18,14 +23,17 @@ const struct db_stmt load_stmt_instance = {
     "i.callback_task_id, i.depth, i.proxy, i.durability, i.sync, d.definition, s.state, "
     DB_TS("i.closed_on") ", r.proxy_gateway_host, " DB_TS("i.updated_on") ", r.route_id, "
     /* clang-format on */
-    "j.signals, (SELECT json_agg(json_build_array(g.id, g.target_id, g.task_id, g.kind, g.payload) "
-    "ORDER BY g.id) FROM instance_signals g WHERE g.instance_id = i.id) "
+    "j.signals, " SIGNALS_OF("i.id") " "
     "FROM instances i JOIN definitions d ON d.id = i.definition_id "
     "LEFT JOIN requests r ON r.id = i.original_request_id AND r.created_on = i.request_on "
     "LEFT JOIN instance_states s ON s.instance_id = i.id "
     "LEFT JOIN jobs j ON j.kind = 'instance' AND j.ref_id = i.id "
     "WHERE i.id = $1 AND i.created_on = $2",
     2};
+
+const struct db_stmt load_stmt_signals = {
+    "load_signals",
+    "SELECT j.signals, " SIGNALS_OF("j.ref_id") " FROM jobs j WHERE j.id = $1 AND j.fence = $2", 2};
 
 const struct db_stmt load_stmt_tasks = {
     "load_tasks",
@@ -323,6 +331,29 @@ int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e)
     if (rc == 0 && r->job_id != 0)
         signals_deliver(r->in);
     return rc;
+}
+
+void run_signals(struct run *r)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    struct err e;
+    int rc;
+
+    r->unread = false;
+    rc = db_get(r->en->o.key_db, &c, &e);
+    if (rc == 0)
+        rc = db_query(c, &load_stmt_signals, DB_ARGS(DB_INT(r->job_id), DB_INT(r->fence)), &res, &e);
+    db_put(r->en->o.key_db, c);
+    if (rc == 0 && PQntuples(res) > 0)
+        rc = signals_read(r->in, col(res, 0, 1, r->a), &e);
+    if (rc != 0) {
+        log_err(LOG_WARN_LEVEL, "run.signals", &e);
+    } else if (PQntuples(res) > 0) {
+        r->in->signals_seen = db_int(res, 0, 0);
+        signals_deliver(r->in);
+    }
+    PQclear(res);
 }
 
 int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e)

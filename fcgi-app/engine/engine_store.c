@@ -20,14 +20,15 @@
  */
 static const struct writer_stmt w_job_fence = {
     "job_fence",
-    "SELECT CASE WHEN u.fence = 0 THEN (SELECT 1::bigint FROM jobs j WHERE j.kind = 'instance' AND "
-    "j.ref_id = u.ref FOR UPDATE) "
-    "ELSE u.fence / coalesce((SELECT (j.id = u.id AND j.fence = u.fence)::int::bigint FROM jobs j "
-    "WHERE j.kind = 'instance' AND j.ref_id = u.ref FOR UPDATE), 0) END "
+    "SELECT CASE WHEN l.fence <> 0 THEN l.fence / coalesce(l.locked & 1, 0) END, l.fence <> 0 AND "
+    "l.locked > 1 AS tell FROM (SELECT u.fence, (SELECT (j.id = u.id AND j.fence = u.fence)::int + "
+    "2 * (j.signals <> u.signals)::int FROM jobs j WHERE j.kind = 'instance' AND j.ref_id = u.ref "
+    "FOR UPDATE) AS locked "
     "FROM (SELECT CASE WHEN x.fence = 0 THEN (SELECT h.id FROM instance_holder(x.ref) h) ELSE "
-    "x.ref END AS ref, x.id, x.fence "
-    "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS x(ref, id, fence) ORDER BY 1) u",
-    "iii", 0};
+    "x.ref END AS ref, x.id, x.fence, x.signals "
+    "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS x(ref, id, fence, "
+    "signals) ORDER BY 1) u OFFSET 0) l",
+    "iiii", 0};
 
 static const struct writer_stmt w_request_insert = {
     "request_insert",
@@ -244,11 +245,11 @@ static const struct writer_stmt w_job_progress = {
  * told (store_wake). */
 static const struct writer_stmt w_job_park = {
     "job_park",
-    "WITH parked AS (UPDATE jobs j SET state = 'ready', due_on = CASE WHEN j.signals = u.signals THEN u.due_on "
+    "UPDATE jobs j SET state = 'ready', due_on = CASE WHEN j.signals = u.signals THEN u.due_on "
     "ELSE least(u.due_on, now()) END, lease_owner = NULL, lease_until = NULL, attempts = 0 "
     "FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[]) AS u(id, fence, "
     "due_on, signals) WHERE j.id = u.id AND j.fence = u.fence RETURNING j.signals <> u.signals AS "
-    "unread) SELECT 1 AS tell FROM parked WHERE unread LIMIT 1",
+    "tell",
     "iizi", 51};
 
 static const struct writer_stmt w_job_delete = {
@@ -262,7 +263,7 @@ static const struct writer_stmt w_job_again = {
     "job_again",
     "UPDATE jobs j SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL, "
     "attempts = 0 FROM unnest($1::bigint[], $2::bigint[]) AS u(id, fence) WHERE j.id = u.id AND "
-    "j.fence = u.fence RETURNING 1 AS tell",
+    "j.fence = u.fence RETURNING true AS tell",
     "ii", 53};
 
 static const struct writer_stmt w_signal_delete = {
@@ -298,7 +299,8 @@ const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 /* Those of the other files too, so that one test prepares all of them. */
 static const struct db_stmt *const all[] = {
     &load_stmt_top,    &load_stmt_instance, &load_stmt_tasks,  &load_stmt_contexts,
-    &load_stmt_timers, &load_stmt_user,     &load_stmt_when,   &job_stmt_owners,
+    &load_stmt_timers, &load_stmt_user,     &load_stmt_when,   &load_stmt_signals,
+    &job_stmt_owners,  &op_stmt_close,
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_replayed, &op_stmt_definition,
     &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,
@@ -520,7 +522,8 @@ static int add_lease(struct run *r, enum lease_end lease, struct err *e)
     bool held = r->job_id != 0 && r->job_stored;
 
     if (held)
-        ADD(&w_job_fence, DB_INT(r->in->id), DB_INT(r->job_id), DB_INT(r->fence));
+        ADD(&w_job_fence, DB_INT(r->in->id), DB_INT(r->job_id), DB_INT(r->fence),
+            DB_INT(r->in->signals_seen));
     r->due_us = due;
     if (lease == LEASE_KEEP && r->attempts > 1 && !r->progress)
         ADD(&w_job_progress, DB_INT(r->job_id), DB_INT(r->fence));
@@ -551,7 +554,7 @@ static void add_signals(struct run *r)
 static void tell_parent(struct run *r, const struct instance *in, int64_t task, const char *kind,
                         struct val payload)
 {
-    ADD(&w_job_fence, DB_INT(in->parent_id), DB_INT(0), DB_INT(0));
+    ADD(&w_job_fence, DB_INT(in->parent_id), DB_INT(0), DB_INT(0), DB_INT(0));
     ADD(&w_signal, DB_INT(in->parent_id), DB_INT(task), DB_C(kind),
         DB_STR(json_text(payload, r->a)));
 }
@@ -693,19 +696,22 @@ static void committed(struct instance *in)
     in->errors_told = in->n_errors;
 }
 
-void store_wake(const struct run *r)
+void store_wake(struct run *r, enum lease_end lease)
 {
-    if (r->item.told || r->in->launched ||
+    bool told = r->item.told;
+
+    r->unread = told && lease == LEASE_KEEP;
+    if ((told && lease == LEASE_RELEASE) || r->in->launched ||
         (instance_is_child(r->in) && r->in->status != INSTANCE_ACTIVE))
         engine_wake(r->en);
 }
 
-void store_committed(struct run *r)
+void store_committed(struct run *r, enum lease_end lease)
 {
     committed(r->in);
     signals_forget(r->in);
     r->job_stored = r->job_id != 0;
-    store_wake(r);
+    store_wake(r, lease);
 }
 
 /* ---- requests without instance -------------------------------------------------------------- */

@@ -28,6 +28,13 @@ const struct db_stmt op_stmt_timer = {
     "op_timer", "SELECT instance_id, " DB_TS("instance_on") ", status FROM timers WHERE id = $1",
     1};
 
+/* Who runs it hears that it is to be closed; no row: nobody does. */
+const struct db_stmt op_stmt_close = {
+    "op_close",
+    "SELECT signal_instance($1, 0, 'close', to_json($2::text)) FROM jobs WHERE kind = 'instance' AND "
+    "ref_id = $3 AND state = 'leased' AND lease_until > now()",
+    3};
+
 const struct db_stmt op_stmt_audit = {
     "op_audit",
     "INSERT INTO audit (user_id, username, operation, target, target_type, summary) "
@@ -101,18 +108,26 @@ static struct str name_of(const struct principal *who)
     return who != NULL ? who->username : STR("system");
 }
 
+static void op_audit(struct engine *en, int64_t instance_id, const struct principal *who,
+                     const char *what)
+{
+    char id[24];
+    struct err e;
+
+    (void)snprintf(id, sizeof id, "%lld", (long long)instance_id);
+    if (exec(en, &op_stmt_audit,
+             DB_ARGS(who != NULL ? DB_INT(who->id) : DB_NULL, DB_STR(name_of(who)), DB_C(id),
+                     DB_C(what)),
+             &e) != 0)
+        log_err(LOG_WARN_LEVEL, "op.audit", &e);
+}
+
 /* A line in the logs of the instance and a record in the audit. */
 static void op_note(struct run *r, struct instance *in, const struct principal *who,
                     const char *what)
 {
-    struct err e;
-
     instance_log(in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
-    if (exec(r->en, &op_stmt_audit,
-             DB_ARGS(who != NULL ? DB_INT(who->id) : DB_NULL, DB_STR(name_of(who)),
-                     DB_STR(str_printf(r->a, "%lld", (long long)in->id)), DB_C(what)),
-             &e) != 0)
-        log_err(LOG_WARN_LEVEL, "op.audit", &e);
+    op_audit(r->en, in->id, who, what);
 }
 
 static int op_finish(struct run *r, bool go_on, struct err *e)
@@ -270,10 +285,33 @@ static bool is_close(struct str s)
     return false;
 }
 
+/* Whoever runs it closes it behind the node that runs; false: nobody does. */
+static bool told_to_close(struct engine *en, int64_t instance_id, const struct principal *who)
+{
+    int64_t created_us, top = instance_id;
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    bool told = false;
+    struct err e;
+
+    if (instance_when(en, top, &created_us, &e) != 0 ||
+        instance_top_of(en, &top, &created_us, &e) != 0)
+        return false;
+    if (db_get(en->o.db, &c, &e) == 0 &&
+        db_query(c, &op_stmt_close, DB_ARGS(DB_INT(instance_id), DB_STR(name_of(who)), DB_INT(top)),
+                 &res, &e) == 0)
+        told = PQntuples(res) > 0;
+    PQclear(res);
+    db_put(en->o.db, c);
+    if (told)
+        op_audit(en, instance_id, who, "closed");
+    return told;
+}
+
 int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
                       const struct principal *who, struct err *e)
 {
-    bool close = is_close(status);
+    bool close = is_close(status), told;
     struct instance *in;
     struct run *r;
 
@@ -283,8 +321,9 @@ int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
                 STR_ARG(str_slice(status, 0, 100)));
         return -1;
     }
+    told = close && told_to_close(en, instance_id, who);
     if (op_begin(en, instance_id, &r, &in, e) != 0)
-        return -1;
+        return told && (e->code == ERR_BUSY || e->code == ERR_CONFLICT) ? 0 : -1;
     if (close && in->status == INSTANCE_ACTIVE) {
         instance_force_close(in);
         op_note(r, in, who, "closed");

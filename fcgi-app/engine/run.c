@@ -238,6 +238,8 @@ void run_team(struct run *r)
 
 enum instance_stop run_go(struct run *r, unsigned flags)
 {
+    if (r->unread && (r->in->team == NULL || !team_shared(r->in->team)))
+        run_signals(r);
     if ((flags & INSTANCE_MAY_BLOCK) != 0)
         run_team(r);
     for (;;) {

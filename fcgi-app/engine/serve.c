@@ -89,7 +89,7 @@ static void late_stored(void *arg, const struct err *e)
     if (e != NULL) {
         http_reply_error(l->req, e);
     } else {
-        store_committed(r);
+        store_committed(r, LEASE_KEEP);
         if (!r->listed)
             lease_list(r);
         reply_late(r, l->req);
@@ -176,7 +176,7 @@ static void sync_stored(void *arg, const struct err *e)
         answer_fail(r, e);
     } else {
         answer_send(r);
-        store_wake(r);
+        store_wake(r, LEASE_RELEASE);
         if (r->due_us != 0)
             jobs_due(r->en, r->due_us);
     }
@@ -275,7 +275,7 @@ static void async_parked(void *arg, const struct err *e)
         async_stored(r, e);
         return;
     }
-    store_committed(r);
+    store_committed(r, LEASE_RELEASE);
     answer_send(r);
     if (r->due_us != 0)
         jobs_due(r->en, r->due_us);

@@ -42,9 +42,18 @@ out:
 
 /* ---- giving --------------------------------------------------------------------------------- */
 
+static struct signal_row **place_of(struct instance *top, int64_t id)
+{
+    struct signal_row **at = &top->signals;
+
+    while (*at != NULL && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Those known already are passed over: ids are not given in the order in which they are committed. */
 int signals_read(struct instance *top, struct str json, struct err *e)
 {
-    struct signal_row **tail = &top->signals;
     struct val rows;
 
     if (json.len == 0)
@@ -55,15 +64,17 @@ int signals_read(struct instance *top, struct str json, struct err *e)
     }
     for (size_t i = 0; i < val_count(rows); i++) {
         struct val row = val_at(rows, i);
-        struct signal_row *s = ARENA_NEW(top->a, struct signal_row);
+        int64_t id = val_at(row, 0).u.i;
+        struct signal_row **at = place_of(top, id), *s;
 
-        s->id = val_at(row, 0).u.i;
+        if (*at != NULL)
+            continue;
+        s = *at = ARENA_NEW(top->a, struct signal_row);
+        s->id = id;
         s->target_id = val_at(row, 1).u.i;
         s->task_id = val_at(row, 2).u.i;
         s->kind = val_text(val_at(row, 3));
         s->payload = val_at(row, 4);
-        *tail = s;
-        tail = &s->next;
     }
     return 0;
 }
@@ -73,7 +84,10 @@ static void to_instance(struct instance *in, const struct signal_row *s)
     if (str_eq_c(s->kind, "entity")) {
         instance_entity_event(in, s->payload);
     } else if (str_eq_c(s->kind, "close")) {
-        instance_log(in, "engine", "closed with its parent");
+        if (val_is(s->payload, VAL_STR))
+            instance_log(in, "operator", "closed by %.*s", STR_ARG(val_text(s->payload)));
+        else
+            instance_log(in, "engine", "closed with its parent");
         instance_force_close(in);
     } else if (str_eq_c(s->kind, "blocked")) {
         instance_blocked(in, str_dup(in->a, val_text(s->payload)));
@@ -128,11 +142,7 @@ bool signals_deliver(struct instance *top)
 
 static struct signal_row *find(struct instance *in, int64_t id)
 {
-    struct signal_row *s = instance_top(in)->signals;
-
-    while (s != NULL && s->id != id)
-        s = s->next;
-    return s;
+    return *place_of(instance_top(in), id);
 }
 
 void signal_done(struct instance *in, struct task *t)

@@ -191,11 +191,26 @@ void instance_cancel_pending(struct instance *in)
     in->n_waiting = 0;
 }
 
+/* Where a person goes on who opens it again. */
+static void stop_queued(struct instance *in)
+{
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        struct task *t = in->tasks[i];
+
+        if (t->status != TASK_QUEUED)
+            continue;
+        task_touch(in, t, TASK_ERROR);
+        instance_error_add(in, t, STR("closed before it ran"),
+                           STR("the transaction was closed before this task ran"));
+    }
+}
+
 void instance_force_close(struct instance *in)
 {
     if (in->status != INSTANCE_ACTIVE)
         return;
     instance_cancel_pending(in);
+    stop_queued(in);
     in->status = INSTANCE_ERROR;
     in->closed_us = in->updated_us = in->now_us;
     in->request_status = STR_NONE;

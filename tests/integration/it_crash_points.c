@@ -291,6 +291,8 @@ static const struct {
     {"load_instance_top", "reads"},
     {"load_instance_when", "reads"},
     {"load_user", "reads"},
+    {"load_signals", "reads"},
+    {"op_close", "whoever runs it closes it, or a person asks again: it_wake"},
     {"request_key_find", "reads"},
     {"op_timer", "reads"},
     {"run_stored", "reads; loses_each_commit"},

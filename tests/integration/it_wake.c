@@ -43,20 +43,21 @@ static const char *newest(void)
     return sql("SELECT max(id) FROM instances WHERE parent_instance_id IS NULL");
 }
 
-/* A run that the first core starts and holds, in the middle of its slow call. */
+/* A run that the first core starts and holds, in the middle of its slow call; further ones are quick. */
 static const char *in_the_call(const char *name, const char *definition)
 {
     const struct peer_step step = {.kind = PEER_ANSWER,
-                                   .headers = "Content-Type: application/json\r\n",
-                                   .body = "{\"id\":\"known\"}",
-                                   .delay_ms = CALL_MS};
+                             .headers = "Content-Type: application/json\r\n",
+                             .body = "{\"id\":\"known\"}",
+                             .delay_ms = CALL_MS};
+    const struct peer_step steps[] = {step, {.kind = PEER_ANSWER}};
     const char *uri = fmt("/api/v01/public/%s", name);
     struct fcgi_request r = {
         .method = "POST", .uri = uri, .body = STR("{}"), .content_type = "application/json"};
     struct fcgi_answer got = {0};
 
     api_route(env, "post", fmt("/%s", name), api_activity(env, name, definition), ",\"public\":true");
-    peer_script(peer, &step, 1);
+    peer_script(peer, steps, COUNT_OF(steps));
     ENV_WAIT(env, 5000,
              (got = fcgi_call(env_path(env, "runner.sock"), &r, env_arena(env))).status == 200);
     ENV_WAIT(env, WAIT_MS, peer_requests(peer) == 1);
@@ -152,6 +153,61 @@ static void a_closing_parent(void **state)
                  "CLOSED_IN_ERROR");
 }
 
+/* ---- force close ---------------------------------------------------------------------------- */
+
+static const char *const calls_for_ever = "{\"cells\":{" START "," SLOW "," DONE "," END
+                                          "},\"entities\":[],\"transitions\":[" LINE("start.ok", "slow") "," LINE(
+                                              "slow.success", "done") "," LINE("done.ok", "slow") "]}";
+
+static void close_it(const char *id)
+{
+    (void)api(env, 200, "PUT", fmt("/api/v01/transactions/%s", id), "{\"status\":\"CLOSED_IN_ERROR\"}");
+}
+
+/* The node that runs finishes, nothing follows. */
+static void closed_in_a_call(void **state)
+{
+    const char *id;
+
+    (void)state;
+    id = in_the_call("closed", fmt(calls_for_ever, peer_port(peer)));
+    close_it(id);
+    until_closed(id, "CLOSED_IN_ERROR");
+    assert_string_equal(sql("SELECT string_agg(cell_id || ' ' || status, ',' ORDER BY id) FROM tasks WHERE instance_id = %s", id),
+                        "start OK,slow OK,done ERROR");
+    assert_string_equal(sql("SELECT count(*) FROM instance_logs WHERE instance_id = %s AND message = 'closed by admin'", id), "1");
+    assert_string_equal(sql("SELECT count(*) FROM audit WHERE target = '%s' AND summary = 'closed'", id), "1");
+    assert_string_equal(sql("SELECT count(*) FROM instance_signals WHERE instance_id = %s", id), "0");
+    assert_string_equal(sql("SELECT count(*) FROM jobs WHERE ref_id = %s", id), "0");
+}
+
+/* A run that never parks is reached between two of its nodes. */
+static void closed_while_it_goes_on(void **state)
+{
+    const char *id;
+
+    (void)state;
+    id = in_the_call("goes_on", fmt(calls_for_ever, peer_port(peer)));
+    ENV_WAIT(env, WAIT_MS, peer_requests(peer) > 3);
+    close_it(id);
+    assert_string_equal(sql("SELECT status FROM instances WHERE id = %s", id), "CLOSED_IN_ERROR");
+}
+
+/* The sub-instance alone: its parent goes on. */
+static void a_sub_instance_is_closed(void **state)
+{
+    const char *id, *sub;
+
+    (void)state;
+    (void)api_activity(env, "endless", fmt(calls_for_ever, peer_port(peer)));
+    id = in_the_call("around", "{\"cells\":{" START "," CELL("inner", "macro", "\"workflow\":\"endless\"", "\"ok\",\"error\"") "," DONE "," END
+                               "},\"entities\":[],\"transitions\":[" LINE("start.ok", "inner") "," LINE("inner.error", "done") "," LINE("done.ok", "end") "]}");
+    sub = sql("SELECT id FROM instances WHERE parent_instance_id = %s", id);
+    close_it(sub);
+    until_closed(sub, "CLOSED_IN_ERROR");
+    until_closed(id, "CLOSED_IN_SUCCESS");
+}
+
 /* ---- what others leave ---------------------------------------------------------------------- */
 
 /* A caller who waits is told that it goes on; the children start at once. */
@@ -218,6 +274,9 @@ int main(void)
         API_TEST(an_answer),
         API_TEST(a_call_back),
         API_TEST(a_closing_parent),
+        API_TEST(closed_in_a_call),
+        API_TEST(closed_while_it_goes_on),
+        API_TEST(a_sub_instance_is_closed),
         API_TEST(children_of_a_synchronous_run),
         API_TEST(a_start_elsewhere),
         API_TEST(ends_cleanly),

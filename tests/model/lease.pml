@@ -19,6 +19,10 @@
 #define STALLS 1
 #endif
 
+#ifndef LOSSES
+#define LOSSES 1 /* commits whose answer is lost, or that are lost themselves */
+#endif
+
 /* Two mistakes, to see that the laws notice: no fence, and no count of signals. */
 #ifdef NO_FENCE
 #define HOLDS(f) (true)
@@ -52,7 +56,7 @@ byte told = 0;          /* signals sent, at most 2 */
 bool called = false;
 byte applied = 0;       /* how often a stored state took a signal as the answer of node 1 */
 
-byte crashes = 0, stalls = 0;
+byte crashes = 0, stalls = 0, losses = 0;
 bool stalled_once = false;
 
 /* A process that ended takes its copy with it, and the one that follows has another name. */
@@ -76,14 +80,20 @@ proctype core(byte me)
 again: skip;
     d_step { my_fence = 0; my_done = 0; my_seen = 0; my_waits = false; my_signal = false; ok = false };
     do
-    /* claim: SELECT ... FOR UPDATE SKIP LOCKED, fence + 1; the rows are read with it */
+    /* claim: SELECT ... FOR UPDATE SKIP LOCKED, fence + 1, perhaps before it is due */
     :: atomic { job == ready && due && !closed ->
-        job = leased; owner = me; expired = false; fence++; my_fence = fence;
-        my_done = done_; my_waits = waits; my_signal = (signals > 0); my_seen = count_;
-        due = false
+        job = leased; owner = me; expired = false; fence++; my_fence = fence; due = false
        };
+       /* the rows are read when it starts; whoever has lost the lease meanwhile is refused later */
+       if
+       :: crashes < CRASHES -> die()
+       :: d_step { my_done = done_; my_waits = waits; my_signal = (signals > 0); my_seen = count_ }
+       fi;
        do
        :: crashes < CRASHES -> die()
+       /* between two nodes: signals that came since are read too (a store tells of them) */
+       :: atomic { UNREAD(my_seen) && HOLDS(my_fence) && !my_signal ->
+            my_signal = (signals > 0); my_seen = count_ }
        :: my_done == 0 && !my_waits ->
            /* node 1: the call leaves first, then the wait is stored with the park */
            d_step { calls[1]++; called = true;
@@ -91,7 +101,7 @@ again: skip;
            my_waits = true /* a signal that was read with the rows wakes it at once */
        :: my_done == 0 && my_waits && my_signal ->
            /* woken by the signal: the node completes; store with the deletion of the signals */
-           if
+store1:    if
            :: crashes < CRASHES -> die()
            :: atomic { true ->
                ok = (job != gone && HOLDS(my_fence));
@@ -100,6 +110,16 @@ again: skip;
                         my_done = 1; my_waits = false; my_signal = false
                :: else -> skip
                fi }
+           /* the connection is lost before the commit: once more */
+           :: d_step { losses < LOSSES -> losses++ }; goto store1
+           /* or behind it: stored again it is refused, and its rows are found under the same fence */
+           :: atomic { losses < LOSSES && job != gone && HOLDS(my_fence) ->
+               losses++; done_ = 1; waits = false; signals = 0; key_done[1] = true; applied++ };
+              if
+              :: crashes < CRASHES -> die()
+              :: d_step { ok = (job != gone && HOLDS(my_fence) && done_ >= 1);
+                   my_done = 1; my_waits = false; my_signal = false }
+              fi
            fi;
            if :: !ok -> goto lost :: else fi
        :: my_done == 0 && my_waits && !my_signal -> goto park
