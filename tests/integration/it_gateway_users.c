@@ -267,6 +267,67 @@ static void stays_with_the_user(void **state)
     sign_in(200, "gwgroup", "group-secret", "");
 }
 
+/* ---- machines, and people other providers let in ------------------------------------------------------ */
+
+/* Whoever api() is gets a token for machines. */
+static const char *machine_token(void)
+{
+    api(env, 200, "PUT", "/api/v01/system/users/local", "{\"token\":true}");
+    return text(api(env, 200, "GET", "/api/v01/system/users/local", NULL), "token");
+}
+
+/* A user of the platform with one rule, signed in. */
+static const char *ruled(const char *name)
+{
+    struct val v;
+
+    api_setup(NULL);
+    v = api(env, 200, "POST", "/api/v01/system/user_profiles",
+            env_fmt(env, "{\"name\":\"%s\",\"available\":true,\"accesses\":[],\"api_rules\":[{\"method\":\"get\",\"url\":\"" GROUP "*\",\"allowed\":true}]}", name));
+    api(env, 200, "POST", "/api/v01/system/users",
+        env_fmt(env, "{\"username\":\"%s\",\"email\":\"%s@example.org\",\"password\":\"Pass-word-123!\",\"profile_id\":%lld}", name, name,
+                (long long)api_int(v, "id")));
+    return api_login(env, name, "Pass-word-123!");
+}
+
+/* What one rule allows, under the platform's session. */
+static void rules_hold(const char *token)
+{
+    api_as(token);
+    assert_string_equal(author(api(env, 200, "GET", GROUP, NULL)), "gwsystem");
+    api(env, 403, "GET", "/api/v01/p1/tenants/", NULL);
+    api(env, 403, "DELETE", GROUP, NULL);
+}
+
+/* A machine is its user; a user of a gateway has no login there that came with such a token. */
+static void machines(void **state)
+{
+    (void)state;
+    api_as(ruled("machine"));
+    rules_hold(machine_token());
+    api_as(text(sign_in(200, "gwgroup", "group-secret", ""), "access_token"));
+    assert_string_equal(author(api(env, 200, "GET", GROUP, NULL)), "gwgroup");
+    api_as(machine_token());
+    assert_int_equal(status_of(GROUP), 401);
+}
+
+/* An account of an entry that is no gateway's is ruled as one of the platform. */
+static void users_of_other_providers(void **state)
+{
+    const char *token = ruled("corporate");
+
+    (void)state;
+    api_configure(env, "SSO", "[{\"name\":\"corp\",\"enabled\":true,\"protocol\":\"oidc\",\"authorisation_handler\":{\"name\":\"AuthoriseBroadsoft\","
+                              "\"gateway\":\"bwks\"},\"parameters\":{}}]");
+    env_psql(env, "UPDATE users SET local_user = false, identity_provider = 'corp' WHERE username = 'corporate'");
+    api_as(token);
+    ENV_WAIT(env, 3000, status_of(GROUP) == 200);
+    rules_hold(token);
+    api_setup(NULL);
+    assert_string_equal(text(api(env, 200, "GET", "/api/v01/system/configuration", NULL), "content.SSO.0.authorisation_handler.gateway"), "bwks");
+    sign_in(401, "corporate", "Pass-word-123!", "");
+}
+
 /* His password is the gateway's; his other log-ins end with the old one. */
 static void changes_passwords(void **state)
 {
@@ -453,7 +514,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SSO_TEST(signs_users_in),     SSO_TEST(refuses_others),      SSO_TEST(item_7_ends_dead_sessions), SSO_TEST(forgets_at_logout),
-        SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), SSO_TEST(changes_passwords),  API_TEST(comes_with_a_token),
+        SSO_TEST(ends_idle_sessions), SSO_TEST(stays_with_the_user), SSO_TEST(machines), SSO_TEST(users_of_other_providers), SSO_TEST(changes_passwords),  API_TEST(comes_with_a_token),
         SSO_TEST(tells_the_gateway),  SSO_TEST(rules_see_system_users),
         SSO_TEST(resets_at_the_gateway), SSO_TEST(resets_administrators), SSO_TEST(stays_silent),
         API_TEST(keeps_secrets),
