@@ -18,6 +18,7 @@
 enum { HEAD_MAX = 80 * 1024, BLOCK = 64 * 1024, STACK = 256 * 1024 };
 
 struct rogue {
+    struct rogue *gone; /* in the list of those given up */
     int fd, port;
     pthread_t thread;
     atomic_bool stopping;
@@ -432,11 +433,14 @@ struct rogue *rogue_new(void)
 
 void rogue_free(struct rogue *r)
 {
+    static struct rogue *gone;
+
     atomic_store(&r->stopping, true);
     shutdown(r->fd, SHUT_RDWR);
     pthread_join(r->thread, NULL);
     close(r->fd);
-    /* its threads may still look at it: it stays */
+    r->gone = gone; /* its threads may still look at it: it stays */
+    gone = r;
 }
 
 int rogue_port(const struct rogue *r)
