@@ -364,7 +364,7 @@ static const char *ruled_user(long long *profile)
 
 /* Round i: another address and other attributes of the gateway, another order of rules, the route on or off; sometimes the mapping's
  * gateway is gone for a while. */
-static void change_all(int i, long long profile, int64_t route, const char *const urls[2])
+static void change_all(int i, long long profile, int64_t route, const char *const *urls)
 {
     static const char *const rules[] = {
         "{\"method\":\"any\",\"url\":\"/api/v01/p1/do/ok/\",\"allowed\":true},{\"method\":\"*\",\"url\":\"*\",\"allowed\":false}",
@@ -390,8 +390,8 @@ static void change_all(int i, long long profile, int64_t route, const char *cons
 static void changes_under_load(void **state)
 {
     static const char *const uris[] = {"/api/v01/p1/do/ok/", "/api/v01/p1/do/ok/", "/api/v01/p1/do/over/", "/api/v01/p1/do/ok/"};
-    struct rogue *other = rogue_new();
-    const char *const urls[] = {arena_printf(env_arena(env), "http://127.0.0.1:%d", rogue_port(other)), h.upstream};
+    static struct rogue *other; /* its threads may look at it until the end */
+    const char *urls[] = {NULL, h.upstream};
     struct caller callers[7];
     atomic_bool stop = false;
     long calls = 0;
@@ -402,6 +402,8 @@ static void changes_under_load(void **state)
                                                                  "[\"start.ok\",\"answer\"],[\"answer.ok\",\"end\"]")), ",\"sync\":true");
 
     (void)state;
+    other = rogue_new();
+    urls[0] = arena_printf(env_arena(env), "http://127.0.0.1:%d", rogue_port(other));
     for (size_t i = 0; i < COUNT_OF(callers); i++) {
         if (i == 4)
             api_as(ruled);
