@@ -27,6 +27,7 @@ static const char *const core_args[] = {"-workflows", "-syncTimeout=2s", NULL};
     CELL(name, "context_setter", "\"key\":\"{\\\"key\\\":\\\"" key "\\\",\\\"cleanup\\\":false}\",\"value\":\"" value "\"", "\"ok\"")
 #define RESPOND(name, body) CELL(name, "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
 #define JOIN(name) CELL(name, "sync_outputs", "", "\"ok\"")
+#define TIMER_OF(timeout) CELL("t", "timer", "\"timeout\":\"" timeout "\"", "\"ok\"")
 #define TIMER(name, timeout) CELL(name, "timer", "\"timeout\":\"" timeout "\",\"discard_idle_limit\":true", "\"ok\"")
 
 /* `text` with the id for each '$'. */
@@ -149,6 +150,28 @@ static void no_signal_is_lost_in_a_crowd(void **state)
     ENV_WAIT(env, 5000, strcmp(sql("SELECT state FROM jobs WHERE ref_id = $", id), "ready") == 0);
     assert_string_equal(sql("SELECT count(*) FROM instance_signals WHERE instance_id = $", id), "0");
     assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = $ AND cell_id = 's'", id), "60");
+}
+
+/* ---- timers while somebody waits ---------------------------------------------------------------- */
+
+/* Shorter than 20 s is slept: 504 when the caller's time is over; else it is stored at once. */
+static void short_timers_are_slept(void **state)
+{
+    static const struct {
+        const char *path, *definition;
+        int status;
+    } rows[] = {
+        {"/nap", DEFINITION(TIMER_OF("0.2 s") ",", LINE("start.ok", "t") "," LINE("t.ok", "end")), 200},
+        {"/nap_stored", DEFINITION(TIMER("t", "0.2 s") ",", LINE("start.ok", "t") "," LINE("t.ok", "end")), 202},
+        {"/nap_20", DEFINITION(TIMER_OF("20 s") ",", LINE("start.ok", "t") "," LINE("t.ok", "end")), 202},
+        {"/nap_19", DEFINITION(TIMER_OF("19.9 s") ",", LINE("start.ok", "t") "," LINE("t.ok", "end")), 504},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        route(rows[i].path, rows[i].definition, ",\"sync\":true");
+        (void)api(env, rows[i].status, "POST", arena_printf(env_arena(env), "/api/v01/custom%s", rows[i].path), "{}");
+    }
 }
 
 /* ---- rounds ------------------------------------------------------------------------------------- */
@@ -518,7 +541,7 @@ int main(void)
         API_TEST(a_key_finds_its_answer_after_a_crash),
         API_TEST(a_repeated_request_waits),
         API_TEST(a_caller_is_told_that_his_run_is_elsewhere), API_TEST(large_answers_are_not_kept), API_TEST(a_join_waits_for_a_replayed_branch),
-        API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
+        API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens), API_TEST(short_timers_are_slept),
     };
     int failed;
 
