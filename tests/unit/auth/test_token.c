@@ -35,7 +35,7 @@ static struct cfg_box *box_with(uint64_t generation, const char *first, const ch
                                  secret_new(b->c.a, keys.pem[i].p, keys.pem[i].len), NULL};
     b->c.keys = list;
     b->c.n_keys = n;
-    b->c.generation = generation;
+    b->c.generation = b->c.token_keys = generation;
     return b;
 }
 
