@@ -19,6 +19,11 @@ struct dt_fields {
     int yday;    /* from 1 */
 };
 
+/* In English, from Monday and from January. */
+extern const char *const dt_day_names[7], *const dt_month_names[12];
+/* What a code of strftime stands for that stands for several others, or NULL. */
+const char *dt_composite(char code);
+
 void dt_fields(const struct dt *d, struct dt_fields *f);
 int64_t dt_floor_div(int64_t x, int64_t y);
 bool dt_in_range(int64_t local_us);
