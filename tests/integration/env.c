@@ -351,17 +351,45 @@ const char *env_program(struct env *env, const char *name)
     return arena_printf(env->a, "%s/%s", SLUICE_BINARY_DIR, name);
 }
 
+/* Does nobody listen there, and may the port be had? */
+static bool port_is_free(int port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_free = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return is_free;
+}
+
+/* No other test program is given this port while we run: the name is ours until our end. */
+static bool port_is_ours(int port)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int n = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, "sluice-test-port-%d", port);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)
+        return true;
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
 int env_free_port(struct env *env)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* below those the kernel gives to connections, so that none takes it before its server does */
+    enum { FIRST = 12000, PORTS = 18000 };
+    static int n;
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
-        getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-        env_fail(env, "no free port: %s", strerror(errno));
-    close(fd);
-    return ntohs(at.sin_port);
+    for (int tries = 0; tries < PORTS; tries++) {
+        int port = FIRST + (int)((getpid() * 31LL + n++) % PORTS);
+
+        if (port_is_ours(port) && port_is_free(port))
+            return port;
+    }
+    env_fail(env, "no free port");
 }
 
 bool env_port_open(int port)

@@ -113,7 +113,7 @@ pid_t env_app_start_with(struct env *env, const char *program, const char *socke
                          const char *const *args, const char *const *vars);
 /* Path of one of our programs, or of one under tests/ ("tests/stand_in_gateway"). */
 const char *env_program(struct env *env, const char *name);
-/* A port of 127.0.0.1 nobody uses right now. */
+/* A port of 127.0.0.1 nobody uses, and no other test is given before this program ends. */
 int env_free_port(struct env *env);
 bool env_port_open(int port);
 bool env_socket_open(const char *path);
