@@ -18,11 +18,11 @@
 enum { HEAD_MAX = 80 * 1024, BLOCK = 64 * 1024, STACK = 256 * 1024 };
 
 struct rogue {
-    struct rogue *gone; /* in the list of those given up */
     int fd, port;
     pthread_t thread;
     atomic_bool stopping;
     atomic_long requests, active;
+    atomic_int refs; /* the owner and each connection */
     atomic_llong body_bytes, sent_bytes;
     pthread_mutex_t lock;
     pthread_cond_t opened;
@@ -37,6 +37,23 @@ struct line {
     char verb[64];
     long arg;
 };
+
+static void unref(struct rogue *r)
+{
+    if (atomic_fetch_sub(&r->refs, 1) > 1)
+        return;
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->opened);
+    free(r);
+}
+
+static void line_free(struct line *l)
+{
+    close(l->fd);
+    free(l->in);
+    unref(l->r);
+    free(l);
+}
 
 static void nap(long ms)
 {
@@ -376,9 +393,7 @@ static void *serve(void *arg)
         if (!on)
             break;
     }
-    close(l->fd);
-    free(l->in);
-    free(l);
+    line_free(l);
     return NULL;
 }
 
@@ -403,11 +418,9 @@ static void *accept_all(void *arg)
             abort();
         l->r = r;
         l->fd = fd;
-        if (pthread_create(&thread, &attr, serve, l) != 0) {
-            close(fd);
-            free(l->in);
-            free(l);
-        }
+        atomic_fetch_add(&r->refs, 1);
+        if (pthread_create(&thread, &attr, serve, l) != 0)
+            line_free(l);
     }
     pthread_attr_destroy(&attr);
     return NULL;
@@ -421,6 +434,7 @@ struct rogue *rogue_new(void)
 
     if (r == NULL)
         abort();
+    atomic_init(&r->refs, 1);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->opened, NULL);
     r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -433,14 +447,12 @@ struct rogue *rogue_new(void)
 
 void rogue_free(struct rogue *r)
 {
-    static struct rogue *gone;
 
     atomic_store(&r->stopping, true);
     shutdown(r->fd, SHUT_RDWR);
     pthread_join(r->thread, NULL);
     close(r->fd);
-    r->gone = gone; /* its threads may still look at it: it stays */
-    gone = r;
+    unref(r);
 }
 
 int rogue_port(const struct rogue *r)

@@ -23,7 +23,7 @@
 struct rogue;
 
 struct rogue *rogue_new(void);
-/* Threads that still wait are left behind. */
+/* Connections that still wait are left behind. */
 void rogue_free(struct rogue *r);
 int rogue_port(const struct rogue *r);
 /* Requests begun, request body bytes read, answer bytes sent, calls being worked on now. */
