@@ -447,7 +447,6 @@ struct rogue *rogue_new(void)
 
 void rogue_free(struct rogue *r)
 {
-
     atomic_store(&r->stopping, true);
     shutdown(r->fd, SHUT_RDWR);
     pthread_join(r->thread, NULL);
