@@ -358,8 +358,8 @@ static bool give_ids(struct history *h, struct history_batch *b)
         return true;
     if (ids_try(h->ids, IDS_REQUEST, ids, b->n) == 0)
         return false;
-    for (struct history_row *row = b->first; row != NULL; row = row->next)
-        row->args[h->kind.id_arg] = DB_INT(ids[i++]);
+    for (struct history_row *row = b->first; row != NULL; row = row->next, i++)
+        row->args[h->kind.id_arg] = DB_INT(ids[i]);
     b->has_ids = true;
     return true;
 }
