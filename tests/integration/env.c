@@ -216,6 +216,15 @@ static void become_postgres(void)
         _exit(127);
 }
 
+void env_small_quarantine(void)
+{
+    const char *given = getenv("ASAN_OPTIONS");
+    char options[512];
+
+    (void)snprintf(options, sizeof options, "%s:quarantine_size_mb=4", given != NULL ? given : "");
+    (void)setenv("ASAN_OPTIONS", options, 1);
+}
+
 static char **child_environment(struct env *env, const char *const *vars)
 {
     static const char *const passed[] = {"PATH",          "HOME",         "ASAN_OPTIONS",

@@ -84,6 +84,10 @@ const char *env_pg_dump(struct env *env, const char *uri, const char *const *arg
 
 /* ---- programs ----------------------------------------------------------------------------- */
 
+/* Where memory is measured: in programs started from here on, an address sanitizer holds back little of
+ * what they free. */
+void env_small_quarantine(void);
+
 /*
  * Start a program; its output goes to the log `name`.log. vars: "NAME=value" texts, added to a
  * clean environment (PATH, HOME and options of the sanitizers). Both arrays end with NULL; vars may

@@ -161,9 +161,11 @@ static long peak_of(struct env *env, pid_t pid)
 
 const char *moving_measured(struct env *env, int status, const char *db, const char *const *args, long *peak)
 {
-    pid_t pid = moving_start(env, "measured", db, args, ARGS("ASAN_OPTIONS=quarantine_size_mb=1"));
+    pid_t pid;
     int got;
 
+    env_small_quarantine();
+    pid = moving_start(env, "measured", db, args, NULL);
     for (*peak = 0; env_running(env, pid); env_pause()) {
         long now = peak_of(env, pid);
 

@@ -17,16 +17,6 @@
 
 enum { BLOCK = 32 * 1024, OPTIONS_MAX = 12 };
 
-/* Memory a sanitizer holds back after free() must not count where memory is measured. */
-static void bound_quarantine(void)
-{
-    const char *given = getenv("ASAN_OPTIONS");
-    char options[512];
-
-    snprintf(options, sizeof options, "%s%squarantine_size_mb=4", given != NULL ? given : "", given != NULL ? ":" : "");
-    setenv("ASAN_OPTIONS", options, 1);
-}
-
 void house_gateway(struct house *h, const char *more)
 {
     api_configure(h->env, "gateways", arena_printf(env_arena(h->env), "{\"bwks\":{\"url\":\"%s/\"%s}}", h->upstream, more));
@@ -43,7 +33,7 @@ void house_start_with(struct house *h, const char *const *options, const char *c
     const char *vars[OPTIONS_MAX + 2];
     size_t n = 1;
 
-    bound_quarantine();
+    env_small_quarantine();
     h->env = env_start();
     h->metrics_port = env_free_port(h->env);
     for (size_t i = 0; options != NULL && options[i] != NULL && i < OPTIONS_MAX; i++)

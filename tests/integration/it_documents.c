@@ -421,8 +421,7 @@ int main(void)
     int64_t activity;
 
     env = env_start();
-    /* freed memory that the sanitizer keeps back would hide what memory_is_bounded looks for */
-    setenv("ASAN_OPTIONS", printed("%s:quarantine_size_mb=4", getenv("ASAN_OPTIONS") != NULL ? getenv("ASAN_OPTIONS") : ""), 1);
+    env_small_quarantine();
     core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     env_nginx_start(env, "core.sock", NULL);
     api_admin(env);

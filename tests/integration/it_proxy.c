@@ -721,16 +721,6 @@ static void ends_cleanly(void **state)
     assert_int_equal(get_status("/api/v01/p1/tenants/"), 502);
 }
 
-/* Memory a sanitizer holds back after free() must not count in streams(). */
-static void bound_quarantine(void)
-{
-    const char *given = getenv("ASAN_OPTIONS");
-    char options[512];
-
-    snprintf(options, sizeof options, "%s%squarantine_size_mb=8", given != NULL ? given : "", given != NULL ? ":" : "");
-    setenv("ASAN_OPTIONS", options, 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -745,7 +735,7 @@ int main(void)
     const struct CMUnitTest last[] = {PROXY_TEST(item_11_the_gateway_is_killed), API_TEST(ends_cleanly)};
     int failed;
 
-    bound_quarantine();
+    env_small_quarantine();
     env = env_start();
     gateway_port = env_free_port(env);
     gateway = arena_printf(env_arena(env), "http://127.0.0.1:%d", gateway_port);
