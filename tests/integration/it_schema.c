@@ -47,14 +47,14 @@ static void locks_have_one_place(void **state)
         "cd " SLUICE_SOURCE_DIR " && { grep -rnE 'advisory[a-z_]*\\(|1399616867' fcgi-app proxy-module | "
         "grep -vE '^fcgi-app/db/locks.h:|\\(\" DB_LOCK_[A-Z_]+ \"\\)'; "
         "grep -rn advisory sql/migrations | grep -vF 'pg_try_advisory_xact_lock(" DB_LOCK_HISTORY ")'; }";
-    char line[300] = "";
+    char line[300];
     FILE *found = popen(elsewhere, "r");
 
     (void)state;
     assert_non_null(found);
-    (void)fgets(line, sizeof line, found);
+    if (fgets(line, sizeof line, found) != NULL)
+        fail_msg("%s", line);
     (void)pclose(found);
-    assert_string_equal(line, "");
 }
 
 static void partitions(void **state)
