@@ -14,6 +14,7 @@
 
 #include "app.h"
 #include "base/arena.h"
+#include "db/listen.h"
 
 /* name, value rows; a label may stand in the name. */
 static const struct db_stmt stmt_counts = {
@@ -67,6 +68,7 @@ static void render(struct app *app, struct buf *out, struct arena *a)
     gauge(out, "sluice_requests_failed_total", s.failed);
     gauge(out, "sluice_connections", s.connections);
     gauge(out, "sluice_worker_queue", s.worker_queue);
+    gauge(out, "sluice_listening", listener_connected(app->listener));
     gauge(out, "sluice_callers_read_total", callers.read);
     gauge(out, "sluice_callers_joined_total", callers.joined);
     gauge(out, "sluice_writer_items_total", w.items);

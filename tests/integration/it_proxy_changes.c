@@ -288,6 +288,7 @@ int main(void)
                   (const char *const[]){"-proxy=/api/v01/p1:bwks,/api/v01/p1/twice:twice", "-runMigration=false", "-threads=1", "-metrics",
                                         env_fmt(env, "-metricsPort=%d", metrics_port), NULL});
     ENV_WAIT(env, 20000, call("/api/v01/p1/tenants/") == 200);
+    ENV_WAIT(env, 5000, metric("sluice_listening") == 1); /* what a process first hears is all new to it */
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     return env_end(env, failed);
 }
