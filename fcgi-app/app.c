@@ -34,10 +34,13 @@ enum {
 #else
     LEASE_MS = 0, /* the engine's own */
 #endif
+    HOLD_MS = 5000, /* longer than a start takes that waits for nothing */
 };
 
-/* Why requests are answered 503 while we start. */
+/* Why requests are answered 503 while we start: nobody is let in before that is known or we are ready, so a
+ * restart that waits for nothing refuses nobody. */
 struct starting {
+    struct http_server *server;
     pthread_mutex_t lock;
     char why[256];
     int schema, needed;
@@ -107,6 +110,7 @@ static void on_progress(void *arg, const char *why, int schema, int needed)
     s->schema = schema;
     s->needed = needed;
     pthread_mutex_unlock(&s->lock);
+    http_server_open(s->server);
 }
 
 static void serve_starting(struct http_req *r, void *ctx)
@@ -205,7 +209,7 @@ static void open_database(struct app *app, struct str uri, struct str shown)
 }
 
 /* Each mapping must name a gateway (gateway-proxy.md 1.2); -proxyWait polls first. */
-static int resolve_proxies(struct app *app, struct err *e)
+static int resolve_proxies(struct app *app, struct starting *s, struct err *e)
 {
     int64_t until = clock_mono_ms(&clock_system) + app->opts.proxy_wait_ms;
     const struct cfg_gateway *g;
@@ -221,6 +225,7 @@ static int resolve_proxies(struct app *app, struct err *e)
         }
         if (clock_mono_ms(&clock_system) >= until || stop_asked)
             return -1;
+        on_progress(s, "waiting for the gateways of -proxy", migrate_target(), migrate_target());
         usleep(500 * 1000);
         if (cfg_store_reload(app->cfg, e) != 0)
             return -1;
@@ -294,7 +299,7 @@ static int build(struct boot *b, struct err *e)
     open_database(app, b->uri, b->shown);
     if (open_config(app, e) != 0)
         return -1;
-    if (resolve_proxies(app, e) != 0)
+    if (resolve_proxies(app, &b->starting, e) != 0)
         return -1;
     app->ids = ids_new(app->db);
     app->writer = writer_new(app->db, WRITER_QUEUE_BYTES);
@@ -337,6 +342,7 @@ static void *boot_main(void *arg)
     }
     http_server_handler(b->app->server, b->role->handler, b->app);
     engine_start(b->app->engine);
+    http_server_open(b->app->server);
     log_info("app.ready", "version=%s ms=%lld database=" LOG_Q, SLUICE_VERSION,
              (long long)(clock_mono_us(&clock_system) - start) / 1000, b->shown.p);
     return NULL;
@@ -397,12 +403,17 @@ static int listen_somewhere(const struct options *o, int *fd, struct err *e)
 
 static int serve(struct app *app, const struct app_role *role, struct str uri, struct str shown, struct err *e)
 {
-    struct boot b = {.app = app, .role = role, .uri = uri, .shown = shown};
+    struct boot b = {.app = app,
+                     .role = role,
+                     .uri = uri,
+                     .shown = shown,
+                     .starting = {.why = "waiting for the database", .needed = migrate_target()}};
     struct http_server_opts so = {
         .loops = (int)app->opts.threads,
         .workers = (int)app->opts.workers,
         .max_in_flight = (int)app->opts.max_in_flight,
         .drain_ms = app->opts.drain_ms,
+        .hold_ms = HOLD_MS,
         .trusted = app->opts.trusted_proxies,
         .stream_bodies = role->program == PROGRAM_PROXY,
         .stream_this = api_streams,
@@ -412,12 +423,11 @@ static int serve(struct app *app, const struct app_role *role, struct str uri, s
     if (listen_somewhere(&app->opts, &so.listen_fd, e) != 0)
         return -1;
     pthread_mutex_init(&b.starting.lock, NULL);
-    on_progress(&b.starting, "waiting for the database", 0, migrate_target());
     if (role->program == PROGRAM_PROXY)
         so.max_body = (size_t)app->opts.proxy_max_body;
     http_client_init();
     app->clients = http_client_pool_new();
-    app->server = http_server_new(&so, serve_starting, &b.starting);
+    app->server = b.starting.server = http_server_new(&so, serve_starting, &b.starting);
     signalled_server = app->server;
     install_signals();
     rc = pthread_create(&b.thread, NULL, boot_main, &b);

@@ -637,8 +637,7 @@ static void accept_again(void *arg)
     struct home *h = arg;
 
     h->accept_pause = NULL;
-    if (!h->stopping)
-        home_listen(h);
+    home_listen(h);
 }
 
 /* Take one, or with `all` whatever waits. */
@@ -674,6 +673,8 @@ static void accept_event(void *arg, uint32_t revents)
 
 void home_listen(struct home *h)
 {
+    if (h->stopping || h->listening != NULL || h->accept_pause != NULL)
+        return;
     h->listening =
         loop_watch(h->loop, h->server->o.listen_fd, EPOLLIN | EPOLLEXCLUSIVE, accept_event, h);
 }

@@ -154,7 +154,7 @@ static inline struct conn *conn_of(const struct http_req *r)
 }
 
 /* ---- conn.c ---- */
-void home_listen(struct home *h);
+void home_listen(struct home *h); /* again: no effect; nor in one that stops */
 void home_stop(struct home *h);
 void home_free(struct home *h);
 /* Loop thread: be called for `events` (EPOLLIN...), 0 = not at all. */

@@ -161,6 +161,22 @@ static void begin_stop(void *arg, uint32_t revents)
         loop_post(s->homes[i].loop, stop_home, &s->homes[i]);
 }
 
+static void open_home(void *arg)
+{
+    home_listen(arg);
+}
+
+void http_server_open(struct http_server *s)
+{
+    for (int i = 0; i < s->n_homes; i++)
+        loop_post(s->homes[i].loop, open_home, &s->homes[i]);
+}
+
+static void hold_over(void *arg)
+{
+    http_server_open(arg);
+}
+
 static void *home_main(void *arg)
 {
     struct home *h = arg;
@@ -206,8 +222,10 @@ int http_server_run(struct http_server *s, struct err *e)
     atomic_store(&s->homes_left, s->n_homes);
     atomic_store(&s->listening, s->n_homes);
     s->stop_watch = loop_watch(s->homes[0].loop, s->stop_fd, EPOLLIN, begin_stop, s);
-    for (int i = 0; i < s->n_homes; i++)
-        home_listen(&s->homes[i]);
+    if (s->o.hold_ms > 0)
+        (void)loop_timer(s->homes[0].loop, s->o.hold_ms, hold_over, s);
+    else
+        http_server_open(s);
     rc = start_threads(s, e);
     if (rc == 0)
         loop_run(s->homes[0].loop);

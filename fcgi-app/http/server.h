@@ -25,6 +25,8 @@ struct http_server_opts {
                            of reading them on a worker first */
     bool (*stream_this)(const struct http_req *r); /* the same for single requests; may be NULL */
     int64_t drain_ms;   /* how long a stop waits for what is in flight, 0 = 30 s */
+    int64_t hold_ms;    /* nobody is let in before http_server_open() or for that long: who comes
+                           waits in the queue of the socket, or is taken by another process on it */
     struct ip_nets trusted; /* peers whose X-Forwarded-For counts; borrowed */
 };
 
@@ -42,6 +44,8 @@ struct http_server *http_server_new(const struct http_server_opts *o, http_handl
 /* Serve until http_server_stop(); then finishes what is in flight.  Returns 0, or -1 with
  * ERR_INTERNAL. */
 MUST_CHECK int http_server_run(struct http_server *s, struct err *e);
+/* End what hold_ms asks for; any thread, any number of times. */
+void http_server_open(struct http_server *s);
 /* Async-signal-safe. */
 void http_server_stop(struct http_server *s);
 void http_server_free(struct http_server *s);

@@ -118,6 +118,24 @@ static void item_2_ten_start_together(void **state)
         assert_int_equal(env_kill(env, pids[i], SIGTERM), 0);
 }
 
+/* ---- while it starts --------------------------------------------------------------------------- */
+
+/* Asked as soon as there is a socket: an ordinary start, or one that migrates, keeps nobody out. */
+static void who_comes_early_is_served(void **state)
+{
+    const char *db = new_base("early");
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        const char *name = printed("early%d", i);
+        pid_t pid = begin("sluice-core", name, db, WORDS("-workflows"));
+
+        ENV_WAIT(env, TOGETHER_MS, env_socket_open(socket_of(name)));
+        assert_int_equal(ask(name, "/api/v01/health").status, 200);
+        assert_int_equal(env_kill(env, pid, SIGTERM), 0);
+    }
+}
+
 /* ---- the proxy before the core ------------------------------------------------------------------ */
 
 static void item_8_proxy_first_core_later(void **state)
@@ -334,6 +352,7 @@ static void item_20_administrator_needs_an_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_comes_early_is_served),
         cmocka_unit_test(item_8_proxy_first_core_later),        cmocka_unit_test(item_8_proxy_without_core),
         cmocka_unit_test(item_9_role_without_rights_to_create), cmocka_unit_test(item_20_administrator_needs_an_output),
         cmocka_unit_test(item_7_newer_schema),           cmocka_unit_test(the_tool_migrates),
