@@ -33,6 +33,13 @@ enum {
 static void conn_event(void *arg, uint32_t revents);
 static void conn_read(struct conn *c);
 
+static bool has_bytes(const struct conn *c)
+{
+    char byte;
+
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* ---- life of the struct ------------------------------------------------------------------------
  */
 
@@ -125,6 +132,23 @@ void conn_watch(struct conn *c, enum conn_mode mode, uint32_t events)
     c->watched = events;
 }
 
+static void parted(void *arg)
+{
+    struct conn *c = arg;
+
+    c->timer = NULL;
+    if (has_bytes(c))
+        conn_read(c);
+    else
+        conn_close(c);
+}
+
+/* An idle connection at a stop: closed at once it would cost the request its peer is just sending. */
+static void conn_part(struct conn *c)
+{
+    c->timer = loop_timer(c->home->loop, c->home->server->o.part_ms, parted, c);
+}
+
 static void conn_open(struct home *h, int fd)
 {
     struct conn *c = conn_take(h);
@@ -138,7 +162,7 @@ static void conn_open(struct home *h, int fd)
     atomic_store_explicit(&c->state, CONN_IDLE, memory_order_relaxed);
     conn_watch(c, MODE_READ, EPOLLIN | EPOLLRDHUP);
     if (h->stopping)
-        conn_close(c);
+        conn_part(c);
 }
 
 /* ---- strangers ---------------------------------------------------------------------------------
@@ -340,6 +364,7 @@ static void conn_read(struct conn *c)
         conn_close(c);
         return;
     }
+    stop_timer(c);
     frame_init(&f);
     followed = frame_feed(&f, h->scratch, (size_t)n, false);
     if (f.state == FRAME_BAD && !f.too_large) {
@@ -699,12 +724,10 @@ void home_stop(struct home *h)
         if (c->timer != NULL)
             loop_timer_again(c->timer, LINGER_MS); /* a request on its way has that much left */
         if (c->mode == MODE_READ && atomic_load(&c->state) == CONN_IDLE) {
-            char byte;
-
-            if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+            if (has_bytes(c))
                 conn_read(c); /* a request that is just here */
             else
-                conn_close(c);
+                conn_part(c);
         }
     }
     tell_if_empty(h);

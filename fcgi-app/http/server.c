@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { WORKERS = 16, IN_FLIGHT = 4096, WORKER_QUEUE = 1024, DRAIN_MS = 30000 };
+enum { WORKERS = 16, IN_FLIGHT = 4096, WORKER_QUEUE = 1024, DRAIN_MS = 30000, PART_MS = 200 };
 
 /* libfcgi takes over three signals; ours must stand whoever comes first. */
 static int init_libfcgi(void)
@@ -50,6 +50,8 @@ static void set_defaults(struct http_server_opts *o)
         o->max_body = LIMIT_BODY;
     if (o->drain_ms <= 0)
         o->drain_ms = DRAIN_MS;
+    if (o->part_ms <= 0)
+        o->part_ms = PART_MS;
 }
 
 /* An inherited socket usually waits in accept(), where a loop must not stay when another process

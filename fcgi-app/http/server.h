@@ -25,6 +25,8 @@ struct http_server_opts {
                            of reading them on a worker first */
     bool (*stream_this)(const struct http_req *r); /* the same for single requests; may be NULL */
     int64_t drain_ms;   /* how long a stop waits for what is in flight, 0 = 30 s */
+    int64_t part_ms;    /* how long a stop leaves idle connections open, for the request a peer may just be
+                           sending, 0 = 200 ms */
     int64_t hold_ms;    /* nobody is let in before http_server_open() or for that long: who comes
                            waits in the queue of the socket, or is taken by another process on it */
     struct ip_nets trusted; /* peers whose X-Forwarded-For counts; borrowed */

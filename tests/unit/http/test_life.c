@@ -155,7 +155,7 @@ static void stop_finishes_what_is_in_flight(void **state)
     assert_true(wait_for(&at_gate, 1));
     http_server_stop(f.server);
     http_server_stop(f.server);
-    assert_true(fcgi_closed(idle, WAIT_MS)); /* the idle one goes at once */
+    assert_true(fcgi_closed(idle, WAIT_MS)); /* the idle one goes soon */
     assert_true(refuses(f.path));
     atomic_store(&gate, 1);
     assert_true(fcgi_receive(busy, &r, a, WAIT_MS));
@@ -163,6 +163,32 @@ static void stop_finishes_what_is_in_flight(void **state)
     assert_true(fcgi_closed(busy, WAIT_MS));
     close(idle);
     close(busy);
+    join(&f);
+}
+
+/* What nginx is just sending on a connection it kept, and on a new one, while the server is told to stop. */
+static void stop_answers_who_is_sending(void **state)
+{
+    struct fixture f;
+    struct fcgi_answer r;
+    int kept, new;
+
+    (void)state;
+    start(&f, (struct http_server_opts){.part_ms = WAIT_MS});
+    kept = fcgi_connect(f.path);
+    r = ask(kept, &(struct fcgi_request){.uri = "/"});
+    expect(&r, 200, "ok");
+    new = fcgi_connect(f.path);
+    http_server_stop(f.server);
+    assert_true(refuses(f.path));
+    r = ask(kept, &(struct fcgi_request){.uri = "/"});
+    expect(&r, 200, "ok");
+    assert_true(fcgi_closed(kept, WAIT_MS)); /* behind its answer */
+    r = ask(new, &(struct fcgi_request){.uri = "/"});
+    expect(&r, 200, "ok");
+    assert_true(fcgi_closed(new, WAIT_MS));
+    close(kept);
+    close(new);
     join(&f);
 }
 
@@ -220,6 +246,32 @@ static void stop_with_half_a_request(void **state)
 static void starting(struct http_req *r, void *ctx)
 {
     http_reply(r, 503, STR("text/plain"), str_c(ctx));
+}
+
+/* Who comes before that is answered then. */
+static void nobody_is_let_in_before_it_opens(void **state)
+{
+    struct buf b = records(&(struct fcgi_request){.uri = "/"});
+
+    (void)state;
+    for (int opened = 0; opened < 2; opened++) {
+        struct fixture f;
+        struct fcgi_answer r;
+        int fd;
+
+        start(&f, (struct http_server_opts){.hold_ms = opened ? WAIT_MS * 100 : 100});
+        fd = fcgi_connect(f.path);
+        assert_true(fcgi_send(fd, buf_str(&b)));
+        if (opened) {
+            assert_false(fcgi_receive(fd, &r, a, 100));
+            http_server_open(f.server);
+            http_server_open(f.server);
+        }
+        assert_true(fcgi_receive(fd, &r, a, WAIT_MS)); /* opened, or the time is over */
+        expect(&r, 200, "ok");
+        close(fd);
+        finish(&f);
+    }
 }
 
 static void handler_is_replaced(void **state)
@@ -295,6 +347,8 @@ int main(void)
         cmocka_unit_test(full_house),
         cmocka_unit_test(full_workers),
         cmocka_unit_test(stop_finishes_what_is_in_flight),
+        cmocka_unit_test(stop_answers_who_is_sending),
+        cmocka_unit_test(nobody_is_let_in_before_it_opens),
         cmocka_unit_test(stop_does_not_wait_for_ever),
         cmocka_unit_test(stop_with_half_a_request),
         cmocka_unit_test(handler_is_replaced),
