@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "engine/entity_int.h"
 #include "engine/signal.h"
 
 /* ---- statements ----------------------------------------------------------------------------- */
@@ -303,7 +304,7 @@ static const struct db_stmt *const all[] = {
     &job_stmt_owners,  &op_stmt_close,
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_replayed, &op_stmt_definition,
-    &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,
+    &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,      &signal_stmt_open,
     &key_stmt_find,
     &job_stmt_expire,  &job_stmt_claim_fair, &job_stmt_start, &job_stmt_notify, &run_stmt_stored,
     &mass_stmt_insert, &mass_stmt_job,      &mass_stmt_head,   &mass_stmt_items,
@@ -367,6 +368,8 @@ static void add_instance(struct run *r, const struct instance *in)
             DB_C(instance_status_name(in->status)), DB_TIME(in->updated_us),
             TIME_OR_NULL(in->closed_us), DB_STR_OR_NULL(in->request_status), DB_INT(errors),
             DB_BOOL(instance_end_failed(in)));
+        if (in->wf->has_entities && in->status != INSTANCE_ACTIVE && !in->told)
+            ADD(&entity_w_close, DB_INT(in->id));
         return;
     }
     ADD(&w_instance_insert, DB_INT(in->id), DB_TIME(in->created_us), DB_TIME(in->updated_us),
@@ -541,14 +544,14 @@ static int add_lease(struct run *r, enum lease_end lease, struct err *e)
     return 0;
 }
 
-/* Signals that were worked on go; those for a closed instance were never looked at. */
+/* Signals that were worked on go; those for a closed instance too. */
 static void add_signals(struct run *r)
 {
-    for (struct signal_row *s = r->in->signals; s != NULL; s = s->next) {
-        s->taken = s->taken || r->in->status != INSTANCE_ACTIVE;
+    if (r->in->status != INSTANCE_ACTIVE)
+        signals_drop(r->in);
+    for (const struct signal_row *s = r->in->signals; s != NULL; s = s->next)
         if (s->taken)
             ADD(&w_signal_delete, DB_INT(s->id));
-    }
 }
 
 static void tell_parent(struct run *r, const struct instance *in, int64_t task, const char *kind,

@@ -18,6 +18,11 @@ static void done(struct instance *in, struct val event, const char *status, cons
         node_store(&r, &entity_w_done, DB_ARGS(DB_INT(id), DB_C(status), DB_C(result)));
 }
 
+void instance_entity_unused(struct instance *in, struct val event)
+{
+    done(in, event, "rejected", ENTITY_UNUSED);
+}
+
 void instance_entity_event(struct instance *in, struct val event)
 {
     struct str name = val_get_text(event, "entity", STR_NONE);

@@ -8,6 +8,9 @@
 
 /* id of the event, its status, what came of it */
 extern const struct writer_stmt entity_w_done;
+/* id of an instance that closes */
+extern const struct writer_stmt entity_w_close;
+#define ENTITY_UNUSED "the transaction closed before the event was taken up"
 extern const struct writer_stmt *const entity_writer_stmts[];
 extern const size_t entity_writer_stmts_n;
 

@@ -199,7 +199,7 @@ struct instance {
     struct extra_row *extras, **extras_tail;
     struct child_row *children, **children_tail;
     bool launched;              /* has had children: they are closed with it */
-    bool told;                  /* the parent knows that this child is closed */
+    bool told;                  /* its closing is stored, and a parent knows */
     uint32_t n_errors, errors_told; /* ... and of that many errors */
     int64_t signals_seen;       /* how many there were when it was read */
     struct signal_row *signals; /* top instance: not stored away yet, oldest first */
@@ -326,6 +326,10 @@ bool signals_deliver(struct instance *top);
 void signal_done(struct instance *in, struct task *t);
 /* After the commit. */
 void signals_forget(struct instance *top);
+/* All that are left, for the instance is closed; said so where their senders look. */
+void signals_drop(struct instance *top);
+/* The task does not go by the signal it was woken by: said so likewise. */
+void signal_unused(struct instance *in, const struct task *t);
 
 /* ---- entity.c ------------------------------------------------------------------------------- */
 
@@ -335,6 +339,8 @@ void signals_forget(struct instance *top);
  * event  {"entity", "event", "value", "username"}.
  */
 void instance_entity_event(struct instance *in, struct val event);
+/* It came too late. */
+void instance_entity_unused(struct instance *in, struct val event);
 
 /* ---- state.c -------------------------------------------------------------------------------- */
 

@@ -88,6 +88,7 @@ void manual_cancel(struct node_run *r, struct str description)
             instance_timers_cancel(in, t);
         } else if (t->woken) {
             t->kept = taken_back(in); /* its wake sees it */
+            signal_unused(in, t);
         }
     }
 }

@@ -7,7 +7,7 @@
 #include "db/writer.h"
 #include "engine/manual.h"
 
-extern const struct writer_stmt manual_w_ask, manual_w_token;
+extern const struct writer_stmt manual_w_ask, manual_w_token, manual_w_unused;
 extern const struct db_stmt manual_stmt_find, manual_stmt_token, manual_stmt_answer,
     manual_stmt_use;
 

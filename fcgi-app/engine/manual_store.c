@@ -61,7 +61,15 @@ const struct writer_stmt manual_w_ask = {
     "FROM u JOIN put ON put.guid = u.guid::uuid WHERE u.waits AND u.notify IS NOT NULL) x",
     "tiztitttitttyj", 61};
 
-const struct writer_stmt *const manual_writer_stmts[] = {&manual_w_token, &manual_w_ask};
+/* An answer that came too late for its task; who gave it stays to be seen. */
+const struct writer_stmt manual_w_unused = {
+    "manual_unused",
+    "UPDATE manual_actions SET output = '*cancelled*', updated_on = now() WHERE id = ANY "
+    "($1::bigint[])",
+    "i", 62};
+
+const struct writer_stmt *const manual_writer_stmts[] = {&manual_w_token, &manual_w_ask,
+                                                         &manual_w_unused};
 const size_t manual_writer_stmts_n = COUNT_OF(manual_writer_stmts);
 
 #define ACTION                                                                                     \

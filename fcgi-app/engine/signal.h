@@ -4,7 +4,8 @@
  * A signal is a row; whoever holds the instance's lease reads the rows of its instance when it
  * loads it and again before it gives the lease back, and deletes them in the transaction that
  * stores what they brought about.  So a signal is neither lost nor applied twice, whatever dies in
- * between.
+ * between.  One that came too late for its task, or whose instance was closed before anybody took it
+ * up, is marked so where its sender looks.
  *
  * Rules: DESIGN 3 and 4; workflow-engine.md 4.10 to 4.12, 4.14.
  */
@@ -24,6 +25,8 @@ struct db_stmt;
  * task_id      the parked task; 0 = the instance itself (kind "entity": payload names cell and
  *              values).
  * payload      JSON text, at most 8 MiB.
+ * ERR_CONFLICT where the instance is closed; the caller then rolls back.  Else it stays open until
+ * the caller has committed, and whoever closes it later knows of the signal.
  * After the commit, engine_wake() of this process makes it start at once; other processes see it
  * through the listener or their next look.
  *
@@ -33,6 +36,6 @@ struct db_stmt;
 MUST_CHECK int engine_signal(struct db_conn *c, int64_t instance_id, int64_t task_id,
                              const char *kind, struct str payload, struct err *e);
 
-extern const struct db_stmt signal_stmt; /* listed in engine_store.c */
+extern const struct db_stmt signal_stmt, signal_stmt_open; /* listed in engine_store.c */
 
 #endif

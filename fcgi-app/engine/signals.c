@@ -10,8 +10,19 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "engine/engine_int.h"
+#include "engine/manual_int.h"
 
 const struct db_stmt signal_stmt = {"signal", "SELECT signal_instance($1, $2, $3, $4::json)", 4};
+
+/* Behind signal_instance(), which has locked the job as a closing does: what is open now stays so
+ * until the caller has committed. */
+const struct db_stmt signal_stmt_open = {
+    "signal_open",
+    "SELECT NOT EXISTS (SELECT FROM instances WHERE id = $1 AND created_on >= id_from('instance', "
+    "$1) AND created_on < id_to('instance', $1) AND status <> 'ACTIVE') AND NOT EXISTS (SELECT FROM "
+    "instance_holder($1) h JOIN instances i ON i.id = h.id AND i.created_on = h.created_on WHERE "
+    "i.status <> 'ACTIVE')",
+    1};
 
 int engine_signal(struct db_conn *c, int64_t instance_id, int64_t task_id, const char *kind,
                   struct str payload, struct err *e)
@@ -32,6 +43,12 @@ int engine_signal(struct db_conn *c, int64_t instance_id, int64_t task_id, const
         goto out;
     if (!db_bool(res, 0, 0)) {
         err_set(e, ERR_NOT_FOUND, "there is no transaction %lld", (long long)instance_id);
+        goto out;
+    }
+    if (db_query_in(c, &signal_stmt_open, DB_ARGS(DB_INT(instance_id)), &res, a, e) != 0)
+        goto out;
+    if (!db_bool(res, 0, 0)) {
+        err_set(e, ERR_CONFLICT, "the transaction is closed");
         goto out;
     }
     rc = 0;
@@ -96,6 +113,18 @@ static void to_instance(struct instance *in, const struct signal_row *s)
     }
 }
 
+/* Nobody works on it: said so where its sender looks. */
+static void unused(struct instance *top, const struct signal_row *s)
+{
+    struct node_run r = {.inst = top};
+    int64_t action_id = val_get_int(s->payload, "action_id", 0);
+
+    if (str_eq_c(s->kind, "entity"))
+        instance_entity_unused(top, s->payload);
+    else if (str_eq_c(s->kind, "answer") && action_id != 0)
+        node_store(&r, &manual_w_unused, DB_ARGS(DB_INT(action_id)));
+}
+
 static bool give(struct instance *top, struct signal_row *s)
 {
     struct instance *in = instance_in_tree(top, s->target_id);
@@ -104,6 +133,7 @@ static bool give(struct instance *top, struct signal_row *s)
     s->taken = true;
     if (in == NULL || in->status != INSTANCE_ACTIVE) {
         instance_log(top, "engine", "signal \"%.*s\" came after the closing", STR_ARG(s->kind));
+        unused(top, s);
         return false;
     }
     instance_tick(in);
@@ -119,6 +149,7 @@ static bool give(struct instance *top, struct signal_row *s)
     if (t == NULL || t->status == TASK_OK || t->status == TASK_ERROR) {
         instance_log(in, "engine", "signal \"%.*s\" for \"%.*s\" came too late", STR_ARG(s->kind),
                      STR_ARG(t != NULL ? t->cell_name : STR("")));
+        unused(top, s);
         return false;
     }
     s->taken = false;
@@ -152,6 +183,23 @@ void signal_done(struct instance *in, struct task *t)
     t->signal_id = 0;
     if (s != NULL)
         s->taken = true;
+}
+
+void signal_unused(struct instance *in, const struct task *t)
+{
+    struct signal_row *s = t->signal_id != 0 ? find(in, t->signal_id) : NULL;
+
+    if (s != NULL)
+        unused(instance_top(in), s);
+}
+
+void signals_drop(struct instance *top)
+{
+    for (struct signal_row *s = top->signals; s != NULL; s = s->next) {
+        if (!s->taken)
+            unused(top, s);
+        s->taken = true;
+    }
 }
 
 void signals_forget(struct instance *top)

@@ -268,6 +268,7 @@ int wf_compile(struct workflow **out, struct str text, const struct node_table *
     cells = val_get(w->def, "cells");
     entities = val_get(w->def, "entities");
     transitions = val_get(w->def, "transitions");
+    w->has_entities = val_count(entities) > 0;
     room = val_count(cells) + val_count(entities);
     w->cells = ARENA_ARRAY(a, struct wf_cell, room);
     w->edges = ARENA_ARRAY(a, struct wf_edge, val_count(transitions) + room);

@@ -57,6 +57,7 @@ struct workflow {
     uint32_t n_gates; /* Ors */
     struct map by_name; /* -> struct wf_cell */
     int32_t start;
+    bool has_entities;
     bool entity_linked; /* an entity has a linked output */
 };
 

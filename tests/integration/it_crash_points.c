@@ -306,6 +306,7 @@ static const struct {
     {"op_definition", "a person asks again"},
     {"op_audit", "a person asks again"},
     {"signal", "in the transaction of who calls: it_people_kill, it_crash"},
+    {"signal_open", "reads"},
     {"mass_insert", "in the transaction of who calls"},
     {"mass_job", "in the transaction of who calls"},
     {"mass_head", "reads"},

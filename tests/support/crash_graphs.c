@@ -350,11 +350,11 @@ static const char *add_race(struct maker *m, const char *from)
     return out(m, gate, "ok");
 }
 
-/* Somebody outside hears of a call and sends two events, each of which does something beside; it
- * goes on when both have come. */
-static const char *add_events(struct maker *m, const char *from)
+/* Somebody outside hears of a call and sends two events, each of which does something beside; what
+ * follows the one and the other. */
+static void add_entity(struct maker *m, const char *from, const char *name, const char **said,
+                       const char **done)
 {
-    const char *name = named(m, "event"), *all = join(m, 1), *gate;
     const char *entity = arena_printf(m->a, "of_%s", name);
     const char *heard = arena_printf(m->a, "heard_%s", entity);
     const char *told = arena_printf(m->a, "told_%s", entity);
@@ -362,7 +362,6 @@ static const char *add_events(struct maker *m, const char *from)
     cell(m, name, "http_call", call_params(m, name, ""), "\"success\",\"error\"",
          (struct fact){.call = true});
     line(m, from, name);
-    line(m, out(m, name, "success"), all);
     buf_addf(&m->entities,
              "%s{\"name\":\"%s\",\"original_name\":\"entity\",\"params\":{\"events\":\"" CRASH_EVENTS
              "\"},\"outputs\":[\"said\",\"done\"],\"x\":0,\"y\":0}",
@@ -373,14 +372,34 @@ static const char *add_events(struct maker *m, const char *from)
                       heard, heard),
          "\"ok\"", (struct fact){.tasks = ANY});
     line(m, out(m, entity, "said"), heard);
-    gate = add_or(m, out(m, heard, "ok"), 1);
-    line(m, out(m, gate, "ok"), all);
+    *said = out(m, heard, "ok");
     cell(m, told, "http_call", call_params(m, told, ""), "\"success\",\"error\"",
          (struct fact){.tasks = ANY, .call = true});
     line(m, out(m, entity, "done"), told);
-    gate = add_or(m, out(m, told, "success"), 1);
+    *done = out(m, told, "success");
+}
+
+/* It goes on when both have come. */
+static const char *add_events(struct maker *m, const char *from)
+{
+    const char *name = named(m, CRASH_EVENT), *all = join(m, 1), *said, *done, *gate;
+
+    add_entity(m, from, name, &said, &done);
+    line(m, out(m, name, "success"), all);
+    gate = add_or(m, said, 1);
+    line(m, out(m, gate, "ok"), all);
+    gate = add_or(m, done, 1);
     line(m, out(m, gate, "ok"), all);
     return out(m, all, "ok");
+}
+
+/* Nobody waits for them: they come before the end, in it, or behind it. */
+static const char *add_strays(struct maker *m, const char *from)
+{
+    const char *name = named(m, CRASH_STRAY), *said, *done;
+
+    add_entity(m, from, name, &said, &done);
+    return out(m, name, "success");
 }
 
 /* What still waits when the end is reached: nothing comes of it. */
@@ -495,6 +514,8 @@ struct crash_graph crash_top(int number, uint64_t *rng, int ledger_port, struct 
     for (int i = 0; i < stages; i++)
         tail = crash_below(rng, 2) == 0 ? add_stage(&m, tail, crash_below(rng, STAGES))
                                         : add_simple(&m, tail, 10);
+    if (crash_below(rng, 2) == 0)
+        tail = add_strays(&m, tail);
     line(&m, tail, "end");
     fact(&m, "start", (struct fact){0});
     fact(&m, "end", (struct fact){0});

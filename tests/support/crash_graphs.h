@@ -26,6 +26,8 @@ enum { CRASH_HELPERS = 3, CRASH_TOPS = 5 };
 /* Calls of cells named so are heard of by the entity "of_<cell>", which sends these. */
 #define CRASH_EVENT "event"
 #define CRASH_EVENTS "said,done"
+/* ... and nobody waits for these. */
+#define CRASH_STRAY CRASH_EVENT "stray"
 
 struct crash_graph {
     const char *name;

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "support/crash_graphs.h"
 
 const char crash_tables_sql[] =
     "CREATE SCHEMA proof; "
@@ -115,7 +116,14 @@ const struct crash_law crash_laws[] = {
      "entity_events v ON v.instance_id = m.id AND v.source_entity || '.' || v.key = s.cell AND "
      "v.content = s.what WHERE s.round = $R AND s.cell LIKE 'of\\_%' AND s.status BETWEEN 200 AND "
      "299 GROUP BY s.guid, s.cell, s.unsure HAVING count(v.id) FILTER (WHERE v.status = "
-     "'processed') = 0 OR (count(v.id) > 1 AND NOT s.unsure)"},
+     "'processed' OR (v.status = 'rejected' AND s.cell LIKE 'of\\_" CRASH_STRAY "%')) = 0 OR (count(v.id) > 1 AND NOT s.unsure)"},
+    {"an event of a closed run is undecided", "id || ' ' || status",
+     "v.id, v.status FROM mine m JOIN entity_events v ON v.instance_id = m.id WHERE m.status <> "
+     "'ACTIVE' AND v.status = 'received'"},
+    {"an event that was refused is there", "guid || ' ' || cell",
+     "s.guid, s.cell FROM proof.said s JOIN mine m ON m.guid = s.guid JOIN entity_events v ON "
+     "v.instance_id = m.id AND v.source_entity || '.' || v.key = s.cell AND v.content = s.what "
+     "WHERE s.round = $R AND s.cell LIKE 'of\\_%' AND s.status = 409 AND NOT s.unsure"},
     {"an event was not worked on once", "id || ' ' || cell || ' ' || key || ' ' || n",
      "m.id, c.cell, v.key, v.n FROM mine m JOIN proof.cells c ON c.activity = m.activity_id AND "
      "c.asks = 'event' JOIN LATERAL (SELECT key, count(*) FILTER (WHERE status = 'processed') AS n "

@@ -6,6 +6,8 @@
  */
 #include "unit/engine/play.h"
 
+#include "engine/manual_int.h"
+
 static enum node_rc wait_run(struct node_run *r, struct err *e)
 {
     (void)e;
@@ -215,6 +217,51 @@ static void closes_and_blocks_from_outside(void **state)
     play_end(&p);
 }
 
+/* How many rows say so of an answer: those of questions 1, 2, ... in their order. */
+static int64_t in_vain(struct play *p)
+{
+    int64_t n = 0;
+
+    for (const struct extra_row *x = p->in->extras; x != NULL; x = x->next) {
+        assert_ptr_equal(x->stmt, &manual_w_unused);
+        assert_int_equal(x->args[0].i, ++n);
+    }
+    return n;
+}
+
+static void answer_of(struct play *p, int id)
+{
+    signals(p, arena_printf(p->a, "[[%d,%lld,%lld,'answer',{'action_id':%d}]]", id, (long long)p->in->id,
+                            (long long)play_task(p, "wait1")->id, id));
+}
+
+/* Of an answer that nobody goes by its question says so, once. */
+static void tells_of_answers_in_vain(void **state)
+{
+    struct play p;
+
+    (void)state;
+    play_begin(&p, &nodes, WAITING("wait1"));
+    drive(&p);
+    answer_of(&p, 1);
+    assert_true(signals_deliver(p.in));
+    assert_int_equal(in_vain(&p), 0);
+    signal_unused(p.in, play_task(&p, "wait1")); /* as when the question is taken back while it wakes up */
+    assert_int_equal(in_vain(&p), 1);
+    task_touch(p.in, play_task(&p, "wait1"), TASK_OK);
+    signal_done(p.in, play_task(&p, "wait1"));
+    answer_of(&p, 2); /* the task has ended */
+    signals_deliver(p.in);
+    assert_int_equal(in_vain(&p), 2);
+    answer_of(&p, 3);
+    instance_force_close(p.in);
+    signals_drop(p.in);
+    signals_drop(p.in); /* stored once more, for the connection was lost */
+    assert_int_equal(in_vain(&p), 3);
+    assert_true(all_taken(&p));
+    play_end(&p);
+}
+
 static void launches_children(void **state)
 {
     struct play p;
@@ -245,7 +292,7 @@ int main(void)
         cmocka_unit_test(wakes_the_parked_task),   cmocka_unit_test(keeps_their_order),
         cmocka_unit_test(time_out_wakes_without_one), cmocka_unit_test(waits_for_a_task_that_is_not_parked),
         cmocka_unit_test(drops_what_comes_too_late), cmocka_unit_test(entities_go_on),
-        cmocka_unit_test(closes_and_blocks_from_outside), cmocka_unit_test(launches_children),
+        cmocka_unit_test(closes_and_blocks_from_outside), cmocka_unit_test(tells_of_answers_in_vain), cmocka_unit_test(launches_children),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
