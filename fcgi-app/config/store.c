@@ -262,9 +262,9 @@ int cfg_store_reload(struct cfg_store *s, struct err *e)
     b = read_box(s, cfg_box_of(last), e);
     cfg_put(last);
     if (b != NULL) {
+        swap(s, b);
         log_info("config.read", "version=%lld gateways=%zu routes=%zu activities=%zu",
                  (long long)b->c.config_id, b->c.n_gateways, b->c.n_routes, b->c.n_activities);
-        swap(s, b);
     } else {
         err_context(e, "reading the configuration (the last good one stays in use)");
     }

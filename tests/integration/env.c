@@ -23,7 +23,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOG_SHOWN = 6000 }; /* bytes of each log printed on failure */
+enum {
+    LOG_SHOWN = 6000, /* bytes of each log printed on failure */
+    TOO_LONG_S = 800, /* less than the time-outs of tests/CMakeLists.txt */
+};
 
 static struct env *current; /* for the handler at exit; one environment per program */
 
@@ -46,6 +49,11 @@ const char *env_fmt(struct env *env, const char *format, ...)
 const char *env_path(struct env *env, const char *name)
 {
     return name[0] == '/' ? name : arena_printf(env->a, "%s/%s", env->dir, name);
+}
+
+int64_t env_until(int ms)
+{
+    return clock_mono_ms(&clock_system) + (ms > ENV_PATIENCE_MS ? ms : ENV_PATIENCE_MS);
 }
 
 void env_pause(void)
@@ -183,6 +191,15 @@ static void end_at_exit(void)
         (void)env_end(current, 1);
 }
 
+/* Whoever kills a program that hangs sees no logs: shown before that.  Not all of this may be done here, but there is nothing to lose. */
+static void show_and_end(int sig)
+{
+    (void)sig;
+    fprintf(stderr, "not over after %d s\n", TOO_LONG_S);
+    (void)env_end(current, 1);
+    _exit(1);
+}
+
 struct env *env_new(void)
 {
     struct arena *a = arena_new(0);
@@ -199,6 +216,8 @@ struct env *env_new(void)
     current = env;
     atexit(end_at_exit);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGALRM, show_and_end);
+    alarm(TOO_LONG_S);
     http_client_init();
     env->client = http_client_pool_new();
     return env;
@@ -319,11 +338,11 @@ bool env_running(struct env *env, pid_t pid)
 int env_wait_exit(struct env *env, pid_t pid, int ms)
 {
     struct child *c = child_of(env, pid);
-    int64_t until = clock_mono_ms(&clock_system) + ms;
+    int64_t until = env_until(ms);
 
     while (env_running(env, pid)) {
         if (clock_mono_ms(&clock_system) > until)
-            env_fail(env, "%s (pid %d) did not end within %d ms", c->name, (int)pid, ms);
+            env_fail(env, "%s (pid %d) did not end", c->name, (int)pid);
         usleep(5000);
     }
     return c->status;

@@ -53,7 +53,7 @@ const struct calls_way calls_ways[2] = {{"proxy", calls_proxy}, {"http_call", ca
 
 void calls_expect(struct env *env, const struct calls_way *way, const char *method, const char *path, const char *want)
 {
-    int64_t until = clock_mono_ms(&clock_system) + 5000;
+    int64_t until = env_until(0);
     const char *got;
 
     while (strstr(got = way->call(env, method, path), want) == NULL) {

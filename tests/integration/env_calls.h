@@ -21,7 +21,7 @@ struct calls_way {
 
 extern const struct calls_way calls_ways[2];
 
-/* The call ends so within 5 s, tried again until it does: the configuration may be on its way. */
+/* The call ends so within ENV_PATIENCE_MS, tried again until it does: the configuration may be on its way. */
 void calls_expect(struct env *env, const struct calls_way *way, const char *method, const char *path, const char *want);
 
 #endif

@@ -17,9 +17,15 @@
 
 enum { BLOCK = 32 * 1024, OPTIONS_MAX = 12 };
 
+void house_until_used(struct house *h)
+{
+    api_until_used(h->env, (const char *const[]){"core.sock", h->proxy != 0 && env_running(h->env, h->proxy) ? "p1.sock" : NULL, NULL});
+}
+
 void house_gateway(struct house *h, const char *more)
 {
     api_configure(h->env, "gateways", arena_printf(env_arena(h->env), "{\"bwks\":{\"url\":\"%s/\"%s}}", h->upstream, more));
+    house_until_used(h);
 }
 
 void house_start(struct house *h, const char *const *options)

@@ -23,8 +23,10 @@ void house_start(struct house *h, const char *const *options);
 /* The same with more variables in the environment of core and proxy. */
 void house_start_with(struct house *h, const char *const *options, const char *const *more);
 int house_end(struct house *h, int failed);
-/* The gateway "bwks" at the upstream, with more members (",\"timeout\":1"). */
+/* The gateway "bwks" at the upstream, with more members (",\"timeout\":1"); core and proxy use it then. */
 void house_gateway(struct house *h, const char *more);
+/* Until core and proxy use the newest version of the configuration. */
+void house_until_used(struct house *h);
 /* Peak of the resident memory of a process in KiB. */
 long house_peak_kib(pid_t pid);
 /* What memory may grow by where `kib` is the law: sanitizers keep freed memory back. */

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MESSAGE_MAX = 256 * 1024 * 1024 };
+enum { MESSAGE_MAX = 256 * 1024 * 1024, PATIENCE_MS = 20000 };
 
 /* ---- asking
  * -------------------------------------------------------------------------------------- */
@@ -176,7 +176,7 @@ static void split(struct fcgi_answer *out, struct str text)
 
 bool fcgi_receive(int fd, struct fcgi_answer *out, struct arena *a, int timeout_ms)
 {
-    int64_t until = now_ms() + timeout_ms;
+    int64_t until = now_ms() + (timeout_ms > PATIENCE_MS ? timeout_ms : PATIENCE_MS);
     struct buf text;
     int rc = 1;
 

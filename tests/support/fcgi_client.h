@@ -40,7 +40,7 @@ int fcgi_connect(const char *path);
 bool fcgi_send(int fd, struct str bytes);
 /*
  * Read up to END_REQUEST or the end of the connection.  Nothing behind END_REQUEST is taken.
- * Returns false when that takes longer than timeout_ms.
+ * Returns false when that takes longer than timeout_ms, and than 20 s: what a busy machine needs is no failure.
  */
 bool fcgi_receive(int fd, struct fcgi_answer *out, struct arena *a, int timeout_ms);
 /* Connect, ask, receive, close; status 0 when that failed. */
