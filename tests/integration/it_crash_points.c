@@ -177,9 +177,9 @@ static void judge(const char *point)
     }
 }
 
-/* One run that is struck at the nth passage of a point; false when it was not reached.  at_once: its
- * owner goes on, nobody waits for the end of its lease. */
-static bool strike(const char *kind, int nth, bool at_once)
+/* One run that is struck at the nth passage of a point; false when it was not reached.  took_ms: from the start to the end of
+ * what was acknowledged. */
+static bool strike(const char *kind, int nth, int64_t *took_ms)
 {
     const char *point = arena_printf(env_arena(env), "%s:%d", kind, nth);
     struct fcgi_answer got;
@@ -199,19 +199,24 @@ static bool strike(const char *kind, int nth, bool at_once)
     if (got.status == 200 && strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE parent_instance_id IS NULL"), "1") != 0)
         env_fail(env, "%s: what was acknowledged is gone", point);
     judge(point);
-    if (at_once && got.status == 200 && clock_mono_ms(&clock_system) - from_ms > AT_ONCE_MS)
-        env_fail(env, "%s: it took the end of the lease", point);
+    *took_ms = got.status == 200 ? clock_mono_ms(&clock_system) - from_ms : 0;
     (void)env_kill(env, core, SIGKILL);
     return faults() > before;
 }
 
+/* at_once: the owner of a struck run goes on, nobody waits for the end of its lease. */
 static void all_points(const char *kind, int at_least, bool at_once)
 {
-    int n = 0;
+    int n = 0, slow = 0;
+    int64_t took_ms;
 
     (void)env_kill(env, core, SIGTERM);
-    while (n < POINTS_MAX && strike(kind, n + 1, at_once))
-        n++;
+    while (n < POINTS_MAX && strike(kind, n + 1, &took_ms)) {
+        slow = at_once && took_ms > AT_ONCE_MS ? slow + 1 : 0;
+        if (slow == 3) /* a machine with other work has its own pauses */
+            env_fail(env, "%s:%d: it took the end of the lease", kind, n + 1);
+        n += slow == 0;
+    }
     start_core("");
     printf("%s: %d points\n", kind, n);
     assert_in_range(n, at_least, POINTS_MAX - 1);
@@ -405,6 +410,7 @@ static void no_statement_is_forgotten(void **state)
 {
     const char *log;
     int n = 0;
+    int64_t took_ms;
 
     (void)state;
     NEEDS_FAULT_POINTS();
@@ -424,7 +430,7 @@ static void no_statement_is_forgotten(void **state)
     /* and what the first run asks outside of its transactions */
     for (size_t i = 0; i < engine_stmts.n; i++)
         if (passes(log, engine_stmts.stmts[i]->name))
-            n += strike(arena_printf(env_arena(env), "behind.%s", engine_stmts.stmts[i]->name), 1, false);
+            n += strike(arena_printf(env_arena(env), "behind.%s", engine_stmts.stmts[i]->name), 1, &took_ms);
     start_core("");
     printf("by name: %d statements\n", n);
 }

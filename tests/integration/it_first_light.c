@@ -145,15 +145,11 @@ static void keeps_the_configuration(void **state)
 /* A change made beside us is in force within a second. */
 static void reloads_live(void **state)
 {
-    int64_t start;
-
     (void)state;
     assert_true(label_is("second"));
     env_psql(env, "INSERT INTO configuration (content, created_by) SELECT replace(content::text, '\"second\"', "
                   "'\"beside\"')::json, 'test' FROM configuration ORDER BY id DESC LIMIT 1");
-    start = clock_mono_ms(&clock_system);
-    ENV_WAIT(env, 5000, label_is("beside"));
-    assert_true(clock_mono_ms(&clock_system) - start < 1500);
+    ENV_WAIT(env, 1000, label_is("beside"));
 }
 
 /* ---- activities --------------------------------------------------------------------------------------------- */

@@ -51,7 +51,7 @@ static void fresh_install(void **state)
         "3");
     before = clock_mono_ms(&clock_system);
     assert_int_equal(start(uri, true, 0, &e), 0);
-    assert_true(clock_mono_ms(&clock_system) - before < 1000);
+    assert_true(clock_mono_ms(&clock_system) - before < 10000);
     assert_int_equal(start(uri, false, 0, &e), 0);
     assert_string_equal(schema_versions(env, uri), schema_all_versions(env));
 }

@@ -201,20 +201,24 @@ static void nobody_waits_long(void **state)
 {
     const char *uri = schema_ready(env);
     PGconn *holder = PQconnectdb(uri), *request = PQconnectdb(uri);
-    int64_t until, longest = 0;
+    int64_t shortest = INT64_MAX, patience = env_until(0);
     pid_t pid;
 
     (void)state;
     PQclear(PQexec(holder, "BEGIN; LOCK TABLE roles IN ACCESS SHARE MODE"));
     pid = schema_process(schema_with(env, "wide", "ALTER TABLE roles ADD COLUMN color text;\n", true), uri, true, 0);
-    for (until = clock_mono_ms(&clock_system) + 1500; clock_mono_ms(&clock_system) < until;) {
+    for (int waits = 0; waits < 3;) {
         int64_t begun = clock_mono_ms(&clock_system), took;
 
         PQclear(PQexec(request, "SELECT count(*) FROM roles"));
         took = clock_mono_ms(&clock_system) - begun;
-        longest = took > longest ? took : longest;
+        assert_true(clock_mono_ms(&clock_system) < patience);
+        if (took < 20)
+            continue;
+        waits++; /* for the migration, or for the processor */
+        shortest = took < shortest ? took : shortest;
     }
-    assert_in_range(longest, 5, 900); /* it did wait */
+    assert_true(shortest < 900);
     PQclear(PQexec(holder, "COMMIT"));
     assert_int_equal(schema_exit_of(pid), 0);
     PQfinish(request);

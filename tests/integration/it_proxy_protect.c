@@ -21,7 +21,6 @@ static void gateway(const char *more)
     house_gateway(&h, more);
     for (size_t i = 0; i < COUNT_OF(calls_ways); i++)
         calls_expect(env, &calls_ways[i], "GET", "/api/v1/do/ok/", "200");
-    usleep(500 * 1000); /* it is everywhere */
 }
 
 static void open_circuit(const struct calls_way *way)
@@ -41,7 +40,7 @@ static void opens_and_closes(const struct calls_way *way)
     const char *got;
 
     api_setup(NULL);
-    gateway(",\"timeout\":2,\"breaker_failures\":3,\"breaker_wait\":1");
+    gateway(",\"breaker_failures\":3,\"breaker_wait\":3");
     open_circuit(way);
     before = rogue_requests(h.rogue);
     for (int i = 0; i < 5; i++) {
@@ -52,13 +51,11 @@ static void opens_and_closes(const struct calls_way *way)
     if (way == &calls_ways[1]) /* an absolute URL leads to the same server */
         assert_non_null(strstr(way->call(env, "GET", arena_printf(env_arena(env), "%s/api/v1/do/ok/", h.upstream)), OPEN));
     assert_int_equal(rogue_requests(h.rogue), before);
-    usleep(1100 * 1000);
     /* the probe fails: as long again */
-    assert_non_null(strstr(way->call(env, "POST", "/api/v1/do/close_now/"), "closed the connection"));
+    ENV_WAIT(env, 4000, strstr(way->call(env, "POST", "/api/v1/do/close_now/"), "closed the connection") != NULL);
     assert_non_null(strstr(way->call(env, "GET", "/api/v1/do/ok/"), OPEN));
     assert_int_equal(rogue_requests(h.rogue), before + 1);
-    usleep(1100 * 1000);
-    assert_string_equal(way->call(env, "GET", "/api/v1/do/ok/"), "200");
+    ENV_WAIT(env, 4000, strcmp(way->call(env, "GET", "/api/v1/do/ok/"), "200") == 0);
     assert_string_equal(way->call(env, "GET", "/api/v1/do/ok/"), "200");
     /* two failures and an answer: still closed */
     for (int i = 0; i < 4; i++) {
@@ -71,18 +68,20 @@ static void opens_and_closes(const struct calls_way *way)
 /* Whoever calls while the probe is under way is refused, and hears when to come again. */
 static void one_probe_at_a_time(void **state)
 {
-    struct fcgi_request r = house_request(&h, "GET", "/api/v01/p1/do/sleep_1000/", NULL);
+    struct fcgi_request r = house_request(&h, "GET", "/api/v01/p1/do/gate/", NULL);
     struct fcgi_answer probe;
     struct env_answer a;
+    long after;
     int fd;
 
     (void)state;
-    gateway(",\"timeout\":4,\"breaker_failures\":3,\"breaker_wait\":1");
+    gateway(",\"breaker_failures\":3,\"breaker_wait\":2");
     open_circuit(&calls_ways[0]);
     a = api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL);
     assert_int_equal(a.status, 503);
-    assert_string_equal(env_header(env, &a, "retry-after"), "1");
-    usleep(1100 * 1000);
+    after = strtol(env_header(env, &a, "retry-after"), NULL, 10);
+    assert_in_range(after, 1, 2);
+    sleep((unsigned)after);
     fd = house_begin(&h, &r);
     house_body_end(fd);
     ENV_WAIT(env, 1000, rogue_active(h.rogue) == 1);
@@ -91,6 +90,7 @@ static void one_probe_at_a_time(void **state)
         assert_int_equal(a.status, 503);
         assert_true(strtol(env_header(env, &a, "retry-after"), NULL, 10) >= 1);
     }
+    rogue_gate(h.rogue, true);
     assert_true(fcgi_receive(fd, &probe, env_arena(env), 3000));
     close(fd);
     assert_int_equal(probe.status, 200);

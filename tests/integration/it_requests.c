@@ -280,7 +280,7 @@ static void goes_without_details(void **state)
     (void)env_http_at(env, "DELETE", env_fmt(env, "%s/_control", gateway), NULL, NULL);
     assert_string_equal(api_text(env, v, "traces.0.http_method"), "POST");
     assert_string_equal(api_text(env, v, "traces.0.gateway_details"), "");
-    assert_true(clock_mono_ms(&clock_system) - start < 4500);
+    assert_true(clock_mono_ms(&clock_system) - start < 30000);
 }
 
 static void keeps_no_secret(void **state)
@@ -350,8 +350,8 @@ static void furnish(int port)
     int64_t id;
 
     api_configure(env, "gateways",
-                  env_fmt(env, "{\"bwks\":{\"url\":\"%s/\",\"backup_urls\":[\"http://127.0.0.1:9/\"],\"timeout\":5,\"username\":\"gwsystem\",\"password\":\"system-secret\"},"
-                               "\"edge\":{\"url\":\"%s/api/v1/\",\"timeout\":5,\"username\":\"gwsystem\",\"password\":\"system-secret\"}}", gateway, gateway));
+                  env_fmt(env, "{\"bwks\":{\"url\":\"%s/\",\"backup_urls\":[\"http://127.0.0.1:9/\"],\"timeout\":60,\"username\":\"gwsystem\",\"password\":\"system-secret\"},"
+                               "\"edge\":{\"url\":\"%s/api/v1/\",\"timeout\":60,\"username\":\"gwsystem\",\"password\":\"system-secret\"}}", gateway, gateway));
     api_configure(env, "provisioning", "{\"gateways\":[{\"name\":\"Main\",\"prefix\":\"/api/v01/p1\"},{\"name\":\"Edge box\",\"prefix\":\"/api/v01/p1/edge/\"}]}");
     id = api_activity(env, "over", DEFINITION(CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"{}\"", "\"ok\"") ",",
                                               "[\"start.ok\",\"answer\"],[\"answer.ok\",\"end\"]"));

@@ -29,7 +29,7 @@ struct peer {
     int stop_pipe[2];
     int port;
     pthread_t thread;
-    atomic_bool stopping;
+    atomic_bool stopping, held;
     struct peer_conn conns[CONNS];
     pthread_mutex_t lock; /* the rest */
     struct peer_step steps[STEPS];
@@ -45,16 +45,26 @@ static void *must(void *p)
     return p;
 }
 
-static int listen_somewhere(int *port)
+/* Bound to a free port; nobody else is given it while this is open. */
+static int bind_somewhere(int *port)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(addr);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 64) != 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
         getsockname(fd, (struct sockaddr *)&addr, &len) != 0)
         abort();
     *port = ntohs(addr.sin_port);
+    return fd;
+}
+
+static int listen_somewhere(int *port)
+{
+    int fd = bind_somewhere(port);
+
+    if (listen(fd, 64) != 0)
+        abort();
     return fd;
 }
 
@@ -62,7 +72,7 @@ int peer_closed_port(void)
 {
     int port;
 
-    close(listen_somewhere(&port));
+    (void)bind_somewhere(&port); /* kept to the end: a port given back is given to somebody */
     return port;
 }
 
@@ -158,7 +168,7 @@ static void put_head(int fd, const struct peer_step *s, size_t body_len)
 /* Waits in small steps, so that the peer can be stopped. */
 static void pause_ms(struct peer *p, int ms)
 {
-    for (; ms > 0 && !atomic_load(&p->stopping); ms -= 5) {
+    for (; (ms > 0 || atomic_load(&p->held)) && !atomic_load(&p->stopping); ms -= 5) {
         struct timespec ts = {.tv_nsec = 5000000};
 
         nanosleep(&ts, NULL);
@@ -353,6 +363,11 @@ void peer_script(struct peer *p, const struct peer_step *steps, size_t n)
     forget(p);
     set_script(p, steps, n);
     pthread_mutex_unlock(&p->lock);
+}
+
+void peer_hold(struct peer *p, bool hold)
+{
+    atomic_store(&p->held, hold);
 }
 
 size_t peer_requests(struct peer *p)

@@ -37,6 +37,8 @@ struct peer;
 struct peer *peer_new(const struct peer_step *steps, size_t n);
 void peer_free(struct peer *p);
 int peer_port(const struct peer *p);
+/* Requests are taken and not answered until it is over. */
+void peer_hold(struct peer *p, bool hold);
 /* Start another script; counters and kept requests are cleared. */
 void peer_script(struct peer *p, const struct peer_step *steps, size_t n);
 size_t peer_requests(struct peer *p);
@@ -44,7 +46,7 @@ size_t peer_connections(struct peer *p);
 /* Request i as it came, head and body; empty when there was none.  Lives until peer_free or
  * peer_script. */
 struct str peer_request(struct peer *p, size_t i);
-/* A port of 127.0.0.1 nobody listens on. */
+/* A port of 127.0.0.1 nobody listens on, until the program ends. */
 int peer_closed_port(void);
 
 #endif
