@@ -23,7 +23,11 @@ static const struct db_stmt *const all[] = {
     &archive_stmt_rows,
     &archive_stmt_month,
     &archive_stmt_document,
+    &archive_stmt_document_piece,
+    &archive_stmt_large,
+    &archive_stmt_large_put,
     &archive_stmt_copy,
+    &archive_stmt_large_drop,
 };
 const struct db_stmts legacy_archive_stmts = {"legacy_archive", all, COUNT_OF(all)};
 

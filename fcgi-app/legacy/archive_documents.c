@@ -1,5 +1,6 @@
 /*
- * Documents of an old database: fetched one by one, opened with the old keys, sealed anew.
+ * Documents of an old database: opened with the old keys and sealed anew while they come, one by one, in
+ * pieces; what no key signed gives no piece.
  *
  * What no key opens is copied byte for byte, to be opened when somebody brings the key: a later
  * import with that key replaces the copy.
@@ -8,15 +9,21 @@
 #include "base/fault.h"
 #include "legacy/archive_int.h"
 
+enum { PLAIN = 16 * 1024 };
+
 const struct db_stmt archive_stmt_document = {
-    "archive_document",
-    "SELECT id, head IS NULL, head IS NULL AND content = $3::bytea, mime_type FROM documents WHERE instance_id = $1::bigint AND name = $2",
-    3};
+    "archive_document", "SELECT id, head IS NULL, octet_length(content), mime_type FROM documents WHERE instance_id = $1::bigint AND name = $2", 2};
+const struct db_stmt archive_stmt_document_piece = {
+    "archive_document_piece", "SELECT substring(content from $2::integer for $3::integer) FROM documents WHERE id = $1::bigint", 3};
+/* A copy comes in pieces: gathered in a large object of the same transaction. */
+const struct db_stmt archive_stmt_large = {"archive_large", "SELECT lo_create(0)::bigint", 0};
+const struct db_stmt archive_stmt_large_put = {"archive_large_put", "SELECT lo_put($1::bigint::oid, $2::bigint, $3::bytea)", 3};
 const struct db_stmt archive_stmt_copy = {
     "archive_copy",
     "INSERT INTO documents (instance_id, instance_on, name, description, mime_type, created_by, content) VALUES ($1::bigint, "
-    "$2::timestamptz, $3, $4, $5, $6, $7::bytea)",
+    "$2::timestamptz, $3, $4, $5, $6, lo_get($7::bigint::oid))",
     7};
+const struct db_stmt archive_stmt_large_drop = {"archive_large_drop", "SELECT lo_unlink($1::bigint::oid)", 1};
 
 /* One document on its way. */
 struct moving {
@@ -25,9 +32,10 @@ struct moving {
     struct arena *a;
     struct val item;
     struct doc_new n;
-    struct str token;
-    struct secret plain;
-    bool opened;
+    struct old_content content;
+    struct fernet_source src;
+    size_t key;  /* which signed it */
+    bool opened; /* one did */
 };
 
 /* What is here of that name, copied before because no key opened it. */
@@ -53,50 +61,117 @@ static int leave(struct moving *m, const char *why)
 
 /* ---- the old one ----------------------------------------------------------------------------- */
 
-/* NULL: its bytes are at hand. */
-static int fetch(struct moving *m, const char **fault, struct err *e)
+/* *fault NULL: its bytes are at hand. */
+static int find(struct moving *m, const char **fault, struct err *e)
 {
-    const struct db_arg args[1] = {DB_STR(val_get_text(m->item, "id", STR("")))};
-    PGresult *res = NULL;
-
-    if (db_query_sql(m->from->c, m->from->sql, args, 1, &res, m->a, e) != 0) {
-        err_context(e, "the old database");
+    if (old_content_open(&m->content, m->from, val_get_text(m->item, "id", STR("")), m->a, e) != 0)
         return -1;
-    }
-    if (PQntuples(res) == 0 || !db_bool(res, 0, 1))
+    m->src = old_content_source(&m->content);
+    if (m->content.size < 0)
         *fault = "it has no content";
-    else if (db_is_null(res, 0, 0))
+    else if (m->content.size > (int64_t)ARCHIVE_TOKEN_MAX)
         *fault = arena_printf(m->a, "it is larger than %d MB", (int)(LIMIT_DOCUMENT / MIB));
-    else
-        m->token = db_bytes(res, 0, 0, m->a);
     return 0;
 }
 
-static void open_token(struct moving *m)
+/* False: its bytes cannot be had; else m->opened says whether a key signed them. */
+static bool verify(struct moving *m, struct err *e)
 {
     const struct legacy_archive *ar = m->w->ar;
     struct err why = {0};
 
-    m->opened = ar->n_keys > 0 && fernet_open_all(m->token, ar->keys, ar->n_keys, &m->plain, NULL, m->a, &why) == 0;
+    m->opened = ar->n_keys > 0 && fernet_verify(&m->src, ar->keys, ar->n_keys, &m->key, NULL, &why) == 0;
+    if (m->opened || ar->n_keys == 0 || why.code == ERR_CONFIG)
+        return true;
+    *e = why;
+    return false;
+}
+
+/* Its plain bytes, piece by piece, until `take` says false; a bad end makes it one that no key opens. */
+static int each_piece(struct moving *m, bool (*take)(void *ctx, struct str piece), void *ctx, struct err *e)
+{
+    struct fernet_stream *s = fernet_open(&m->src, &m->w->ar->keys[m->key]);
+    char plain[PLAIN];
+    struct err why = {0};
+    ptrdiff_t n;
+
+    while ((n = fernet_read(s, plain, sizeof plain, &why)) > 0 && take(ctx, str_make(plain, (size_t)n)))
+        continue;
+    fernet_close(s);
+    crypto_wipe(plain, sizeof plain);
+    if (n >= 0)
+        return 0;
+    m->opened = m->opened && why.code != ERR_CONFIG;
+    if (why.code == ERR_CONFIG)
+        return 0;
+    *e = why;
+    return -1;
 }
 
 /* ---- ours ------------------------------------------------------------------------------------ */
 
+struct compared {
+    struct doc_reader *ours;
+    bool same;
+    struct err why;
+};
+
+static bool compare_piece(void *ctx, struct str piece)
+{
+    struct compared *c = ctx;
+    char ours[PLAIN];
+
+    while (c->same && piece.len > 0) {
+        ptrdiff_t n = doc_read(c->ours, ours, piece.len < sizeof ours ? piece.len : sizeof ours, &c->why);
+
+        c->same = n > 0 && memcmp(ours, piece.p, (size_t)n) == 0;
+        piece = str_slice(piece, n > 0 ? (size_t)n : 0, piece.len);
+    }
+    crypto_wipe(ours, sizeof ours);
+    return c->same;
+}
+
 static int compare(struct moving *m, int64_t id, int *out, struct err *e)
 {
+    struct compared c = {.same = true};
     struct document doc;
-    struct str bytes;
-    struct err why = {0};
+    char more;
+    int rc = 0;
 
     *out = THERE_OTHER;
-    if (doc_read_all(m->w->t->documents, id, &doc, &bytes, m->a, &why) == 0) {
-        if (str_eq(bytes, secret_text(m->plain)))
-            *out = THERE_SAME;
-    } else if (why.code == ERR_DB) {
-        *e = why;
-        return -1;
+    if (doc_open(m->w->t->documents, id, &doc, &c.ours, m->a, &c.why) != 0)
+        c.same = false;
+    else
+        rc = each_piece(m, compare_piece, &c, e);
+    if (rc == 0 && c.same && m->opened && doc_read(c.ours, &more, 1, &c.why) == 0)
+        *out = THERE_SAME;
+    doc_close(c.ours);
+    if (c.why.code != ERR_DB)
+        return rc;
+    *e = c.why;
+    return -1;
+}
+
+/* Is the copy that is here the same, byte for byte? */
+static int compare_copy(struct moving *m, int64_t id, int64_t size, int *out, struct err *e)
+{
+    struct arena *a = arena_new(0);
+    PGresult *res = NULL;
+    struct str theirs;
+    bool same = size == m->content.size;
+    int rc = 0;
+
+    for (int64_t at = 0; rc == 0 && same && at < size; at += (int64_t)theirs.len) {
+        arena_reset(a);
+        rc = old_content_piece(&m->content, at, &theirs, e);
+        if (rc == 0)
+            rc = db_query_in(m->w->t->c, &archive_stmt_document_piece,
+                             DB_ARGS(DB_INT(id), DB_INT(at + 1), DB_INT((int64_t)theirs.len)), &res, a, e);
+        same = rc == 0 && PQntuples(res) == 1 && theirs.len > 0 && str_eq(db_bytes(res, 0, 0, a), theirs);
     }
-    return 0;
+    arena_free(a);
+    *out = same ? THERE_COPY : THERE_OTHER;
+    return rc;
 }
 
 static int look(struct moving *m, int *out, struct err *e)
@@ -106,47 +181,89 @@ static int look(struct moving *m, int *out, struct err *e)
     *out = THERE_NOT;
     if (m->n.instance_id == 0)
         return 0;
-    if (db_query_in(m->w->t->c, &archive_stmt_document,
-                    DB_ARGS(DB_INT(m->n.instance_id), DB_STR(m->n.name), DB_BYTES(m->token)), &res, m->a, e) != 0)
+    if (db_query_in(m->w->t->c, &archive_stmt_document, DB_ARGS(DB_INT(m->n.instance_id), DB_STR(m->n.name)), &res, m->a, e) != 0)
         return -1;
     if (PQntuples(res) == 0)
         return 0;
-    if (db_bool(res, 0, 2))
-        *out = THERE_COPY;
-    else if (!m->opened || db_bool(res, 0, 1) || !str_eq(db_str(res, 0, 3), m->n.mime_type))
-        *out = THERE_OTHER;
-    else
+    if (db_bool(res, 0, 1))
+        return compare_copy(m, db_int(res, 0, 0), db_int(res, 0, 2), out, e);
+    *out = THERE_OTHER;
+    if (m->opened && str_eq(db_str(res, 0, 3), m->n.mime_type))
         return compare(m, db_int(res, 0, 0), out, e);
     return 0;
 }
 
 /* ---- one ------------------------------------------------------------------------------------- */
 
+static int copy_bytes(struct moving *m, int64_t oid, struct err *e)
+{
+    struct str piece;
+
+    for (int64_t at = 0; at < m->content.size; at += (int64_t)piece.len)
+        if (old_content_piece(&m->content, at, &piece, e) != 0 ||
+            db_exec(m->w->t->c, &archive_stmt_large_put, DB_ARGS(DB_INT(oid), DB_INT(at), DB_BYTES(piece)), NULL, e) != 0)
+            return -1;
+    return 0;
+}
+
 static int copy(struct moving *m, int there, struct err *e)
 {
     const struct doc_new *n = &m->n;
+    struct db_conn *c = m->w->t->c;
+    struct str text;
+    int64_t oid;
 
     m->w->ar->documents.unreadable++;
     say(m, arena_printf(m->a, "no key in \"keys\" opens it (tried %d keys); %s", m->w->ar->n_rows,
                         there == THERE_OTHER ? "what is here of that name stays" : "copied as is, state unreadable"));
     if (there != THERE_NOT || m->w->t->dry)
         return 0;
-    return db_exec(m->w->t->c, &archive_stmt_copy,
-                   DB_ARGS(DB_INT(n->instance_id), DB_STR(n->instance_on), DB_STR(n->name), DB_STR(n->description),
-                           DB_STR(n->mime_type), n->created_by.len > 0 ? DB_STR(n->created_by) : DB_NULL,
-                           DB_BYTES(m->token)),
-                   NULL, e);
+    if (db_begin(c, e) != 0 || db_text(c, &archive_stmt_large, DB_NO_ARGS, &text, m->a, e) != 0 || !str_to_int(text, &oid) ||
+        copy_bytes(m, oid, e) != 0 ||
+        db_exec(c, &archive_stmt_copy,
+                DB_ARGS(DB_INT(n->instance_id), DB_STR(n->instance_on), DB_STR(n->name), DB_STR(n->description), DB_STR(n->mime_type),
+                        n->created_by.len > 0 ? DB_STR(n->created_by) : DB_NULL, DB_INT(oid)), NULL, e) != 0 ||
+        db_exec(c, &archive_stmt_large_drop, DB_ARGS(DB_INT(oid)), NULL, e) != 0)
+        return -1;
+    return db_commit(c, e);
+}
+
+struct sealing {
+    struct doc_writer *writer;
+    struct err why;
+    bool refused;
+};
+
+static bool seal_piece(void *ctx, struct str piece)
+{
+    struct sealing *s = ctx;
+
+    s->refused = doc_write(s->writer, piece.p, piece.len, &s->why) != 0;
+    return !s->refused;
+}
+
+/* Not ours to store: its name, its size. */
+static int unfit(struct moving *m, const struct err *why, struct err *e)
+{
+    if (why->code == ERR_INVALID || why->code == ERR_LIMIT)
+        return leave(m, arena_printf(m->a, "%s", why->msg));
+    *e = *why;
+    return -1;
 }
 
 static int seal(struct moving *m, int there, struct err *e)
 {
-    struct err why = {0};
+    struct sealing s = {.writer = NULL};
 
-    if (!m->w->t->dry && doc_put(m->w->t->documents, &m->n, secret_text(m->plain), NULL, &why) != 0) {
-        if (why.code == ERR_INVALID || why.code == ERR_LIMIT)
-            return leave(m, arena_printf(m->a, "%s", why.msg));
-        *e = why;
-        return -1;
+    if (!m->w->t->dry) {
+        if (doc_create(m->w->t->documents, &m->n, &s.writer, &s.why) != 0)
+            return unfit(m, &s.why, e);
+        if (each_piece(m, seal_piece, &s, e) != 0 || s.refused || !m->opened) {
+            doc_abort(s.writer);
+            return s.refused ? unfit(m, &s.why, e) : m->opened ? -1 : copy(m, there, e);
+        }
+        if (doc_commit(s.writer, NULL, &s.why) != 0)
+            return unfit(m, &s.why, e);
     }
     if (there == THERE_NOT)
         m->w->ar->documents.added++;
@@ -211,13 +328,12 @@ static int one(struct moving *m, struct err *e)
         return leave(m, "the instance it belongs to still runs: let it finish or close it, then import again");
     if (!m->w->t->dry && !val_is(val_get(instance, OUR_ID), VAL_INT))
         return leave(m, "the instance it belongs to was not imported");
-    if (fetch(m, &fault, e) != 0)
+    if (find(m, &fault, e) != 0)
         return -1;
     if (fault != NULL)
         return leave(m, fault);
     m->n = archive_document(instance, m->item);
-    open_token(m);
-    if (look(m, &there, e) != 0 || decide(m, there, e) != 0)
+    if (!verify(m, e) || look(m, &there, e) != 0 || decide(m, there, e) != 0)
         return -1;
     FAULT_DIE("import", STR("documents"));
     return 0;
@@ -230,6 +346,7 @@ int archive_token(struct archiving *w, const struct archive_content *from, struc
 
     w->ar->documents.read++;
     rc = twin ? leave(&m, "its instance has another document of that name: rename one of them, then import again") : one(&m, e);
+    old_content_close(&m.content);
     arena_free(m.a);
     archive_progress(w);
     return rc;

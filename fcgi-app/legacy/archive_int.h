@@ -97,17 +97,35 @@ MUST_CHECK int archive_decide(struct archiving *w, const char *shown, struct str
                               bool *take, struct err *e);
 /* What is to be stored of a document of an instance that is here. */
 struct doc_new archive_document(struct val instance, struct val item);
-/* A document of an old database; it is among those of instances of the page. */
+/* How the content of documents of an old database is asked for: $1 the key; of a piece $2 where it begins, from 1, $3 how long it is. */
 struct archive_content {
     struct db_conn *c;
-    const char *sql;       /* $1 its key: the sealed bytes, NULL when too large, and whether there are any */
+    const char *size_sql, *piece_sql;
     struct str table, key; /* names, for messages */
 };
+/* A document of an old database; it is among those of instances of the page. */
 MUST_CHECK int archive_token(struct archiving *w, const struct archive_content *from, struct val item, bool twin,
                              struct err *e);
 
+/* archive_content.c */
+struct old_content {
+    const struct archive_content *from;
+    struct str id;
+    int64_t size; /* -1: there is none */
+    struct arena *a;
+    struct str window; /* bytes from `at` */
+    int64_t at;
+};
+/* Close it also when this fails. */
+MUST_CHECK int old_content_open(struct old_content *o, const struct archive_content *from, struct str id, struct arena *a, struct err *e);
+void old_content_close(struct old_content *o);
+/* Bytes from `at` < size, at least one, until the next piece is asked for. */
+MUST_CHECK int old_content_piece(struct old_content *o, int64_t at, struct str *out, struct err *e);
+struct fernet_source old_content_source(struct old_content *o);
+
 extern const struct db_stmt archive_stmt_find, archive_stmt_find_request, archive_stmt_complete, archive_stmt_instances,
     archive_stmt_parts[ARCHIVE_PARTS], archive_stmt_block, archive_stmt_mark, archive_stmt_rows, archive_stmt_month,
-    archive_stmt_document, archive_stmt_copy;
+    archive_stmt_document, archive_stmt_document_piece, archive_stmt_large, archive_stmt_large_put, archive_stmt_copy,
+    archive_stmt_large_drop;
 
 #endif

@@ -244,12 +244,12 @@ static void prepare_documents(struct past *p, const struct map_table *t)
     struct str col = column(p, "t", t->content->column), type = db_column_type(r, t->table, t->key);
     bool bytes = str_eq_c(db_column_type(r, t->table, t->content->column), "bytea");
     const char *value = bytes ? str_cstr(r->a, col) : arena_printf(r->a, "convert_to(%.*s::text, 'UTF8')", STR_ARG(col));
+    const char *row = arena_printf(r->a, "FROM %.*s t WHERE t.%.*s = $1::text::%.*s", STR_ARG(db_quoted(r, t->table)),
+                                   STR_ARG(db_quoted(r, t->key)), STR_ARG(type));
 
     p->content = (struct archive_content){
-        .c = r->c, .table = t->table, .key = t->key,
-        .sql = arena_printf(r->a, "SELECT CASE WHEN octet_length(%.*s%s) <= %llu THEN %s END, %.*s IS NOT NULL FROM %.*s t WHERE t.%.*s = $1::text::%.*s",
-                            STR_ARG(col), bytes ? "" : "::text", (unsigned long long)ARCHIVE_TOKEN_MAX, value, STR_ARG(col),
-                            STR_ARG(db_quoted(r, t->table)), STR_ARG(db_quoted(r, t->key)), STR_ARG(type))};
+        .c = r->c, .table = t->table, .key = t->key, .size_sql = arena_printf(r->a, "SELECT octet_length(%s) %s", value, row),
+        .piece_sql = arena_printf(r->a, "SELECT substring(%s from $2::integer for $3::integer) %s", value, row)};
 }
 
 /* ---- pages ----------------------------------------------------------------------------------- */
