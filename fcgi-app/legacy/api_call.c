@@ -1,21 +1,16 @@
 /*
- * Calling a former platform's API, and signing in there.
+ * Calling a former platform's API.
  */
-#include <fcntl.h>
-#include <termios.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "crypto/crypto.h"
 #include "http/client.h"
 #include "http/url.h"
-#include "legacy/api.h"
+#include "legacy/api_int.h"
 
 enum {
-    LINE_MAX = 512,
     TRIES = 3,       /* of a call nobody answered */
     TRIES_BUSY = 6,  /* of one the platform has no time for */
     PAUSE_MAX_S = 60,
@@ -182,6 +177,14 @@ int legacy_api_get(struct legacy_api *api, const char *path, struct val *out, st
     return call(api, &q, &res, a, e) != 0 ? -1 : read_answer(&q, &res, out, a, e);
 }
 
+int api_post(struct legacy_api *api, const char *path, struct str body, struct val *out, struct err *e)
+{
+    const struct question q = {.method = "POST", .path = path, .body = body};
+    struct http_result res;
+
+    return call(api, &q, &res, api->a, e) != 0 ? -1 : read_answer(&q, &res, out, api->a, e);
+}
+
 int legacy_api_bytes(struct legacy_api *api, const char *path, struct str *bytes, struct arena *a, struct err *e)
 {
     const struct question q = {.method = "GET", .path = path, .body = STR_NONE};
@@ -256,74 +259,7 @@ int legacy_api_pages(struct legacy_api *api, const char *path, const char *membe
     return 0;
 }
 
-/* ---- signing in ------------------------------------------------------------------------------ */
-
-static void ask(int tty, const char *question, bool echo, char out[LINE_MAX])
-{
-    struct termios before, quiet;
-    ssize_t n;
-
-    (void)!write(tty, question, strlen(question));
-    if (!echo && tcgetattr(tty, &before) == 0) {
-        quiet = before;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(tty, TCSAFLUSH, &quiet);
-    }
-    n = read(tty, out, LINE_MAX - 1);
-    if (!echo) {
-        tcsetattr(tty, TCSAFLUSH, &before);
-        (void)!write(tty, "\n", 1);
-    }
-    out[n > 0 ? n - 1 : 0] = '\0';
-}
-
-static int login_on_terminal(struct legacy_api *api, struct err *e)
-{
-    struct question q = {.method = "POST", .path = "/api/v01/auth/login"};
-    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    char user[LINE_MAX], password[LINE_MAX];
-    struct val body = val_dict_new(api->a, 2), answer;
-    struct http_result res;
-    int rc;
-
-    if (tty < 0) {
-        err_set(e, ERR_USAGE, "--token-file=FILE is wanted where there is no terminal");
-        return -1;
-    }
-    ask(tty, "user name on the old platform: ", true, user);
-    ask(tty, "password: ", false, password);
-    close(tty);
-    val_dict_set_c(body, "username", val_str_c(user));
-    val_dict_set_c(body, "password", val_str_c(password));
-    q.body = json_text(body, api->a);
-    rc = call(api, &q, &res, api->a, e) != 0 ? -1 : read_answer(&q, &res, &answer, api->a, e);
-    crypto_wipe(password, sizeof password);
-    crypto_wipe((void *)(uintptr_t)q.body.p, q.body.len);
-    if (rc != 0)
-        return -1;
-    api->refresh = val_get_text(answer, "refresh_token", STR(""));
-    api->token = val_get_text(answer, "access_token", STR(""));
-    if (api->token.len > 0)
-        return 0;
-    err_set(e, ERR_USAGE, "the old platform asks %s for a second factor; give --token-file=FILE", user);
-    return -1;
-}
-
-static int sign_in(struct legacy_api *api, const char *token_file, struct err *e)
-{
-    struct legacy_sources s;
-    struct buf notes;
-    struct str text;
-
-    if (token_file == NULL)
-        return login_on_terminal(api, e);
-    buf_init(&notes, 64, api->a);
-    legacy_sources_init(&s, &notes, api->a);
-    if (legacy_read_secret(&s, token_file, &text, e) != 0)
-        return -1;
-    api->token = str_trim(text);
-    return 0;
-}
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* The address may be shown and is kept in the record of the import. */
 static int check_address(struct legacy_api *api, struct err *e)
@@ -354,7 +290,7 @@ int legacy_api_open(struct legacy_api *api, const char *url, const char *token_f
         api->base.len--;
     if (str_ends(api->base, STR("/api/v01")))
         api->base.len -= 8;
-    return check_address(api, e) != 0 ? -1 : sign_in(api, token_file, e);
+    return check_address(api, e) != 0 ? -1 : api_sign_in(api, token_file, e);
 }
 
 void legacy_api_close(struct legacy_api *api)

@@ -1,5 +1,5 @@
 /*
- * What reading the past of an API is made of.
+ * What the readers of an API share, and what reading its past is made of.
  */
 #ifndef SLUICE_LEGACY_API_INT_H
 #define SLUICE_LEGACY_API_INT_H
@@ -15,6 +15,11 @@ struct api_past {
     struct val seen;      /* its transactions by id: none twice, whatever they say of each other */
     struct err *e;
 };
+
+/* POST, JSON into api->a. */
+MUST_CHECK int api_post(struct legacy_api *api, const char *path, struct str body, struct val *out, struct err *e);
+/* The token for all calls: of the file, or by a login that is asked on the terminal. */
+MUST_CHECK int api_sign_in(struct legacy_api *api, const char *token_file, struct err *e);
 
 /* The documents of an instance by their list, in p->w.a; the platform may have none. */
 MUST_CHECK int api_documents_list(struct api_past *p, int64_t instance, struct val *out);
