@@ -78,6 +78,8 @@ static const char *shown(struct planning *pl, struct str name, struct val v)
         return "-";
     if (val_is(v, VAL_STR) && (mask_key(name) || plan_masked(val_text(v))))
         return val_text(v).len == 0 ? "(empty)" : "(set)";
+    if (val_is(v, VAL_STR) && str_find_char(val_text(v), '?') >= 0) /* a query may hold one */
+        v = val_str(mask_url(val_text(v), pl->a));
     return json_text(mask_value(v, pl->a), pl->a).p;
 }
 

@@ -29,8 +29,8 @@ static int refuse(struct planning *pl, const char *fmt, ...)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-/* "https://10.0.1.2:8443" and the path behind it. */
-static int split_url(struct planning *pl, const char *what, struct str url, struct str *origin,
+/* "https://10.0.1.2:8443" and the path behind it; a login may have a query. */
+static int split_url(struct planning *pl, const char *what, struct str url, bool login, struct str *origin,
                      struct str *path)
 {
     ptrdiff_t scheme = str_find(url, STR("://")), slash;
@@ -41,10 +41,13 @@ static int split_url(struct planning *pl, const char *what, struct str url, stru
         return refuse(pl, "%s: \"%.*s://\xe2\x80\xa6\" is not an http(s) URL", what,
                       scheme > 0 ? (int)scheme : 0, url.p);
     rest = str_slice(url, (size_t)scheme + 3, url.len);
+    for (size_t i = 0; i < rest.len; i++)
+        if ((unsigned char)rest.p[i] <= ' ' || rest.p[i] == 0x7f)
+            return refuse(pl, "%s: the URL holds a blank or a control character", what);
     slash = str_find_char(rest, '/');
     if (str_find_char(slash < 0 ? rest : str_slice(rest, 0, (size_t)slash), '@') >= 0)
         return refuse(pl, "%s: credentials in the URL are not imported; use proxy_username", what);
-    if (str_find_char(rest, '?') >= 0 || str_find_char(rest, '#') >= 0)
+    if (str_find_char(login && slash > 0 ? str_slice(rest, 0, (size_t)slash) : rest, '?') >= 0 || str_find_char(rest, '#') >= 0)
         return refuse(pl, "%s: the URL has a query or a fragment", what);
     if (rest.len == 0 || slash == 0)
         return refuse(pl, "%s: the URL names no host", what);
@@ -107,14 +110,35 @@ static int read_prefix(struct planning *pl, struct proxy *p)
     return 0;
 }
 
-/* --gateway p1=bwks, else the proxy's own name. */
-static struct str gateway_name(const struct planning *pl, struct str proxy)
+/* The gateway of that origin in a file: workflows name it as their session holder. */
+static struct str gateway_of_file(const struct legacy_service *svc, struct str origin)
+{
+    const struct yaml_node *list = svc->file != NULL ? yaml_get(svc->file, "gateways") : NULL;
+
+    for (size_t i = 0; list != NULL && list->kind == YAML_MAP && i < list->n; i++) {
+        const struct yaml_node *url = yaml_get(list->pairs[i].value, "url");
+        struct str text = url != NULL ? str_trim(url->text) : STR("");
+
+        if (str_starts(text, origin) && (text.len == origin.len || text.p[origin.len] == '/'))
+            return list->pairs[i].key;
+    }
+    return STR("");
+}
+
+/* --gateway p1=bwks, else what a file calls that origin, else the proxy's own name. */
+static struct str gateway_name(const struct planning *pl, struct str proxy, struct str origin)
 {
     for (const char *const *g = pl->o->gateways; g != NULL && *g != NULL; g++) {
         struct str value = str_c(*g), name = str_cut(&value, '=');
 
         if (str_eq(name, proxy) && value.len > 0)
             return value;
+    }
+    for (const struct legacy_service *svc = pl->s->first; svc != NULL; svc = svc->next) {
+        struct str name = gateway_of_file(svc, origin);
+
+        if (name.len > 0)
+            return name;
     }
     return proxy;
 }
@@ -135,10 +159,10 @@ static int read_proxy(struct planning *pl, struct proxy *p)
                  STR_ARG(p->svc->source), STR_ARG(p->name));
         return 0;
     }
-    if (split_url(pl, "proxy_url", url, &p->origin, &path) != 0)
+    if (split_url(pl, "proxy_url", url, false, &p->origin, &path) != 0)
         return -1;
     split_root(pl, p, path);
-    p->gateway = gateway_name(pl, p->name);
+    p->gateway = gateway_name(pl, p->name, p->origin);
     p->username = legacy_get(pl->s, p->svc, "proxy_username").text;
     p->password = legacy_get(pl->s, p->svc, "proxy_password").text;
     if ((p->username.len > 0) != (p->password.len > 0))
@@ -206,15 +230,10 @@ static bool names_pair(struct str s)
 {
     size_t i = 0;
 
-    while (i < s.len && (s.p[i] == ' ' || s.p[i] == '\t'))
+    s = str_trim(s);
+    while (i < s.len && name_char(s.p[i]))
         i++;
-    for (size_t from = i; i < s.len; i++) {
-        if (s.p[i] == '=')
-            return i > from;
-        if (!name_char(s.p[i]))
-            return false;
-    }
-    return false;
+    return i > 0 && str_starts(str_trim(str_slice(s, i, s.len)), STR("="));
 }
 
 /* The text up to the comma before the next pair. */
@@ -268,7 +287,7 @@ static int resolve_pair(struct planning *pl, struct pair *p, struct proxy *proxi
     struct str origin, path;
     struct val g;
 
-    if (split_url(pl, "proxy_login_url", p->url, &origin, &path) != 0)
+    if (split_url(pl, "proxy_login_url", p->url, true, &origin, &path) != 0)
         return -1;
     for (struct proxy *x = proxies; x != NULL; x = x->next) {
         if (x->origin.len > 0 && str_eq(x->origin, origin)) {
@@ -284,7 +303,7 @@ static int resolve_pair(struct planning *pl, struct pair *p, struct proxy *proxi
             return 0;
         }
     }
-    p->gateway = gateway_name(pl, p->name);
+    p->gateway = gateway_name(pl, p->name, origin);
     g = gateway_entry(pl, p->gateway, str_printf(pl->a, "%.*s/", STR_ARG(origin)));
     val_dict_set_c(g, "login_url", val_str(path));
     return plan_put(pl, "gateways", p->gateway, g);
@@ -344,14 +363,14 @@ static void print_lines(struct planning *pl, const struct proxy *proxies)
     buf_add_c(b, "sluice-core -workflows -cleanup\n");
     for (const struct proxy *p = proxies; p != NULL; p = p->next)
         if (p->gateway.len > 0 && p->prefix.len > 0)
-            buf_addf(b, "sluice-proxy -workflows -proxy=%.*s:%.*s -runMigration=false\n",
-                     STR_ARG(p->prefix), STR_ARG(p->gateway));
+            buf_addf(b, "%s\n", plan_shown(arena_printf(pl->a, "sluice-proxy -workflows -proxy=%.*s:%.*s -runMigration=false",
+                                                       STR_ARG(p->prefix), STR_ARG(p->gateway))));
     for (const struct proxy *p = proxies; p != NULL; p = p->next) {
         struct str name = p->svc->name, port = legacy_get(pl->s, p->svc, "port").text;
 
         if (name.len > 1 && name.p[name.len - 1] == 'n' && port.len > 0)
-            buf_addf(b, "nginx: replace %.*s:%.*s by %.*s:5000\n", STR_ARG(name), STR_ARG(port),
-                     (int)name.len - 1, name.p);
+            buf_addf(b, "%s\n", plan_shown(arena_printf(pl->a, "nginx: replace %.*s:%.*s by %.*s:5000", STR_ARG(name), STR_ARG(port),
+                                                       (int)name.len - 1, name.p)));
     }
 }
 

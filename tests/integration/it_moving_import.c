@@ -159,7 +159,9 @@ static const char *page_file(const struct page *p)
 
 static void item_12_page_example(const struct page *p)
 {
-    static const char *const points[] = {"begin", "routes", "configuration"};
+    static const char *const points[] = {
+        "begin", "profiles", "roles", "users", "role_members", "ip_limits", "callbacks", "templates", "versions", "startup_events",
+        "routes", "scheduled_jobs", "webhook_events", "webhooks", "bulk_actions", "reports", "filters", "weak_passwords", "configuration"};
     const char *db = moving_base(env), *again = moving_base(env), *source = printed("--%s=%s", p->option, page_file(p));
     static const char sections[] = "SELECT jsonb_pretty(jsonb_build_object('gateways', c -> 'gateways', 'SSO', c -> 'SSO', 'provisioning', "
                                    "c -> 'provisioning')) FROM (SELECT regexp_replace(content::text, 'sealed:[A-Za-z0-9_-]+', 'sealed', 'g')::jsonb "
@@ -201,7 +203,7 @@ static void R_19_supervisord(void **state)
                                              "WHERE e ->> 'name' = 'corp' ORDER BY id DESC LIMIT 1"), "false");
 }
 
-static void environment_wins_and_map(void **state)
+static void the_map(void **state)
 {
     const char *db = moving_base(env), *out;
     const char *yml = file("one.yml", "proxy_url: https://old.example/api/v2/\nproxy_name: p2\nproxy_prefix: /api/v01/p2\nmail:\n  relay: mx\n");
@@ -218,6 +220,90 @@ static void environment_wins_and_map(void **state)
     out = import(3, db, ARGS("--dry-run", printed("--env-file=%s", vars)));
     says(out, "cannot read /does/not/exist: no such file or directory; give it with --file");
     says(out, "OpenID was on but no provider was found; add it under SSO");
+}
+
+/* Where both say something, and differ: that is told. */
+static void environment_wins(void **state)
+{
+    const char *db = moving_base(env), *out;
+    const char *yml = file("both.yml", "proxy_url: https://old.example/\nproxy_name: p2\nproxy_prefix: /api/v01/p2\nproxy_password: " CANARY "\n");
+    const char *vars = file("both.env", printed("APIO_CONFIG_FILE=%s\nproxy_url=https://new.example/\nproxy_name=p2\nproxy_username=u\nproxy_password=" CANARY "-2\n", yml));
+
+    (void)state;
+    out = import(0, db, ARGS(printed("--env-file=%s", vars)));
+    says(out, printed("proxy_url: the environment differs from line 1 of %s; the environment is taken\n", yml));
+    says(out, printed("proxy_password: the environment differs from line 4 of %s; the environment is taken\n", yml));
+    assert_null(strstr(out, "proxy_name: the environment differs"));
+    assert_string_equal(stored(db, "gateways,p2,url"), "https://new.example/");
+    assert_string_equal(stored(db, "provisioning,gateways,0,prefix"), "/api/v01/p2");
+    moving_sealed(env, db);
+}
+
+/* YAML would make something else of these. */
+static void scalars_stay_text(void **state)
+{
+    const char *db = moving_base(env);
+    const char *yml = file("scalars.yml", "env:\n  a: n\n  b: 0123\n  c: 12:30\n  d: 1e3\n  e: 2024-01-02\n  f: 'null'\n  g: off\nsmtp:\n  host: 010\n  port: 0587\n"
+                                          "odd:\n  password: " CANARY "\n");
+
+    (void)state;
+    says(import(0, db, ARGS(printed("--file=%s", yml))), "not imported: line 13 odd.password\n");
+    is(db, "SELECT string_agg(key || json_typeof(value) || (value #>> '{}'), ' ' ORDER BY key) FROM json_each((SELECT content -> 'env' FROM configuration ORDER BY id DESC LIMIT 1))",
+       "astringn bstring0123 cstring12:30 dstring1e3 estring2024-01-02 fstringnull gstringoff");
+    is(db, "SELECT (content #> '{smtp,host}') || ' ' || (content #> '{smtp,port}') FROM configuration ORDER BY id DESC LIMIT 1", "\"010\" 587");
+    is(db, "SELECT count(*) FROM configuration WHERE content::text LIKE '%odd%'", "0");
+    moving_sealed(env, db); /* what is not imported is copied nowhere */
+}
+
+/* ---- names of gateways, pairs of logins (4.2) --------------------------------------------------- */
+
+static void the_name_a_file_has_for_it(void **state)
+{
+    const char *db = moving_base(env), *out;
+    const char *core = file("named_core.yml", "gateways:\n  sbc:\n    url: https://10.0.1.2:8443/\n  bwks:\n    url: https://10.0.1.2/api/v1/\n  near:\n    url: https://10.0.1.20/\n");
+    const char *p1 = file("named_p1.env", "proxy_url=https://10.0.1.2/api/v1/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_login_url=p1=https://10.0.1.2/login\n");
+
+    (void)state;
+    out = import(0, db, ARGS("--dry-run", printed("--file=%s", core), printed("--env-file=%s", p1)));
+    says(out, "sluice-proxy -workflows -proxy=/api/v01/p1:bwks -runMigration=false\n");
+    says(out, "SSO.broadsoft.parameters.proxies.p1: - -> \"bwks\"\n");
+    out = import(0, db, ARGS("--dry-run", "--gateway=p1=mine", printed("--file=%s", core), printed("--env-file=%s", p1)));
+    says(out, "sluice-proxy -workflows -proxy=/api/v01/p1:mine -runMigration=false\n");
+}
+
+static void pairs_of_logins(void **state)
+{
+    const char *db = moving_base(env), *out;
+    const char *vars = file("pairs.env", "proxy_url=https://a.example/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\n"
+                                         "proxy_login_url= https://first.example/login , p1 = https://a.example/x=1,y/login?realm=r&token=" CANARY " ,p-2_X=https://b.example\n");
+
+    (void)state;
+    out = import(0, db, ARGS(printed("--env-file=%s", vars)));
+    assert_string_equal(stored(db, "SSO,0,parameters,proxies"), "{\"default\":\"default\",\"p1\":\"p1\",\"p-2_X\":\"p-2_X\"}");
+    assert_string_equal(stored(db, "gateways,default,url"), "https://first.example/");
+    assert_string_equal(stored(db, "gateways,p1,login_url"), "/x=1,y/login?realm=r&token=" CANARY);
+    assert_string_equal(stored(db, "gateways,p-2_X,login_url"), "/");
+    says(out, "gateways.p1.login_url: - -> \"/x=1,y/login?realm=r&token=********\"\n");
+}
+
+/* --merge: one gateway for what is one, and still two mappings. */
+static void two_proxies_of_one_gateway(void **state)
+{
+    static const char *const urls = "SELECT string_agg(k, ' ' ORDER BY k) FROM json_object_keys((SELECT content -> 'gateways' FROM configuration ORDER BY id DESC LIMIT 1)) k";
+    const char *p1 = file("m1.env", "proxy_url=https://a.example/api/v1\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_username=u\nproxy_password=" CANARY "\n");
+    const char *p2 = file("m2.env", "proxy_url=https://a.example/api/v1/\nproxy_prefix=/api/v01/p2\nproxy_name=p2\nproxy_username=u\nproxy_password=" CANARY "\n");
+    const char *p3 = file("m3.env", "proxy_url=https://a.example/api/v1/\nproxy_prefix=/api/v01/p3\nproxy_name=p3\nproxy_username=another\nproxy_password=" CANARY "\n");
+    const char *db = moving_base(env), *merged = moving_base(env), *out;
+
+    (void)state;
+    import(0, db, ARGS(printed("--env-file=%s", p1), printed("--env-file=%s", p2), printed("--env-file=%s", p3)));
+    is(db, urls, "p1 p2 p3");
+    out = import(0, merged, ARGS("--merge", printed("--env-file=%s", p1), printed("--env-file=%s", p2), printed("--env-file=%s", p3)));
+    is(merged, urls, "p1 p3");
+    is(merged, "SELECT json_array_length(content #> '{provisioning,gateways}') FROM configuration ORDER BY id DESC LIMIT 1", "3");
+    says(out, "-proxy=/api/v01/p1:p1 ");
+    says(out, "-proxy=/api/v01/p2:p1 ");
+    says(out, "-proxy=/api/v01/p3:p3 ");
 }
 
 /* ---- conflicts --------------------------------------------------------------------------------- */
@@ -262,7 +348,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(R_13_the_page_example), cmocka_unit_test(R_14_the_renamed_proxy),
         cmocka_unit_test(R_19_supervisord),
-        cmocka_unit_test(environment_wins_and_map), cmocka_unit_test(conflicts),
+        cmocka_unit_test(the_map), cmocka_unit_test(environment_wins), cmocka_unit_test(scalars_stay_text),
+        cmocka_unit_test(the_name_a_file_has_for_it), cmocka_unit_test(pairs_of_logins), cmocka_unit_test(two_proxies_of_one_gateway),
+        cmocka_unit_test(conflicts),
         cmocka_unit_test(one_import_at_a_time),
     };
     int failed;

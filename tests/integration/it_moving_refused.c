@@ -48,6 +48,13 @@ static const struct row {
     {"a list where names are wanted", NULL, "gateways:\n  - a\n", "line 1: gateways: expected names and values"},
     {"names where a list is wanted", NULL, "SSO:\n  a: b\n", "line 1: SSO: expected a list"},
     {"anchor without end", NULL, "a: *nowhere\n", ":1:4: an alias without its anchor"},
+    {"alias of the list it stands in", NULL, "a: &a [1, *a]\n", ":1:11: an alias within what it stands for"},
+    {"alias of a section it stands in", NULL, "smtp: &a\n  host: {deep: [*a]}\n", ":2:17: an alias within what it stands for"},
+    {"deep by aliases", NULL, "a: &a [[[[[[[[[[1]]]]]]]]]]\nb: &b [[[[[[[[[[*a]]]]]]]]]]\nc: &c [[[[[[[[[[*b]]]]]]]]]]\nd: [[[*c]]]\n", ":4:7: nested deeper than 32"},
+    {"URL with a blank", "proxy_url=https://10.0.1.2/api v1/", NULL, "proxy_url: the URL holds a blank or a control character"},
+    {"login with a blank", "proxy_login_url=p1=https://10.0.1.2/login p2:https://b/", NULL, "proxy_login_url: the URL holds a blank or a control character"},
+    {"login without a host", "proxy_login_url=p1=https://?a=b", NULL, "proxy_login_url: the URL has a query or a fragment"},
+    {"login with a fragment", "proxy_login_url=p1=https://a/x#y", NULL, "proxy_login_url: the URL has a query or a fragment"},
     {"a folder", NULL, "@FOLDER@", "cannot read "},
     {"unreadable", NULL, NULL, "cannot read /does/not/exist.yml: no such file or directory"},
 };
