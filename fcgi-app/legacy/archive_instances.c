@@ -121,13 +121,28 @@ static void take_over(struct val item, const PGresult *res, int row)
     val_dict_set_c(item, OUR_INSTANCE_ON, val_str(db_str(res, row, 4)));
 }
 
+/* Only what it is found by: what else a row holds may be such as no database takes. */
+static struct val to_find(struct val list, struct arena *a)
+{
+    struct val out = val_list_new(a, val_count(list));
+
+    for (size_t i = 0; i < val_count(list); i++) {
+        struct val one = val_dict_new(a, 2);
+
+        val_dict_set_c(one, "id", val_get(val_at(list, i), "id"));
+        val_dict_set_c(one, "created_on", val_get(val_at(list, i), "created_on"));
+        val_list_add(out, one);
+    }
+    return out;
+}
+
 int archive_find(struct archiving *w, const struct db_stmt *how, struct val list, struct arena *a, struct err *e)
 {
     PGresult *res = NULL;
 
     if (val_count(list) == 0)
         return 0;
-    if (db_query_in(w->t->c, how, DB_ARGS(DB_STR(json_text(list, a))), &res, a, e) != 0)
+    if (db_query_in(w->t->c, how, DB_ARGS(DB_STR(json_text(to_find(list, a), a))), &res, a, e) != 0)
         return -1;
     for (size_t i = 0; i < val_count(list); i++)
         take_over(val_at(list, i), res, (int)i);

@@ -84,10 +84,29 @@ static void skip(struct writing *w, const char *why)
     tell(w, why);
 }
 
+/* Such a text is refused by the database, with its neighbours in the words of the refusal: secrets may stand there. */
+static bool holds_nul(struct val v)
+{
+    struct val key, value;
+
+    if (val_is(v, VAL_STR))
+        return str_find_char(val_text(v), '\0') >= 0;
+    for (size_t i = 0; val_is(v, VAL_LIST) && i < val_count(v); i++)
+        if (holds_nul(val_at(v, i)))
+            return true;
+    for (size_t i = 0; val_is(v, VAL_DICT) && i < val_count(v); i++) {
+        val_pair_at(v, i, &key, &value);
+        if (holds_nul(key) || holds_nul(value))
+            return true;
+    }
+    return false;
+}
+
 /* False: it cannot be written, and that was said. */
 static bool look(struct writing *w)
 {
-    const char *why = w->k->unfit != NULL ? w->k->unfit(w->item, w->x->a) : NULL;
+    const char *why = holds_nul(w->item) ? "it holds a NUL character, which the database cannot store"
+                      : w->k->unfit != NULL ? w->k->unfit(w->item, w->x->a) : NULL;
 
     if (why != NULL) {
         skip(w, why);

@@ -87,8 +87,7 @@ int legacy_compose(struct legacy_sources *s, const char *path, struct err *e)
         if (command.len == 0)
             command = command_text(yaml_get(one, "entrypoint"), s->a);
         if (!legacy_command(command, &proxy)) {
-            buf_addf(s->notes, "%s: service %.*s is not one of the old modules; left out\n", path,
-                     STR_ARG(services->pairs[i].key));
+            legacy_note(s, "%s: service %.*s is not one of the old modules; left out", path, STR_ARG(services->pairs[i].key));
             continue;
         }
         svc = legacy_service_new(s, services->pairs[i].key, path);
@@ -146,8 +145,7 @@ static int take_program(struct legacy_sources *s, const char *path, const struct
     if (p->name.len == 0)
         return 0;
     if (!legacy_command(p->command, &proxy)) {
-        buf_addf(s->notes, "%s: program %.*s is not one of the old modules; left out\n", path,
-                 STR_ARG(p->name));
+        legacy_note(s, "%s: program %.*s is not one of the old modules; left out", path, STR_ARG(p->name));
         return 0;
     }
     svc = legacy_service_new(s, p->name, path);

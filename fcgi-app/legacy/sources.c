@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "crypto/crypto.h"
+#include "legacy/plan.h"
 #include "legacy/sources_int.h"
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
@@ -18,6 +19,15 @@ void legacy_sources_init(struct legacy_sources *s, struct buf *notes, struct are
 {
     *s = (struct legacy_sources){.a = a, .notes = notes, .list = val_list_new(a, 4)};
     s->last = &s->first;
+}
+
+void legacy_note(struct legacy_sources *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_addf(s->notes, "%s\n", plan_shown(arena_vprintf(s->a, fmt, ap)));
+    va_end(ap);
 }
 
 /* What strerror() says, as our messages begin: lower case. */
@@ -98,14 +108,13 @@ void legacy_value_add(struct legacy_sources *s, struct legacy_service *svc, stru
                       struct str text, struct str where)
 {
     char *key = (char *)(uintptr_t)str_lower(s->a, name).p;
-    struct legacy_value *grown =
-        arena_grow(s->a, svc->values, svc->n_values * sizeof *svc->values,
-                   (svc->n_values + 1) * sizeof *svc->values);
+    size_t n = svc->n_values;
 
     for (size_t i = 0; i < name.len; i++)
         if (key[i] == '-')
             key[i] = '_';
-    svc->values = grown;
+    if ((n & (n - 1)) == 0) /* full: there is room for 1, 2, 4, 8 ... */
+        svc->values = arena_grow(s->a, svc->values, n * sizeof *svc->values, (n > 0 ? 2 * n : 1) * sizeof *svc->values);
     svc->values[svc->n_values++] =
         (struct legacy_value){str_make(key, name.len), str_dup(s->a, text), str_dup(s->a, where)};
 }
@@ -171,7 +180,7 @@ int legacy_follow(struct legacy_sources *s, struct legacy_service *svc, struct e
             *e = why;
             return -1;
         }
-        buf_addf(s->notes, "%.*s: %s; give it with --file\n", STR_ARG(svc->source), why.msg);
+        legacy_note(s, "%.*s: %s; give it with --file", STR_ARG(svc->source), why.msg);
         s->gaps = true;
     }
     return 0;
@@ -241,7 +250,6 @@ struct legacy_value legacy_get(struct legacy_sources *s, const struct legacy_ser
     if (env.text.p == NULL)
         return file;
     if (file.text.p != NULL && !str_eq(env.text, file.text))
-        buf_addf(s->notes, "%s: the environment differs from %.*s; the environment is taken\n", name,
-                 STR_ARG(file.where));
+        legacy_note(s, "%s: the environment differs from %.*s; the environment is taken", name, STR_ARG(file.where));
     return env;
 }

@@ -83,6 +83,8 @@ static int node_new(struct reader *r, const yaml_event_t *ev, enum yaml_kind kin
     return 0;
 }
 
+static const char too_deep[] = "nested deeper than 32";
+
 static int read_node(struct reader *r, yaml_event_t *ev, int depth, struct yaml_node **out);
 
 static int count_nodes(const struct yaml_node *n)
@@ -94,7 +96,7 @@ static int count_nodes(const struct yaml_node *n)
     return total;
 }
 
-static int read_alias(struct reader *r, const yaml_event_t *ev, struct yaml_node **out)
+static int read_alias(struct reader *r, const yaml_event_t *ev, int depth, struct yaml_node **out)
 {
     struct str name = str_c((const char *)ev->data.alias.anchor);
 
@@ -104,6 +106,10 @@ static int read_alias(struct reader *r, const yaml_event_t *ev, struct yaml_node
         if (!str_eq(r->anchors[i].name, name))
             continue;
         *out = r->anchors[i].node;
+        if ((*out)->height < 0)
+            return at(r, &ev->start_mark, "an alias within what it stands for");
+        if (depth + (*out)->height > DEPTH_MAX)
+            return at(r, &ev->start_mark, too_deep);
         r->nodes += count_nodes(*out);
         return r->nodes <= NODES_MAX ? 0 : at(r, &ev->start_mark, "more than 10000 values");
     }
@@ -126,11 +132,12 @@ static int read_scalar(struct reader *r, const yaml_event_t *ev, struct yaml_nod
 static int read_list(struct reader *r, const yaml_event_t *begin, int depth, struct yaml_node **out)
 {
     size_t cap = 0;
+    int height = 0;
 
     if (node_new(r, begin, YAML_LIST, begin->data.sequence_start.anchor,
                  begin->data.sequence_start.tag, out) != 0)
         return -1;
-    for (;;) {
+    for ((*out)->height = -1;;) {
         struct yaml_node *item;
         yaml_event_t ev;
         int rc;
@@ -139,6 +146,7 @@ static int read_list(struct reader *r, const yaml_event_t *begin, int depth, str
             return -1;
         if (ev.type == YAML_SEQUENCE_END_EVENT) {
             yaml_event_delete(&ev);
+            (*out)->height = height;
             return 0;
         }
         rc = read_node(r, &ev, depth, &item);
@@ -151,6 +159,7 @@ static int read_list(struct reader *r, const yaml_event_t *begin, int depth, str
             cap = 2 * cap + 8;
         }
         (*out)->items[(*out)->n++] = item;
+        height = item->height >= height ? item->height + 1 : height;
     }
 }
 
@@ -174,11 +183,12 @@ static int read_key(struct reader *r, const yaml_event_t *ev, const struct yaml_
 static int read_map(struct reader *r, const yaml_event_t *begin, int depth, struct yaml_node **out)
 {
     size_t cap = 0;
+    int height = 0;
 
     if (node_new(r, begin, YAML_MAP, begin->data.mapping_start.anchor,
                  begin->data.mapping_start.tag, out) != 0)
         return -1;
-    for (;;) {
+    for ((*out)->height = -1;;) {
         struct yaml_pair pair;
         yaml_event_t ev;
         int rc;
@@ -187,6 +197,7 @@ static int read_map(struct reader *r, const yaml_event_t *begin, int depth, stru
             return -1;
         if (ev.type == YAML_MAPPING_END_EVENT) {
             yaml_event_delete(&ev);
+            (*out)->height = height;
             return 0;
         }
         rc = read_key(r, &ev, *out, &pair);
@@ -203,18 +214,19 @@ static int read_map(struct reader *r, const yaml_event_t *begin, int depth, stru
             cap = 2 * cap + 8;
         }
         (*out)->pairs[(*out)->n++] = pair;
+        height = pair.value->height >= height ? pair.value->height + 1 : height;
     }
 }
 
 static int read_node(struct reader *r, yaml_event_t *ev, int depth, struct yaml_node **out)
 {
     if (depth >= DEPTH_MAX)
-        return at(r, &ev->start_mark, "nested deeper than 32");
+        return at(r, &ev->start_mark, too_deep);
     switch (ev->type) {
     case YAML_SCALAR_EVENT:
         return read_scalar(r, ev, out);
     case YAML_ALIAS_EVENT:
-        return read_alias(r, ev, out);
+        return read_alias(r, ev, depth, out);
     case YAML_SEQUENCE_START_EVENT:
         return read_list(r, ev, depth + 1, out);
     case YAML_MAPPING_START_EVENT:

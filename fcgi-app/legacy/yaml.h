@@ -12,6 +12,7 @@ enum yaml_kind { YAML_TEXT, YAML_LIST, YAML_MAP, YAML_EMPTY /* a scalar left out
 struct yaml_node {
     enum yaml_kind kind;
     int line;        /* from 1 */
+    int height;      /* levels below it; -1: it is still being read */
     struct str text; /* YAML_TEXT */
     struct yaml_pair *pairs;  /* YAML_MAP */
     struct yaml_node **items; /* YAML_LIST */
@@ -30,7 +31,8 @@ struct yaml_pair {
  * name  for messages: "/etc/apio.yml:17:3: not valid YAML: ...", "/etc/apio.yml:8: not UTF-8 (byte
  * 0xe9); convert it, for example with iconv", "/etc/apio.yml: expected names and values at the top
  * level".
- * Limits: 1 MiB, depth 32, 10,000 nodes, aliases expanded 1,000 times.  ERR_INVALID.
+ * Limits: 1 MiB, depth 32 and 10,000 nodes with what aliases stand for, 1,000 aliases, none of them
+ * within what it stands for.  ERR_INVALID.
  */
 MUST_CHECK int yaml_read(struct str text, const char *name, struct yaml_node **out, struct arena *a,
                          struct err *e);

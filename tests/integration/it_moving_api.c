@@ -237,13 +237,13 @@ static void names_that_forge_output(void **state)
 {
     static const struct peer_step answers[] = {
         {.body = "{\"content\": {\"gateways\": {\"a\\u001b[2J\\nb\": {\"url\": \"https://a/\", \"password\": \"********\"}}}}"},
-        {.body = "{\"profiles\": []}"}, {.body = "{\"roles\": [{\"name\": \"x\\u001b[31m\\nimported with love\", \"description\": \"\\u0000\"}]}"}, {.body = "{}"}};
+        {.body = "{\"profiles\": []}"}, {.body = "{\"roles\": [{\"name\": \"x\\u001b[31m\\nimported with love\", \"description\": \"" CANARY "\\u0000\"}]}"}, {.body = "{}"}};
     struct peer *p = peer_new(answers, COUNT_OF(answers));
     const char *db = moving_base(env), *from = printed("--from-api=http://127.0.0.1:%d/", peer_port(p)), *out;
 
     (void)state;
     out = import(3, db, ARGS(from, token, "--apply"));
-    says(out, "roles \"x [31m imported with love\": the database does not take it");
+    says(out, "roles \"x [31m imported with love\": it holds a NUL character, which the database cannot store");
     assert_null(strchr(out, '\033'));
     assert_null(strstr(out, "\nimported with love"));
     peer_free(p);

@@ -165,6 +165,22 @@ static void killed_on_the_way(void **state)
     picture(db);
 }
 
+/* What no text of a database can hold is left out, and nothing else with it. */
+static void a_row_with_a_nul(void **state)
+{
+    const char *db = moving_base(env), *theirs = moving_old_database(env), *from;
+
+    (void)state;
+    (void)env_psql_at(env, theirs, past);
+    (void)env_psql_at(env, theirs, "INSERT INTO calls VALUES (4716, NULL, 'SUCCESS', 'GET', '/nul', '{\"body\": \"a\\u0000b\"}', NULL, '200', NULL, NULL, "
+                                   "'2024-03-09 10:00:00'), (4717, NULL, 'SUCCESS', 'GET', '/behind', '{}', NULL, '200', NULL, NULL, '2024-03-09 10:00:00')");
+    from = printed("--from-db=%s", file("nul.dsn", theirs));
+    for (int i = 0; i < 2; i++) {
+        says(import(3, db, ARGS(from, map, "--structure=0.23.2", "--apply", "--history")), "requests id 4716: the database does not take it");
+        is(db, "SELECT count(*) FROM requests WHERE url IN ('/nul', '/behind', '/gone')", "2");
+    }
+}
+
 /* ---- maps ------------------------------------------------------------------------------------ */
 
 static const struct bad_map {
@@ -227,7 +243,7 @@ static void memory_stands_still(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(the_whole_past), API_TEST(killed_on_the_way), API_TEST(maps_that_say_too_little), API_TEST(memory_stands_still),
+        API_TEST(the_whole_past), API_TEST(killed_on_the_way), API_TEST(a_row_with_a_nul), API_TEST(maps_that_say_too_little), API_TEST(memory_stands_still),
     };
 
     env = env_start();
