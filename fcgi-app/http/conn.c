@@ -1,8 +1,7 @@
 /*
  * Connections from the web server: accept, find out what arrived, start the request, park or close.
  *
- * The common case is one look (MSG_PEEK) and one read by libfcgi, which then finds the whole
- * request in the socket and cannot wait.  Everything else goes through intake.c.
+ * The common case is one read that brings one whole request.  Everything else goes through intake.c.
  */
 #include "http/http_int.h"
 
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/feed.h"
 
 enum {
     CONNS_MAX = 4096,  /* per loop */
@@ -249,19 +249,7 @@ static void conn_bad_head(struct conn *c)
     if (may_complain(c->home))
         log_warn("http.protocol", "why=" LOG_Q, "the parameters of a request cannot be read");
     FCGX_Free(&c->fcgi, 0);
-    if (c->direct) { /* libfcgi closed the descriptor */
-        loop_watch_forget(c->watch);
-        c->watch = NULL;
-        c->fd = -1;
-    }
     conn_close(c);
-}
-
-static void prepare_fcgi(struct conn *c)
-{
-    (void)FCGX_InitRequest(&c->fcgi, -1, 0);
-    c->fcgi.keepConnection = 1;
-    c->fcgi.detached = 1; /* on errors close at once instead of waiting for the peer up to 2 s */
 }
 
 static void conn_start(struct conn *c, bool whole, uint64_t body_len)
@@ -269,7 +257,6 @@ static void conn_start(struct conn *c, bool whole, uint64_t body_len)
     struct err e;
 
     if (request_build(c) != 0) {
-        c->direct = false; /* the descriptor is still ours */
         conn_bad_head(c);
         return;
     }
@@ -291,8 +278,7 @@ static void intake_start(struct conn *c)
     bool whole = frame_complete(&c->in.scan) && c->in.scan.body_len <= LIMIT_BODY_INLINE;
 
     stop_timer(c);
-    c->direct = false;
-    prepare_fcgi(c);
+    c->at_once = false;
     if (intake_accept(c) != 0) {
         conn_bad_head(c);
         return;
@@ -356,7 +342,7 @@ static void conn_read(struct conn *c)
     struct home *h = c->home;
     struct frame f;
     size_t followed;
-    ssize_t n = recv(c->fd, h->scratch, sizeof(h->scratch), MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(c->fd, h->scratch, sizeof(h->scratch), MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -371,14 +357,14 @@ static void conn_read(struct conn *c)
         refuse_stranger(c, h->scratch, (size_t)n);
         return;
     }
-    if (!frame_complete(&f) || followed != (size_t)n || f.end_padded) {
-        conn_intake(c);
+    if (!frame_complete(&f) || followed != (size_t)n) {
+        intake_add(&c->in, h->scratch, (size_t)n);
+        intake_step(c);
         return;
     }
-    c->direct = true;
-    prepare_fcgi(c);
-    c->fcgi.ipcFd = c->fd;
-    if (FCGX_Accept_r(&c->fcgi) != 0) {
+    c->at_once = true;
+    feed_give(h->scratch, (size_t)n);
+    if (feed_accept(&c->fcgi) != 0) {
         conn_bad_head(c);
         return;
     }
@@ -406,7 +392,7 @@ static void conn_discard(struct conn *c)
 
     for (;;) {
         if (c->close_after) {
-            in->len = 0;
+            intake_drop(in);
         } else {
             in->fed += frame_feed(&in->fed_frame, in->p + in->fed, in->len - in->fed, false);
             if (intake_body_done(in)) {
@@ -416,7 +402,7 @@ static void conn_discard(struct conn *c)
             if (in->fed_frame.state == FRAME_BAD)
                 break;
             c->discarded += in->len;
-            in->fed = in->len = 0;
+            intake_drop(in);
         }
         switch (intake_fill(in, c->fd)) {
         case 0:
@@ -441,13 +427,13 @@ static void conn_after(struct conn *c)
     bool stopping = c->home->stopping;
 
     if (c->cut || c->gone || !c->fcgi.keepConnection) {
-        if (!c->cut && !c->gone && !c->direct && !intake_body_done(&c->in))
+        if (!c->cut && !c->gone && !c->at_once && !intake_body_done(&c->in))
             conn_linger(c);
         else
             conn_close(c);
         return;
     }
-    if (!c->direct && !intake_body_done(&c->in)) {
+    if (!c->at_once && !intake_body_done(&c->in)) {
         c->close_after = false;
         c->discarded = 0;
         c->timer = loop_timer(c->home->loop, DISCARD_MS, discard_late, c);
@@ -455,7 +441,7 @@ static void conn_after(struct conn *c)
         conn_discard(c);
         return;
     }
-    if (!c->direct)
+    if (!c->at_once)
         intake_next(&c->in);
     if (stopping && c->in.len == 0) {
         conn_close(c);
@@ -482,11 +468,11 @@ void conn_finish(struct conn *c)
 
     if (here)
         c->body_fn = NULL;
-    /* Only the descriptor and the flags of libfcgi's struct are looked at from here on. */
+    /* Only the flags of libfcgi's struct are looked at from here on. */
     FCGX_Free(&c->fcgi, 0);
     arena_reset(c->req.a);
     atomic_fetch_sub_explicit(&s->in_flight, 1, memory_order_relaxed);
-    plain = c->direct && c->fcgi.keepConnection && !c->cut && !c->gone &&
+    plain = c->at_once && c->fcgi.keepConnection && !c->cut && !c->gone &&
             !atomic_load_explicit(&s->stopping, memory_order_relaxed);
     if (plain && here && c->watched != (EPOLLIN | EPOLLRDHUP))
         plain = false; /* it was watched for writing */
@@ -494,7 +480,7 @@ void conn_finish(struct conn *c)
         return;
     /* A next request that waits behind this one is started from the loop, not from inside this
      * one's handler. */
-    if (here && (c->direct || c->in.len == c->in.fed))
+    if (here && (c->at_once || c->in.len == c->in.fed))
         conn_after(c);
     else
         loop_post(l, conn_resume, c);

@@ -54,10 +54,8 @@ static void take_header(struct frame *f)
         }
         return;
     }
-    if (f->content == 0) {
-        f->end_padded = f->padding > 0;
+    if (f->content == 0)
         f->state = FRAME_DONE; /* the padding still counts to the request */
-    }
 }
 
 /* Step over content or padding; how many of the n bytes that takes. */

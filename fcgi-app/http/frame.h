@@ -30,7 +30,6 @@ struct frame {
     uint16_t request_id;
     size_t params_len; /* content bytes of PARAMS so far */
     uint64_t body_len; /* content bytes of STDIN followed so far */
-    bool end_padded;   /* the last record has padding, which libfcgi leaves unread */
     bool too_large;    /* BAD because the parameters pass LIMIT_HEADERS */
 };
 

@@ -36,16 +36,16 @@ enum conn_mode {
 
 enum reply_phase { REPLY_OPEN, REPLY_STREAMING, REPLY_ENDED };
 
-/* Bytes of requests that did not arrive in one piece, and the way they reach libfcgi. */
+/* Bytes of requests that did not arrive in one piece. */
 struct intake {
     char *p;
     size_t len, cap;
     size_t head_end;   /* the border between head and body; 0 = not seen yet */
     size_t scanned;    /* bytes the scan has followed */
     size_t fed;        /* bytes given to libfcgi or thrown away */
+    size_t taken;      /* of those, bytes it has read */
     struct frame scan; /* while it gathers */
     struct frame fed_frame;
-    int rd, wr;      /* socket pair: libfcgi reads rd; -1 = not used by this request */
     uint64_t unread; /* body bytes given to libfcgi and not yet read from it */
 };
 
@@ -74,7 +74,7 @@ struct conn {
     size_t n_headers;
     uint16_t request_id;
     bool has_length; /* CONTENT_LENGTH was given */
-    bool direct;     /* libfcgi reads from the socket itself */
+    bool at_once;    /* arrived in one piece: the intake is not used */
     struct intake in;
     atomic_int phase; /* enum reply_phase */
     struct buf extra; /* added headers, as text */
@@ -173,6 +173,8 @@ void intake_init(struct intake *in);
 void intake_release(struct intake *in);
 /* Take what the socket holds without waiting: 1 something, 0 nothing, -1 closed or failed. */
 int intake_fill(struct intake *in, int fd);
+/* Take bytes that were read already. */
+void intake_add(struct intake *in, const char *p, size_t n);
 /* Follow what has been gathered; true when the request can start (whole, or larger than what is
  * read on a loop), or when its head is too long to wait for (head_end 0). */
 bool intake_ready(struct intake *in);
@@ -184,6 +186,8 @@ ptrdiff_t intake_read(struct conn *c, char *buf, size_t n, bool wait);
 bool intake_body_done(const struct intake *in);
 /* The request is over: keep only what arrived behind it. */
 void intake_next(struct intake *in);
+/* Throw away what was gathered. */
+void intake_drop(struct intake *in);
 
 /* ---- request.c ---- */
 /* Fill c->req from what libfcgi read; -1 when it is no HTTP request. */

@@ -2,10 +2,8 @@
  * Requests that do not lie in the socket as one whole: large bodies, slow senders, a next request
  * behind the first.
  *
- * libfcgi reads from a descriptor and waits there.  So that it never waits on a loop, bytes are
- * gathered here without waiting, followed by record (http/frame.h), and handed to libfcgi through a
- * socket pair in portions that it can read to the end.  What lies behind the end of the request
- * stays here for the next one.
+ * Bytes are gathered here without waiting, followed by record (http/frame.h), and given to libfcgi (http/feed.h) in portions that it
+ * can read to the end.  What lies behind the end of the request stays here for the next one.
  */
 #include "http/http_int.h"
 
@@ -15,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "http/feed.h"
 
 /* A head and an inline body, with room for their record headers. */
 #define INTAKE_MAX (2 * (LIMIT_HEADERS + LIMIT_BODY_INLINE))
@@ -24,21 +22,10 @@
 void intake_init(struct intake *in)
 {
     memset(in, 0, sizeof(*in));
-    in->rd = in->wr = -1;
-}
-
-static void close_pair(struct intake *in)
-{
-    if (in->rd >= 0)
-        close(in->rd);
-    if (in->wr >= 0)
-        close(in->wr);
-    in->rd = in->wr = -1;
 }
 
 void intake_release(struct intake *in)
 {
-    close_pair(in);
     free(in->p);
     intake_init(in);
 }
@@ -53,6 +40,19 @@ static void make_room(struct intake *in)
         abort();
     if (in->cap - in->len < INTAKE_STEP)
         make_room(in);
+}
+
+void intake_add(struct intake *in, const char *p, size_t n)
+{
+    while (n > 0) {
+        size_t part = n < INTAKE_STEP ? n : INTAKE_STEP;
+
+        make_room(in);
+        memcpy(in->p + in->len, p, part);
+        in->len += part;
+        p += part;
+        n -= part;
+    }
 }
 
 int intake_fill(struct intake *in, int fd)
@@ -87,43 +87,35 @@ bool intake_ready(struct intake *in)
            in->len >= INTAKE_MAX;
 }
 
-/* All or nothing, without waiting: the other end is us, and reads it next. */
-static int give(struct intake *in, size_t n)
+/* Around what libfcgi does: it may read what was fed, and has read that far. */
+static void offer(const struct intake *in)
 {
-    while (n > 0) {
-        ssize_t sent = send(in->wr, in->p + in->fed, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    feed_give(in->p + in->taken, in->fed - in->taken);
+}
 
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0)
-            return -1;
-        in->fed += (size_t)sent;
-        n -= (size_t)sent;
-    }
-    return 0;
+static void settle(struct intake *in)
+{
+    in->taken = in->fed - feed_left();
 }
 
 int intake_accept(struct conn *c)
 {
     struct intake *in = &c->in;
-    int pair[2];
-    int room = 2 * (int)LIMIT_HEADERS;
+    int rc;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        log_warn("http.intake", "errno=%d", errno);
-        return -1;
-    }
-    in->rd = pair[0];
-    in->wr = pair[1];
-    (void)setsockopt(in->wr, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-    if (give(in, in->head_end) != 0)
-        return -1;
-    c->fcgi.ipcFd = in->rd;
-    if (FCGX_Accept_r(&c->fcgi) != 0) {
-        in->rd = -1; /* libfcgi closed it */
-        return -1;
-    }
-    return 0;
+    in->fed = in->head_end;
+    offer(in);
+    rc = feed_accept(&c->fcgi);
+    settle(in);
+    return rc;
+}
+
+/* Make all room that what libfcgi did not read yet (at most a piece of a record's frame) leaves. */
+static void forget_read(struct intake *in)
+{
+    memmove(in->p, in->p + in->taken, in->fed - in->taken);
+    in->fed = in->len = in->fed - in->taken;
+    in->taken = in->scanned = 0;
 }
 
 /* More bytes of the body for libfcgi: 1, 0 at the end, -1 when the sender broke off, HTTP_NOT_YET. */
@@ -139,21 +131,22 @@ static int feed_more(struct conn *c, bool wait)
     if (in->fed == in->len) {
         ssize_t got;
 
-        in->fed = in->len = in->scanned = 0;
+        forget_read(in);
         make_room(in);
         do {
-            got = recv(c->fd, in->p, in->cap, wait ? 0 : MSG_DONTWAIT);
+            got = recv(c->fd, in->p + in->len, in->cap - in->len, wait ? 0 : MSG_DONTWAIT);
         } while (got < 0 && errno == EINTR);
         if (got < 0 && errno == EAGAIN && !wait)
             return HTTP_NOT_YET;
         if (got <= 0)
             return -1;
-        in->len = (size_t)got;
+        in->len += (size_t)got;
     }
     n = in->len - in->fed;
     n = frame_feed(f, in->p + in->fed, n < INTAKE_STEP ? n : INTAKE_STEP, false);
-    if (f->state == FRAME_BAD || give(in, n) != 0)
+    if (f->state == FRAME_BAD)
         return -1;
+    in->fed += n;
     in->unread += f->body_len - before;
     return 1;
 }
@@ -173,7 +166,9 @@ ptrdiff_t intake_read(struct conn *c, char *buf, size_t n, bool wait)
         n = (size_t)in->unread;
     if (n > INTAKE_STEP)
         n = INTAKE_STEP;
+    offer(in);
     got = FCGX_GetStr(buf, (int)n, c->fcgi.in);
+    settle(in);
     if (got != (int)n)
         return -1;
     in->unread -= n;
@@ -189,11 +184,15 @@ void intake_next(struct intake *in)
 {
     size_t rest = in->len - in->fed;
 
-    close_pair(in);
     if (rest == 0) {
         intake_release(in);
         return;
     }
     memmove(in->p, in->p + in->fed, rest);
-    *in = (struct intake){.p = in->p, .len = rest, .cap = in->cap, .rd = -1, .wr = -1};
+    *in = (struct intake){.p = in->p, .len = rest, .cap = in->cap};
+}
+
+void intake_drop(struct intake *in)
+{
+    in->fed = in->len = in->taken = 0;
 }

@@ -114,19 +114,14 @@ void loop_watch_mod(struct loop_watch *w, uint32_t events)
         log_error("loop.watch_mod", "fd=%d errno=%d", w->fd, errno);
 }
 
-void loop_watch_forget(struct loop_watch *w)
-{
-    w->fd = -1;
-    w->next = w->loop->dead;
-    w->loop->dead = w;
-}
-
 void loop_unwatch(struct loop_watch *w)
 {
     if (w == NULL)
         return;
     (void)epoll_change(w, EPOLL_CTL_DEL, 0);
-    loop_watch_forget(w);
+    w->fd = -1;
+    w->next = w->loop->dead;
+    w->loop->dead = w;
 }
 
 static void bury_watches(struct loop *l)

@@ -26,9 +26,6 @@ void loop_watch_mod(struct loop_watch *w, uint32_t events);
 /* Also right inside its own callback; takes NULL.  Does not close the descriptor: unwatch first,
  * then close. */
 void loop_unwatch(struct loop_watch *w);
-/* The same for a descriptor that was closed already: its number may belong to somebody else by now.
- */
-void loop_watch_forget(struct loop_watch *w);
 
 /* Call fn(arg) once after `ms`.  Loop thread only. */
 struct loop_timer *loop_timer(struct loop *l, int64_t ms, void (*fn)(void *arg), void *arg);

@@ -209,7 +209,7 @@ static void tell_drained(struct conn *c)
  * held, so that nobody finishes meanwhile. */
 static void watch_again(struct conn *c)
 {
-    bool watch = c->direct && !atomic_load(&c->gone);
+    bool watch = c->at_once && !atomic_load(&c->gone);
 
     if (c->body_fn != NULL) {
         c->loop_writes = false;

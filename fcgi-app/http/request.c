@@ -225,8 +225,8 @@ static bool read_at_hand(struct conn *c, char *to, uint64_t len)
 {
     size_t at = 0;
 
-    if (c->direct) {
-        int n = (int)len; /* at most what one look into the socket showed */
+    if (c->at_once) {
+        int n = (int)len; /* at most what one read brought */
 
         return FCGX_GetStr(to, n, c->fcgi.in) == n && FCGX_GetChar(c->fcgi.in) == -1;
     }

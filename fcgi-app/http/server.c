@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/feed.h"
 
 enum { WORKERS = 16, IN_FLIGHT = 4096, WORKER_QUEUE = 1024, DRAIN_MS = 30000, PART_MS = 200 };
 
@@ -30,6 +31,10 @@ static int init_libfcgi(void)
     rc = FCGX_Init();
     for (size_t i = 0; i < COUNT_OF(signals); i++)
         (void)sigaction(signals[i], &before[i], NULL);
+    if (rc == 0 && !feed_works()) {
+        log_error("http.libfcgi", "why=" LOG_Q, "this build of libfcgi does not let a program replace OS_Read of fcgios.h");
+        rc = -1;
+    }
     return rc;
 }
 
