@@ -1,0 +1,157 @@
+/*
+ * The file of deploy/ for supervisord with the real program, and how supervisord reads what is written there (migration.md 5).
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "integration/env_int.h"
+#include "integration/env_managers.h"
+#include "support/cases.h"
+
+static struct env *env;
+
+static const char manager[] = "[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=%s/supervisord.pid\n"
+                              "[unix_http_server]\nfile=%s/supervisor.sock\n"
+                              "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = "
+                              "supervisor.rpcinterface:make_main_rpcinterface\n"
+                              "[supervisorctl]\nserverurl=unix://%s/supervisor.sock\n";
+
+static const char *supervisord_conf(void)
+{
+    const char *dir = env_path(env, "sup");
+    const char *conf = env_read_file(env, DEPLOY "supervisord/sluice.conf");
+
+    conf = managers_text(conf, "/usr/bin/sluice-core", env_program(env, "sluice-core"));
+    conf = managers_text(conf, "/usr/bin/sluice-proxy", env_program(env, "sluice-proxy"));
+    conf = managers_text(conf, "/run/sluice", dir);
+    conf = managers_text(conf, "/var/log/sluice", dir);
+    conf = managers_text(conf, "postgresql://sluice:secret@db/sluice", managers_text(env_db(env), "%", "%%"));
+    /* accounts of a real host */
+    conf = managers_text(conf, "socket_owner=sluice:www-data\n", geteuid() == 0 ? "socket_owner=nobody:nogroup\n" : "");
+    conf = managers_text(conf, "user=sluice\n", geteuid() == 0 ? "user=nobody\n" : "");
+    return arena_printf(env_arena(env), "%s%s", arena_printf(env_arena(env), manager, dir, dir, dir), conf);
+}
+
+static int control(const char *conf, const char *action, const char *what)
+{
+    return managers_run("supervisorctl", (const char *const[]){"supervisorctl", "-c", conf, action, what, NULL}, NULL);
+}
+
+/* One by one, nothing is lost. */
+static void restart_under_load(const char *conf, const char *what)
+{
+    pid_t pid = env_spawn(env, "supervisorctl", (const char *const[]){"supervisorctl", "-c", conf, "restart", what, NULL}, NULL);
+
+    while (env_running(env, pid))
+        managers_ask(2);
+    assert_int_equal(env_wait_exit(env, pid, 1000), 0);
+    managers_ask(20);
+}
+
+static pid_t pid_of(const char *conf, const char *program)
+{
+    const char *before = env_log(env, "supervisorctl");
+    const char *text;
+
+    if (control(conf, "pid", program) != 0)
+        return 0;
+    text = env_log(env, "supervisorctl") + strlen(before);
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+static void item_18_R_15_runs_under_supervisord(void **state)
+{
+    const char *conf = env_path(env, "sup/supervisord.conf");
+    pid_t supervisor, core, now;
+
+    (void)state;
+    if (access("/usr/bin/supervisord", X_OK) != 0)
+        skip();
+    env_write_file(env, conf, supervisord_conf());
+    supervisor = env_spawn(env, "supervisord", (const char *const[]){"supervisord", "-c", conf, NULL}, NULL);
+    ENV_WAIT(env, 30000, managers_healthy());
+    ENV_WAIT(env, 30000, managers_proxy_answers());
+
+    managers_little_rights(pid_of(conf, "sluice_core:sluice_core_0"), "sup/core.sock");
+    managers_little_rights(pid_of(conf, "sluice_p1:sluice_p1_0"), "sup/p1.sock");
+    restart_under_load(conf, "sluice_core:sluice_core_0");
+    restart_under_load(conf, "sluice_core:sluice_core_1");
+
+    /* one that dies comes back */
+    core = pid_of(conf, "sluice_core:sluice_core_0");
+    assert_true(core > 1);
+    assert_int_equal(kill(core, SIGKILL), 0);
+    ENV_WAIT(env, 20000, (now = pid_of(conf, "sluice_core:sluice_core_0")) > 1 && now != core);
+    ENV_WAIT(env, 20000, managers_healthy());
+
+    assert_int_equal(env_kill(env, supervisor, SIGTERM), 0);
+    assert_false(env_socket_open(env_path(env, "sup/core.sock")));
+}
+
+static const struct line_row {
+    const char *name, *environment, *complaint, *seen; /* complaint NULL: it loads, and the process sees DB=seen */
+} lines[] = {
+    {"R_15 quoted", "DB=\"postgresql://apio:secret@postgres/apio\"", NULL, "postgresql://apio:secret@postgres/apio"},
+    {"R_19 doubled", "DB=\"postgresql://apio:se%%40cret@postgres/apio\"", NULL, "postgresql://apio:se%40cret@postgres/apio"},
+    {"R_19 not quoted", "DB=postgresql://apio:secret@postgres/apio", "Unexpected end of key/value pairs", NULL},
+    {"R_19 not doubled", "DB=\"postgresql://apio:se%40cret@postgres/apio\"", "is badly formatted", NULL},
+    {"R_19 blank and semicolon", "DB=\"postgresql://apio:a ;b@postgres/apio\"", "No closing quotation", NULL},
+    {"R_19 semicolon doubled", "DB=\"postgresql://apio:a%%3Bb@postgres/apio\"", NULL, "postgresql://apio:a%3Bb@postgres/apio"},
+};
+
+static pid_t readers[COUNT_OF(lines)];
+
+static const char *of_reader(size_t i, const char *name)
+{
+    return env_path(env, env_fmt(env, "line%zu%s", i, name));
+}
+
+/* Each line as an administrator writes it, loaded by a real supervisord; all at the same time, they take their seconds to start. */
+static void begin_lines(void)
+{
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        const char *dir = of_reader(i, ""), *conf = of_reader(i, "/supervisord.conf");
+
+        mkdir(dir, 0755);
+        env_write_file(env, of_reader(i, "/seen"), "");
+        env_write_file(env, conf, env_fmt(env, "%s[program:x]\ncommand=/bin/sh -c \"echo seen:$DB >%s; exec sleep 60\"\nenvironment=%s\n",
+                                      env_fmt(env, manager, dir, dir, dir), of_reader(i, "/seen"), lines[i].environment));
+        readers[i] = env_spawn(env, env_fmt(env, "line%zu", i), (const char *const[]){"supervisord", "-c", conf, NULL}, NULL);
+    }
+}
+
+static void reads_environment(const struct line_row *r)
+{
+    size_t i = (size_t)(r - lines);
+
+    if (access("/usr/bin/supervisord", X_OK) != 0)
+        skip();
+    if (r->complaint != NULL) {
+        assert_int_not_equal(env_wait_exit(env, readers[i], 20000), 0);
+        assert_non_null(strstr(env_log(env, env_fmt(env, "line%zu", i)), r->complaint));
+        return;
+    }
+    ENV_WAIT(env, 20000, strcmp(env_read_file(env, of_reader(i, "/seen")), env_fmt(env, "seen:%s\n", r->seen)) == 0);
+    assert_int_equal(kill(readers[i], SIGTERM), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(item_18_R_15_runs_under_supervisord)};
+
+    int failed;
+
+    env = managers_start("sup");
+    if (access("/usr/bin/supervisord", X_OK) == 0)
+        begin_lines();
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    failed += CASES(lines, reads_environment);
+    for (size_t i = 0; i < COUNT_OF(lines); i++)
+        if (readers[i] != 0 && env_running(env, readers[i]))
+            (void)env_wait_exit(env, readers[i], 20000);
+    return env_end(env, failed);
+}
