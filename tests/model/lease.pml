@@ -35,6 +35,13 @@
 #define UNREAD(n) (count_ != n)
 #endif
 
+/* A third: the sender of an event looks whether the instance is open, and takes it later. */
+#ifdef NO_LOCK
+#define OPEN (open_seen)
+#else
+#define OPEN (!closed)
+#endif
+
 mtype = { ready, leased, gone };
 
 /* ---- the tables: only ever touched inside one atomic block ---- */
@@ -48,6 +55,7 @@ bool waits = false;     /* node 1 is stored as waiting */
 byte signals = 0;       /* rows of instance_signals */
 byte count_ = 0;        /* jobs.signals */
 bool closed = false;
+byte undecided = 0;     /* events that were acknowledged, and are neither worked on nor rejected */
 
 /* ---- the outside ---- */
 byte calls[3];          /* of node 1 and 2 */
@@ -131,7 +139,7 @@ store1:    if
            :: atomic { true ->
                ok = (job != gone && HOLDS(my_fence));
                if
-               :: ok -> done_ = 2; key_done[2] = true; closed = true; signals = 0; job = gone
+               :: ok -> done_ = 2; key_done[2] = true; closed = true; signals = 0; undecided = 0; job = gone
                :: else -> skip
                fi }
            fi;
@@ -155,6 +163,28 @@ lost:
     od;
     skip
 }
+
+#ifdef EVENTS
+/* An event, acknowledged when it is taken: its row and the count are one transaction. */
+active proctype sender()
+{
+    bool open_seen;
+
+end_sender:
+    open_seen = !closed;
+    atomic {
+        if
+        :: OPEN -> undecided++; count_++;
+            if
+            :: job == ready -> due = true
+            :: else -> skip
+            fi
+        :: else -> skip /* refused */
+        fi }
+}
+
+ltl decided { [] (!closed || undecided == 0) }
+#endif
 
 /* Leases of the dead run out, and those of the living who stand still or are cut off. */
 active proctype clock_()
