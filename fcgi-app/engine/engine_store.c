@@ -293,7 +293,7 @@ const struct writer_stmt *const engine_writer_stmts[] = {
     &w_state_put,       &w_state_delete,    &w_job_insert,     &w_job_park,
     &w_job_delete,      &w_job_progress,      &w_job_again,       &w_signal_delete,  &w_signal,
     &w_children_close,  &key_w_expired,     &key_w_sweep,      &key_w_insert,
-    &key_w_answer,
+    &key_w_answer,      &op_w_replayed,     &op_w_definition,  &op_w_audit,
 };
 const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 
@@ -303,8 +303,7 @@ static const struct db_stmt *const all[] = {
     &load_stmt_timers, &load_stmt_user,     &load_stmt_when,   &load_stmt_signals,
     &job_stmt_owners,  &op_stmt_close,
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
-    &job_stmt_return,  &job_stmt_fail,      &op_stmt_replayed, &op_stmt_definition,
-    &op_stmt_timer,    &op_stmt_audit,      &signal_stmt,      &signal_stmt_open,
+    &job_stmt_return,  &job_stmt_fail,      &op_stmt_timer,    &signal_stmt,      &signal_stmt_open,
     &key_stmt_find,
     &job_stmt_expire,  &job_stmt_claim_fair, &job_stmt_start, &job_stmt_notify, &run_stmt_stored,
     &mass_stmt_insert, &mass_stmt_job,      &mass_stmt_head,   &mass_stmt_items,

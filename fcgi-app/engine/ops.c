@@ -3,7 +3,8 @@
  * context.
  *
  * Each operation takes the instance's lease like any run does, changes it in memory, lets it go on
- * to its next park, and gives the lease back.
+ * to its next park, and gives the lease back.  What it changes, its line in the log and its record in
+ * the audit are stored together: with what the run brings about first.
  *
  * Rules: workflow-engine.md 4.7, 4.15, 4.16.
  */
@@ -15,14 +16,29 @@
 
 /* ---- statements ----------------------------------------------------------------------------- */
 
-const struct db_stmt op_stmt_replayed = {"op_errors_replayed",
-                                         "UPDATE errors SET replayed = true WHERE instance_id = $1 "
-                                         "AND instance_on = $2 AND task_id = $3 AND NOT replayed",
-                                         3};
+/* Before the errors of the same batch are inserted. */
+const struct writer_stmt op_w_replayed = {
+    "op_errors_replayed",
+    "UPDATE errors r SET replayed = true FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) "
+    "AS u(instance_id, instance_on, task_id) WHERE r.instance_id = u.instance_id AND r.instance_on = "
+    "u.instance_on AND r.task_id = u.task_id AND NOT r.replayed",
+    "izi", 29};
 
-const struct db_stmt op_stmt_definition = {
+const struct writer_stmt op_w_definition = {
     "op_definition",
-    "UPDATE instances SET definition_id = definition_put($3) WHERE id = $1 AND created_on = $2", 3};
+    "UPDATE instances i SET definition_id = definition_put(u.definition) FROM unnest($1::bigint[], "
+    "$2::timestamptz[], $3::text[]) AS u(id, created_on, definition) WHERE i.id = u.id AND "
+    "i.created_on = u.created_on",
+    "izt", 22};
+
+#define AUDIT "INSERT INTO audit (user_id, username, operation, target, target_type, summary) "
+
+const struct writer_stmt op_w_audit = {
+    "op_audit",
+    AUDIT "SELECT user_id, username, 'update', target, 'transaction', summary FROM "
+          "unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) AS u(user_id, username, target, "
+          "summary)",
+    "itit", 65};
 
 const struct db_stmt op_stmt_timer = {
     "op_timer", "SELECT instance_id, " DB_TS("instance_on") ", status FROM timers WHERE id = $1",
@@ -31,29 +47,12 @@ const struct db_stmt op_stmt_timer = {
 /* Who runs it hears that it is to be closed; no row: nobody does. */
 const struct db_stmt op_stmt_close = {
     "op_close",
-    "SELECT signal_instance($1, 0, 'close', to_json($2::text)) FROM jobs WHERE kind = 'instance' AND "
-    "ref_id = $3 AND state = 'leased' AND lease_until > now()",
-    3};
-
-const struct db_stmt op_stmt_audit = {
-    "op_audit",
-    "INSERT INTO audit (user_id, username, operation, target, target_type, summary) "
-    "VALUES ($1, $2, 'update', $3, 'transaction', $4)",
+    "WITH told AS (SELECT signal_instance($1, 0, 'close', to_json($2::text)) FROM jobs WHERE kind = "
+    "'instance' AND ref_id = $3 AND state = 'leased' AND lease_until > now()) " AUDIT
+    "SELECT $4, $2, 'update', $1::bigint, 'transaction', 'closed' FROM told",
     4};
 
 /* ---- holding an instance -------------------------------------------------------------------- */
-
-static int exec(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n,
-                struct err *e)
-{
-    struct db_conn *c = NULL;
-    int rc = db_get(en->o.db, &c, e);
-
-    if (rc == 0)
-        rc = db_exec(c, s, args, n, NULL, e);
-    db_put(en->o.db, c);
-    return rc;
-}
 
 static void op_end(struct run *r)
 {
@@ -108,18 +107,17 @@ static struct str name_of(const struct principal *who)
     return who != NULL ? who->username : STR("system");
 }
 
-static void op_audit(struct engine *en, int64_t instance_id, const struct principal *who,
-                     const char *what)
+/* Stored with what the instance brings about next. */
+static void op_store(struct run *r, const struct writer_stmt *s, const struct db_arg *args, size_t n)
 {
-    char id[24];
-    struct err e;
+    struct node_run as_node = {.inst = r->in};
 
-    (void)snprintf(id, sizeof id, "%lld", (long long)instance_id);
-    if (exec(en, &op_stmt_audit,
-             DB_ARGS(who != NULL ? DB_INT(who->id) : DB_NULL, DB_STR(name_of(who)), DB_C(id),
-                     DB_C(what)),
-             &e) != 0)
-        log_err(LOG_WARN_LEVEL, "op.audit", &e);
+    node_store(&as_node, s, args, n);
+}
+
+static struct db_arg id_of(const struct principal *who)
+{
+    return who != NULL ? DB_INT_OR_NULL(who->id) : DB_NULL;
 }
 
 /* A line in the logs of the instance and a record in the audit. */
@@ -127,7 +125,7 @@ static void op_note(struct run *r, struct instance *in, const struct principal *
                     const char *what)
 {
     instance_log(in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
-    op_audit(r->en, in->id, who, what);
+    op_store(r, &op_w_audit, DB_ARGS(id_of(who), DB_STR(name_of(who)), DB_INT(in->id), DB_C(what)));
 }
 
 static int op_finish(struct run *r, bool go_on, struct err *e)
@@ -195,22 +193,19 @@ static int end_task(struct instance *in, struct task *t, const char *output, str
 
 static const char *const act_names[] = {"replayed", "skipped", "rolled back"};
 
-/* One task of a held instance; *changed tells whether memory differs from what is stored. */
+/* One task of a held instance; what fails has changed nothing. */
 static int act_on(struct run *r, struct instance *in, struct task *t, enum engine_act act,
-                  const struct principal *who, bool *changed, struct err *e)
+                  const struct principal *who, struct err *e)
 {
     if (act != ENGINE_REPLAY && end_task(in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
         return -1;
-    *changed = true;
     if (act == ENGINE_REPLAY) {
         t->output = STR_NONE;
         t->tries = 0;
         task_touch(in, t, TASK_QUEUED);
         queue_push(in, t);
     }
-    if (exec(r->en, &op_stmt_replayed,
-             DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_INT(t->id)), e) != 0)
-        return -1;
+    op_store(r, &op_w_replayed, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_INT(t->id)));
     op_note(r, in, who,
             arena_printf(r->a, "task \"%.*s\" %s", STR_ARG(t->cell_name), act_names[act]));
     return 0;
@@ -230,7 +225,6 @@ int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act ac
     struct instance *in;
     struct run *r;
     uint32_t n = 0, n_tasks;
-    bool changed = false;
 
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
@@ -240,8 +234,8 @@ int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act ac
 
         if (t->status != TASK_ERROR || check_task(in, t, act, e) != 0)
             continue;
-        if (act_on(r, in, t, act, who, &changed, e) != 0)
-            return changed ? op_give_up(r) : op_refuse(r);
+        if (act_on(r, in, t, act, who, e) != 0)
+            return n > 0 ? op_give_up(r) : op_refuse(r);
         n++;
     }
     if (n == 0) {
@@ -257,7 +251,6 @@ int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act ac
 int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enum engine_act act,
                     const struct principal *who, struct err *e)
 {
-    bool changed = false;
     struct instance *in;
     struct run *r;
     struct task *t;
@@ -265,10 +258,8 @@ int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enu
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
     t = task_find(in, task_id);
-    if (check_task(in, t, act, e) != 0)
+    if (check_task(in, t, act, e) != 0 || act_on(r, in, t, act, who, e) != 0)
         return op_refuse(r);
-    if (act_on(r, in, t, act, who, &changed, e) != 0)
-        return changed ? op_give_up(r) : op_refuse(r);
     return op_finish(r, true, e);
 }
 
@@ -290,22 +281,18 @@ static bool told_to_close(struct engine *en, int64_t instance_id, const struct p
 {
     int64_t created_us, top = instance_id;
     struct db_conn *c = NULL;
-    PGresult *res = NULL;
-    bool told = false;
+    int64_t n = 0;
     struct err e;
 
     if (instance_when(en, top, &created_us, &e) != 0 ||
         instance_top_of(en, &top, &created_us, &e) != 0)
         return false;
     if (db_get(en->o.db, &c, &e) == 0 &&
-        db_query(c, &op_stmt_close, DB_ARGS(DB_INT(instance_id), DB_STR(name_of(who)), DB_INT(top)),
-                 &res, &e) == 0)
-        told = PQntuples(res) > 0;
-    PQclear(res);
+        db_exec(c, &op_stmt_close,
+                DB_ARGS(DB_INT(instance_id), DB_STR(name_of(who)), DB_INT(top), id_of(who)), &n, &e) != 0)
+        n = 0;
     db_put(en->o.db, c);
-    if (told)
-        op_audit(en, instance_id, who, "closed");
-    return told;
+    return n > 0;
 }
 
 int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
@@ -370,17 +357,13 @@ int engine_set_definition(struct engine *en, int64_t instance_id, struct str tex
     struct workflow *wf;
     struct instance *in;
     struct run *r;
-    int64_t created_us;
 
     if (wf_cache_get(en->workflows, text, &wf, e) != 0)
         return -1;
     wf_unref(wf);
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
-    created_us = in->created_us;
-    if (exec(en, &op_stmt_definition,
-             DB_ARGS(DB_INT(instance_id), DB_TIME(created_us), DB_STR(text)), e) != 0)
-        return op_refuse(r);
+    op_store(r, &op_w_definition, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_STR(text)));
     op_note(r, in, who, "definition replaced");
     return op_finish(r, false, e);
 }

@@ -305,23 +305,22 @@ static const struct {
     {"job_prolong", "the lease would run out"},
     {"job_notify", "somebody looks by himself"},
     {"job_claim_fair", "as job_claim, when there is no room: it_jobs, it_crash"},
-    {"job_take", "a person asks again: it_crash replays what is left alone"},
     {"job_fail", "what cannot be run: it_jobs"},
-    {"op_errors_replayed", "a person asks again"},
-    {"op_definition", "a person asks again"},
-    {"op_audit", "a person asks again"},
     {"signal", "in the transaction of who calls: it_people_kill, it_crash"},
     {"signal_open", "reads"},
-    {"mass_insert", "in the transaction of who calls"},
-    {"mass_job", "in the transaction of who calls"},
     {"mass_head", "reads"},
     {"mass_items", "reads"},
-    {"mass_result", "an operation goes on where it was: it_mass"},
-    {"mass_end", "an operation goes on where it was: it_mass"},
 };
+
+/* Those of what people do with a run: people_are_struck. */
+static const char *const of_people[] = {"job_take", "op_errors_replayed", "op_definition", "op_audit",
+                                        "mass_insert", "mass_job", "mass_result", "mass_end"};
 
 static bool is_elsewhere(const char *name)
 {
+    for (size_t i = 0; i < COUNT_OF(of_people); i++)
+        if (strcmp(of_people[i], name) == 0)
+            return true;
     for (size_t i = 0; i < COUNT_OF(elsewhere); i++)
         if (strcmp(elsewhere[i].name, name) == 0)
             return true;
@@ -435,6 +434,105 @@ static void no_statement_is_forgotten(void **state)
     printf("by name: %d statements\n", n);
 }
 
+/* ---- people ----------------------------------------------------------------------------------- */
+
+/* What a person changes, its line in the log and its record in the audit are there together or not at
+ * all; one text. */
+static const char people_sql[] =
+    "SELECT concat_ws('; ', (SELECT 'audit' WHERE (SELECT count(*) FROM audit WHERE target_type = 'transaction') <> "
+    "(SELECT count(*) FROM instance_logs WHERE source = 'operator')), "
+    "(SELECT 'error' WHERE EXISTS (SELECT FROM errors WHERE replayed) <> EXISTS (SELECT FROM instance_logs WHERE message LIKE "
+    "'task % replayed by %')), "
+    "(SELECT 'definition' WHERE EXISTS (SELECT FROM instances i JOIN definitions d ON d.id = i.definition_id WHERE d.definition LIKE "
+    "'%after%') <> EXISTS (SELECT FROM instance_logs WHERE message LIKE 'definition replaced by %')), "
+    "(SELECT 'context' WHERE (SELECT count(*) FROM contexts WHERE key IN ('url', 'm')) <> (SELECT count(DISTINCT message) FROM "
+    "instance_logs WHERE message LIKE 'context key % changed by %')))";
+
+static void nothing_by_half(const char *point)
+{
+    const char *wrong = env_psql(env, people_sql);
+
+    if (wrong[0] != '\0')
+        env_fail(env, "%s: not stored together: %s", point, wrong);
+}
+
+/* A person asks until it is done; 409: it is done already. */
+static void person(const char *point, const char *method, const char *uri, const char *body)
+{
+    const char *params[] = {arena_printf(env_arena(env), "HTTP_AUTHORIZATION=Bearer %s", api_token()), NULL};
+    struct fcgi_request r = {.method = method, .uri = uri, .params = params, .body = str_c(body), .content_type = "application/json"};
+    struct fcgi_answer got = {0};
+
+    for (int i = 0; i < 20 && got.status / 100 != 2 && got.status != 409; i++) {
+        got = fcgi_call(env_path(env, "core.sock"), &r, env_arena(env));
+        if (got.status == 0)
+            ENV_WAIT(env, 5000, !env_running(env, core));
+        nothing_by_half(point);
+        if (!env_running(env, core))
+            start_core("");
+    }
+    if (got.status / 100 != 2 && got.status != 409)
+        env_fail(env, "%s: %s %s answered %d", point, method, uri, got.status);
+}
+
+static bool is(const char *sql, const char *want)
+{
+    return strcmp(env_psql(env, sql), want) == 0;
+}
+
+#define BLOCKED(after)                                                                             \
+    DEFINITION(CELL("bad", "http_call", "\"method\":\"post\",\"url\":\"{{ context.url }}\"",        \
+                    "\"success\",\"error\"") "," after,                                           \
+               LINE("start.ok", "bad") "," LINE("bad.success", "end"))
+
+static void people_run(int64_t activity, const char *name)
+{
+    const char *point = arena_printf(env_arena(env), "behind.%s:1", name), *run;
+    int before = faults();
+
+    (void)env_psql(env, "TRUNCATE instances, requests, tasks, contexts, timers, errors, instance_logs, audit, mass_operations, mass_items");
+    ledger_clear(ledger);
+    start_core(point);
+    person(point, "POST", arena_printf(env_arena(env), "/api/v01/activities/%lld/run", (long long)activity), "{}");
+    ENV_WAIT(env, 10000, is("SELECT count(*) FROM tasks WHERE status = 'ERROR'", "1"));
+    run = arena_printf(env_arena(env), "/api/v01/transactions/%s", env_psql(env, "SELECT id FROM instances"));
+    person(point, "PUT", arena_printf(env_arena(env), "%s/context", run),
+           arena_printf(env_arena(env), "{\"key\":\"url\",\"value\":\"http://127.0.0.1:%d/\"}", ledger_port(ledger)));
+    person(point, "POST", "/api/v01/transactions/operations",
+           arena_printf(env_arena(env), "{\"operation\":\"context\",\"key\":\"m\",\"value\":1,\"ids\":[%s]}",
+                        env_psql(env, "SELECT id FROM instances")));
+    ENV_WAIT(env, 10000, !env_running(env, core) || is("SELECT string_agg(DISTINCT status, ',') FROM mass_operations", "DONE"));
+    nothing_by_half(point);
+    if (!env_running(env, core))
+        start_core("");
+    ENV_WAIT(env, 10000, is("SELECT string_agg(DISTINCT status, ',') FROM mass_operations", "DONE"));
+    person(point, "PUT", run,
+           arena_printf(env_arena(env), "{\"definition\":%s}", api_quoted(env, BLOCKED(CELL("after", "note", "", "") ","))));
+    person(point, "PUT", arena_printf(env_arena(env), "%s/tasks/%s", run, env_psql(env, "SELECT id FROM tasks WHERE cell_id = 'bad'")), "{\"status\":\"replay\"}");
+    ENV_WAIT(env, 10000, none_active());
+    nothing_by_half(point);
+    if (faults() == before)
+        env_fail(env, "%s: nobody came by", point);
+    if (!is("SELECT status || (SELECT count(*) FROM tasks) || (SELECT string_agg(status, '') FROM mass_items) || (SELECT count(*) FROM "
+            "audit WHERE summary LIKE 'task%') FROM instances",
+            "CLOSED_IN_SUCCESS3OK1"))
+        env_fail(env, "%s: did not end as it should", point);
+    (void)env_kill(env, core, SIGKILL);
+}
+
+static void people_are_struck(void **state)
+{
+    int64_t id;
+
+    (void)state;
+    NEEDS_FAULT_POINTS();
+    id = api_activity(env, "blocked", BLOCKED(""));
+    (void)env_kill(env, core, SIGTERM);
+    for (size_t i = 0; i < COUNT_OF(of_people); i++)
+        people_run(id, of_people[i]);
+    start_core("");
+}
+
 static void ends_cleanly(void **state)
 {
     (void)state;
@@ -450,6 +548,7 @@ int main(void)
         cmocka_unit_test(loses_the_connection_behind_each_statement),
         cmocka_unit_test(loses_each_commit),
         cmocka_unit_test(stores_again_what_was_lost),
+        cmocka_unit_test(people_are_struck),
         cmocka_unit_test(ends_cleanly),
     };
     int failed;
