@@ -254,8 +254,7 @@ static void *maintenance_main(void *arg)
         pthread_mutex_unlock(&m->lock);
         work(m, round);
         pthread_mutex_lock(&m->lock);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += ROUND_S;
+        until = clock_in_ms(ROUND_S * 1000);
         while (!m->stop && pthread_cond_timedwait(&m->wake, &m->lock, &until) != ETIMEDOUT)
             ;
     }
@@ -274,7 +273,7 @@ struct maintenance *maintenance_new(struct db *db, struct cfg_store *cfg, struct
     m->usage = usage;
     m->cleanup = cleanup;
     pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->wake, NULL);
+    clock_cond_init(&m->wake);
     if (pthread_create(&m->thread, NULL, maintenance_main, m) != 0)
         abort();
     return m;

@@ -342,10 +342,7 @@ static void *vitals_main(void *arg)
         pthread_mutex_unlock(&v->lock);
         tick(v);
         pthread_mutex_lock(&v->lock);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += TICK_MS % 1000 * 1000000L;
-        until.tv_sec += TICK_MS / 1000 + until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        until = clock_in_ms(TICK_MS);
         while (!v->stop && pthread_cond_timedwait(&v->wake, &v->lock, &until) != ETIMEDOUT)
             ;
     }
@@ -369,7 +366,7 @@ struct vitals *vitals_new(struct db *db, struct cfg_store *cfg, struct http_serv
         snprintf(v->host, sizeof v->host, "-");
     snprintf(v->process, sizeof v->process, "%016llx", (unsigned long long)id);
     pthread_mutex_init(&v->lock, NULL);
-    pthread_cond_init(&v->wake, NULL);
+    clock_cond_init(&v->wake);
     if (pthread_create(&v->thread, NULL, vitals_main, v) != 0)
         abort();
     return v;

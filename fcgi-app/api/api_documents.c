@@ -187,8 +187,7 @@ static bool send_piece(struct http_req *r, struct drain *d, const char *p, size_
     pthread_mutex_unlock(&d->lock);
     if (http_stream_write(r, p, n) <= STREAM_HIGH)
         return true;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += STALL_S;
+    until = clock_in_ms(STALL_S * 1000);
     pthread_mutex_lock(&d->lock);
     while (!d->done && !d->gone)
         if (pthread_cond_timedwait(&d->cond, &d->lock, &until) != 0)
@@ -200,14 +199,9 @@ static bool send_piece(struct http_req *r, struct drain *d, const char *p, size_
 
 static void drain_init(struct drain *d)
 {
-    pthread_condattr_t monotonic;
-
     *d = (struct drain){.done = false};
     pthread_mutex_init(&d->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&d->cond);
 }
 
 static void send_head(struct api_call *c, const struct document *doc)

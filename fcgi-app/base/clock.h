@@ -4,6 +4,8 @@
 #ifndef SLUICE_BASE_CLOCK_H
 #define SLUICE_BASE_CLOCK_H
 
+#include <pthread.h>
+
 #include "base/base.h"
 
 struct clock {
@@ -22,6 +24,13 @@ int64_t clock_wall_ms(struct clock *c);
 int64_t clock_mono_us(struct clock *c);
 /* The same in milliseconds. */
 int64_t clock_mono_ms(struct clock *c);
+
+/*
+ * Waiting for a condition, at most so long, whatever becomes of the wall clock meanwhile: the condition is made by
+ * clock_cond_init(), and pthread_cond_timedwait() gets what clock_in_ms() said.
+ */
+void clock_cond_init(pthread_cond_t *c);
+struct timespec clock_in_ms(int64_t ms);
 
 /* "2021-02-19T21:20:04.389189Z": the timestamp form of the API (http-api.md 1.2), years 0..9999.
  * 28 bytes with the NUL. */

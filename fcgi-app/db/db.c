@@ -39,7 +39,6 @@ struct db *db_new(const char *uri, const char *shown, const struct db_opts *o)
 {
     struct arena *a = arena_new(0);
     struct db *db = ARENA_NEW(a, struct db);
-    pthread_condattr_t attr;
 
     db->a = a;
     db->uri = arena_strdup(a, uri);
@@ -50,10 +49,7 @@ struct db *db_new(const char *uri, const char *shown, const struct db_opts *o)
     db->statement_ms = o != NULL && o->statement_ms > 0 ? o->statement_ms : DEFAULT_STATEMENT_MS;
     db->by_key = o != NULL && o->by_key;
     pthread_mutex_init(&db->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->freed, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&db->freed);
     return db;
 }
 
@@ -168,16 +164,9 @@ static int conn_new(struct db *db, struct db_conn **out, struct err *e)
 /* An idle connection, or a place to make one (out NULL); ERR_BUSY after the time-out. */
 static int take_place(struct db *db, struct db_conn **out, struct err *e)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(db->get_timeout_ms);
     int rc = -1;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(db->get_timeout_ms / 1000);
-    until.tv_nsec += (long)(db->get_timeout_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
     pthread_mutex_lock(&db->lock);
     for (;;) {
         *out = db->idle;

@@ -128,17 +128,13 @@ static void *refill(void *arg)
 struct ids *ids_new(struct db *db)
 {
     struct ids *ids = calloc(1, sizeof *ids);
-    pthread_condattr_t attr;
 
     if (ids == NULL)
         abort();
     ids->db = db;
     pthread_mutex_init(&ids->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&ids->asked, &attr);
-    pthread_cond_init(&ids->arrived, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&ids->asked);
+    clock_cond_init(&ids->arrived);
     if (pthread_create(&ids->thread, NULL, refill, ids) != 0)
         abort();
     return ids;
@@ -162,11 +158,9 @@ void ids_free(struct ids *ids)
 /* With the lock: wait until the thread has tried. -1: it failed, or took too long. */
 static int wait_block(struct ids *ids, struct kind *k, struct err *e)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(WAIT_S * 1000);
     uint64_t seen = ids->rounds;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WAIT_S;
     while (k->spare.next >= k->spare.end) {
         int rc;
 

@@ -32,7 +32,6 @@ static void set_defaults(struct engine_opts *o)
 struct engine *engine_new(const struct engine_opts *o)
 {
     struct engine *en = calloc(1, sizeof *en);
-    pthread_condattr_t monotonic;
 
     if (en == NULL)
         abort();
@@ -49,11 +48,8 @@ struct engine *engine_new(const struct engine_opts *o)
     pthread_mutex_init(&en->pool_lock, NULL);
     pthread_mutex_init(&en->watch_lock, NULL);
     pthread_mutex_init(&en->jobs_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&en->jobs_wake, &monotonic);
-    pthread_cond_init(&en->hold_wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&en->jobs_wake);
+    clock_cond_init(&en->hold_wake);
     en->next_due_us = INT64_MAX;
     en->lanes_arena = arena_new(0);
     return en;

@@ -392,17 +392,10 @@ out:
 /* Until it is time, or somebody asks; true when jobs may have changed. */
 static bool sleep_until(struct schedule *s, int64_t ms)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(ms);
     bool asked;
     int rc = 0;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
     pthread_mutex_lock(&s->lock);
     while (!s->stop && !s->asked && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&s->wake, &s->lock, &until);
@@ -445,7 +438,7 @@ struct schedule *schedule_new(struct db *db, struct cfg_store *cfg, struct engin
     s->cfg = cfg;
     s->en = en;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, NULL);
+    clock_cond_init(&s->wake);
     if (pthread_create(&s->thread, NULL, schedule_main, s) != 0)
         abort();
     return s;

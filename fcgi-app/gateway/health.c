@@ -315,10 +315,7 @@ static void *health_main(void *arg)
         pthread_mutex_unlock(&h->lock);
         look(h);
         pthread_mutex_lock(&h->lock);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LOOK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        until = clock_in_ms(LOOK_MS);
         while (!atomic_load(&h->stop) &&
                pthread_cond_timedwait(&h->wake, &h->lock, &until) != ETIMEDOUT)
             ;
@@ -331,7 +328,6 @@ struct gw_health *gw_health_new(struct db *db, struct cfg_store *cfg,
                                 struct http_client_pool *clients, struct gw_sessions *sessions)
 {
     struct gw_health *h = calloc(1, sizeof *h);
-    pthread_condattr_t attr;
 
     if (h == NULL)
         abort();
@@ -340,10 +336,7 @@ struct gw_health *gw_health_new(struct db *db, struct cfg_store *cfg,
     h->clients = clients;
     h->sessions = sessions;
     pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&h->wake);
     if (pthread_create(&h->thread, NULL, health_main, h) != 0)
         abort();
     return h;

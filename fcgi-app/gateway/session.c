@@ -47,7 +47,7 @@ struct gw_sessions *gw_sessions_new(struct http_client_pool *clients, struct clo
     s->clients = clients;
     s->clock = clock != NULL ? clock : &clock_system;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
+    clock_cond_init(&s->changed);
     s->urls = gw_urls_new();
     return s;
 }
@@ -293,10 +293,8 @@ static void login_done(struct gw_sessions *s, struct login *l, bool ok, const st
 /* Wait until nobody logs in; false when that took too long.  With the lock held. */
 static bool wait_idle(struct gw_sessions *s, const struct login *l)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(WAIT_MS);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAIT_MS / 1000;
     while (l->busy)
         if (pthread_cond_timedwait(&s->changed, &s->lock, &until) != 0)
             return false;

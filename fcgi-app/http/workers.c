@@ -33,7 +33,6 @@ struct workers {
 struct workers *workers_new(int max_threads, int max_queue)
 {
     struct workers *w = calloc(1, sizeof(*w));
-    pthread_condattr_t monotonic;
 
     if (w == NULL)
         abort();
@@ -43,11 +42,8 @@ struct workers *workers_new(int max_threads, int max_queue)
     if (w->ring == NULL)
         abort();
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&w->work, NULL);
-    pthread_cond_init(&w->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&w->ended);
     pthread_attr_init(&w->attr);
     pthread_attr_setdetachstate(&w->attr, PTHREAD_CREATE_DETACHED);
     return w;
