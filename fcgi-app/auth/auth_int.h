@@ -22,7 +22,8 @@ struct known {
     unsigned char digest[32]; /* SHA-256 of the token */
     uint64_t epoch;           /* of auth_forget() when reading began */
     uint64_t keys;            /* cfg.token_keys that found the signature good; 0: needs none */
-    int64_t until_us;         /* wall clock: not used afterwards */
+    int64_t from_us;          /* wall clock: a moment before he was read; not used where that is still to come, the clock being set back */
+    int64_t until_us;         /* not used afterwards */
     int64_t again_us;         /* to be read again from then on, while he is still good */
     atomic_int_fast64_t ask_us; /* the next request on a loop that is to see to that */
     bool limited;             /* only from `nets` */

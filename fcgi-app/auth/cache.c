@@ -42,7 +42,7 @@ void cache_release(struct cache *c)
 
 static bool fresh(const struct known *k, const struct moment *m)
 {
-    return k->epoch == m->epoch && (k->keys == 0 || k->keys == m->keys) && m->now_us < k->until_us;
+    return k->epoch == m->epoch && (k->keys == 0 || k->keys == m->keys) && m->now_us >= k->from_us && m->now_us < k->until_us;
 }
 
 struct known *cache_find(struct cache *c, const unsigned char digest[32], const struct moment *m)

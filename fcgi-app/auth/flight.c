@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum {
+    BEFORE_US = 1000000,     /* requests at the same time may have looked at the clock a little earlier */
     KEPT_US = 60 * 1000000,  /* not known any more after that, should a notice of a change get lost */
     AGAIN_US = 45 * 1000000, /* read again from then on, so that nobody has to wait for it */
 };
@@ -47,6 +48,7 @@ static struct known *read_rows(struct auth *au, const struct flight *f, const st
     memcpy(k->digest, f->digest, sizeof k->digest);
     k->epoch = m.epoch;
     k->keys = keys;
+    k->from_us = m.now_us - BEFORE_US;
     k->until_us = m.now_us + KEPT_US;
     k->again_us = m.now_us + AGAIN_US;
     atomic_init(&k->ask_us, k->again_us);

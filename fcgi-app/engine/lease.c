@@ -29,12 +29,19 @@ const struct db_stmt job_stmt_orphan = {
     "WHERE state = 'leased' AND lease_owner = $1",
     1};
 
-/* The fence stays: until somebody else claims the job, its owner may still come back to it. */
+/*
+ * The fence stays: until somebody else claims the job, its owner may still come back to it.
+ *
+ * A lease that ends later than any can was given before PostgreSQL's clock was set back.  It is cut to the common length: an
+ * owner who lives prolongs it, one who does not is not waited for until that time comes again.
+ */
 const struct db_stmt job_stmt_expire = {
     "job_expire",
+    "WITH cut AS (UPDATE jobs SET lease_until = now() + $1::bigint * interval '1 ms' WHERE id IN (SELECT id FROM jobs "
+    "WHERE state = 'leased' AND lease_until > now() + 2 * $1::bigint * interval '1 ms' FOR UPDATE SKIP LOCKED)) "
     "UPDATE jobs SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL "
     "WHERE state = 'leased' AND lease_until < now()",
-    0};
+    1};
 
 const struct db_stmt job_stmt_prolong = {
     "job_prolong",
@@ -225,7 +232,7 @@ bool leases_free(struct engine *en)
             freed = true;
         }
     PQclear(res);
-    if (db_exec(c, &job_stmt_expire, DB_NO_ARGS, &n, &e) == 0 && n > 0) {
+    if (db_exec(c, &job_stmt_expire, DB_ARGS(DB_INT(en->o.lease_ms)), &n, &e) == 0 && n > 0) {
         log_info("jobs.expired", "leases=%lld", (long long)n);
         freed = true;
     }

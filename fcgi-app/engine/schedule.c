@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "alarm/alarm.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "db/locks.h"
@@ -15,6 +16,7 @@
 
 enum {
     MISSED_S = 60,       /* runs older than that are dropped */
+    BACK_S = 3600,       /* a clock set back by less: jobs wait until it is where it was */
     LOOK_MS = 5000,      /* how long nothing is looked at when nothing is due */
     TURN_MS = 200,       /* somebody else has the turn */
     AWAY_MS = 1000,      /* the database is away */
@@ -27,8 +29,8 @@ enum {
 
 static const struct db_stmt stmt_jobs = {
     "schedule_jobs",
-    "SELECT id, job_id, " FIELDS ", " DB_TS("next_on") ", xmin::text, floor(extract(epoch from clock_timestamp()))::bigint "
-    "FROM timers_cron WHERE enabled",
+    "SELECT id, job_id, " FIELDS ", " DB_TS("next_on") ", xmin::text, floor(extract(epoch from clock_timestamp()))::bigint, "
+    DB_TS("last_on") " FROM timers_cron WHERE enabled",
     0,
 };
 
@@ -55,8 +57,8 @@ static const struct db_stmt stmt_due = {
 
 static const struct db_stmt stmt_wait = {
     "schedule_wait",
-    "SELECT ceil(extract(epoch from min(next_on) - clock_timestamp()) * 1000)::bigint FROM timers_cron "
-    "WHERE enabled AND next_on IS NOT NULL",
+    "SELECT ceil(extract(epoch from min(next_on) - clock_timestamp()) * 1000)::bigint, "
+    "(extract(epoch from clock_timestamp()) * 1000)::bigint FROM timers_cron WHERE enabled AND next_on IS NOT NULL",
     0,
 };
 
@@ -101,7 +103,9 @@ struct schedule {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool asked, stop;
-    bool plan; /* the thread's own: jobs are to be looked at since that has not succeeded yet */
+    /* the thread's own */
+    bool plan;        /* jobs are to be looked at since that has not succeeded yet */
+    int64_t ahead_ms; /* of PostgreSQL's clock before our monotonic one, at the last look */
 };
 
 /* A job that is due. */
@@ -156,8 +160,17 @@ static struct db_arg time_or_null(bool has, int64_t us)
 /* ---- planning --------------------------------------------------------------------------------- */
 
 /*
+ * From when on the next run is looked for: from now.  Where the clock was set back since the last run, from that one, so that none
+ * runs twice; but when it would have to be waited for too long, the new time counts.
+ */
+static int64_t plan_from(int64_t last_s, int64_t now_s)
+{
+    return last_s > now_s && last_s - now_s <= BACK_S ? last_s : now_s;
+}
+
+/*
  * Is next_on what the fields say?  A run that is due stays due; one in the future must be the first
- * from now on.  It is not when somebody changed the row by hand, or the zone of the platform.
+ * that is still to come.  It is not when somebody changed the row by hand, or the zone of the platform.
  */
 static bool is_planned(const struct cron *cron, const struct zone *z, bool has_next, int64_t next_us, int64_t now_s,
                        bool fires, int64_t first_s)
@@ -194,7 +207,7 @@ static int plan_row(struct db_conn *c, const struct zone *z, const PGresult *res
         if (!has_next)
             return 0;
     } else {
-        fires = cron_next(&cron, z, now_s, &first);
+        fires = cron_next(&cron, z, plan_from(db_time_us(res, row, col + 3) / 1000000, now_s), &first);
         if (is_planned(&cron, z, has_next, db_time_us(res, row, col), now_s, fires, first))
             return 0;
     }
@@ -357,6 +370,16 @@ static int serve_due(struct schedule *s, const struct cfg *cfg, struct db_conn *
     return db_commit(c, e);
 }
 
+/* Was PostgreSQL's clock set back since the last look, or is it that of another server?  Then jobs may be planned for too late. */
+static bool set_back(struct schedule *s, int64_t now_ms)
+{
+    int64_t ahead_ms = now_ms - clock_mono_ms(&clock_system);
+    bool back = s->ahead_ms - ahead_ms > LOOK_MS;
+
+    s->ahead_ms = ahead_ms;
+    return back;
+}
+
 /* One round; milliseconds until the next. */
 static int64_t look(struct schedule *s)
 {
@@ -375,6 +398,11 @@ static int64_t look(struct schedule *s)
         db_query_in(c, &stmt_wait, DB_NO_ARGS, &res, a, &e) != 0) {
         log_err(for_a_while(&e) ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, "schedule.round", &e);
         wait = AWAY_MS;
+        goto out;
+    }
+    if (set_back(s, db_int(res, 0, 1))) {
+        s->plan = true;
+        wait = 0;
         goto out;
     }
     wait = db_is_null(res, 0, 0) || db_int(res, 0, 0) > LOOK_MS ? LOOK_MS : db_int(res, 0, 0);

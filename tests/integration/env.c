@@ -145,7 +145,7 @@ static void reap(struct child *c, int options)
     }
 }
 
-/* Ask politely, then not; PostgreSQL last, since the others use it. */
+/* Ask politely, then not; PostgreSQL last, since the others use it, and as a power cut would. */
 static void stop_all(struct env *env)
 {
     for (size_t i = env->n_children; i-- > 0;) {
@@ -155,7 +155,7 @@ static void stop_all(struct env *env)
         reap(c, WNOHANG);
         if (c->ended)
             continue;
-        kill(c->pid, c->pid == env->postgres ? SIGQUIT : SIGTERM);
+        kill(c->pid, c->stop_signal);
         while (!c->ended && clock_mono_ms(&clock_system) < until) {
             reap(c, WNOHANG);
             if (!c->ended)
@@ -309,7 +309,8 @@ pid_t env_spawn_opts(struct env *env, const struct spawn_opts *o)
     for (size_t i = 0; i < env->n_children; i++)
         if (env->children[i].pid == pid)
             env->children[i].pid = -1; /* it ended long ago: pids come round */
-    *child_slot(env, o->name) = (struct child){.pid = pid, .name = arena_strdup(env->a, o->name)};
+    *child_slot(env, o->name) = (struct child){
+        .pid = pid, .name = arena_strdup(env->a, o->name), .stop_signal = o->death_signal == SIGQUIT ? SIGQUIT : SIGTERM};
     return pid;
 }
 

@@ -32,10 +32,16 @@
 #include "base/str.h"
 #include "support/cases.h"
 
+struct bad_day;
 struct env;
 
 /* A fresh cluster with the empty database "sluice", running. */
 struct env *env_start(void);
+/*
+ * The same with further settings ("name=value" each, NULL at the end; they live as long as the environment) or NULL, and, where
+ * `day` is not NULL, a PostgreSQL that the test can give a bad day (support/bad_day.h).
+ */
+struct env *env_start_with(const char *const *settings, struct bad_day **day);
 /* Stop and remove everything; prints the logs when `failed` is not 0 and returns it. */
 int env_end(struct env *env, int failed);
 /* The running test failed: print why. Does not return. */

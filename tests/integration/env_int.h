@@ -14,6 +14,7 @@ enum { CHILDREN_MAX = 256 };
 struct child {
     pid_t pid;
     const char *name; /* of its log */
+    int stop_signal;
     bool ended;
     int status;
 };
@@ -23,6 +24,7 @@ struct env {
     char dir[64];
     const char *bindir; /* of PostgreSQL */
     const char *uri;
+    const char *const *pg_settings, *const *pg_vars;
     pid_t postgres;
     struct child children[CHILDREN_MAX];
     size_t n_children;
@@ -36,7 +38,7 @@ struct spawn_opts {
     const char *const *argv;
     const char *const *vars;
     bool as_postgres; /* initdb and postgres refuse root */
-    int death_signal; /* sent to it when the test dies */
+    int death_signal; /* sent to it when the test dies; SIGQUIT also at the end of the test, else SIGTERM */
 };
 
 /* The folder and nothing in it yet. */

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/bad_day.h"
+
 static const char *tool(struct env *env, const char *name)
 {
     return env->bindir[0] != '\0' ? arena_printf(env->a, "%s/%s", env->bindir, name) : name;
@@ -34,27 +36,20 @@ static void find_bindir(struct env *env)
 
 void env_pg_start(struct env *env)
 {
-    const char *argv[] = {tool(env, "postgres"),
-                          "-D",
-                          env_path(env, "data"),
-                          "-k",
-                          env->dir,
-                          "-c",
-                          "listen_addresses=",
-                          "-c",
-                          "fsync=off",
-                          "-c",
-                          "full_page_writes=off",
-                          "-c",
-                          "max_connections=80",
-                          "-c",
-                          "shared_buffers=64MB",
-                          "-c",
-                          "unix_socket_permissions=0777",
-                          NULL};
+    static const char *const settings[] = {"listen_addresses=",  "fsync=off",           "full_page_writes=off",
+                                           "max_connections=80", "shared_buffers=64MB", "unix_socket_permissions=0777"};
+    const char *argv[64] = {tool(env, "postgres"), "-D", env_path(env, "data"), "-k", env->dir};
+    size_t n = 5;
 
-    env->postgres =
-        env_spawn_opts(env, &(struct spawn_opts){"postgres", argv, NULL, true, SIGQUIT});
+    for (size_t i = 0; i < COUNT_OF(settings); i++, n += 2) {
+        argv[n] = "-c";
+        argv[n + 1] = settings[i];
+    }
+    for (size_t i = 0; env->pg_settings != NULL && env->pg_settings[i] != NULL && n < 60; i++, n += 2) {
+        argv[n] = "-c";
+        argv[n + 1] = env->pg_settings[i];
+    }
+    env->postgres = env_spawn_opts(env, &(struct spawn_opts){"postgres", argv, env->pg_vars, true, SIGQUIT});
     ENV_WAIT(env, 30000,
              PQping(env_db_of(env, NULL, "postgres")) == PQPING_OK ||
                  !env_running(env, env->postgres));
@@ -128,8 +123,31 @@ static void make_cluster(struct env *env)
 
 struct env *env_start(void)
 {
+    return env_start_with(NULL, NULL);
+}
+
+/* The server does not run as root: it gets a copy that it may read. */
+static struct bad_day *make_bad_day(struct env *env)
+{
+    const char *library = env_path(env, "bad_day.so"), *path = env_path(env, "postgres.day");
+    const char **vars = ARENA_ARRAY(env->a, const char *, 3);
+
+    env_run(env, &(struct spawn_opts){"cp",
+                                      (const char *const[]){"cp", env_program(env, "tests/preload_bad_day.so"), library, NULL},
+                                      NULL, false, SIGKILL});
+    vars[0] = arena_printf(env->a, "LD_PRELOAD=%s", library);
+    vars[1] = arena_printf(env->a, "SLUICE_BAD_DAY=%s", path);
+    env->pg_vars = vars;
+    return bad_day_new(path);
+}
+
+struct env *env_start_with(const char *const *settings, struct bad_day **day)
+{
     struct env *env = env_new();
 
+    env->pg_settings = settings;
+    if (day != NULL)
+        *day = make_bad_day(env);
     find_bindir(env);
     make_cluster(env);
     env->uri = arena_strdup(env->a, env_db_of(env, NULL, "sluice"));

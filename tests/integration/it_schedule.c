@@ -8,10 +8,12 @@
 
 #include "base/arena.h"
 #include "integration/env_api.h"
+#include "support/bad_day.h"
 
 #define fmt(...) env_fmt(env, __VA_ARGS__)
 
 static struct env *env;
+static struct bad_day *database;
 static pid_t cores[2];
 
 #define CRON "/api/v01/timers/cron"
@@ -184,6 +186,49 @@ static void makes_up_for_an_outage(void **state)
     ENV_WAIT(env, 30000, runs("over an outage") >= before + 3);
     ENV_WAIT(env, 30000, api_raw(env, "PUT", fmt(CRON "/%lld", (long long)id), "{\"enabled\":false}").status == 200);
     check_each_second("over an outage", first);
+}
+
+#define TWO_HOURS ((int64_t)2 * 3600 * 1000000)
+
+/* The runs of a job, and the second of the last one by the database's clock: of one moment. */
+static long long runs_until(const char *name, long long *last_s)
+{
+    const char *both = env_psql(env, fmt("SELECT (SELECT count(*) FROM instances WHERE label = '%s') || ' ' || "
+                                         "extract(epoch FROM last_on)::bigint FROM timers_cron WHERE job_id = '%s'", name, name));
+    char *end;
+    long long n = strtoll(both, &end, 10);
+
+    *last_s = strtoll(end, NULL, 10);
+    return n;
+}
+
+/* The database's clock jumps: jobs neither flood nor stand still, and no second has two runs. */
+static void goes_on_when_the_clock_jumps(void **state)
+{
+    static const char name[] = "over a jump";
+    long long first, n, before, last_s, before_s;
+    int64_t id = each_second(name, &first);
+
+    (void)state;
+    ENV_WAIT(env, 15000, runs(name) >= 1);
+    /* ahead: what is older than a minute is dropped */
+    before = runs_until(name, &before_s);
+    database->clock_us = TWO_HOURS;
+    ENV_WAIT(env, 30000, count(fmt("SELECT (last_on > now() - interval '2 s')::int FROM timers_cron WHERE id = %lld", (long long)id)) == 1);
+    n = runs_until(name, &last_s);
+    assert_true(last_s - before_s > 7100 && n - before <= 60 + 30);
+    /* a little back: the seconds that come again have had their runs */
+    before = runs_until(name, &before_s);
+    database->clock_us -= 3000000;
+    ENV_WAIT(env, 15000, runs(name) >= before + 2);
+    n = runs_until(name, &last_s);
+    assert_true(n - before <= last_s - before_s);
+    /* far back: the new time counts */
+    database->clock_us = 0;
+    ENV_WAIT(env, 15000, count(fmt("SELECT (last_on < now() + interval '1 hour')::int FROM timers_cron WHERE id = %lld", (long long)id)) == 1);
+    n = runs(name);
+    ENV_WAIT(env, 15000, runs(name) >= n + 1);
+    api(env, 200, "DELETE", fmt(CRON "/%lld", (long long)id), NULL);
 }
 
 static void is_found_in_the_history(void **state)
@@ -417,13 +462,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(keeps_what_is_given), API_TEST(refuses_what_never_fires), API_TEST(runs_once), API_TEST(makes_up_for_an_outage),
+        API_TEST(goes_on_when_the_clock_jumps),
         API_TEST(is_found_in_the_history), API_TEST(drops_what_was_missed), API_TEST(runs_now),
         API_TEST(alarms_without_activity), API_TEST(plans_imported_rows), API_TEST(follows_the_zone),
         API_TEST(refuses_an_unknown_zone_at_start), API_TEST(moves_timers), API_TEST(cancels_timers),
         API_TEST(searches_timers), API_TEST(binds_startup_events), API_TEST(asks_for_rights),
     };
 
-    env = env_start();
+    env = env_start_with(NULL, &database);
     cores[0] = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     cores[1] = env_app_start(env, "sluice-core", "core2.sock", (const char *const[]){"-workflows", NULL});
     env_nginx_start(env, "core.sock", NULL);
