@@ -10,7 +10,7 @@ int ctl_db_open(struct ctl_db *d, bool migrate, struct err *e)
 {
     static volatile bool never;
     const struct migrate_opts mo = {.run = true, .program = "sluicectl", .stop = &never};
-    const struct db_opts o = {.max_conns = 4, .app_name = "sluicectl"};
+    const struct db_opts o = {.max_conns = 4, .app_name = "sluicectl", .standby_too = true};
 
     *d = (struct ctl_db){.a = arena_new(0)};
     if (app_environment(&d->uri, &d->shown, d->a, e) != 0)

@@ -18,7 +18,7 @@ struct address {
     struct arena *a;
     struct str user, password, hosts, database; /* decoded, .p NULL when absent */
     struct str port;                            /* of the query: for all hosts */
-    bool has_database;
+    bool names_kind; /* the latter: target_session_attrs */
     struct buf hosts_uri, query_uri;
 };
 
@@ -297,6 +297,7 @@ static int take_param(struct address *ad, struct str name, struct str value, str
         return refuse_param(ad, name, e);
     if (str_eq_c(name, "port"))
         ad->port = value;
+    ad->names_kind = ad->names_kind || str_eq_c(name, "target_session_attrs");
     if (str_eq_c(name, "host") && ad->hosts.len == 0)
         ad->hosts = value;
     add_param(ad, name, value);
@@ -396,6 +397,13 @@ static int take_rest(struct address *ad, struct str rest, struct err *e)
     return 0;
 }
 
+/* Of several servers the one that takes writes is meant, whichever that is at the time. */
+static void mean_the_primary(struct address *ad)
+{
+    if (!ad->names_kind && str_find_char(ad->hosts, ',') >= 0)
+        add_param(ad, STR("target_session_attrs"), STR("read-write"));
+}
+
 static struct str build_uri(struct address *ad)
 {
     struct buf b;
@@ -444,6 +452,7 @@ int db_address_parse(struct str text, const char *label, struct str *uri, struct
     if (check_text(&ad, text, e) != 0 || take_scheme(&ad, &text, e) != 0 ||
         take_rest(&ad, text, e) != 0)
         return -1;
+    mean_the_primary(&ad);
     *uri = build_uri(&ad);
     *shown = build_shown(&ad);
     parsed = PQconninfoParse(uri->p, NULL); /* its own text would show the password */

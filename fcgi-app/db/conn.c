@@ -23,8 +23,8 @@ void db_first_line(const char *text, char *out, size_t out_len)
 }
 
 /*
- * Our settings; the answer is whether a pooler stands between: it gives its clients made-up process
- * ids.  Of these settings a pooler carries the first two and the last along; what the others say is
+ * Our settings; the answer is whether a pooler stands between, which gives its clients made-up process
+ * ids, and whether the server is a standby.  Of these settings a pooler carries the first two and the last along; what the others say is
  * PostgreSQL's default too, but for the statement_timeout, which would stay with whoever gets the
  * backend next.
  */
@@ -35,7 +35,8 @@ static void session_sql(int64_t statement_ms, int pid, struct buf *out)
         "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
         "SET extra_float_digits = 3; SET bytea_output = hex; SET standard_conforming_strings = on; "
         "SELECT CASE WHEN pg_catalog.pg_backend_pid() = %d THEN "
-        "pg_catalog.set_config('statement_timeout', '%lld', false) END IS NULL",
+        "pg_catalog.set_config('statement_timeout', '%lld', false) END IS NULL, "
+        "pg_catalog.pg_is_in_recovery()",
         pid, (long long)statement_ms);
 }
 
@@ -118,7 +119,7 @@ static void guard(PGconn *pg)
 }
 
 int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms,
-            PGconn **out, bool *pooled, char sqlstate[6], struct err *e)
+            PGconn **out, bool *pooled, bool *standby, char sqlstate[6], struct err *e)
 {
     const char *names[KEYWORDS];
     const char *values[KEYWORDS];
@@ -155,7 +156,14 @@ int db_open(const char *uri, const char *shown, const char *app_name, int64_t st
         err_detail(e, "%s: %s", shown, line);
         goto out;
     }
+    if (standby == NULL && db_bool(r, 0, 1)) {
+        err_set(e, ERR_DB, "the database is read-only at the moment");
+        err_detail(e, "%s: connected to a standby", shown);
+        goto out;
+    }
     guard(pg);
+    if (standby != NULL)
+        *standby = db_bool(r, 0, 1);
     if (pooled != NULL)
         *pooled = db_bool(r, 0, 0);
     *out = pg;

@@ -63,6 +63,7 @@ struct db_opts {
     int64_t get_timeout_ms; /* how long db_get waits for a free one, default 5000 */
     int64_t statement_ms;   /* statement_timeout, default 30000 */
     const char *app_name;   /* application_name */
+    bool standby_too;       /* a standby will do, for reading; else it counts as away */
     bool by_key; /* for statements that find rows by key or in the order of an index: plans are made
                     once, and of index look-ups */
 };

@@ -29,10 +29,13 @@ struct db_conn {
  * backend.  What lives in a backend (prepared statements, LISTEN, advisory locks of a session,
  * SET) is then not to be used, as it would reach or stay with somebody else; statement_timeout
  * is not set, the role's own counts.
+ *
+ * *standby, when not NULL: the server only repeats what another one does.  When NULL such a server is refused: it takes no writes,
+ * and what it would answer is old.
  */
 MUST_CHECK int db_open(const char *uri, const char *shown, const char *app_name,
-                       int64_t statement_ms, PGconn **out, bool *pooled, char sqlstate[6],
-                       struct err *e);
+                       int64_t statement_ms, PGconn **out, bool *pooled, bool *standby,
+                       char sqlstate[6], struct err *e);
 /*
  * Plans are made once, and of index look-ups (db_opts.by_key).  Planned while a table is still small,
  * a statement would read the whole of it, and keep doing so until the next ANALYZE; and with

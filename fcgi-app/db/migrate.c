@@ -101,13 +101,14 @@ static enum rc reach(struct migrator *m, struct err *e)
     for (;;) {
         int64_t now = clock_mono_ms(&clock_system);
         struct err failed = {0};
+        bool standby;
 
         PQfinish(m->pg);
         m->pg = NULL;
         if (migrator_stopped(m))
             return migrator_stop(e);
-        if (db_open(m->uri, m->shown, m->o->program, 0, &m->pg, &m->pooled, sqlstate, &failed) !=
-            0) {
+        if (db_open(m->uri, m->shown, m->o->program, 0, &m->pg, &m->pooled, &standby, sqlstate,
+                    &failed) != 0) {
             refused_ms = !is_refusal(sqlstate) ? 0 : refused_ms == 0 ? now : refused_ms;
             if (refused_ms != 0 && now - refused_ms >= REFUSED_MS) {
                 err_set(e, ERR_CONFIG, "the database refused user \"%.*s\": %s", user_len(m->shown),
@@ -119,9 +120,7 @@ static enum rc reach(struct migrator *m, struct err *e)
         } else if (check_server(m, e) != 0) {
             return RC_FAIL;
         } else {
-            const char *standby = migrator_text(m, "SELECT pg_catalog.pg_is_in_recovery()::text");
-
-            if (standby != NULL && strcmp(standby, "false") == 0)
+            if (!standby)
                 break;
             snprintf(why, sizeof why,
                      "%s: connected to a standby (read-only); waiting for a primary", m->shown);

@@ -285,7 +285,7 @@ static int conn_open(struct writer *w, struct err *e)
         return -1;
     }
     if (db_open(db_uri(w->db), db_shown(w->db), w->app_name, STATEMENT_MS, &w->conn.pg,
-                &w->conn.pooled, NULL, e) != 0) {
+                &w->conn.pooled, NULL, NULL, e) != 0) {
         if (!w->away)
             log_warn("writer.away", "why=" LOG_Q, e->detail);
         w->away = true;

@@ -14,7 +14,7 @@ static int refuse(struct legacy_db *r, enum err_code code, const char *text)
 
 static int connect_old(struct legacy_db *r, struct legacy_sources *s)
 {
-    const struct db_opts o = {.max_conns = 1, .app_name = "sluicectl import-legacy", .statement_ms = 600000};
+    const struct db_opts o = {.max_conns = 1, .app_name = "sluicectl import-legacy", .statement_ms = 600000, .standby_too = true};
     struct str text, uri, shown;
     struct buf warnings;
     PGresult *res = NULL;

@@ -89,6 +89,22 @@ void env_new_database(struct env *env, const char *name);
 /* Immediate stop (what a power cut leaves) and start again; the start waits until it answers. */
 void env_pg_stop(struct env *env);
 void env_pg_start(struct env *env);
+
+/*
+ * Two servers: 0 is that of env_start(), 1 is there once it was made to follow 0.  Both listen in the temporary folder, on ports of
+ * their own.
+ */
+enum { ENV_SERVERS = 2 };
+/* What server `n` had is forgotten; it becomes a copy of the other one and follows it as its standby, running. */
+void env_pg_follow(struct env *env, int n);
+/* The standby `n` takes writes from here on. */
+void env_pg_promote(struct env *env, int n);
+void env_pg_stop_one(struct env *env, int n);
+/* Address of the database "sluice" at one server. */
+const char *env_db_at(struct env *env, int n);
+/* Address that names both servers, with more behind it ("&target_session_attrs=any"); env_psql() and what else is not given an
+ * address of its own go by it from here on. */
+const char *env_db_both(struct env *env, const char *more);
 /* pg_dump with these arguments of `uri`, its output. */
 const char *env_pg_dump(struct env *env, const char *uri, const char *const *args);
 

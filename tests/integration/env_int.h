@@ -25,7 +25,7 @@ struct env {
     const char *bindir; /* of PostgreSQL */
     const char *uri;
     const char *const *pg_settings, *const *pg_vars;
-    pid_t postgres;
+    pid_t postgres[ENV_SERVERS];
     struct child children[CHILDREN_MAX];
     size_t n_children;
     int nginx_port;

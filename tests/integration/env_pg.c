@@ -34,33 +34,89 @@ static void find_bindir(struct env *env)
     globfree(&g);
 }
 
-void env_pg_start(struct env *env)
+/* ---- one server or two --------------------------------------------------------------------- */
+
+static const char *data_of(struct env *env, int n)
+{
+    return env_path(env, n == 0 ? "data" : arena_printf(env->a, "data%d", n));
+}
+
+enum { FIRST_PORT = 5432 };
+
+static const char *address_at(struct env *env, int n, const char *database)
+{
+    return arena_printf(env->a, "postgresql://sluice@/%s?host=%s&port=%d", database, env->dir, FIRST_PORT + n);
+}
+
+static void start_server(struct env *env, int n)
 {
     static const char *const settings[] = {"listen_addresses=",  "fsync=off",           "full_page_writes=off",
                                            "max_connections=80", "shared_buffers=64MB", "unix_socket_permissions=0777"};
-    const char *argv[64] = {tool(env, "postgres"), "-D", env_path(env, "data"), "-k", env->dir};
-    size_t n = 5;
+    const char *name = n == 0 ? "postgres" : arena_printf(env->a, "postgres%d", n);
+    const char *argv[64] = {tool(env, "postgres"), "-D", data_of(env, n), "-k", env->dir, "-p",
+                            arena_printf(env->a, "%d", FIRST_PORT + n)};
+    size_t at = 7;
 
-    for (size_t i = 0; i < COUNT_OF(settings); i++, n += 2) {
-        argv[n] = "-c";
-        argv[n + 1] = settings[i];
+    for (size_t i = 0; i < COUNT_OF(settings); i++, at += 2) {
+        argv[at] = "-c";
+        argv[at + 1] = settings[i];
     }
-    for (size_t i = 0; env->pg_settings != NULL && env->pg_settings[i] != NULL && n < 60; i++, n += 2) {
-        argv[n] = "-c";
-        argv[n + 1] = env->pg_settings[i];
+    for (size_t i = 0; env->pg_settings != NULL && env->pg_settings[i] != NULL && at < 60; i++, at += 2) {
+        argv[at] = "-c";
+        argv[at + 1] = env->pg_settings[i];
     }
-    env->postgres = env_spawn_opts(env, &(struct spawn_opts){"postgres", argv, env->pg_vars, true, SIGQUIT});
-    ENV_WAIT(env, 30000,
-             PQping(env_db_of(env, NULL, "postgres")) == PQPING_OK ||
-                 !env_running(env, env->postgres));
-    if (!env_running(env, env->postgres))
-        env_fail(env, "PostgreSQL did not start: %s", env_log(env, "postgres"));
+    env->postgres[n] = env_spawn_opts(env, &(struct spawn_opts){name, argv, env->pg_vars, true, SIGQUIT});
+    ENV_WAIT(env, 30000, PQping(address_at(env, n, "postgres")) == PQPING_OK || !env_running(env, env->postgres[n]));
+    if (!env_running(env, env->postgres[n]))
+        env_fail(env, "PostgreSQL did not start: %s", env_log(env, name));
+}
+
+void env_pg_start(struct env *env)
+{
+    start_server(env, 0);
+}
+
+void env_pg_stop_one(struct env *env, int n)
+{
+    (void)env_kill(env, env->postgres[n], SIGQUIT);
 }
 
 void env_pg_stop(struct env *env)
 {
-    (void)env_kill(env, env->postgres, SIGQUIT);
+    env_pg_stop_one(env, 0);
 }
+
+void env_pg_follow(struct env *env, int n)
+{
+    const char *data = data_of(env, n);
+    const char *argv[] = {tool(env, "pg_basebackup"), "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-d",
+                          address_at(env, 1 - n, "postgres"), NULL};
+
+    env_run(env, &(struct spawn_opts){"rm", (const char *const[]){"rm", "-rf", data, NULL}, NULL, false, SIGKILL});
+    env_run(env, &(struct spawn_opts){"pg_basebackup", argv, NULL, true, SIGKILL});
+    start_server(env, n);
+}
+
+void env_pg_promote(struct env *env, int n)
+{
+    (void)env_psql_at(env, address_at(env, n, "postgres"), "SELECT pg_promote()");
+}
+
+const char *env_db_at(struct env *env, int n)
+{
+    return address_at(env, n, "sluice");
+}
+
+const char *env_db_both(struct env *env, const char *more)
+{
+    const char *both = arena_printf(env->a, "postgresql://sluice@/sluice?host=%s,%s&port=%d,%d", env->dir, env->dir, FIRST_PORT,
+                                    FIRST_PORT + 1);
+
+    env->uri = arena_printf(env->a, "%s&target_session_attrs=read-write", both);
+    return arena_printf(env->a, "%s%s", both, more);
+}
+
+/* ---- a cluster to begin with ---------------------------------------------------------------- */
 
 /* The server does not run as root. */
 static void give_to_postgres(struct env *env, const char *path)
@@ -152,7 +208,7 @@ struct env *env_start_with(const char *const *settings, struct bad_day **day)
     make_cluster(env);
     env->uri = arena_strdup(env->a, env_db_of(env, NULL, "sluice"));
     env_write_file(env, env_path(env, "data/pg_hba.conf"),
-                   "local all pw_user scram-sha-256\nlocal all all trust\n");
+                   "local all pw_user scram-sha-256\nlocal all all trust\nlocal replication all trust\n");
     env_pg_start(env);
     env_new_database(env, "sluice");
     return env;
