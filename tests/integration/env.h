@@ -153,6 +153,9 @@ bool env_socket_open(const char *path);
 /* nginx from the files of nginx/, in front of these sockets (NULL: nobody there). Returns its port.
  */
 int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_socket);
+/* Master and workers are gone at once; and started again as they were. */
+void env_nginx_kill(struct env *env);
+void env_nginx_again(struct env *env);
 /* A port for -wsPort, which an nginx started afterwards sends live views to. */
 int env_live_port(struct env *env);
 

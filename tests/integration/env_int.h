@@ -28,6 +28,7 @@ struct env {
     pid_t postgres[ENV_SERVERS];
     struct child children[CHILDREN_MAX];
     size_t n_children;
+    pid_t nginx;
     int nginx_port;
     int live_port; /* -wsPort behind nginx; 0 = none */
     struct http_client_pool *client;

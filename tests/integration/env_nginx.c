@@ -83,25 +83,41 @@ int env_live_port(struct env *env)
     return env->live_port;
 }
 
+/* On the port and with the files that are there. */
+void env_nginx_again(struct env *env)
+{
+    env->nginx = env_spawn_opts(
+        env, &(struct spawn_opts){"nginx",
+                                  (const char *const[]){"nginx", "-p", env_path(env, "nginx"), "-c", "nginx.conf",
+                                                        "-e", "stderr", "-g", "daemon off;", NULL},
+                                  NULL, false, SIGTERM});
+    ENV_WAIT(env, 10000, env_port_open(env->nginx_port) || !env_running(env, env->nginx));
+    if (!env_running(env, env->nginx))
+        env_fail(env, "nginx did not start: %s", env_log(env, "nginx"));
+}
+
 int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_socket)
 {
-    const char *dir = env_path(env, "nginx");
-    int port = env_free_port(env);
-    pid_t pid;
-
     make_dir(env, "nginx");
     make_dir(env, "nginx/conf.d");
     make_dir(env, "nginx/logs");
     make_dir(env, "nginx/ui");
-    copy_conf(env, port, core_socket, proxy_socket);
-    pid = env_spawn_opts(
-        env, &(struct spawn_opts){"nginx",
-                                  (const char *const[]){"nginx", "-p", dir, "-c", "nginx.conf",
-                                                        "-e", "stderr", "-g", "daemon off;", NULL},
-                                  NULL, false, SIGTERM});
-    ENV_WAIT(env, 10000, env_port_open(port) || !env_running(env, pid));
-    if (!env_running(env, pid))
-        env_fail(env, "nginx did not start: %s", env_log(env, "nginx"));
-    env->nginx_port = port;
-    return port;
+    env->nginx_port = env_free_port(env);
+    copy_conf(env, env->nginx_port, core_socket, proxy_socket);
+    env_nginx_again(env);
+    return env->nginx_port;
+}
+
+/* The workers of a killed master would go on. */
+void env_nginx_kill(struct env *env)
+{
+    struct str workers = str_c(env_read_file(env, arena_printf(env->a, "/proc/%d/task/%d/children", (int)env->nginx, (int)env->nginx)));
+    int64_t pid;
+
+    kill(env->nginx, SIGKILL);
+    while (workers.len > 0)
+        if (str_to_int(str_cut(&workers, ' '), &pid))
+            kill((pid_t)pid, SIGKILL);
+    (void)env_kill(env, env->nginx, SIGKILL);
+    ENV_WAIT(env, 10000, !env_port_open(env->nginx_port));
 }
