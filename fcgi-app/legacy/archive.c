@@ -13,6 +13,7 @@ static const struct db_stmt *const all[] = {
     &archive_stmt_find,
     &archive_stmt_find_request,
     &archive_stmt_complete,
+    &archive_stmt_parents,
     &archive_stmt_instances,
     &archive_stmt_parts[ARCHIVE_REQUESTS],
     &archive_stmt_parts[ARCHIVE_TASKS],

@@ -369,6 +369,26 @@ int archive_commit_page(struct archiving *w, struct err *e)
     return 0;
 }
 
+int archive_parents(struct archiving *w, struct val children, struct val parents, struct err *e)
+{
+    struct val pairs = val_list_new(w->a, val_count(children));
+
+    if (archive_find(w, &archive_stmt_find, children, w->a, e) != 0 || archive_find(w, &archive_stmt_find, parents, w->a, e) != 0)
+        return -1;
+    for (size_t i = 0; i < val_count(children); i++) {
+        struct val child = val_at(children, i), parent = val_at(parents, i), pair = val_dict_new(w->a, 4);
+
+        if (!is_here(child) || !is_here(parent))
+            continue;
+        val_dict_set_c(pair, OUR_ID, val_get(child, OUR_ID));
+        val_dict_set_c(pair, OUR_ON, val_get(child, OUR_ON));
+        val_dict_set_c(pair, "our_parent", val_get(parent, OUR_ID));
+        val_dict_set_c(pair, "our_parent_on", val_get(parent, OUR_ON));
+        val_list_add(pairs, pair);
+    }
+    return val_count(pairs) == 0 ? 0 : db_exec(w->t->c, &archive_stmt_parents, DB_ARGS(DB_STR(json_text(pairs, w->a))), NULL, e);
+}
+
 int archive_complete(struct archiving *w, struct val instance, struct err *e)
 {
     if (w->t->dry || !is_here(instance))

@@ -71,6 +71,8 @@ MUST_CHECK int archive_open_page(struct archiving *w, struct err *e);
 /* Rows of what comes, living in w->s; those of anything else are passed over. */
 MUST_CHECK int archive_rows(struct archiving *w, enum archive_part part, struct val list, struct err *e);
 MUST_CHECK int archive_commit_page(struct archiving *w, struct err *e);
+/* Instances that are here, and those that started them, one for one: whoever is here comes under his parent, unless that is younger. */
+MUST_CHECK int archive_parents(struct archiving *w, struct val children, struct val parents, struct err *e);
 /* Nothing of this instance is missing any more. */
 MUST_CHECK int archive_complete(struct archiving *w, struct val instance, struct err *e);
 void archive_progress(struct archiving *w);
@@ -123,7 +125,7 @@ void old_content_close(struct old_content *o);
 MUST_CHECK int old_content_piece(struct old_content *o, int64_t at, struct str *out, struct err *e);
 struct fernet_source old_content_source(struct old_content *o);
 
-extern const struct db_stmt archive_stmt_find, archive_stmt_find_request, archive_stmt_complete, archive_stmt_instances,
+extern const struct db_stmt archive_stmt_find, archive_stmt_find_request, archive_stmt_complete, archive_stmt_parents, archive_stmt_instances,
     archive_stmt_parts[ARCHIVE_PARTS], archive_stmt_block, archive_stmt_mark, archive_stmt_rows, archive_stmt_month,
     archive_stmt_document, archive_stmt_document_piece, archive_stmt_large, archive_stmt_large_put, archive_stmt_copy,
     archive_stmt_large_drop;

@@ -45,6 +45,13 @@ const struct db_stmt archive_stmt_complete = {
     "UPDATE instances SET request = jsonb_set(request::jsonb, '{imported,complete}', 'true')::json "
     "WHERE id = $1::bigint AND created_on = $2::timestamptz", 2};
 
+/* No circle: each is older than what it started. */
+const struct db_stmt archive_stmt_parents = {
+    "archive_parents",
+    "UPDATE instances i SET parent_instance_id = x.parent, parent_on = x.parent_on, kind = 'sub' FROM (SELECT " ID("our_id") " AS id, "
+    TIME("our_on") " AS made, " ID("our_parent") " AS parent, " TIME("our_parent_on") " AS parent_on" ROWS ") x "
+    "WHERE i.id = x.id AND i.created_on = x.made AND i.parent_instance_id IS NULL AND (x.parent_on, x.parent) < (x.made, x.id)", 1};
+
 const struct db_stmt archive_stmt_instances = {
     "archive_instances",
     "INSERT INTO instances (id, created_on, updated_on, closed_on, guid, status, kind, activity_id, definition_id, label, "

@@ -73,7 +73,7 @@ static const char *both(struct past *p, const char *x, const char *y)
 /* What a row hangs on is found by the text of its key. */
 static void name_by_text(struct past *p, struct val list)
 {
-    static const char *const links[] = {"instance", "task", "request"};
+    static const char *const links[] = {"instance", "task", "request", "parent"};
 
     for (size_t i = 0; i < val_count(list); i++)
         for (size_t k = 0; k < COUNT_OF(links); k++)
@@ -138,11 +138,10 @@ static int open_cursor(struct past *p, const struct map_table *t, const struct m
     return rc;
 }
 
-/* Rows of t whose column `name` is one of these keys, `fetch` at a time; they live in w.s until `rows` returns. */
-static int each_row(struct past *p, const struct map_table *t, const char *name, struct val by_id, int fetch,
+/* Rows of t whose column `link` is one of these keys, `fetch` at a time; they live in w.s until `rows` returns. */
+static int each_row(struct past *p, const struct map_table *t, const struct map_member *link, struct val by_id, int fetch,
                     int (*rows)(struct past *p, const struct map_table *t, struct val list))
 {
-    const struct map_member *link = map_member(t, name);
     PGresult *res = NULL;
     int n = fetch;
 
@@ -201,7 +200,7 @@ static int put_parts(struct past *p)
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         const struct map_table *t = p->r->past[parts[i].table];
 
-        if (t != NULL && each_row(p, t, "instance", p->w.coming, parts[i].fetch, put_rows) != 0)
+        if (t != NULL && each_row(p, t, map_member(t, "instance"), p->w.coming, parts[i].fetch, put_rows) != 0)
             return -1;
     }
     return 0;
@@ -260,12 +259,12 @@ static int put_page(struct past *p, struct val list)
 
     if (archive_choose(&p->w, list, p->e) != 0)
         return -1;
-    if (requests != NULL && each_row(p, requests, "instance", p->w.coming, FETCH_TRACES, gather_requests) != 0)
+    if (requests != NULL && each_row(p, requests, map_member(requests, "instance"), p->w.coming, FETCH_TRACES, gather_requests) != 0)
         return -1;
     if (archive_open_page(&p->w, p->e) != 0 || put_parts(p) != 0 || archive_commit_page(&p->w, p->e) != 0)
         return -1;
     p->w.tasks = val_dict_new(p->w.a, 16);
-    return docs == NULL || p->w.ar->no_documents ? 0 : each_row(p, docs, "instance", p->w.instances, FETCH_ROWS, put_documents);
+    return docs == NULL || p->w.ar->no_documents ? 0 : each_row(p, docs, map_member(docs, "instance"), p->w.instances, FETCH_ROWS, put_documents);
 }
 
 /* Requests that no instance belongs to: they were passed on, or refused. */
@@ -277,7 +276,7 @@ static int put_requests(struct past *p, struct val list)
         val_dict_set_c(val_at(list, i), "instance", val_null());
     if (archive_choose_requests(&p->w, list, p->e) != 0 || archive_open_page(&p->w, p->e) != 0)
         return -1;
-    if (traces != NULL && each_row(p, traces, "request", p->w.coming_requests, FETCH_TRACES, put_rows) != 0)
+    if (traces != NULL && each_row(p, traces, map_member(traces, "request"), p->w.coming_requests, FETCH_TRACES, put_rows) != 0)
         return -1;
     return archive_commit_page(&p->w, p->e);
 }
@@ -293,6 +292,53 @@ static int past_instances(struct past *p, const struct map_table *t, bool with_d
         plan_note(&p->w.pl, "not imported: %lld instances without documents; --history brings those that are closed", (long long)rest);
     return p->w.ar->history ? each_page(p, t, NULL, put_page) : some != NULL ? each_page(p, t, some, put_page) : 0;
 }
+
+/* ---- sub-instances --------------------------------------------------------------------------- */
+
+static int gather_parents(struct past *p, const struct map_table *t, struct val list)
+{
+    (void)t;
+    for (size_t i = 0; i < val_count(list); i++) {
+        struct val item = val_copy(val_at(list, i), p->w.a);
+
+        val_dict_set_str(p->w.coming, val_get_text(item, "id", STR("?")), item);
+    }
+    return 0;
+}
+
+/* Each under the instance that started it, when both are here: only now are all of them. */
+static int put_parents(struct past *p, struct val list)
+{
+    const struct map_table *t = p->r->past[MAP_INSTANCES];
+    const struct map_member by_key = {.column = t->key};
+    struct val keys = val_dict_new(p->w.a, val_count(list)), children = val_list_new(p->w.a, val_count(list)), parents = val_list_new(p->w.a, val_count(list));
+
+    for (size_t i = 0; i < val_count(list); i++)
+        val_dict_set_str(keys, val_get_text(val_at(list, i), "parent", STR("")), val_bool(true));
+    if (each_row(p, t, &by_key, keys, FETCH_ROWS, gather_parents) != 0)
+        return -1;
+    for (size_t i = 0; i < val_count(list); i++) {
+        struct val child = val_at(list, i), parent = val_get_str(p->w.coming, val_get_text(child, "parent", STR("")));
+
+        if (!val_is(parent, VAL_DICT) || archive_time_fault(val_get_text(child, "created_on", STR(""))) != NULL ||
+            archive_time_fault(val_get_text(parent, "created_on", STR(""))) != NULL)
+            continue;
+        val_list_add(children, child);
+        val_list_add(parents, parent);
+    }
+    return archive_parents(&p->w, children, parents, p->e);
+}
+
+static int past_parents(struct past *p, const struct map_table *t)
+{
+    const struct map_member *link = map_member(t, "parent");
+
+    if (link == NULL || p->w.t->dry)
+        return 0;
+    return each_page(p, t, arena_printf(p->r->a, "%.*s IS NOT NULL", STR_ARG(column(p, "t", link->column))), put_parents);
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static int past_requests(struct past *p, const struct map_table *t)
 {
@@ -314,7 +360,8 @@ static int all(struct past *p)
 
     if (docs != NULL)
         prepare_documents(p, docs);
-    if (past[MAP_INSTANCES] != NULL && past_instances(p, past[MAP_INSTANCES], docs != NULL) != 0)
+    if (past[MAP_INSTANCES] != NULL &&
+        (past_instances(p, past[MAP_INSTANCES], docs != NULL) != 0 || past_parents(p, past[MAP_INSTANCES]) != 0))
         return -1;
     if (past[MAP_REQUESTS] != NULL && past_requests(p, past[MAP_REQUESTS]) != 0)
         return -1;

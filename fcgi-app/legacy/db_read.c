@@ -102,6 +102,8 @@ static int check_past(struct legacy_db *r, const struct map_table *t)
         return -1;
     }
     r->past[t->archive] = t;
+    if (t->archive == MAP_INSTANCES && check_link(r, t, "parent") != 0)
+        return -1;
     if (t->archive == MAP_DOCUMENTS && t->content == NULL)
         return refuse(r, ERR_USAGE, "--structure-map: documents need a member content, the sealed bytes");
     if (t->archive != MAP_INSTANCES && t->archive != MAP_REQUESTS && map_member(t, "instance") == NULL &&

@@ -15,7 +15,7 @@
  * of the past (legacy/archive.h): "keys" (material), "instances", "documents" (content: fetched one by
  * one), "requests", "tasks", "errors", "traces".  MEMBER is one of the API's ("profile.name": inside an
  * object), with names in place of ids; what hangs on an instance, a task or a request names its key:
- * members "instance", "task", "request", each a column as it is.
+ * members "instance", "task", "request", each a column as it is; so does an instance another one started: "parent".
  */
 #ifndef SLUICE_LEGACY_MAP_H
 #define SLUICE_LEGACY_MAP_H

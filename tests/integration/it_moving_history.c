@@ -181,6 +181,46 @@ static void a_row_with_a_nul(void **state)
     }
 }
 
+/* ---- sub-instances ---------------------------------------------------------------------------- */
+
+static void under_their_parents(const char *db)
+{
+    is(db, "SELECT string_agg(concat_ws(' ', i.label, i.kind, p.label), ', ' ORDER BY i.label) FROM instances i LEFT JOIN instances p "
+           "ON p.id = i.parent_instance_id AND p.created_on = i.parent_on",
+       "imported 101 run, imported 102 sub imported 101, imported 103 sub imported 102, imported 105 run, imported 106 run, imported 107 run, "
+       "imported 2 sub imported 103");
+}
+
+/* Whichever comes first; not what makes a circle, nor those whose parent is not there, or runs. */
+static void sub_instances(void **state)
+{
+    const char *db = moving_base(env), *theirs = moving_old_database(env), *from, *out, *family;
+
+    (void)state;
+    (void)env_psql_at(env, theirs, "CREATE TABLE runs (id integer PRIMARY KEY, state varchar(40), started timestamp, \"by\" integer); INSERT INTO runs VALUES "
+        "(2, 'closed_in_success', '2024-05-01 00:00:01', 103), (101, 'closed_in_success', '2024-03-31 23:59:58', NULL), (102, 'closed_in_success', '2024-03-31 23:59:59', 101), "
+        "(103, 'closed_in_success', '2024-04-01 00:00:01', 102), (104, 'active', '2024-04-02 00:00:00', 101), (105, 'closed_in_error', '2024-04-02 00:00:01', 104), "
+        "(106, 'closed_in_success', '2024-04-03 00:00:01', 106), (107, 'closed_in_success', '2024-04-03 00:00:01', 999);"
+        "INSERT INTO runs SELECT n, 'closed_in_success', timestamp '2024-06-01' + n * interval '1 second', CASE WHEN n > 1000 THEN 2001 - n END FROM generate_series(900, 1100) n");
+    from = printed("--from-db=%s", file("subs.dsn", theirs));
+    family = printed("--structure-map=%s", file("subs.map", "version 0.23.2\ntable runs as instances by id\n  status = state | upper\n  created_on = started | time\n  parent = by\n"));
+    out = import(3, db, ARGS(from, family, "--structure=0.23.2", "--apply", "--history"));
+    says(out, "instances: 209 read, 208 added, 0 unchanged, 1 running, 0 left out");
+    /* over pages of a hundred */
+    is(db, "SELECT count(*) || ' ' || count(*) FILTER (WHERE p.label = 'imported ' || 2001 - substr(i.label, 10)::int) FROM instances i JOIN instances p "
+           "ON p.id = i.parent_instance_id AND p.created_on = i.parent_on WHERE i.created_on >= '2024-06-01'", "100 100");
+    env_psql_at(env, db, "DELETE FROM instances WHERE created_on >= '2024-06-01'");
+    (void)env_psql_at(env, theirs, "DELETE FROM runs WHERE id >= 900");
+    under_their_parents(db);
+    /* those who came when nobody asked for parents get theirs now */
+    env_psql_at(env, db, "UPDATE instances SET parent_instance_id = NULL, parent_on = NULL, kind = 'run'");
+    out = import(3, db, ARGS(from, family, "--structure=0.23.2", "--apply", "--history"));
+    says(out, "instances: 8 read, 0 added, 7 unchanged, 1 running, 0 left out");
+    under_their_parents(db);
+    family = printed("--structure-map=%s", file("bad.map", "version 0.23.2\ntable runs as instances by id\n  status = state\n  parent = by | upper\n"));
+    says(import(2, db, ARGS(from, family, "--structure=0.23.2")), "--structure-map: line 4: parent is a column as it is, without conversion");
+}
+
 /* ---- maps ------------------------------------------------------------------------------------ */
 
 static const struct bad_map {
@@ -243,7 +283,7 @@ static void memory_stands_still(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(the_whole_past), API_TEST(killed_on_the_way), API_TEST(a_row_with_a_nul), API_TEST(maps_that_say_too_little), API_TEST(memory_stands_still),
+        API_TEST(the_whole_past), API_TEST(killed_on_the_way), API_TEST(a_row_with_a_nul), API_TEST(sub_instances), API_TEST(maps_that_say_too_little), API_TEST(memory_stands_still),
     };
 
     env = env_start();
