@@ -171,11 +171,9 @@ static void conn_open(struct home *h, int fd)
 static bool may_complain(struct home *h)
 {
     int64_t now = loop_now_ms(h->loop);
+    int_fast64_t last = atomic_load(&h->server->complained_ms);
 
-    if (h->complained_ms != 0 && now - h->complained_ms < COMPLAIN_MS)
-        return false;
-    h->complained_ms = now;
-    return true;
+    return (last == 0 || now - last >= COMPLAIN_MS) && atomic_compare_exchange_strong(&h->server->complained_ms, &last, now);
 }
 
 static void discard_late(void *arg)

@@ -121,7 +121,6 @@ struct home { /* one loop's side of the server */
     bool stopping;
     bool empty_told;
     uint64_t random[2];
-    int64_t complained_ms; /* last time a stray client was logged */
     char scratch[16 * 1024];
 };
 
@@ -142,6 +141,7 @@ struct http_server {
     struct workers *workers;
     int stop_fd;
     struct loop_watch *stop_watch;
+    atomic_int_fast64_t complained_ms; /* last time a stray client was logged */
     atomic_bool stopping;
     atomic_int homes_left; /* still having connections after a stop */
     atomic_int listening;  /* homes that watch listen_fd */
