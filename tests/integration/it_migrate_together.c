@@ -54,6 +54,29 @@ static long reached(const char *uri)
     return strtol(sql(uri, "SELECT count(*)::text FROM schema_versions WHERE state = 'done'"), NULL, 10);
 }
 
+/* Ten begin together, five of them only wait; whoever migrates is killed, thrice: the others do what is left. */
+static void killed_among_ten(const struct migration *step, int64_t whole_us)
+{
+    const char *uri = schema_empty(env);
+    pid_t pids[10];
+
+    for (int i = 0; i < 10; i++)
+        pids[i] = schema_process(step, uri, i % 2 == 0, 30000);
+    for (int i = 0; i < 3; i++) {
+        usleep(roll(whole_us / 3));
+        kill(pids[2 * i], SIGKILL);
+    }
+    for (int i = 0; i < 10; i++) {
+        int status = schema_exit_of(pids[i]);
+
+        if (i % 2 != 0 || i >= 6)
+            assert_int_equal(status, 0);
+    }
+    assert_string_equal(sql(uri, "SELECT count(*)::text FROM schema_versions WHERE state <> 'done'"), "0");
+    (void)sql(uri, "DROP INDEX audit_summary");
+    assert_string_equal(schema_dump(env, uri), schema_file(env));
+}
+
 /* Twenty times killed at any moment, also within a step outside of a transaction: whoever comes next ends at the same schema. */
 static void item_3_killed_migrators(void **state)
 {
@@ -85,6 +108,8 @@ static void item_3_killed_migrators(void **state)
         assert_string_equal(schema_dump(env, uri), schema_file(env));
     }
     assert_true(halfway > 0); /* else nobody was killed in the middle */
+    for (int i = 0; i < 3; i++)
+        killed_among_ten(step, whole_us);
 }
 
 static void waits_for_the_core(void **state)

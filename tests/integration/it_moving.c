@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 
@@ -95,10 +96,17 @@ static size_t times(const char *text, const char *part)
 static void R_1_no_configuration_file(void **state)
 {
     struct program p = begin("sluice-core", false, NOTHING, database("APIO_CONFIG_FILE=/does/not/exist", NULL));
+    const char *pipe = env_path(env, "apio.yml");
 
     (void)state;
     ready(&p);
     assert_int_equal(times(env_log(env, p.log), "APIO_CONFIG_FILE"), 1);
+    assert_int_equal(times(env_log(env, p.log), " WARN "), 1);
+    stop(&p);
+    /* whoever opened this one would wait for ever */
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    p = begin("sluice-core", false, NOTHING, database(printed("APIO_CONFIG_FILE=%s", pipe), NULL));
+    ready(&p);
     stop(&p);
 }
 
@@ -119,9 +127,18 @@ static void R_2_the_variable_is_DB(void **state)
 static void R_3_both_schemes(void **state)
 {
     const char *rest = strstr(env_db(env), "://");
-    const char *query = strchr(rest, '?');
+    const char *query = strchr(rest, '?'), *folder = "";
 
     (void)state;
+    /* and where ports usually stand: the folder of the socket as host */
+    for (const char *p = env_path(env, ""); *p != '\0'; p++)
+        folder = *p != '/' ? printed("%s%c", folder, *p) : p[1] != '\0' ? printed("%s%%2F", folder) : folder;
+    for (int i = 0; i < 2; i++) {
+        struct program p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s://sluice@%s:5432/sluice", i == 0 ? "postgresql" : "postgres", folder)));
+
+        ready(&p);
+        stop(&p);
+    }
     for (int i = 0; i < 4; i++) {
         const char *scheme = i % 2 == 0 ? "postgresql" : "postgres", *port = i < 2 ? "" : "&port=5432";
         struct program p = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s%s%s", scheme, rest, query != NULL ? port : "")));
@@ -160,6 +177,7 @@ static void R_5_the_proxy_line(void **state)
     p = begin("sluice-proxy", true, WORDS("-workflows", printed("-port=%d", port), "-host=0.0.0.0", "-proxy=/api/v01/p1:bwks", "-runMigration=false"),
               database(NULL, NULL));
     ready(&p);
+    assert_true(env_port_open(port));
     stop(&p);
     assert_null(strstr(env_log(env, p.log), "cleanup"));
     p = begin("sluice-proxy", false, WORDS("-proxy=/api/v01/p1:bwks", "-cleanup"), database(NULL, NULL));
@@ -209,6 +227,54 @@ static void R_8_the_core_migrates(void **state)
     core = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s", uri)));
     ready(&core);
     ready(&proxy);
+    stop(&core);
+    stop(&proxy);
+}
+
+/* What was sent to the server by the role whose statements are logged. */
+static bool sent(const char *word)
+{
+    for (const char *p = env_log(env, "postgres"); (p = strstr(p, "LOG:  ")) != NULL; p += 6) {
+        const char *end = strchr(p, '\n'), *colon;
+
+        if (strncmp(p + 6, "statement: ", 11) != 0 && strncmp(p + 6, "execute ", 8) != 0)
+            continue;
+        colon = strstr(p + 6, ": ");
+        if (colon != NULL && end != NULL && colon < end && strncmp(colon + 2, word, strlen(word)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A proxy whose role may not create anything: until the core has made the schema from an old one it only looks. */
+static void R_8_the_proxy_never_does(void **state)
+{
+    static const char *const changes[] = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "LOCK", "TRUNCATE", "GRANT"};
+    const char *uri;
+    struct program proxy, core;
+
+    (void)state;
+    env_new_database(env, "r8b");
+    uri = env_db_of(env, NULL, "r8b");
+    moving_ctl(env, 0, uri, ARGS("migrate", "-to=3"));
+    env_psql_at(env, uri, "CREATE ROLE r8 LOGIN; ALTER ROLE r8 SET log_statement = 'all'; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO r8; "
+                          "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO r8; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO r8; "
+                          "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO r8");
+    proxy = begin("sluice-proxy", false, WORDS("-proxy=/api/v01/p1:bwks", "-proxyWait=120s", "-runMigration=false", "-migrationWait=120s"),
+                  WORDS(printed("DB=%s", env_db_of(env, "r8", "r8b"))));
+    ENV_WAIT(env, 20000, sent("SELECT") && logged(&proxy, "is at "));
+    for (size_t i = 0; i < COUNT_OF(changes); i++)
+        if (sent(changes[i]))
+            env_fail(env, "%s was sent", changes[i]);
+    assert_string_equal(env_psql_at(env, uri, "SELECT max(version) FROM schema_versions"), "3");
+    core = begin("sluice-core", false, NOTHING, WORDS(printed("DB=%s", uri)));
+    ready(&core);
+    env_psql_at(env, uri, "INSERT INTO configuration (content) SELECT (content::jsonb || '{\"gateways\":{\"bwks\":{\"url\":\"http://127.0.0.1:9/\"}}}')::json "
+                          "FROM configuration ORDER BY id DESC LIMIT 1");
+    ready(&proxy);
+    for (size_t i = 0; i < 3; i++)
+        if (sent(changes[i]))
+            env_fail(env, "%s was sent", changes[i]);
     stop(&core);
     stop(&proxy);
 }
@@ -288,7 +354,8 @@ static void refuses_line(const struct line_row *r)
     struct program p = begin(r->program, true, WORDS(r->words[0], r->words[1]), WORDS("DB=postgresql://u:" CANARY "@h/d"));
 
     assert_int_equal(env_wait_exit(env, p.pid, 20000), 2);
-    wants(&p, printed("%s: ", r->program));
+    if (times(env_log(env, p.log), printed("%s: ", r->program)) != 1) /* the reason, once */
+        env_fail(env, "not one line: %s", env_log(env, p.log));
     wants(&p, r->says);
     hides_the_canary(&p);
 }
@@ -299,7 +366,8 @@ static const struct address_row {
     {"quote", "\"postgresql://u:" CANARY "@h/d\"",
      "DB starts with a quote character; remove the quotes (env files and lists in compose files keep them)"},
     {"MySQL", "mysql://u:" CANARY "@h/d", "DB: scheme \"mysql\" is not supported (postgresql://)"},
-    {"JDBC", "jdbc:postgresql://u:" CANARY "@h/d", "DB: "},
+    {"JDBC", "jdbc:postgresql://u:" CANARY "@h/d", "DB: scheme \"jdbc"},
+    {"question mark", "postgresql://u:" CANARY "?ss@h/d", "DB: the part before \"@\" contains \"/\" or \"?\"; percent-encode it"},
     {"slash", "postgresql://u:" CANARY "/ss@h/d",
      "DB: the part before \"@\" contains \"/\" or \"?\"; percent-encode it (/ = %2F, ? = %3F, @ = %40, # = %23, % = %25)"},
     {"percent", "postgresql://u:" CANARY "%ss@h/d", "DB: \"%\" in the password must be written %25"},
@@ -328,8 +396,13 @@ static const struct address_row waiting[] = {
     {"short scheme", "postgres://u:" CANARY "@127.0.0.1:1/d", "could not reach the database u@127.0.0.1:1/d"},
     {"driver of another stack", "postgresql+psycopg2://u:" CANARY "@127.0.0.1:1/d", "could not reach the database u@127.0.0.1:1/d"},
     {"letter case and blanks", "  POSTGRESQL://u:" CANARY "@127.0.0.1:1/d ", "could not reach the database u@127.0.0.1:1/d"},
-    {"at sign", "postgresql://u:" CANARY "@" CANARY "@127.0.0.1:1/d", "write it as %40"},
+    {"at sign", "postgresql://u:" CANARY "@" CANARY "@127.0.0.1:1/d", "DB: the password contains \"@\"; write it as %40"},
     {"parameters of other drivers", "postgresql://u:" CANARY "@127.0.0.1:1/d?pool_max_conns=5&timezone=UTC", "pool_max_conns"},
+    {"cache of another driver", "postgresql://u:" CANARY "@127.0.0.1:1/d?statement_cache_capacity=5", "statement_cache_capacity"},
+    {"mode of another driver", "postgresql://u:" CANARY "@127.0.0.1:1/d?default_query_exec_mode=exec", "default_query_exec_mode"},
+    {"zone of another driver", "postgresql://u:" CANARY "@127.0.0.1:1/d?timezone=UTC", "timezone"},
+    {"parameters of ours", "postgresql://u:" CANARY "@127.0.0.1:1/d?options=-csearch_path%3Dsluice&sslmode=prefer&sslrootcert=/x&passfile=/y&connect_timeout=3",
+     "could not reach the database u@127.0.0.1:1/d"},
     {"password among the parameters", "postgresql://u@127.0.0.1:1/d?password=" CANARY, "could not reach the database u@127.0.0.1:1/d"},
     {"name that nobody has", "postgresql://u:" CANARY "@no.such.host.invalid/d", "could not reach the database u@no.such.host.invalid:5432/d"},
     {"two hosts", "postgresql://u:" CANARY "@127.0.0.1:1,127.0.0.1:2/d?target_session_attrs=read-write",
@@ -441,6 +514,7 @@ int main(void)
         cmocka_unit_test(R_6_both_know_proxy),
         cmocka_unit_test(R_7_the_gateway_must_exist),
         cmocka_unit_test(R_8_the_core_migrates),
+        cmocka_unit_test(R_8_the_proxy_never_does),
         cmocka_unit_test(R_9_R_10_a_former_structure_is_left_alone),
         cmocka_unit_test(R_11_openid_switch),
         cmocka_unit_test(R_12_old_names_are_ignored),

@@ -102,13 +102,17 @@ static void item_13_limits(void **state)
 /* One half of an account: taken, and said. */
 static void item_13_half_an_account(void **state)
 {
-    const char *db = moving_base(env);
+    const char *db = moving_base(env), *out;
     const char *user = file("user.env", "proxy_url=https://a/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_username=u\n");
     const char *password = file("password.env", "proxy_url=https://a/\nproxy_prefix=/api/v01/p1\nproxy_name=p1\nproxy_password=" CANARY "\n");
 
     (void)state;
-    says(import(0, db, ARGS("--dry-run", printed("--env-file=%s", user))), "gateway p1: user name without password; calls will go out unauthenticated");
-    says(import(0, db, ARGS("--dry-run", printed("--env-file=%s", password))), "gateway p1: password without user name; calls will go out unauthenticated");
+    out = import(0, db, ARGS("--dry-run", printed("--env-file=%s", user)));
+    says(out, "gateway p1: user name without password; calls will go out unauthenticated");
+    says(out, "gateways.p1.username: - -> \"u\"\n");
+    out = import(0, db, ARGS("--dry-run", printed("--env-file=%s", password)));
+    says(out, "gateway p1: password without user name; calls will go out unauthenticated");
+    says(out, "gateways.p1.password: - -> (set)\n");
 }
 
 static const struct openid {

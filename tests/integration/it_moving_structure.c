@@ -5,6 +5,7 @@
 #include "integration/env_moving.h"
 #include "support/cases.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -87,14 +88,23 @@ static void item_11_extensions_do_not_count(void **state)
 
 static void item_11_ours_and_theirs(void **state)
 {
-    const char *db = moving_base(env), *out;
+    const char *db = moving_base(env), *out, *before, *socket = env_path(env, "mixed.sock");
+    const char *argv[] = {env_program(env, "sluice-core"), moving_printed(env, "-socket=%s", socket), NULL};
+    pid_t pid;
 
     (void)state;
     moving_ctl(env, 0, db, ARGS("migrate"));
-    env_psql_at(env, db, "CREATE TABLE alembic_version (version_num text); CREATE TABLE zebras (id int)");
+    env_psql_at(env, db, "CREATE TABLE alembic_version (version_num text); CREATE TABLE zebras (id int); INSERT INTO zebras VALUES (7)");
+    before = moving_dump(env, db);
     out = moving_ctl(env, 0, db, ARGS("migrate"));
     moving_says(env, out, "holds our tables and 2 others (first: alembic_version); nothing was changed");
-    assert_string_equal(env_psql_at(env, db, "SELECT count(*) FROM zebras"), "0");
+    assert_string_equal(before, moving_dump(env, db));
+    /* a warning: it starts */
+    pid = env_spawn(env, "mixed", argv, ARGS(moving_printed(env, "DB=%s", db)));
+    ENV_WAIT(env, 30000, strstr(env_log(env, "mixed"), "app.ready") != NULL || !env_running(env, pid));
+    moving_says(env, env_log(env, "mixed"), "holds our tables and 2 others (first: alembic_version); nothing was changed");
+    assert_int_equal(env_kill(env, pid, SIGTERM), 0);
+    assert_string_equal(env_psql_at(env, db, "SELECT string_agg(id::text, ' ') FROM zebras"), "7");
 }
 
 static void doctor_prints_the_structure(void **state)

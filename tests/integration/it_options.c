@@ -131,14 +131,16 @@ static bool logged(const char *name, const char *text)
 static void ignores_old_settings(void **state)
 {
     const char *vars[] = {arena_printf(env_arena(env), "DB=%s", env_db(env)), "db=" CANARY, "APIO_CONFIG_FILE=/does/not/exist",
-                          "APIO_OPENID_AUTH=n", "proxy_password=" CANARY, "PGOPTIONS=-c geqo=off", NULL};
+                          "APIO_OPENID_AUTH=n", "proxy_password=" CANARY, "PGOPTIONS=-c geqo=off", "PGPASSWORD=" CANARY, NULL};
     pid_t pid = start("old", NULL, vars);
 
     (void)state;
     ENV_WAIT(env, 20000, logged("old", "app.ready") || !env_running(env, pid));
     assert_true(logged("old", "APIO_CONFIG_FILE, db, proxy_password"));
     assert_true(logged("old", "APIO_OPENID_AUTH is ignored; single sign-on is in the configuration (SSO)"));
+    assert_true(logged("old", "PGPASSWORD"));
     assert_true(logged("old", "PGOPTIONS"));
+    assert_false(logged("old", "geqo")); /* names, no values */
     assert_false(logged("old", CANARY));
     assert_int_equal(env_kill(env, pid, SIGTERM), 0);
 }
@@ -269,7 +271,7 @@ static void item_20_creates_the_superuser_once(void **state)
     assert_non_null(strstr(log, "user admin password "));
     log = superuser("-newsuperuser", &status);
     assert_int_equal(status, 1);
-    assert_non_null(strstr(log, "user \"admin\" exists; nothing changed"));
+    assert_non_null(strstr(log, "user \"admin\" exists; nothing changed (give -newsuperuser=NAME, or reset with sluicectl passwd admin)"));
     log = superuser("-newsuperuser=netaxis", &status);
     assert_int_equal(status, 0);
     assert_non_null(strstr(log, "user netaxis password "));

@@ -52,6 +52,18 @@ static bool all_serve(void)
     return true;
 }
 
+/* A line for each change of the cause, not for each attempt. */
+static void told_once(size_t i)
+{
+    const char *log = env_log(env, env_fmt(env, "%s.sock", programs[i].name));
+    int n = 0;
+
+    for (const char *p = log; (p = strstr(p, "could not reach the database")) != NULL; p += 10)
+        n++;
+    if (n < 1 || n > 3)
+        env_fail(env, "%s says %d times that the database is away: %s", programs[i].name, n, log);
+}
+
 static void item_10_the_database_is_away(void **state)
 {
     int64_t until;
@@ -72,6 +84,9 @@ static void item_10_the_database_is_away(void **state)
     env_pg_start(env);
     ENV_WAIT(env, BACK_MS, all_serve());
     ENV_WAIT(env, BACK_MS, api_raw(env, "GET", "/api/v01/activities", NULL).status == 200);
+    for (size_t i = 0; i < PROGRAMS; i++)
+        if (!programs[i].in_service)
+            told_once(i);
     for (size_t i = 0; i < PROGRAMS; i++)
         assert_int_equal(env_kill(env, pids[i], SIGTERM), 0);
 }

@@ -111,7 +111,15 @@ static void item_2_ten_start_together(void **state)
             env_fail(env, "%s was told not to migrate: %s", names[i], env_log(env, names[i]));
         applied += mine;
     }
-    /* each once: as many lines as rows, and no row but in state done */
+    /* each once, by one of them */
+    for (int v = 1; v <= applied; v++) {
+        int times = 0;
+
+        for (int i = 0; i < TOGETHER; i++)
+            times += count_in(env_log(env, names[i]), printed("migration=%d ", v));
+        assert_int_equal(times, 1);
+    }
+    /* as many lines as rows, and no row but in state done */
     assert_string_equal(env_psql_at(env, db, "SELECT count(*) FROM schema_versions WHERE state = 'done'"), printed("%d", applied));
     assert_string_equal(env_psql_at(env, db, "SELECT count(*) FROM schema_versions"), printed("%d", applied));
     for (int i = 0; i < TOGETHER; i++)
@@ -174,10 +182,12 @@ static void item_8_proxy_first_core_later(void **state)
 static void item_8_proxy_without_core(void **state)
 {
     const char *db = new_base("alone");
+    int64_t begun = clock_mono_ms(&clock_system);
     pid_t proxy = begin("sluice-proxy", "alone", db, WORDS("-proxy=/api/v01/p1:bwks", "-runMigration=false", "-migrationWait=2s"));
 
     (void)state;
     assert_int_equal(env_wait_exit(env, proxy, 30000), 78);
+    assert_true(clock_mono_ms(&clock_system) - begun >= 2000); /* at the limit, not before */
     says("alone", "the schema is at version 0, this program needs ");
     says("alone", "; start the core (which migrates) or run sluicectl migrate");
 }
@@ -206,6 +216,7 @@ static void item_7_newer_schema(void **state)
     second = begin("sluice-core", "newer2", db, WORDS("-workflows"));
     ENV_WAIT(env, 20000, serves("newer2"));
     says("newer2", " is newer than this program (");
+    says("newer2", "; compatible");
     if (strstr(env_log(env, "newer2"), "migrate.others") != NULL)
         env_fail(env, "a newer program's table is taken for somebody's: %s", env_log(env, "newer2"));
     assert_true(serves("newer1"));
@@ -321,6 +332,27 @@ static void item_9_role_without_rights_to_create(void **state)
     assert_string_equal(env_psql_at(env, owner, "SELECT count(*) FROM users WHERE username LIKE 'boss_'"), "2");
 }
 
+/* ---- the first administrator ----------------------------------------------------------------------- */
+
+/* One line where it was asked for, and nothing of it anywhere else. */
+static void item_20_the_password_is_printed_once(void **state)
+{
+    const char *db = new_base("first"), *out = env_path(env, "first.out"), *program = env_program(env, "sluice-core"), *line, *password;
+    pid_t pid = env_spawn(env, "first", WORDS("/bin/sh", "-c", printed("exec %s -newsuperuser >%s", program, out)), WORDS(printed("DB=%s", db)));
+
+    (void)state;
+    assert_int_equal(env_wait_exit(env, pid, 60000), 0); /* it migrates first */
+    line = env_read_file(env, out);
+    password = strrchr(line, ' ') + 1;
+    assert_true(strncmp(line, "user admin password ", 20) == 0 && password == line + 20);
+    assert_true(strlen(password) > 8 && strchr(line, '\n') == line + strlen(line) - 1);
+    assert_null(strstr(env_log(env, "first"), printed("%.*s", (int)strlen(password) - 1, password)));
+    assert_null(strstr(env_log(env, "postgres"), printed("%.*s", (int)strlen(password) - 1, password)));
+    assert_string_equal(env_psql_at(env, db, "SELECT string_agg(username || is_system, ' ') FROM users"), "admintrue");
+    pid = env_spawn(env, "mute-first", WORDS(program, "-runMigration=false", "-migrationWait=0", "-newsuperuser"), WORDS(printed("DB=%s", new_base("unmade"))));
+    assert_int_equal(env_wait_exit(env, pid, 60000), 78);
+}
+
 /* ---- nowhere to print the password ------------------------------------------------------------------ */
 
 static void item_20_administrator_needs_an_output(void **state)
@@ -355,6 +387,7 @@ int main(void)
         cmocka_unit_test(who_comes_early_is_served),
         cmocka_unit_test(item_8_proxy_first_core_later),        cmocka_unit_test(item_8_proxy_without_core),
         cmocka_unit_test(item_9_role_without_rights_to_create), cmocka_unit_test(item_20_administrator_needs_an_output),
+        cmocka_unit_test(item_20_the_password_is_printed_once),
         cmocka_unit_test(item_7_newer_schema),           cmocka_unit_test(the_tool_migrates),
         cmocka_unit_test(R_18_a_refused_system_call_is_named), cmocka_unit_test(item_2_ten_start_together),
     };

@@ -100,6 +100,11 @@ static const struct line_row {
     {"R_19 not quoted", "DB=postgresql://apio:secret@postgres/apio", "Unexpected end of key/value pairs", NULL},
     {"R_19 not doubled", "DB=\"postgresql://apio:se%40cret@postgres/apio\"", "is badly formatted", NULL},
     {"R_19 blank and semicolon", "DB=\"postgresql://apio:a ;b@postgres/apio\"", "No closing quotation", NULL},
+    {"R_19 blank and hash", "DB=\"postgresql://apio:a #b@postgres/apio\"", "No closing quotation", NULL},
+    {"R_19 semicolon without a blank", "DB=\"postgresql://apio:a;b@postgres/apio\"", NULL, "postgresql://apio:a;b@postgres/apio"},
+    {"R_19 hash without a blank", "DB=\"postgresql://apio:a#b@postgres/apio\"", NULL, "postgresql://apio:a#b@postgres/apio"},
+    {"R_19 hash doubled", "DB=\"postgresql://apio:a%%23b@postgres/apio\"", NULL, "postgresql://apio:a%23b@postgres/apio"},
+    {"R_19 the line of old, without quotes", "APIO_CONFIG_FILE=/etc/apio.yml,APIO_OPENID_AUTH=n", NULL, ""},
     {"R_19 semicolon doubled", "DB=\"postgresql://apio:a%%3Bb@postgres/apio\"", NULL, "postgresql://apio:a%3Bb@postgres/apio"},
 };
 
