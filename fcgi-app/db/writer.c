@@ -47,6 +47,7 @@ struct writer {
     struct batch_conn conn;
     int64_t retry_at_ms, retry_ms;
     bool away; /* said so in the log */
+    int64_t loose_at_ms; /* droppable items wait until then: the server takes none */
     struct batch batch;
     bool in_flight;
     int64_t sent_ms;
@@ -311,16 +312,26 @@ static int conn_open(struct writer *w, struct err *e)
 
 /* ---- batches ----------------------------------------------------------------------------- */
 
+/* How long droppable items still have to wait; with the lock held. */
+static int64_t loose_wait_ms(const struct writer *w)
+{
+    int64_t left_ms = w->loose_at_ms - clock_mono_ms(&clock_system);
+
+    return w->stop || left_ms < 0 ? 0 : left_ms;
+}
+
 /* What waits, up to the size of a batch; owners who wait come first. */
 static struct writer_item *gather(struct writer *w)
 {
     struct queue got = {0};
     size_t n = 0, bytes = 0;
     struct writer_item *it;
+    bool loose_too;
 
     pthread_mutex_lock(&w->lock);
+    loose_too = loose_wait_ms(w) == 0;
     while (n < BATCH_ITEMS && bytes < BATCH_BYTES &&
-           ((it = queue_take(&w->sure)) != NULL || (it = queue_take(&w->loose)) != NULL)) {
+           ((it = queue_take(&w->sure)) != NULL || (loose_too && (it = queue_take(&w->loose)) != NULL))) {
         uncount(w, it);
         n++;
         bytes += it->bytes;
@@ -465,6 +476,8 @@ static void batch_end(struct writer *w)
     struct part *parts = b->parts;
 
     w->in_flight = false;
+    if (parts[0].refused && parts[0].err.code == ERR_DB) /* a full disk: nobody is helped by asking at once again */
+        w->loose_at_ms = clock_mono_ms(&clock_system) + RETRY_MAX_MS;
     if (n == 1 && parts[0].refused && parts[0].items->next != NULL && parts[0].err.code != ERR_DB) {
         log_debug("writer.refused", "why=" LOG_Q, parts[0].err.detail);
         batch_start(w, parts[0].items, true);
@@ -501,7 +514,7 @@ static bool may_sleep(struct writer *w)
 
     pthread_mutex_lock(&w->lock);
     idle = w->sure.first == NULL && w->dropped.first == NULL && !w->stop &&
-           (w->loose.first == NULL || w->conn.pg == NULL);
+           (w->loose.first == NULL || w->conn.pg == NULL || loose_wait_ms(w) > 0);
     w->sleeping = idle;
     pthread_mutex_unlock(&w->lock);
     return idle;
@@ -528,6 +541,17 @@ static bool has_work(struct writer *w, bool *only_loose)
     return yes;
 }
 
+/* Milliseconds until droppable items may be tried, -1: there are none. */
+static int64_t until_loose_ms(struct writer *w)
+{
+    int64_t ms;
+
+    pthread_mutex_lock(&w->lock);
+    ms = w->loose.first != NULL ? loose_wait_ms(w) + 1 : -1;
+    pthread_mutex_unlock(&w->lock);
+    return ms;
+}
+
 /* Wait for a wake-up, the socket, or the time to try the database again. */
 static void sleep_idle(struct writer *w)
 {
@@ -538,6 +562,7 @@ static void sleep_idle(struct writer *w)
 
     if (w->conn.pg != NULL) {
         p[1].fd = PQsocket(w->conn.pg);
+        wait_ms = until_loose_ms(w);
     } else if (has_work(w, &only_loose)) {
         wait_ms = w->retry_at_ms - clock_mono_ms(&clock_system);
         wait_ms = wait_ms < 1 ? 1 : wait_ms;

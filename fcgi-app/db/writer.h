@@ -51,7 +51,7 @@ struct writer_item {
     struct writer_row *last;
     size_t bytes;   /* rough size, for the bounds */
     bool droppable; /* history without promise: may be dropped, counted, when the database is slow
-                       (proxy) */
+                       (proxy), and waits a while where the database has no room */
     bool told;      /* the writer's, for done(); see writer_stmt */
     /* Called once from the writer's thread: e == NULL after the commit, else nothing of it was
      * stored. */

@@ -89,6 +89,7 @@ void env_new_database(struct env *env, const char *name);
 /* Immediate stop (what a power cut leaves) and start again; the start waits until it answers. */
 void env_pg_stop(struct env *env);
 void env_pg_start(struct env *env);
+pid_t env_pg_pid(const struct env *env);
 
 /*
  * Two servers: 0 is that of env_start(), 1 is there once it was made to follow 0.  Both listen in the temporary folder, on ports of

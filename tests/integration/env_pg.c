@@ -76,6 +76,11 @@ void env_pg_start(struct env *env)
     start_server(env, 0);
 }
 
+pid_t env_pg_pid(const struct env *env)
+{
+    return env->postgres[0];
+}
+
 void env_pg_stop_one(struct env *env, int n)
 {
     (void)env_kill(env, env->postgres[n], SIGQUIT);
