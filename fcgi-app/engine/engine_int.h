@@ -72,6 +72,7 @@ struct run {
     enum lease_end lease; /* of the store that is on its way */
     bool unsure;          /* it failed with the database away: it may have been committed */
     bool unread;          /* signals came since it was read */
+    bool ungiven;         /* some were read while nodes ran */
     struct {
         int64_t instance_id, instance_us, task_id, updated_us;
         const char *status;
@@ -157,8 +158,8 @@ void store_wake(struct run *r, enum lease_end lease);
 
 /* Read an instance into a fresh run.  ERR_NOT_FOUND. */
 MUST_CHECK int run_load(struct run *r, int64_t id, int64_t created_us, struct err *e);
-/* Read the signals that came since, and give them; with the turn, on a worker.  Where that fails they
- * are looked at when the lease is given back. */
+/* Read the signals that came since; with the turn, on a worker.  Where that fails they are looked at
+ * when the lease is given back. */
 void run_signals(struct run *r);
 /* Creation time of an instance by id; ERR_NOT_FOUND. */
 MUST_CHECK int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e);

@@ -351,7 +351,7 @@ void run_signals(struct run *r)
         log_err(LOG_WARN_LEVEL, "run.signals", &e);
     } else if (PQntuples(res) > 0) {
         r->in->signals_seen = db_int(res, 0, 0);
-        signals_deliver(r->in);
+        r->ungiven = true;
     }
     PQclear(res);
 }

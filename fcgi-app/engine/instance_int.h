@@ -322,6 +322,8 @@ struct val instance_responses(struct instance *in, struct arena *a);
 MUST_CHECK int signals_read(struct instance *top, struct str json, struct err *e);
 /* Give each to whom it is for; true when that made something runnable. */
 bool signals_deliver(struct instance *top);
+/* One that was not given yet closes something. */
+bool signals_close(const struct instance *top);
 /* The signal a task woke up by has been worked on. */
 void signal_done(struct instance *in, struct task *t);
 /* After the commit. */

@@ -219,13 +219,33 @@ static int team_work(void *ctx, void (*fn)(void *arg), void *arg)
     return r->en->o.server != NULL ? http_server_work(r->en->o.server, fn, arg) : -1;
 }
 
+/* Where what has come closes something, no further node begins until it is given. */
+static void hear(struct run *r)
+{
+    if (r->unread)
+        run_signals(r);
+    if (r->ungiven && r->in->team != NULL && signals_close(r->in))
+        team_halt(r->in->team, true);
+}
+
+/* While no node runs. */
+static void give(struct run *r)
+{
+    r->ungiven = false;
+    if (r->in->team != NULL)
+        team_halt(r->in->team, false);
+    signals_deliver(r->in);
+}
+
 static int team_store(void *ctx)
 {
     struct run *r = ctx;
     struct err e;
 
-    if (run_store(r, LEASE_KEEP, &e) == 0)
+    if (run_store(r, LEASE_KEEP, &e) == 0) {
+        hear(r);
         return 0;
+    }
     log_err(LOG_WARN_LEVEL, "run.lost", &e);
     return -1;
 }
@@ -238,8 +258,9 @@ void run_team(struct run *r)
 
 enum instance_stop run_go(struct run *r, unsigned flags)
 {
-    if (r->unread && (r->in->team == NULL || !team_shared(r->in->team)))
-        run_signals(r);
+    hear(r);
+    if (r->ungiven && r->in->n_running == 0)
+        give(r);
     if ((flags & INSTANCE_MAY_BLOCK) != 0)
         run_team(r);
     for (;;) {

@@ -161,6 +161,14 @@ static bool give(struct instance *top, struct signal_row *s)
     return true;
 }
 
+bool signals_close(const struct instance *top)
+{
+    for (const struct signal_row *s = top->signals; s != NULL; s = s->next)
+        if (!s->given && !s->taken && str_eq_c(s->kind, "close"))
+            return true;
+    return false;
+}
+
 bool signals_deliver(struct instance *top)
 {
     bool any = false;

@@ -516,6 +516,13 @@ static bool over(struct instance *in)
     return team != NULL && team_over(team);
 }
 
+static bool halted(struct instance *in)
+{
+    const struct team *team = instance_top(in)->team;
+
+    return team != NULL && team_halted(team);
+}
+
 enum instance_stop instance_run(struct instance *in, unsigned flags)
 {
     int64_t until_us;
@@ -529,11 +536,20 @@ enum instance_stop instance_run(struct instance *in, unsigned flags)
         const struct wf_cell *c;
         struct task *t;
 
-        if (in->n_live_subs > 0) {
+        if (in->n_live_subs > 0 && !halted(in)) {
             enum instance_stop stop = subs_run(in, flags);
 
             if (stop != INSTANCE_DONE)
                 return stop;
+        }
+        if (halted(in)) {
+            if (in->parent != NULL || (flags & INSTANCE_HELPS) != 0)
+                break;
+            if (in->n_running == 0)
+                return INSTANCE_STORE;
+            team_wait(in->team);
+            instance_tick(in);
+            continue;
         }
         next = next_task(in);
         if (in->n_running > 0 && in->q_head == in->q_tail) {

@@ -22,7 +22,7 @@ struct team {
     struct instance *top;
     unsigned flags;
     int size; /* members, those still to come included */
-    bool over, waits;
+    bool over, halted, waits;
 };
 
 static void take(sem_t *s)
@@ -89,7 +89,7 @@ static void help(void *arg)
 
 void team_call(struct team *t, unsigned flags)
 {
-    if (t->over || t->size >= t->o.max)
+    if (t->over || t->halted || t->size >= t->o.max)
         return;
     t->flags = flags;
     t->size++;
@@ -126,6 +126,16 @@ bool team_try(struct team *t)
 bool team_shared(const struct team *t)
 {
     return t->size > 1;
+}
+
+void team_halt(struct team *t, bool halt)
+{
+    t->halted = halt;
+}
+
+bool team_halted(const struct team *t)
+{
+    return t->halted;
 }
 
 bool team_over(const struct team *t)

@@ -43,6 +43,9 @@ void team_enter(struct team *t);
 MUST_CHECK bool team_try(struct team *t);
 /* Others may be touching the instance while this worker has given its turn away. */
 bool team_shared(const struct team *t);
+/* No node begins until this is taken back; helpers leave. */
+void team_halt(struct team *t, bool halt);
+bool team_halted(const struct team *t);
 /* Nothing more is to be started: somebody could not store, or it ends. */
 bool team_over(const struct team *t);
 

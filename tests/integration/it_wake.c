@@ -193,6 +193,25 @@ static void closed_while_it_goes_on(void **state)
     assert_string_equal(sql("SELECT status FROM instances WHERE id = %s", id), "CLOSED_IN_ERROR");
 }
 
+/* So is one of which two branches call all the time: none of them begins another node. */
+static void closed_while_branches_go_on(void **state)
+{
+    const char *id;
+
+    (void)state;
+    id = in_the_call("branches",
+                     fmt("{\"cells\":{" START "," SLOW ",\"beside\":{\"original_name\":\"http_call\",\"params\":{\"method\":\"post\","
+                         "\"url\":\"http://127.0.0.1:%d/\"},\"outputs\":[\"success\"]}," END "},\"entities\":[],\"transitions\":["
+                         LINE("start.ok", "slow") "," LINE("start.ok", "beside") "," LINE("slow.success", "slow") ","
+                         LINE("beside.success", "beside") "]}",
+                         peer_port(peer), peer_port(peer)));
+    ENV_WAIT(env, WAIT_MS, peer_requests(peer) > 8);
+    close_it(id);
+    until_closed(id, "CLOSED_IN_ERROR");
+    assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = %s AND status NOT IN ('OK', 'ERROR')", id), "0");
+    assert_string_equal(sql("SELECT count(*) FROM tasks WHERE instance_id = %s AND status = 'ERROR'", id), "2");
+}
+
 /* The sub-instance alone: its parent goes on. */
 static void a_sub_instance_is_closed(void **state)
 {
@@ -276,6 +295,7 @@ int main(void)
         API_TEST(a_closing_parent),
         API_TEST(closed_in_a_call),
         API_TEST(closed_while_it_goes_on),
+        API_TEST(closed_while_branches_go_on),
         API_TEST(a_sub_instance_is_closed),
         API_TEST(children_of_a_synchronous_run),
         API_TEST(a_start_elsewhere),
