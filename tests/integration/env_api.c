@@ -210,3 +210,10 @@ void api_configure(struct env *env, const char *member, const char *json)
     val_dict_set_c(doc, member, value);
     api(env, 200, "PUT", "/api/v01/system/configuration", json_text(doc, env_arena(env)).p);
 }
+
+void api_configuration_heard(struct env *env, const char *log)
+{
+    const char *said = env_fmt(env, "config.read version=%s ", env_psql(env, "SELECT max(id) FROM configuration"));
+
+    ENV_WAIT(env, 20000, strstr(env_log(env, log), said) != NULL);
+}

@@ -56,6 +56,8 @@ void api_until_task(struct env *env, int64_t id, const char *cell, const char *w
 const char *api_instance_status(struct env *env, int64_t id);
 /* Put a member into the configuration document: `path` "gateways", `json` its new value. */
 void api_configure(struct env *env, const char *member, const char *json);
+/* Wait until the program with this log works with the configuration as it is now. */
+void api_configuration_heard(struct env *env, const char *log);
 
 /* Definitions are long: START and END cells, transitions between. CELL("name", "type", "params", "outputs") */
 #define CELL(name, type, params, outputs)                                                                              \

@@ -279,7 +279,7 @@ static void R_8_the_proxy_never_does(void **state)
     stop(&proxy);
 }
 
-/* One table of the former product is enough to show that nothing is changed; it_migrate has all. */
+/* One table of the former product is enough to show that nothing is changed; it_migrate_fails has all. */
 static void R_9_R_10_a_former_structure_is_left_alone(void **state)
 {
     const char *uri, *before;

@@ -157,7 +157,7 @@ static void item_4_programs_at_work(void **state)
     assert_string_equal(a.body, "kept");
     /* a change through one core is seen by the other, which cannot be told */
     api_configure(env, "gui", "{\"title\":\"pooled\"}");
-    ENV_WAIT(env, 10000, strstr(env_log(env, "core2.sock"), env_fmt(env, "config.read version=%s ", env_psql(env, "SELECT max(id) FROM configuration"))) != NULL);
+    api_configuration_heard(env, "core2.sock");
 }
 
 /* What is ours stays with us: other users of the pooler get backends as they were. */

@@ -1,92 +1,29 @@
 /*
- * The proxy in front of a gateway: nginx, sluice-proxy, core, PostgreSQL and the stand-in gateway (gateway-proxy.md 12).
+ * The proxy in front of a gateway: nginx, sluice-proxy, core, PostgreSQL and the stand-in gateway (gateway-proxy.md 12).  What goes
+ * wrong there: it_proxy_trouble.c.
  */
-#include "base/arena.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "integration/env_api.h"
+#include "integration/env_standin.h"
 #include "support/cases.h"
 #include "support/fcgi_client.h"
 
 #define CANARY "canary-5ecret-31bb"
 
 static struct env *env;
-static const char *gateway; /* "http://127.0.0.1:N" */
-static int gateway_port, nginx_port;
-static pid_t proxy, standin;
+static const struct standin *s;
 
 static const char *text(struct val v, const char *path)
 {
     return api_text(env, v, path);
-}
-
-/* ---- the stand-in ---------------------------------------------------------------------------------- */
-
-static struct val control(const char *method, const char *path, const char *body)
-{
-    static const char *const json[] = {"Content-Type: application/json", NULL};
-    struct env_answer a = env_http_at(env, method, arena_printf(env_arena(env), "%s/_control%s", gateway, path), json, body);
-
-    if (a.status != 200)
-        env_fail(env, "%s /_control%s: %d %s", method, path, a.status, a.body);
-    return api_json(env, &a);
-}
-
-/* Start of a test: an obedient gateway on which the platform is logged in. */
-static int obedient(void **state)
-{
-    (void)api_setup(state);
-    control("DELETE", "", NULL);
-    (void)api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
-    return 0;
-}
-
-#define PROXY_TEST(fn) cmocka_unit_test_setup(fn, obedient)
-
-static int64_t calls(void)
-{
-    return api_int(control("GET", "/counters", NULL), "requests");
-}
-
-/* The last call it got. */
-static struct val last_call(void)
-{
-    struct val list = val_get(control("GET", "/requests", NULL), "requests");
-
-    return val_at(list, val_count(list) - 1);
-}
-
-static const char *sent_header(struct val call, const char *name)
-{
-    struct val headers = val_get(call, "headers");
-
-    for (size_t i = 0; i < val_count(headers); i++) {
-        if (str_ieq(val_text(val_at(val_at(headers, i), 0)), str_c(name)))
-            return str_cstr(env_arena(env), val_text(val_at(val_at(headers, i), 1)));
-    }
-    return "";
-}
-
-static void set_gateway(const char *url, const char *more)
-{
-    api_configure(env, "gateways",
-                  arena_printf(env_arena(env),
-                               "{\"bwks\":{\"url\":\"%s/\",\"username\":\"gwsystem\",\"password\":\"system-secret\"%s}}", url,
-                               more));
-}
-
-static int get_status(const char *path)
-{
-    return api_raw(env, "GET", path, NULL).status;
 }
 
 /* ---- paths and headers ------------------------------------------------------------------------------- */
@@ -112,15 +49,15 @@ static void maps_paths(const struct path_row *r)
     int64_t before;
     int status;
 
-    obedient(NULL);
-    before = calls();
-    status = get_status(r->path);
+    standin_obeys(NULL);
+    before = standin_calls();
+    status = standin_get(r->path);
     if (r->want == NULL) {
         assert_int_equal(status, 400);
-        assert_int_equal(calls(), before);
+        assert_int_equal(standin_calls(), before);
     } else {
         assert_true(status == 200 || status == 404);
-        assert_string_equal(text(last_call(), "target"), r->want);
+        assert_string_equal(text(standin_last_call(), "target"), r->want);
     }
 }
 
@@ -131,13 +68,13 @@ static void item_1_both_spellings_reach_one_target(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         api_raw(env, methods[i], "/api/v01/p1/tenants/absent?a=b", "{}");
-        assert_string_equal(text(last_call(), "method"), methods[i]);
-        assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/absent/?a=b");
+        assert_string_equal(text(standin_last_call(), "method"), methods[i]);
+        assert_string_equal(text(standin_last_call(), "target"), "/api/v1/tenants/absent/?a=b");
     }
-    assert_int_equal(get_status("/api/v01/p1/tenants"), 200);
-    assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
-    assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
+    assert_int_equal(standin_get("/api/v01/p1/tenants"), 200);
+    assert_string_equal(text(standin_last_call(), "target"), "/api/v1/tenants/");
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 200);
+    assert_string_equal(text(standin_last_call(), "target"), "/api/v1/tenants/");
 }
 
 static void item_2_tokens_and_cookies_stay_apart(void **state)
@@ -148,7 +85,7 @@ static void item_2_tokens_and_cookies_stay_apart(void **state)
     struct val call;
 
     (void)state;
-    control("PUT", "", "{\"headers\":{\"Set-Cookie\":\"evil=1\",\"X-Gw\":\"seen\",\"Server\":\"gw/1\",\"ETag\":\"\\\"e\\\"\","
+    standin_control("PUT", "", "{\"headers\":{\"Set-Cookie\":\"evil=1\",\"X-Gw\":\"seen\",\"Server\":\"gw/1\",\"ETag\":\"\\\"e\\\"\","
                        "\"WWW-Authenticate\":\"Basic\",\"Content-Disposition\":\"inline\",\"X-Accel-Redirect\":\"/api/v01/health\"}}");
     a = env_http(env, "GET", "/api/v01/p1/tenants/", headers, NULL);
     assert_int_equal(a.status, 200);
@@ -159,20 +96,20 @@ static void item_2_tokens_and_cookies_stay_apart(void **state)
     assert_string_equal(env_header(env, &a, "Set-Cookie"), "");
     assert_string_equal(env_header(env, &a, "WWW-Authenticate"), "");
     assert_null(strstr(env_header(env, &a, "Server"), "gw/1"));
-    call = last_call();
-    assert_string_equal(sent_header(call, "Authorization"), "");
-    assert_null(strstr(sent_header(call, "Cookie"), "ours"));
-    assert_null(strstr(sent_header(call, "Cookie"), "stolen"));
-    assert_non_null(strstr(sent_header(call, "Cookie"), "sessionid="));
-    assert_non_null(strstr(sent_header(call, "Cookie"), "balancer="));
-    assert_string_equal(sent_header(call, "X-Custom"), "yes");
-    assert_string_equal(sent_header(call, "Accept-Language"), "nl");
-    assert_string_equal(sent_header(call, "If-None-Match"), "\"e\"");
-    assert_string_equal(sent_header(call, "Origin"), "");
-    assert_string_equal(sent_header(call, "X-Forwarded-For"), "127.0.0.1");
-    assert_string_equal(sent_header(call, "Accept-Encoding"), "identity");
-    assert_string_not_equal(sent_header(call, "X-Request-Id"), "");
-    assert_string_equal(sent_header(call, "Host"), gateway + strlen("http://"));
+    call = standin_last_call();
+    assert_string_equal(standin_sent_header(call, "Authorization"), "");
+    assert_null(strstr(standin_sent_header(call, "Cookie"), "ours"));
+    assert_null(strstr(standin_sent_header(call, "Cookie"), "stolen"));
+    assert_non_null(strstr(standin_sent_header(call, "Cookie"), "sessionid="));
+    assert_non_null(strstr(standin_sent_header(call, "Cookie"), "balancer="));
+    assert_string_equal(standin_sent_header(call, "X-Custom"), "yes");
+    assert_string_equal(standin_sent_header(call, "Accept-Language"), "nl");
+    assert_string_equal(standin_sent_header(call, "If-None-Match"), "\"e\"");
+    assert_string_equal(standin_sent_header(call, "Origin"), "");
+    assert_string_equal(standin_sent_header(call, "X-Forwarded-For"), "127.0.0.1");
+    assert_string_equal(standin_sent_header(call, "Accept-Encoding"), "identity");
+    assert_string_not_equal(standin_sent_header(call, "X-Request-Id"), "");
+    assert_string_equal(standin_sent_header(call, "Host"), s->url + strlen("http://"));
 }
 
 /* Browsers send JSON of DELETE as text/plain. */
@@ -183,14 +120,14 @@ static void item_3_json_of_delete(void **state)
 
     (void)state;
     env_http(env, "DELETE", "/api/v01/p1/tenants/nobody", headers, "{\"force\":true}");
-    call = last_call();
+    call = standin_last_call();
     assert_string_equal(text(call, "method"), "DELETE");
     assert_string_equal(text(call, "body"), "{\"force\":true}");
-    assert_string_equal(sent_header(call, "Content-Type"), "application/json");
+    assert_string_equal(standin_sent_header(call, "Content-Type"), "application/json");
     env_http(env, "DELETE", "/api/v01/p1/tenants/nobody", headers, "no json at all");
-    call = last_call();
+    call = standin_last_call();
     assert_string_equal(text(call, "body"), "no json at all");
-    assert_string_equal(sent_header(call, "Content-Type"), "text/plain;charset=UTF-8");
+    assert_string_equal(standin_sent_header(call, "Content-Type"), "text/plain;charset=UTF-8");
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------- */
@@ -203,14 +140,14 @@ static void passes_answers_on(void **state)
     a = api_raw(env, "GET", "/api/v01/p1/tenants/nobody/", NULL);
     assert_int_equal(a.status, 404);
     assert_non_null(strstr(a.body, "\"error")); /* the gateway's own words */
-    control("PUT", "", "{\"status\":207,\"times\":1}");
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 207);
-    control("PUT", "", "{\"status\":429,\"times\":1}");
+    standin_control("PUT", "", "{\"status\":207,\"times\":1}");
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 207);
+    standin_control("PUT", "", "{\"status\":429,\"times\":1}");
     a = api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
     assert_int_equal(a.status, 429);
     assert_string_equal(env_header(env, &a, "Retry-After"), "1");
-    control("PUT", "", "{\"status\":500,\"times\":1}");
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 500);
+    standin_control("PUT", "", "{\"status\":500,\"times\":1}");
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 500);
     a = api_raw(env, "HEAD", "/api/v01/p1/tenants/", NULL);
     assert_int_equal(a.body_len, 0);
 }
@@ -220,53 +157,22 @@ static void rewrites_redirects(void **state)
     struct env_answer a;
 
     (void)state;
-    control("PUT", "", "{\"status\":302,\"location\":\"/api/v1/tenants/acme/?a=1\",\"times\":1}");
+    standin_control("PUT", "", "{\"status\":302,\"location\":\"/api/v1/tenants/acme/?a=1\",\"times\":1}");
     a = api_raw(env, "GET", "/api/v01/p1/old", NULL);
     assert_int_equal(a.status, 302);
     assert_non_null(strstr(env_header(env, &a, "Location"), "/api/v01/p1/tenants/acme/?a=1"));
-    control("PUT", "", "{\"status\":302,\"location\":\"http://evil.example/api/v1/x\",\"times\":1}");
+    standin_control("PUT", "", "{\"status\":302,\"location\":\"http://evil.example/api/v1/x\",\"times\":1}");
     a = api_raw(env, "GET", "/api/v01/p1/old", NULL);
     assert_int_equal(a.status, 502);
     assert_string_equal(env_header(env, &a, "Location"), "");
     assert_null(strstr(a.body, "evil"));
 }
 
-static const struct trouble_row {
-    const char *name, *method, *control;
-    int status;
-    const char *want;
-} trouble_rows[] = {
-    {"closed early", "POST", "{\"close_early\":true}", 502, "gateway bwks"},
-    {"nonsense", "GET", "{\"garbage\":true}", 502, "gateway bwks sent an invalid answer"},
-    {"silence", "POST", "{\"hang\":true}", 504, "gateway bwks did not answer within 1 s"},
-    {"login refused", "GET", "{\"refuse_login\":true,\"forget_sessions\":true}", 502, "gateway bwks refused the system login"},
-};
-
-static void reports_trouble(const struct trouble_row *r)
-{
-    struct env_answer a;
-    struct val v;
-    int64_t before;
-
-    obedient(NULL);
-    control("PUT", "", r->control);
-    before = calls();
-    a = api_raw(env, r->method, "/api/v01/p1/tenants/", strcmp(r->method, "POST") == 0 ? "{}" : NULL);
-    if (a.status != r->status)
-        env_fail(env, "expected %d, got %d: %.300s", r->status, a.status, a.body);
-    v = api_json(env, &a);
-    if (strstr(text(v, "error"), r->want) == NULL)
-        env_fail(env, "expected \"%s\" in: %s", r->want, a.body);
-    assert_string_not_equal(text(v, "request_id"), "");
-    if (strcmp(r->method, "POST") == 0)
-        assert_int_equal(calls(), before + 1); /* never repeated once it was sent */
-}
-
 /* ---- sessions ----------------------------------------------------------------------------------------------- */
 
 static int64_t logins(void)
 {
-    return api_int(control("GET", "/counters", NULL), "logins");
+    return api_int(standin_control("GET", "/counters", NULL), "logins");
 }
 
 /* A login the gateway has forgotten is renewed within the call, once, whatever the method. */
@@ -279,9 +185,9 @@ static void item_7_expired_session_is_invisible(void **state)
         struct env_answer a;
         int64_t before;
 
-        get_status("/api/v01/p1/tenants/");
+        standin_get("/api/v01/p1/tenants/");
         before = logins();
-        control("PUT", "", "{\"forget_sessions\":true}");
+        standin_control("PUT", "", "{\"forget_sessions\":true}");
         a = api_raw(env, methods[i], "/api/v01/p1/tenants/acme/", i == 0 ? NULL : "{\"name\":\"Acme\"}");
         if (a.status != 200)
             env_fail(env, "%s: %d %s", methods[i], a.status, a.body);
@@ -314,23 +220,23 @@ static void serves_the_old_alias(void **state)
     int64_t before;
 
     (void)state;
-    assert_int_equal(get_status("/api/v01/apio/sync/api/v1/tenants/acme"), 200);
+    assert_int_equal(standin_get("/api/v01/apio/sync/api/v1/tenants/acme"), 200);
     ENV_WAIT(env, 5000,
              strcmp(env_psql(env, "SELECT url FROM requests WHERE gateway IS NOT NULL ORDER BY created_on DESC LIMIT 1"),
                     "/api/v01/p1/tenants/acme") == 0);
     some = make_user("aliasrules", "[{\"method\":\"get\",\"url\":\"/api/v01/p1/tenants/acme/*\",\"allowed\":true}]");
-    before = calls();
-    assert_int_equal(get_status("/api/v01/apio/sync/health"), 404);
-    assert_int_equal(get_status("/api/v01/apio/sync/api/v1x/tenants/"), 404);
-    assert_int_equal(calls(), before);
+    before = standin_calls();
+    assert_int_equal(standin_get("/api/v01/apio/sync/health"), 404);
+    assert_int_equal(standin_get("/api/v01/apio/sync/api/v1x/tenants/"), 404);
+    assert_int_equal(standin_calls(), before);
     api_as(some);
-    ENV_WAIT(env, 3000, get_status("/api/v01/apio/sync/api/v1/tenants/acme/") == 200);
-    before = calls();
-    assert_int_equal(get_status("/api/v01/apio/sync/api/v1/tenants/globex/"), 403);
-    assert_int_equal(get_status("/api/v01/apio/sync/%61pi/v1/tenants/globex/"), 403);
+    ENV_WAIT(env, 3000, standin_get("/api/v01/apio/sync/api/v1/tenants/acme/") == 200);
+    before = standin_calls();
+    assert_int_equal(standin_get("/api/v01/apio/sync/api/v1/tenants/globex/"), 403);
+    assert_int_equal(standin_get("/api/v01/apio/sync/%61pi/v1/tenants/globex/"), 403);
     api_as("");
-    assert_int_equal(get_status("/api/v01/apio/sync/api/v1/tenants/acme/"), 401);
-    assert_int_equal(calls(), before);
+    assert_int_equal(standin_get("/api/v01/apio/sync/api/v1/tenants/acme/"), 401);
+    assert_int_equal(standin_calls(), before);
 }
 
 static void item_4_no_rule_no_call(void **state)
@@ -343,21 +249,21 @@ static void item_4_no_rule_no_call(void **state)
     none = make_user("norules", "[]");
     some = make_user("somerules", "[{\"method\":\"get\",\"url\":\"/api/v01/p1/tenants/acme/groups/*\",\"allowed\":false},"
                                   "{\"method\":\"get\",\"url\":\"/api/v01/p1/tenants/*\",\"allowed\":true}]");
-    before = calls();
+    before = standin_calls();
     api_as(none);
     a = api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
     assert_int_equal(a.status, 403);
     assert_non_null(strstr(a.body, "\"error\":\"not allowed\""));
     api_as("");
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 401);
-    assert_int_equal(calls(), before);
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 401);
+    assert_int_equal(standin_calls(), before);
     api_as(some);
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/acme/") == 200);
-    before = calls();
-    assert_int_equal(get_status("/api/v01/p1/tenants/acme/groups/sales"), 403);
-    assert_int_equal(get_status("/api/v01/p1/tenants/acme/%67roups/sales"), 403);
+    ENV_WAIT(env, 3000, standin_get("/api/v01/p1/tenants/acme/") == 200);
+    before = standin_calls();
+    assert_int_equal(standin_get("/api/v01/p1/tenants/acme/groups/sales"), 403);
+    assert_int_equal(standin_get("/api/v01/p1/tenants/acme/%67roups/sales"), 403);
     assert_int_equal(api_raw(env, "DELETE", "/api/v01/p1/tenants/acme/", NULL).status, 403);
-    assert_int_equal(calls(), before);
+    assert_int_equal(standin_calls(), before);
 }
 
 /* ---- custom routes and item_10_replay ------------------------------------------------------------------------------ */
@@ -376,12 +282,12 @@ static void item_8_custom_routes_overload(void **state)
 
     (void)state;
     ENV_WAIT(env, 3000, strstr(api_raw(env, "GET", "/api/v01/p1/tenants/acme/", NULL).body, "\"over\"") != NULL);
-    before = calls();
+    before = standin_calls();
     a = api_raw(env, "GET", "/api/v01/p1/tenants/acme", NULL);
     assert_string_equal(a.body, "{\"over\":{\"proxy\":\"p1\",\"t\":\"acme\"},\"tail\":\"tenants/acme\"}");
-    assert_int_equal(calls(), before);
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
-    assert_int_equal(calls(), before + 1);
+    assert_int_equal(standin_calls(), before);
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 200);
+    assert_int_equal(standin_calls(), before + 1);
     api(env, 200, "PUT", path, "{\"enabled\":false}");
     ENV_WAIT(env, 1500, strstr(api_raw(env, "GET", "/api/v01/p1/tenants/acme/", NULL).body, "\"over\"") == NULL);
     api(env, 200, "PUT", path, "{\"enabled\":true,\"route\":\"/short/{n}\"}"); /* below the prefix of every proxy */
@@ -394,10 +300,10 @@ static int64_t blocked(const char **task)
 {
     struct val v;
 
-    control("PUT", "", "{\"status\":500}");
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/replayed") == 500 && strstr(api_raw(env, "GET", "/api/v01/p1/replayed", NULL).body, "guid") != NULL);
+    standin_control("PUT", "", "{\"status\":500}");
+    ENV_WAIT(env, 3000, standin_get("/api/v01/p1/replayed") == 500 && strstr(api_raw(env, "GET", "/api/v01/p1/replayed", NULL).body, "guid") != NULL);
     v = api(env, 500, "GET", "/api/v01/p1/replayed", NULL);
-    control("DELETE", "", NULL);
+    standin_control("DELETE", "", NULL);
     *task = env_sql(env, "SELECT id FROM tasks WHERE cell_id = 'call' AND instance_id = %lld", (long long)api_int(v, "id"));
     return api_int(v, "id");
 }
@@ -419,15 +325,15 @@ static void item_10_replay(void **state)
     api_route(env, "get", "/replayed", id, ",\"sync\":true");
     for (size_t i = 0; i < COUNT_OF(ways); i++) {
         const char *task;
-        int64_t instance = blocked(&task), before = calls();
+        int64_t instance = blocked(&task), before = standin_calls();
 
         api(env, 404, "PUT", "/api/v01/p1/transactions/99999999/tasks/1", "{}");
-        assert_int_equal(calls(), before);
+        assert_int_equal(standin_calls(), before);
         api(env, 200, "PUT", env_fmt(env, "/api/v01/p1/transactions/%lld/tasks/%s%s", (long long)instance, task, ways[i].meta), "{}");
         assert_string_equal(api_instance_status(env, instance), "CLOSED_IN_SUCCESS");
-        assert_int_equal(calls() > before, ways[i].called);
+        assert_int_equal(standin_calls() > before, ways[i].called);
         if (ways[i].called)
-            assert_string_equal(text(last_call(), "target"), "/api/v1/tenants/");
+            assert_string_equal(text(standin_last_call(), "target"), "/api/v1/tenants/");
     }
 }
 
@@ -494,7 +400,7 @@ static void item_9_search(void **state)
 /* GET through nginx on a socket of our own, read up to `stop` bytes (0: to the end); bytes got. */
 static size_t drain(const char *path, size_t stop)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)nginx_port)};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)s->nginx_port)};
     const char *head = arena_printf(env_arena(env), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n", path, api_auth(env));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct timeval patience = {.tv_sec = 30};
@@ -521,7 +427,7 @@ static long peak_kib(void)
     long kib = -1;
     FILE *f;
 
-    snprintf(path, sizeof path, "/proc/%d/status", (int)proxy);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)s->proxy);
     f = fopen(path, "r");
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
         if (sscanf(line, "VmHWM: %ld", &kib) == 1)
@@ -537,9 +443,9 @@ static void streams(void **state)
     long before;
 
     (void)state;
-    get_status("/api/v01/p1/tenants/");
+    standin_get("/api/v01/p1/tenants/");
     before = peak_kib();
-    control("PUT", "", "{\"big_mb\":100,\"times\":1}");
+    standin_control("PUT", "", "{\"big_mb\":100,\"times\":1}");
     assert_true(drain("/api/v01/p1/tenants/?big=1", 0) > 100 * MIB);
     if (peak_kib() > before + 40 * 1024)
         env_fail(env, "the proxy grew from %ld to %ld KiB", before, peak_kib());
@@ -549,11 +455,11 @@ static void streams(void **state)
 static void item_11_clients_leave(void **state)
 {
     (void)state;
-    control("PUT", "", "{\"big_mb\":100,\"times\":2}");
+    standin_control("PUT", "", "{\"big_mb\":100,\"times\":2}");
     assert_true(drain("/api/v01/p1/tenants/", 1 * MIB) >= 1 * MIB);
     assert_true(drain("/api/v01/p1/tenants/", 100) >= 100);
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
-    assert_true(env_running(env, proxy));
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 200);
+    assert_true(env_running(env, s->proxy));
 }
 
 static void tells_broken_answers(void **state)
@@ -561,12 +467,12 @@ static void tells_broken_answers(void **state)
     struct env_answer a;
 
     (void)state;
-    control("PUT", "", "{\"reset_mid_body\":true,\"big_mb\":1,\"times\":1}");
+    standin_control("PUT", "", "{\"reset_mid_body\":true,\"big_mb\":1,\"times\":1}");
     a = api_raw(env, "GET", "/api/v01/p1/tenants/", NULL);
     if (a.status != 0 && a.status != 502) /* cut, not complete */
         env_fail(env, "%d %zu %.100s", a.status, a.body_len, a.body);
-    control("DELETE", "", NULL);
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
+    standin_control("DELETE", "", NULL);
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 200);
 }
 
 static void item_11_too_large(void **state)
@@ -599,7 +505,7 @@ static void item_11_headers_of_65_kib(void **state)
     params[1] = arena_printf(env_arena(env), "HTTP_X_BIG=%s", value);
     f = fcgi_call(env_path(env, "p1.sock"), &r, env_arena(env));
     assert_int_equal(f.status, 200);
-    assert_true(env_running(env, proxy));
+    assert_true(env_running(env, s->proxy));
 }
 
 static void item_11_large_bodies(void **state)
@@ -616,83 +522,7 @@ static void item_11_large_bodies(void **state)
     assert_int_equal(a.status, 200);
 }
 
-/* ---- failover and configuration ---------------------------------------------------------------------------------- */
-
-static void item_6_within_the_call(void **state)
-{
-    const char *dead = arena_printf(env_arena(env), "http://127.0.0.1:%d", env_free_port(env));
-    const char *backup = arena_printf(env_arena(env), ",\"backup_urls\":[\"%s/\"]", gateway);
-    int64_t before;
-
-    (void)state;
-    set_gateway(dead, "");
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 502);
-    set_gateway(dead, backup);
-    /* a call whose connection could not be opened goes on within itself, whatever its method; each URL once */
-    ENV_WAIT(env, 3000, api_raw(env, "PUT", "/api/v01/p1/tenants/acme/", "{\"name\":\"Acme\"}").status == 200);
-    before = calls();
-    assert_int_equal(api_raw(env, "PUT", "/api/v01/p1/tenants/acme/", "{\"name\":\"Acme\"}").status, 200);
-    assert_int_equal(calls(), before + 1);
-    set_gateway(gateway, "");
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
-}
-
-/* What was sent is never sent again, to nobody; an error that the gateway answers moves nothing. */
-static void item_6_sent_posts_stay_single(void **state)
-{
-    int64_t before;
-
-    (void)state;
-    set_gateway(gateway, arena_printf(env_arena(env), ",\"backup_urls\":[\"%s/\"]", gateway));
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
-    control("PUT", "", "{\"close_early\":true,\"times\":1}");
-    before = calls();
-    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/tenants/", "{}").status, 502);
-    assert_int_equal(calls(), before + 1);
-    control("PUT", "", "{\"status\":500,\"times\":1}");
-    before = calls();
-    assert_int_equal(api_raw(env, "POST", "/api/v01/p1/tenants/", "{}").status, 500);
-    assert_int_equal(calls(), before + 1);
-    set_gateway(gateway, "");
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
-}
-
-/* With failover "next" the failing call fails; the following ones take the backup. */
-static void item_6_next_only(void **state)
-{
-    const char *dead = arena_printf(env_arena(env), "http://127.0.0.1:%d", env_free_port(env));
-
-    (void)state;
-    set_gateway(dead, arena_printf(env_arena(env), ",\"failover\":\"next\",\"backup_urls\":[\"%s/\"]", gateway));
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 502);
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
-    set_gateway(gateway, "");
-    ENV_WAIT(env, 3000, get_status("/api/v01/p1/tenants/") == 200);
-}
-
-static void item_5_the_last_good_gateway_stays(void **state)
-{
-    (void)state;
-    api_configure(env, "gateways", "{\"other\":{\"url\":\"http://127.0.0.1:9/\"}}");
-    ENV_WAIT(env, 3000, strstr(env_log(env, "p1.sock"), "gateway \\\"bwks\\\" of proxy /api/v01/p1 is not in the configuration") != NULL);
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
-    ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM alarms WHERE key = 'proxy_gateway' AND subject = '/api/v01/p1' AND active")[0] == '1');
-    set_gateway(gateway, "");
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 200);
-    ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM alarms WHERE key = 'proxy_gateway' AND active")[0] == '\0');
-}
-
-/* At the start an unknown gateway is a clear error. */
-static void item_5_unknown_at_the_start(void **state)
-{
-    const char *const argv[] = {env_program(env, "sluice-proxy"), "-proxy=/api/v01/p9:nosuch", "-runMigration=false",
-                                arena_printf(env_arena(env), "-socket=%s", env_path(env, "p9.sock")), NULL};
-    const char *const vars[] = {arena_printf(env_arena(env), "DB=%s", env_db(env)), NULL};
-
-    (void)state;
-    assert_int_equal(env_wait_exit(env, env_spawn(env, "unknown", argv, vars), 15000), 78);
-    assert_non_null(strstr(env_log(env, "unknown"), "gateway \"nosuch\" of proxy /api/v01/p9 is not in the configuration (known: bwks"));
-}
+/* ---- the proxy itself ------------------------------------------------------------------------------------------------- */
 
 static void knows_its_place(void **state)
 {
@@ -705,55 +535,27 @@ static void knows_its_place(void **state)
     assert_int_equal(f.status, 200);
 }
 
-static void item_11_the_gateway_is_killed(void **state)
-{
-    (void)state;
-    (void)env_kill(env, standin, SIGKILL);
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 502);
-    assert_int_equal(api_raw(env, "PUT", "/api/v01/p1/tenants/acme/", "{}").status, 502);
-    assert_true(env_running(env, proxy));
-}
-
 static void ends_cleanly(void **state)
 {
     (void)state;
-    env_stop(env, proxy);
-    assert_int_equal(get_status("/api/v01/p1/tenants/"), 502);
+    env_stop(env, s->proxy);
+    assert_int_equal(standin_get("/api/v01/p1/tenants/"), 502);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PROXY_TEST(item_1_both_spellings_reach_one_target), PROXY_TEST(item_2_tokens_and_cookies_stay_apart),  PROXY_TEST(item_3_json_of_delete), PROXY_TEST(passes_answers_on),
-        PROXY_TEST(rewrites_redirects),   PROXY_TEST(item_7_expired_session_is_invisible),          PROXY_TEST(item_4_no_rule_no_call),         PROXY_TEST(serves_the_old_alias),
-        PROXY_TEST(item_8_custom_routes_overload),            PROXY_TEST(item_10_replay),                PROXY_TEST(item_9_history_without_secrets),
-        PROXY_TEST(item_9_search),        PROXY_TEST(streams),                PROXY_TEST(item_11_clients_leave),
-        PROXY_TEST(tells_broken_answers), PROXY_TEST(item_11_too_large),   PROXY_TEST(item_11_large_bodies),
-        PROXY_TEST(item_6_within_the_call),           PROXY_TEST(item_6_sent_posts_stay_single), PROXY_TEST(item_6_next_only), PROXY_TEST(item_5_unknown_at_the_start), PROXY_TEST(item_11_headers_of_65_kib),   PROXY_TEST(item_5_the_last_good_gateway_stays),
-        PROXY_TEST(knows_its_place),
+        PROXY_TEST(item_1_both_spellings_reach_one_target), PROXY_TEST(item_2_tokens_and_cookies_stay_apart), PROXY_TEST(item_3_json_of_delete),
+        PROXY_TEST(passes_answers_on), PROXY_TEST(rewrites_redirects), PROXY_TEST(item_7_expired_session_is_invisible),
+        PROXY_TEST(item_4_no_rule_no_call), PROXY_TEST(serves_the_old_alias), PROXY_TEST(item_8_custom_routes_overload),
+        PROXY_TEST(item_10_replay), PROXY_TEST(item_9_history_without_secrets), PROXY_TEST(item_9_search),
+        PROXY_TEST(streams), PROXY_TEST(item_11_clients_leave), PROXY_TEST(tells_broken_answers), PROXY_TEST(item_11_too_large),
+        PROXY_TEST(item_11_large_bodies), PROXY_TEST(item_11_headers_of_65_kib), PROXY_TEST(knows_its_place), API_TEST(ends_cleanly),
     };
-    const struct CMUnitTest last[] = {PROXY_TEST(item_11_the_gateway_is_killed), API_TEST(ends_cleanly)};
     int failed;
 
-    env_small_quarantine();
-    env = env_start();
-    gateway_port = env_free_port(env);
-    gateway = arena_printf(env_arena(env), "http://127.0.0.1:%d", gateway_port);
-    standin = env_spawn(env, "gateway",
-              (const char *const[]){env_program(env, "tests/standin_gateway"),
-                                    arena_printf(env_arena(env), "-port=%d", gateway_port), NULL},
-              NULL);
-    env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
-    nginx_port = env_nginx_start(env, "core.sock", "p1.sock");
-    ENV_WAIT(env, 5000, env_port_open(gateway_port));
-    api_admin(env);
-    set_gateway(gateway, "");
-    proxy = env_app_start(env, "sluice-proxy", "p1.sock",
-                          (const char *const[]){"-workflows", "-proxy=/api/v01/p1:bwks", "-runMigration=false", NULL});
-    ENV_WAIT(env, 20000, get_status("/api/v01/p1/tenants/") == 200);
+    s = standin_start();
+    env = s->env;
     failed = CASES(path_rows, maps_paths) + cmocka_run_group_tests(tests, NULL, NULL);
-    (void)api_setup(NULL);
-    set_gateway(gateway, ",\"timeout\":1");
-    failed += CASES(trouble_rows, reports_trouble) + cmocka_run_group_tests(last, NULL, NULL);
     return env_end(env, failed);
 }

@@ -36,23 +36,11 @@ static int64_t came(int which, const char *call)
     return counted(which, call) - earlier[which][strcmp(call, GETS) == 0];
 }
 
-/* How often the proxy has read its configuration. */
-static int reads(void)
-{
-    int n = 0;
-
-    for (const char *p = env_log(env, "p1.sock"); (p = strstr(p, " config.read ")) != NULL; p++)
-        n++;
-    return n;
-}
-
 static void configure(const char *main, const char *more)
 {
-    int before = running ? reads() : 0;
-
     api_configure(env, "gateways", env_fmt(env, "{\"bwks\":{\"url\":\"%s/\",\"timeout\":5,\"username\":\"gwsystem\",\"password\":\"system-secret\"%s}}", main, more));
     if (running)
-        ENV_WAIT(env, 5000, reads() > before);
+        api_configuration_heard(env, "p1.sock");
 }
 
 static int get(void)
