@@ -320,7 +320,7 @@ static void intake_step(struct conn *c)
         return;
     }
     if (c->timer == NULL)
-        c->timer = loop_timer(c->home->loop, INTAKE_MS, intake_late, c);
+        c->timer = loop_timer(c->home->loop, c->home->stopping ? LINGER_MS : INTAKE_MS, intake_late, c);
     conn_watch(c, MODE_INTAKE, EPOLLIN | EPOLLRDHUP);
 }
 

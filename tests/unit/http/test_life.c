@@ -173,7 +173,8 @@ static void stop_answers_who_is_sending(void **state)
 {
     struct fixture f;
     struct fcgi_answer r;
-    int kept, new;
+    struct buf b = records(&(struct fcgi_request){.uri = "/"});
+    int kept, new, half;
 
     (void)state;
     start(&f, (struct http_server_opts){.part_ms = WAIT_MS});
@@ -181,6 +182,7 @@ static void stop_answers_who_is_sending(void **state)
     r = ask(kept, &(struct fcgi_request){.uri = "/"});
     expect(&r, 200, "ok");
     new = fcgi_connect(f.path);
+    half = fcgi_connect(f.path);
     http_server_stop(f.server);
     assert_true(refuses(f.path));
     r = ask(kept, &(struct fcgi_request){.uri = "/"});
@@ -189,6 +191,9 @@ static void stop_answers_who_is_sending(void **state)
     r = ask(new, &(struct fcgi_request){.uri = "/"});
     expect(&r, 200, "ok");
     assert_true(fcgi_closed(new, WAIT_MS));
+    assert_true(fcgi_send(half, str_make(b.p, 20))); /* and no more: that holds up nobody */
+    assert_true(fcgi_closed(half, WAIT_MS));
+    close(half);
     close(kept);
     close(new);
     join(&f);
