@@ -58,14 +58,57 @@ static void take_header(struct frame *f)
         f->state = FRAME_DONE; /* the padding still counts to the request */
 }
 
-/* Step over content or padding; how many of the n bytes that takes. */
-static size_t step_over(struct frame *f, size_t n)
+/* One byte of the lengths before a name and its value: each one byte, or four with the top bit set. */
+static void take_length(struct frame *f, unsigned char byte)
 {
-    uint32_t *left = f->content > 0 ? &f->content : &f->padding;
+    if (f->pair.more > 0) {
+        f->pair.length = f->pair.length << 8 | byte;
+        f->pair.more--;
+    } else {
+        f->pair.length = byte & 0x7f;
+        f->pair.more = byte >= 0x80 ? 3 : 0;
+    }
+    if (f->pair.more > 0)
+        return;
+    if (f->pair.has_name)
+        f->pair.left = f->pair.name + f->pair.length; /* each below 2^31 */
+    else
+        f->pair.name = f->pair.length;
+    f->pair.has_name = !f->pair.has_name;
+}
+
+static void follow_params(struct frame *f, const unsigned char *p, size_t n)
+{
+    while (n > 0) {
+        size_t skip = f->pair.left < n ? f->pair.left : n;
+
+        if (skip == 0) {
+            skip = 1;
+            take_length(f, *p);
+            if (f->pair.left > LIMIT_HEADERS) {
+                f->too_large = true;
+                f->state = FRAME_BAD;
+                return;
+            }
+        } else {
+            f->pair.left -= (uint32_t)skip;
+        }
+        p += skip;
+        n -= skip;
+    }
+}
+
+/* Step over content or padding; how many of the n bytes that takes. */
+static size_t step_over(struct frame *f, const unsigned char *p, size_t n)
+{
+    bool content = f->content > 0;
+    uint32_t *left = content ? &f->content : &f->padding;
     size_t skip = *left < n ? *left : n;
 
-    if (left == &f->content && f->state == FRAME_STDIN)
+    if (content && f->state == FRAME_STDIN)
         f->body_len += skip;
+    else if (content && f->header[1] == FCGI_PARAMS)
+        follow_params(f, p, skip);
     *left -= (uint32_t)skip;
     return skip;
 }
@@ -79,7 +122,7 @@ size_t frame_feed(struct frame *f, const void *bytes, size_t n, bool stop_at_hea
         size_t part = FRAME_HEADER_LEN - f->header_len;
 
         if (f->content > 0 || f->padding > 0) {
-            at += step_over(f, n - at);
+            at += step_over(f, p + at, n - at);
             continue;
         }
         if (f->state == FRAME_DONE || (stop_at_head && frame_at_head_end(f)))

@@ -3,8 +3,8 @@
  *
  * This is a guard in front of libfcgi, not a second parser: it says whether the bytes at hand hold
  * a whole head or a whole request, where that ends, and refuses what nginx never sends (management
- * records, which overflow a buffer in libfcgi; other request ids; aborts).  Content is not looked
- * at.
+ * records, which overflow a buffer in libfcgi; other request ids; aborts).  Of the content only the
+ * lengths of parameters are looked at, because libfcgi adds them up in an int and allocates that much.
  */
 #ifndef SLUICE_HTTP_FRAME_H
 #define SLUICE_HTTP_FRAME_H
@@ -30,7 +30,14 @@ struct frame {
     uint16_t request_id;
     size_t params_len; /* content bytes of PARAMS so far */
     uint64_t body_len; /* content bytes of STDIN followed so far */
-    bool too_large;    /* BAD because the parameters pass LIMIT_HEADERS */
+    bool too_large;    /* BAD because the parameters pass LIMIT_HEADERS, or say so */
+    struct {
+        uint32_t left;   /* bytes of a name and its value still to come */
+        uint32_t name;   /* length of the name, once known */
+        uint32_t length; /* the one that is being read */
+        unsigned more;   /* bytes of it still to come */
+        bool has_name;
+    } pair;
 };
 
 /* Ready for a new request. */

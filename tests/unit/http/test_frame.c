@@ -147,6 +147,48 @@ static void too_large(void **state)
     assert_true(f.too_large);
 }
 
+#define HUGE4 "\377\377\377\0" /* nearly 2 GiB */
+
+/* Lengths of parameters that libfcgi would add up in an int. */
+static const struct length_row {
+    const char *name;
+    struct str params;
+    bool refused;
+} length_rows[] = {
+    {"short ones", {"\1\1ab\0\0\2\0ab", 10}, false},
+    {"long form", {"\200\0\0\1\200\0\0\2abc\1\0d", 14}, false},
+    {"largest pair", {"\200\0\377\377\1", 5}, false},
+    {"largest pair, turned round", {"\1\200\0\377\377", 5}, false},
+    {"a pair of nothing", {"\0\0\1\1ab", 6}, false},
+    {"name too long", {"\200\1\0\1\0", 5}, true},
+    {"value too long", {"\0\200\1\0\1", 5}, true},
+    {"too long together", {"\200\0\377\377\2", 5}, true},
+    {"sum of 4 GiB", {HUGE4 HUGE4, 8}, true},
+    {"huge name", {HUGE4 "\0", 5}, true},
+    {"in the second pair", {"\1\1ab" HUGE4 HUGE4, 12}, true},
+};
+
+static void lengths(const struct length_row *r)
+{
+    for (size_t record = 1; record <= r->params.len; record++) {
+        struct buf b;
+
+        put_begin(&b);
+        for (struct str rest = r->params; rest.len > 0; rest = str_slice(rest, record, rest.len))
+            fcgi_put_record(&b, FCGI_PARAMS, 1, str_slice(rest, 0, record), 3);
+        assert_int_equal(refused(&b), r->refused);
+        for (size_t piece = 1; piece < b.len; piece++) {
+            struct frame f;
+
+            frame_init(&f);
+            for (size_t at = 0; at < b.len; at += piece)
+                (void)frame_feed(&f, b.p + at, piece < b.len - at ? piece : b.len - at, true);
+            assert_int_equal(f.state == FRAME_BAD, r->refused);
+            assert_int_equal(f.too_large, r->refused);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(strangers), cmocka_unit_test(too_large)};
@@ -154,7 +196,7 @@ int main(void)
 
     a = arena_new(0);
     failed =
-        CASES(rows, followed) + CASES(rows, head_first) + cmocka_run_group_tests(tests, NULL, NULL);
+        CASES(rows, followed) + CASES(rows, head_first) + CASES(length_rows, lengths) + cmocka_run_group_tests(tests, NULL, NULL);
     arena_free(a);
     return failed;
 }

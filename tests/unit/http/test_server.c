@@ -331,6 +331,26 @@ static void headers_too_large(void **state)
     expect(&r, 431, "{\"error\":\"request headers are larger than 65536 bytes\"}");
 }
 
+/* Lengths whose sum no int holds: libfcgi would ask for that much memory. */
+static void announced_too_large(void **state)
+{
+    static const char begin[] = {0, FCGI_RESPONDER, FCGI_KEEP_CONN, 0, 0, 0, 0, 0};
+    struct fcgi_answer r;
+    struct buf b;
+    int fd = fcgi_connect(shared.path);
+
+    (void)state;
+    buf_init(&b, MIB, a);
+    fcgi_put_record(&b, FCGI_BEGIN_REQUEST, 1, str_make(begin, sizeof(begin)), 0);
+    fcgi_put_record(&b, FCGI_PARAMS, 1, str_make("\377\377\377\0\200\377\377\377a", 9), 0);
+    fcgi_put_record(&b, FCGI_PARAMS, 1, STR(""), 0);
+    fcgi_put_record(&b, FCGI_STDIN, 1, STR(""), 0);
+    assert_true(fcgi_send(fd, buf_str(&b)));
+    assert_true(fcgi_receive(fd, &r, a, WAIT_MS));
+    expect(&r, 431, "{\"error\":\"request headers are larger than 65536 bytes\"}");
+    close(fd);
+}
+
 /* Silent clients, and such that stop in the middle, hold no thread: others are served meanwhile. */
 static void silent_clients(void **state)
 {
@@ -514,7 +534,8 @@ int main(void)
         cmocka_unit_test(broken_upload),     cmocka_unit_test(kept_and_closed),
         cmocka_unit_test(sent_ahead),        cmocka_unit_test(half_closed),
         cmocka_unit_test(http_on_this_port), cmocka_unit_test(strangers_are_closed),
-        cmocka_unit_test(headers_too_large), cmocka_unit_test(silent_clients),
+        cmocka_unit_test(headers_too_large),
+        cmocka_unit_test(announced_too_large), cmocka_unit_test(silent_clients),
         cmocka_unit_test(large_answer),      cmocka_unit_test(streams),
         cmocka_unit_test(back_pressure),     cmocka_unit_test(client_leaves_in_the_middle),
         cmocka_unit_test(aborted_answer),    cmocka_unit_test(many_at_once),
