@@ -46,7 +46,12 @@ int feed_accept(FCGX_Request *r)
     r->keepConnection = 1;
     r->detached = 1; /* on errors it closes at once instead of waiting for the peer up to 2 s */
     r->ipcFd = NO_DESCRIPTOR;
-    return FCGX_Accept_r(r) == 0 ? 0 : -1;
+    if (FCGX_Accept_r(r) != 0)
+        return -1;
+    if (FCGX_GetError(r->in) == 0)
+        return 0;
+    FCGX_Free(r, 0); /* it takes the end of the connection between two parameters for the end of the head */
+    return -1;
 }
 
 bool feed_works(void)

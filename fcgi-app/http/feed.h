@@ -16,7 +16,7 @@
 void feed_give(const char *p, size_t n);
 /* Of those, how many it has not read. */
 size_t feed_left(void);
-/* Read the head of a request, which must lie there whole.  0; -1: libfcgi cannot use it, and nothing is held. */
+/* Read the head of a request, which must lie there whole.  0; -1: it does not, or libfcgi cannot use it, and nothing is held. */
 int feed_accept(FCGX_Request *r);
 /* False when the libfcgi of this system does not ask us, but reads descriptors whatever we do. */
 bool feed_works(void);
