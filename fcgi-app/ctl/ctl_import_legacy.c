@@ -351,6 +351,8 @@ static int import_all(struct import *im, struct err *e)
     print_plan(im);
     if (im->args->check)
         check_gateways(im);
+    if (legacy_check(&im->target, im->cfg, &im->plan, e) != 0)
+        return -1;
     if (write && write_all(im, e) != 0)
         return -1;
     print_notes(im);

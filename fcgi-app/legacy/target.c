@@ -73,6 +73,17 @@ int legacy_begin(struct legacy_target *t, struct val sources, struct err *e)
     return str_to_int(text, &t->import_id) ? 0 : -1;
 }
 
+int legacy_check(struct legacy_target *t, const struct cfg *current, const struct legacy_plan *p, struct err *e)
+{
+    struct val stored;
+
+    if (!p->changed || cfg_document_accept(current, p->doc, &stored, t->a, e) == 0)
+        return 0;
+    if (e->code == ERR_INVALID)
+        e->code = ERR_USAGE;
+    return -1;
+}
+
 int legacy_finish(struct legacy_target *t, const struct cfg *current, const struct legacy_plan *p,
                   const char *comment, struct val counts, struct err *e)
 {

@@ -20,6 +20,8 @@ MUST_CHECK int legacy_lock(struct legacy_target *t, struct err *e);
 MUST_CHECK int legacy_configured(struct legacy_target *t, bool *out, struct err *e);
 /* The record begins: committed at once, so that who waits can see who works. */
 MUST_CHECK int legacy_begin(struct legacy_target *t, struct val sources, struct err *e);
+/* Would the new configuration be taken?  Asked before anything is written.  ERR_USAGE naming the place. */
+MUST_CHECK int legacy_check(struct legacy_target *t, const struct cfg *current, const struct legacy_plan *p, struct err *e);
 /* One new configuration version, when anything changed, and the end of the record. */
 MUST_CHECK int legacy_finish(struct legacy_target *t, const struct cfg *current,
                              const struct legacy_plan *p, const char *comment, struct val counts,

@@ -115,6 +115,28 @@ static void item_13_half_an_account(void **state)
     says(out, "gateways.p1.password: - -> (set)\n");
 }
 
+/* A map cannot put a value where the configuration has a list, nor at the top: known before anything is written, by a dry run too. */
+static void item_13_maps(void **state)
+{
+    static const struct {
+        const char *map, *says;
+    } wrong[] = {
+        {"mail.relay=SSO.x.y\n", "SSO"}, {"mail.relay=smtp\n", "--map: \"smtp\" is not a place inside a section"},
+        {"mail.relay\n", "--map: line 1: expected old.path=new.path"}, {"mail.relay=smtp.port\n", "line 4: smtp.port: expected a number, got \"mx\""},
+    };
+    const char *yml = file("mapped.yml", "SSO:\n  - {name: corp, protocol: oidc}\nmail:\n  relay: mx\n");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        const char *map = printed("--map=%s", file("wrong.map", wrong[i].map));
+
+        says(import(2, bad_base, ARGS("--dry-run", printed("--file=%s", yml), map)), wrong[i].says);
+        says(import(2, bad_base, ARGS("--apply", printed("--file=%s", yml), map)), wrong[i].says);
+    }
+    assert_string_equal(env_psql_at(env, bad_base, "SELECT count(*) FROM imports"), "0"); /* nothing was begun */
+    assert_string_equal(versions(bad_base), "0");
+}
+
 static const struct openid {
     const char *name, *value, *enabled;
 } switches[] = {
@@ -213,6 +235,7 @@ int main(void)
         cmocka_unit_test(wrong_arguments),
         cmocka_unit_test(item_13_limits),
         cmocka_unit_test(item_13_half_an_account),
+        cmocka_unit_test(item_13_maps),
         cmocka_unit_test(secrets_of_a_dry_run),
         cmocka_unit_test(a_certificate_nobody_signed),
     };
