@@ -7,6 +7,7 @@
 #include "integration/env_api.h"
 #include "integration/env_int.h"
 #include "support/fcgi_client.h"
+#include "support/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,8 @@
 enum { TOGETHER = 10 };
 
 static struct env *env;
+static pid_t core; /* behind nginx */
+static int nginx_port;
 
 #define printed(...) env_fmt(env, __VA_ARGS__)
 #define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
@@ -167,7 +170,7 @@ static void item_8_proxy_first_core_later(void **state)
     usleep(2000000); /* several looks at the schema: nothing is made by it */
     assert_string_equal(env_psql(env, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
 
-    env_app_start(env, "sluice-core", "core.sock", WORDS("-workflows"));
+    core = env_app_start(env, "sluice-core", "core.sock", WORDS("-workflows"));
     api_admin(env);
     /* it has the schema now, and waits for its gateway */
     a = env_http(env, "GET", "/api/v01/p1/tenants/", NULL, NULL);
@@ -225,6 +228,42 @@ static void item_7_newer_schema(void **state)
     assert_int_equal(env_wait_exit(env, second, 20000), 78);
     says("newer1", "is not compatible with it; install a program of version \xe2\x89\xa5 9.9.0 (migrated by 9.9.0 on host b, ");
     assert_int_equal(env_wait_exit(env, begin("sluice-core", "newer3", db, WORDS("-runMigration=false")), 20000), 78);
+}
+
+/* Who runs ends, and not before what is under way is answered; what is parked stays for others. */
+static void item_7_what_is_under_way_is_finished(void **state)
+{
+    static const struct peer_step ok = {.kind = PEER_ANSWER, .headers = "Content-Type: application/json\r\n", .body = "{}"};
+    struct peer *slow = peer_new(&ok, 1);
+    const char *out = env_path(env, "under-way.out");
+    int64_t id, parked;
+    pid_t curl;
+
+    (void)state;
+    id = api_activity(env, "parked", DEFINITION(CELL("wait", "timer", "\"delay\":\"1 hour\"", "\"ok\"") ",", LINE("start.ok", "wait") "," LINE("wait.ok", "end")));
+    parked = api_int(api(env, 200, "POST", printed("/api/v01/activities/%lld/run", (long long)id), "{}"), "id");
+    id = api_activity(env, "under way",
+                      printed(DEFINITION(CELL("call", "http_call", "\"method\":\"get\",\"url\":\"http://127.0.0.1:%d/slow\"", "\"success\"") ","
+                                         CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"done\"", "\"ok\"") ",",
+                                         LINE("start.ok", "call") "," LINE("call.success", "answer") "," LINE("answer.ok", "end")), peer_port(slow)));
+    api_route(env, "get", "/slow", id, ",\"sync\":true,\"public\":true");
+    ENV_WAIT(env, 20000, env_http(env, "GET", "/api/v01/public/slow", NULL, NULL).status == 200);
+    peer_script(slow, &ok, 1);
+    peer_hold(slow, true);
+    curl = env_spawn(env, "under-way", WORDS("curl", "-s", "-o", out, "-w", "%{http_code}", printed("http://127.0.0.1:%d/api/v01/public/slow", nginx_port)), NULL);
+    ENV_WAIT(env, 20000, peer_requests(slow) == 1);
+    migrated_by_a_newer_one(env_db(env), false);
+    ENV_WAIT(env, 20000, strstr(env_log(env, "core.sock"), "is not compatible with it; install a program") != NULL || !env_running(env, core));
+    assert_true(env_running(env, core));
+    assert_true(env_running(env, curl));
+    peer_hold(slow, false);
+    assert_int_equal(env_wait_exit(env, curl, 20000), 0);
+    assert_string_equal(env_log(env, "under-way"), "200");
+    assert_string_equal(env_read_file(env, out), "done");
+    assert_int_equal(env_wait_exit(env, core, 30000), 78);
+    assert_string_equal(env_psql(env, printed("SELECT status FROM instances WHERE id = %lld", (long long)parked)), "ACTIVE");
+    assert_string_equal(env_psql(env, "SELECT count(*) FROM jobs WHERE state = 'leased'"), "0");
+    peer_free(slow);
 }
 
 /* ---- sluicectl migrate -------------------------------------------------------------------------- */
@@ -390,9 +429,10 @@ int main(void)
         cmocka_unit_test(item_20_the_password_is_printed_once),
         cmocka_unit_test(item_7_newer_schema),           cmocka_unit_test(the_tool_migrates),
         cmocka_unit_test(R_18_a_refused_system_call_is_named), cmocka_unit_test(item_2_ten_start_together),
+        cmocka_unit_test(item_7_what_is_under_way_is_finished),
     };
 
     env = env_start();
-    env_nginx_start(env, "core.sock", "p1.sock");
+    nginx_port = env_nginx_start(env, "core.sock", "p1.sock");
     return env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
 }
