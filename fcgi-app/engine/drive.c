@@ -297,6 +297,17 @@ static void run_claimed(struct run *r)
     go_on(r);
 }
 
+static void run_mass(struct run *r)
+{
+    struct err e;
+
+    if (count_start(r, &e) == 0)
+        mass_run(r);
+    else
+        lease_return(r, return_after(r->attempts));
+    finish(r);
+}
+
 void run_one(struct run *r)
 {
     if (r->stage == RUN_UNSTORED) {
@@ -305,8 +316,7 @@ void run_one(struct run *r)
         lease_return(r, 0);
         finish(r);
     } else if (r->mass) {
-        mass_run(r);
-        finish(r);
+        run_mass(r);
     } else if (r->in == NULL) {
         run_claimed(r);
     } else {

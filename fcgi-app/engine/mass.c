@@ -54,9 +54,11 @@ const struct db_stmt mass_stmt_items = {
     "ORDER BY i.instance_id LIMIT $2",
     2};
 
-/* Touches nothing when the job is somebody else's by now. */
+/* Touches nothing when the job is somebody else's by now.  The count of owners that died begins
+ * again. */
 const struct db_stmt mass_stmt_result = {
     "mass_result",
+    "WITH j AS (UPDATE jobs SET attempts = 1 WHERE id = $5 AND fence = $6 AND attempts > 1) "
     "UPDATE mass_items SET status = $3, message = $4, updated_on = now() "
     "WHERE operation_id = $1 AND instance_id = $2 AND status = 'WAIT' "
     "AND EXISTS (SELECT FROM jobs WHERE id = $5 AND fence = $6)",
@@ -133,6 +135,7 @@ struct mass {
     struct val params;
     int64_t per_second;
     int64_t next_us; /* monotonic */
+    int deaths;      /* of those who were at the first item before */
     struct principal who;
 };
 
@@ -224,6 +227,18 @@ static int chunk(const struct mass *m, int64_t *ids, int *n, struct err *e)
     return rc;
 }
 
+/* Every process that went on with this one has died: it is left alone. */
+static bool is_poison(struct mass *m, struct err *e)
+{
+    int deaths = m->deaths;
+
+    m->deaths = 0;
+    if (deaths < ATTEMPTS_MAX)
+        return false;
+    err_set(e, ERR_INTERNAL, "the process at work on it died %d times in a row", deaths);
+    return true;
+}
+
 /* 1: all is done; 0: not ours any more, or the process stops; -1: the database is away. */
 static int go(struct mass *m, struct err *e)
 {
@@ -239,7 +254,7 @@ static int go(struct mass *m, struct err *e)
 
             if (!throttle(m))
                 return 0;
-            ok = act(m, ids[i], &failed) == 0;
+            ok = !is_poison(m, &failed) && act(m, ids[i], &failed) == 0;
             if (!ok && failed.code == ERR_DB) {
                 *e = failed;
                 return -1;
@@ -255,7 +270,7 @@ static int go(struct mass *m, struct err *e)
 
 void mass_run(struct run *r)
 {
-    struct mass m = {.r = r, .id = r->claimed_id, .params = val_undef(NULL)};
+    struct mass m = {.r = r, .id = r->claimed_id, .deaths = r->attempts - 1, .params = val_undef(NULL)};
     struct engine *en = r->en;
     struct db_conn *c = NULL;
     bool open = false;

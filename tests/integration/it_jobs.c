@@ -266,6 +266,31 @@ static void leaves_poison_alone(void **state)
     assert_true(env_running(env, core));
 }
 
+/* Nor does an operation on many runs come back to it for ever. */
+static void an_operation_leaves_it_too(void **state)
+{
+    struct arena *a = env_arena(env);
+    const char *poison = env_psql(env, "SELECT id FROM instances WHERE status = 'ACTIVE'");
+    int deaths = 0;
+
+    (void)state;
+    NEEDS_FAULT_POINTS();
+    (void)api(env, 202, "POST", "/api/v01/transactions/operations",
+              arena_printf(a, "{\"operation\":\"replay\",\"ids\":[%s,%s]}", poison,
+                           env_psql(env, "SELECT max(id) FROM instances WHERE status <> 'ACTIVE'")));
+    while (deaths < 10 && strcmp(env_psql(env, "SELECT status FROM mass_operations"), "DONE") != 0) {
+        env_pause();
+        if (env_running(env, core))
+            continue;
+        deaths++;
+        core = start_core("node.deadly:1");
+    }
+    assert_string_equal(env_psql(env, "SELECT string_agg(status || ' ' || message, ', ' ORDER BY instance_id) FROM mass_items"),
+                        "ERROR the transaction is closed, ERROR the process at work on it died 5 times in a row");
+    assert_int_equal(deaths, 5);
+    assert_true(env_running(env, core));
+}
+
 /* What made it deadly is gone: a replay takes it up where it was. */
 static void poison_is_replayed(void **state)
 {
@@ -320,6 +345,7 @@ int main(void)
         API_TEST(is_fair_after_a_crash),
         API_TEST(claims_alone_do_no_harm),
         API_TEST(leaves_poison_alone),
+        API_TEST(an_operation_leaves_it_too),
         API_TEST(poison_is_replayed),
         API_TEST(others_are_told),
         cmocka_unit_test(ends_cleanly),
