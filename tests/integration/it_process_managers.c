@@ -32,14 +32,21 @@ static void starts_by_spawn_fcgi(void **state)
 {
     const char *settings = managers_text(env_read_file(env, DEPLOY "spawn-fcgi/sluice.env"), "postgresql://sluice:secret@db/sluice", env_db(env));
 
+    int live_port = env_free_port(env);
+
     (void)state;
     if (access("/usr/bin/spawn-fcgi", X_OK) != 0)
         skip();
+    /* live views are where nginx looks for them */
+    assert_non_null(strstr(env_read_file(env, SLUICE_SOURCE_DIR "/nginx/conf.d/upstreams.conf"), "server 127.0.0.1:5001;"));
+    assert_non_null(strstr(settings, " -wsPort=5001\n"));
+    settings = managers_text(settings, "-wsPort=5001", env_fmt(env, "-wsPort=%d", live_port));
     env_write_file(env, env_path(env, "sluice.env"), settings);
     assert_int_equal(spawn_fcgi("status"), 1);
     assert_int_equal(spawn_fcgi("start"), 0);
     ENV_WAIT(env, 30000, managers_healthy());
     ENV_WAIT(env, 30000, managers_proxy_answers());
+    ENV_WAIT(env, 30000, env_port_open(live_port));
     assert_int_equal(spawn_fcgi("start"), 0); /* they run already */
     assert_int_equal(spawn_fcgi("status"), 0);
     managers_little_rights((pid_t)strtol(env_read_file(env, env_path(env, "spawn/core.pid")), NULL, 10), "spawn/core.sock");
