@@ -200,6 +200,15 @@ static void show_and_end(int sig)
     _exit(1);
 }
 
+/* Settings of libpq are for the databases of whoever runs the tests. */
+static void forget_libpq(void)
+{
+    static const char *const names[] = {"PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGOPTIONS", "PGSERVICE", "PGSSLMODE", "PGAPPNAME"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        (void)unsetenv(names[i]);
+}
+
 struct env *env_new(void)
 {
     struct arena *a = arena_new(0);
@@ -214,6 +223,7 @@ struct env *env_new(void)
         exit(1);
     }
     current = env;
+    forget_libpq();
     atexit(end_at_exit);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGALRM, show_and_end);

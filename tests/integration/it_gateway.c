@@ -129,8 +129,8 @@ static void sees_changes(void **state)
     assert_true(str_starts(str_c(text(gateway("main"), "error")), STR("answered 503")));
     peer_script(watched, fine, 1);
     ENV_WAIT(env, 10000, flag("main", "is_healthy"));
-    assert_true(logged("gateway.unhealthy gateway=\"main\""));
-    assert_true(logged("gateway.healthy gateway=\"main\""));
+    ENV_WAIT(env, 5000, logged("gateway.unhealthy gateway=\"main\""));
+    ENV_WAIT(env, 5000, logged("gateway.healthy gateway=\"main\""));
 }
 
 /* A login of sign-on names a gateway too. */
@@ -159,9 +159,9 @@ static void one_process_asks(void **state)
 
     (void)state;
     peer_script(watched, fine, 1);
-    ENV_WAIT(env, 20000, peer_requests(watched) >= 3); /* the proxy runs beside the core */
+    ENV_WAIT(env, 20000, peer_requests(watched) >= 6); /* the proxy runs beside the core */
     asked = peer_requests(watched);
-    assert_true((int64_t)asked <= (clock_mono_ms(&clock_system) - start) / 900 + 1);
+    assert_true((int64_t)asked <= (clock_mono_ms(&clock_system) - start) / 900 + 2); /* one of them may come late */
     assert_true(strcmp(env_psql(env, locks), "1") <= 0); /* while it asks */
     assert_true(str_starts(peer_request(watched, 0), STR("GET /health HTTP/1.1\r\n")));
 }
@@ -209,7 +209,7 @@ static void goes_back_to_a_healthy_main_url(void **state)
     assert_string_equal(served_by(), "backup");
     peer_script(watched, fine, 1);
     ENV_WAIT(env, 10000, strcmp(served_by(), "main") == 0);
-    assert_non_null(strstr(env_log(env, "p1.sock"), "gateway.back gateway=\"main\""));
+    ENV_WAIT(env, 5000, logged("gateway.back gateway=\"main\""));
 }
 
 /* ---- credentials

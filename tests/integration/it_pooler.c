@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -40,6 +41,8 @@ static void start_pooler(void)
                            "auth_file = %s\npool_mode = transaction\ndefault_pool_size = %d\nmax_client_conn = 300\n"
                            "log_connections = 0\nlog_disconnections = 0\n",
                            env_path(env, "."), POOL_PORT, env_path(env, "."), env_path(env, "pgbouncer.users"), BACKENDS));
+    if (chmod(ini, 0644) != 0 || chmod(env_path(env, "pgbouncer.users"), 0644) != 0) /* it is somebody else who reads them */
+        env_fail(env, "chmod %s", ini);
     (void)env_spawn_opts(env, &(struct spawn_opts){"pgbouncer", argv, NULL, true, SIGKILL});
     ENV_WAIT(env, 10000, PQping(pooled(env_db(env))) == PQPING_OK);
 }
