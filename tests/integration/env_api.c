@@ -191,14 +191,6 @@ const char *api_instance_status(struct env *env, int64_t id)
     return status;
 }
 
-void api_until_used(struct env *env, const char *const *logs)
-{
-    const char *line = env_sql(env, "SELECT format('config.read version=%%s ', max(id)) FROM configuration");
-
-    for (; *logs != NULL; logs++)
-        ENV_WAIT(env, 10000, strstr(env_log(env, *logs), line) != NULL);
-}
-
 void api_configure(struct env *env, const char *member, const char *json)
 {
     struct val v = api(env, 200, "GET", "/api/v01/system/configuration", NULL);

@@ -17,8 +17,6 @@ void api_admin(struct env *env);
 const char *api_admin_password(void);
 /* Log in; the access token, or NULL when refused. */
 const char *api_login(struct env *env, const char *username, const char *password);
-/* Until the programs with these logs (NULL at the end) use the newest version of the configuration. */
-void api_until_used(struct env *env, const char *const *logs);
 /* Who api() is from now on; "" = nobody.  Returns who it was. */
 const char *api_as(const char *token);
 /* A test that starts as the administrator, whatever the one before left. */

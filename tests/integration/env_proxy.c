@@ -19,7 +19,9 @@ enum { BLOCK = 32 * 1024, OPTIONS_MAX = 12 };
 
 void house_until_used(struct house *h)
 {
-    api_until_used(h->env, (const char *const[]){"core.sock", h->proxy != 0 && env_running(h->env, h->proxy) ? "p1.sock" : NULL, NULL});
+    api_configuration_heard(h->env, "core.sock");
+    if (h->proxy != 0 && env_running(h->env, h->proxy))
+        api_configuration_heard(h->env, "p1.sock");
 }
 
 void house_gateway(struct house *h, const char *more)
