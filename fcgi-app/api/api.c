@@ -95,6 +95,15 @@ int api_identify(struct api_call *c, struct str bearer, struct str ip, const cha
     return api_allowed(p, access, e);
 }
 
+/* What is stored stays stored when that fails; the listener tries again. */
+static void reload(struct cfg_store *s)
+{
+    struct err e = {0};
+
+    if (cfg_store_reload(s, &e) != 0)
+        log_err(LOG_ERROR_LEVEL, "config.reload", &e);
+}
+
 static int run(struct api_call *c, const struct job *j, struct err *e)
 {
     const char *access = j->route->access;
@@ -122,6 +131,8 @@ static int run(struct api_call *c, const struct job *j, struct err *e)
 out:
     db_put(c->api->db, c->conn);
     c->conn = NULL;
+    if (rc == 0 && (j->route->flags & API_RELOADS) != 0)
+        reload(c->api->cfg);
     return rc;
 }
 

@@ -75,6 +75,7 @@ struct api_route {
 enum {
     API_NO_DB = 1,    /* borrows no connection */
     API_RAW_BODY = 2, /* the handler reads req->body itself (multipart, files) */
+    API_RELOADS = 4,  /* changes what the snapshot holds: answered when this process goes by the change */
 };
 
 /*

@@ -4,7 +4,6 @@
  */
 #include "api/user_view.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "template/zone.h"
 
 static const struct db_stmt stmt_current = {
@@ -245,7 +244,6 @@ static int check_zone(struct api_call *c, struct err *e)
 
 int configuration_put(struct api_call *c, struct err *e)
 {
-    struct err why = {0};
     int64_t id = 0;
 
     if (check_zone(c, e) != 0)
@@ -257,9 +255,6 @@ int configuration_put(struct api_call *c, struct err *e)
         return -1;
     }
     api_audit(c, "update", "Configuration", str_printf(c->a, "%lld", (long long)id));
-    if (cfg_store_reload(c->api->cfg, &why) !=
-        0) /* stored all the same; the listener tries again */
-        log_err(LOG_ERROR_LEVEL, "config.reload", &why);
     c->result = val_dict_new(c->a, 2);
     val_dict_set_c(c->result, "config_id", val_int(id));
     val_dict_set_c(c->result, "id", val_int(id));

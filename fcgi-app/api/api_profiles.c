@@ -163,7 +163,6 @@ int profiles_create(struct api_call *c, struct err *e)
     if (!str_to_int(id, &n))
         return -1;
     api_audit(c, "create", TARGET, p.name);
-    user_told(c);
     api_answer_id(c, "id", n);
     return 0;
 }
@@ -245,7 +244,6 @@ int profile_put(struct api_call *c, struct err *e)
                 &name, c->a, e) != 0)
         return in_words(p.name, e);
     api_audit(c, "update", TARGET, name);
-    user_told(c);
     c->result = val_dict_new(c->a, 0);
     return 0;
 }
@@ -264,7 +262,6 @@ int profile_delete(struct api_call *c, struct err *e)
         return -1;
     }
     api_audit(c, "delete", TARGET, name);
-    user_told(c);
     c->result = val_dict_new(c->a, 0);
     return 0;
 }

@@ -41,6 +41,36 @@ static void until_served(const char *method, const char *path)
     ENV_WAIT(env, 5000, api_raw(env, method, path, NULL).status != 404);
 }
 
+/* ---- changes ------------------------------------------------------------------------------------ */
+
+static struct val profile(const char *path, int allowed)
+{
+    return api(env, 200, "POST", "/api/v01/system/user_profiles",
+               env_fmt(env, "{\"name\":\"for %s\",\"available\":true,\"accesses\":[],\"api_rules\":"
+                            "[{\"method\":\"get\",\"url\":\"/api/v01/custom%s\",\"allowed\":%s}]}", path, path, allowed ? "true" : "false"));
+}
+
+/* Whoever was answered need not wait: routes, profiles. */
+static void changes_are_in_use_when_answered(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        const char *path = env_fmt(env, "/changes/%d", i), *whole = env_fmt(env, "/api/v01/custom%s", path), *was;
+        struct val p = profile(path, i % 2);
+
+        serve("get", path, ANSWERING("{}"), ",\"sync\":true");
+        assert_int_equal(api_raw(env, "GET", whole, NULL).status, 200);
+        api(env, 200, "POST", "/api/v01/system/users",
+            env_fmt(env, "{\"username\":\"changes%d\",\"email\":\"changes%d@example.org\",\"password\":\"Pass-word-123!\",\"profile_id\":%lld}",
+                    i, i, (long long)api_int(p, "id")));
+        was = api_as(api_login(env, env_fmt(env, "changes%d", i), "Pass-word-123!"));
+        assert_int_equal(api_raw(env, "GET", whole, NULL).status, i % 2 ? 200 : 403);
+        api_as(was);
+        api(env, 200, "DELETE", env_fmt(env, "/api/v01/custom_routes/%s", env_sql(env, "SELECT id FROM custom_routes WHERE route = '%s'", path)), NULL);
+        assert_int_equal(api_raw(env, "GET", whole, NULL).status, 404);
+    }
+}
+
 /* ---- synchronous answers ------------------------------------------------------------------------ */
 
 static void answers_json(void **state)
@@ -344,7 +374,7 @@ static void takes_the_error_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(answers_json),       API_TEST(answers_text_and_headers), API_TEST(branches),       API_TEST(knows_methods),
+        API_TEST(changes_are_in_use_when_answered), API_TEST(answers_json),       API_TEST(answers_text_and_headers), API_TEST(branches),       API_TEST(knows_methods),
         API_TEST(enables_and_disables), API_TEST(checks_schemas),         API_TEST(runs_asynchronously),
         API_TEST(searches_requests),  API_TEST(enforces_rules),           API_TEST(calls_gateways), API_TEST(takes_the_error_output),
     };
