@@ -46,7 +46,7 @@ static const struct day {
 static void check(const struct day *d, const char *method, long calls)
 {
     const char *path = arena_printf(env_arena(env), "/api/v01/p1/do/%s/", d->verb);
-    long before = rogue_requests(h.rogue);
+    long before = rogue_requests(h.rogue), made;
     struct env_answer a = api_raw(env, method, path, strcmp(method, "POST") == 0 ? "{}" : NULL);
 
     /* -1: found out behind the head, whether or not that has gone out yet */
@@ -59,7 +59,10 @@ static void check(const struct day *d, const char *method, long calls)
     if (d->status == 502 || d->status == 504)
         assert_non_null(strstr(a.body, "\"request_id\""));
     assert_string_equal(env_header(env, &a, "Set-Cookie"), "");
-    assert_int_equal(rogue_requests(h.rogue) - before, calls);
+    made = rogue_requests(h.rogue) - before;
+    /* nginx asks once more, of its own, when the connection it had kept breaks before it has read the head of an answer */
+    if (made != calls && (strcmp(method, "GET") != 0 || made != calls + 1))
+        env_fail(env, "%s %s: %ld calls of the gateway", method, d->verb, made);
     assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 200); /* the next call is not touched by it */
 }
 

@@ -66,12 +66,17 @@ static void calls_until(const char *key, const char *subject, const char *want, 
     }
 }
 
-/* Until the window of every process has slid on, with calls that succeed. */
-static void calm(const char *key, const char *subject, const char *want)
+static bool is_over(const char *alarm)
+{
+    return str_starts(str_c(alarm), STR("over ")) && str_ends(str_c(alarm), STR(" system"));
+}
+
+/* Until the window of every process has slid on, with calls that succeed.  On its way down the level may be a lower one for a moment. */
+static void calm(const char *key, const char *subject)
 {
     int64_t until = env_until(0);
 
-    while (strcmp(newest(key, subject), want) != 0) {
+    while (!is_over(newest(key, subject))) {
         if (clock_mono_ms(&clock_system) > until)
             env_fail(env, "%s of \"%s\" is \"%s\"", key, subject, newest(key, subject));
         many(1, "GET", "/api/v01/p1/do/ok/", 200);
@@ -94,7 +99,7 @@ static void gateways_that_fail(void **state)
     assert_string_equal(newest("http_success_rate", ""), ""); /* no threshold, no alarm */
     v = api(env, 200, "GET", "/api/v01/alarms?filter=%7B%22field%22:%22key%22,%22op%22:%22eq%22,%22value%22:%22http_south_success_rate%22%7D", NULL);
     assert_non_null(strstr(api_text(env, v, "alarms.0.message"), "calls of gateways within 3 s failed"));
-    calm("http_south_success_rate", "", "over major system");
+    calm("http_south_success_rate", "");
     assert_string_equal(env_psql(env, "SELECT count(*) FROM alarms WHERE key = 'http_south_success_rate'"), "1");
 }
 
@@ -104,7 +109,7 @@ static void answers_of_ours(void **state)
     thresholds(LEVELS("\"\"", "\"\"", "80"), LEVELS("\"\"", "\"\"", "\"\""), LEVELS("\"\"", "\"\"", "\"\""));
     house_gateway(&h, ",\"breaker_failures\":0");
     calls_until("http_success_rate", "", "active critical", "POST", "/api/v01/p1/do/close_now/", 502);
-    calm("http_success_rate", "", "over critical system");
+    calm("http_success_rate", "");
 }
 
 static void no_failures_in_the_window(void)
