@@ -22,6 +22,18 @@ static void cut_to_character(char *s)
 
 static void format(char *out, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
+/* What is quoted may be anything, and half a character where a quotation was cut; a text that is no UTF-8 could not be stored. */
+static void mend(char *s)
+{
+    struct str text = str_c(s);
+    size_t good;
+
+    while ((good = utf8_check(text)) < text.len) {
+        s[(size_t)(text.p - s) + good] = '?';
+        text = str_slice(text, good + 1, text.len);
+    }
+}
+
 /* Through a copy, as the old message may be one of the arguments. */
 static void format(char *out, const char *fmt, va_list ap)
 {
@@ -32,6 +44,7 @@ static void format(char *out, const char *fmt, va_list ap)
         text[0] = '\0';
     if (n >= ERR_TEXT_MAX)
         cut_to_character(text);
+    mend(text);
     memcpy(out, text, strlen(text) + 1);
 }
 

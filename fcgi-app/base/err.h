@@ -42,7 +42,8 @@ struct err {
     char detail[ERR_TEXT_MAX];
 };
 
-/* Set code and message; clears the rest.  Long texts are cut at a UTF-8 border. */
+/* Set code and message; clears the rest.  Long texts are cut at a UTF-8 border;
+ * what is not UTF-8 becomes '?'. */
 void err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* What only the log may see. */
 void err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -6,6 +6,9 @@
 #include "engine/instance_int.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
+
+enum { SHOWN_BYTES = 200 }; /* of an error, in lists */
 
 const char *instance_status_name(enum instance_status s)
 {
@@ -223,6 +226,12 @@ bool instance_end_failed(const struct instance *in)
 
 /* ---- what is told about them ---------------------------------------------------------------- */
 
+static struct str beginning(struct str s)
+{
+    s = str_slice(s, 0, SHOWN_BYTES);
+    return str_slice(s, 0, utf8_check(s)); /* no half character at the end */
+}
+
 void instance_error_add(struct instance *in, const struct task *t, struct str shown,
                         struct str description)
 {
@@ -235,7 +244,7 @@ void instance_error_add(struct instance *in, const struct task *t, struct str sh
     }
     row->task_id = t->id;
     row->cell = t->cell_name;
-    row->output = str_dup(in->a, shown);
+    row->output = str_dup(in->a, beginning(shown));
     row->description = str_dup(in->a, description);
     row->created_us = in->now_us;
     *in->errors_tail = row;
@@ -256,8 +265,13 @@ void instance_log(struct instance *in, const char *source, const char *fmt, ...)
     in->logs_tail = &row->next;
 }
 
+/* Up to a NUL, which no column holds: peers may send one. */
 static struct str keep(struct instance *in, struct str s)
 {
+    ptrdiff_t nul = str_find_char(s, '\0');
+
+    if (nul >= 0)
+        s = str_slice(s, 0, (size_t)nul);
     return s.p != NULL ? str_dup(in->a, s) : STR_NONE;
 }
 

@@ -196,7 +196,7 @@ int node_task_status(struct node_run *r, struct str cell, bool error, struct str
     t->woken = false;
     task_touch(r->inst, t, error ? TASK_ERROR : TASK_OK);
     if (error) {
-        instance_error_add(r->inst, t, str_slice(message, 0, 200), message);
+        instance_error_add(r->inst, t, message, message);
         instance_blocked(r->inst,
                          str_printf(r->inst->a, "%.*s: %.*s", STR_ARG(cell), STR_ARG(message)));
     }

@@ -145,7 +145,7 @@ void task_fail(struct instance *in, struct task *t, const struct err *e)
     struct str text = str_c(e->msg);
     struct str first = text;
 
-    first = str_slice(str_cut(&first, '\n'), 0, 200);
+    first = str_cut(&first, '\n');
     if (e->line > 0)
         text = e->column > 0
                    ? str_printf(in->a, "%s (line %d, column %d)", e->msg, e->line, e->column)

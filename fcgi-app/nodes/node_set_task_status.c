@@ -33,6 +33,10 @@ static enum node_rc set_task_status_run(struct node_run *r, struct err *e)
 {
     const struct cfg *c = r->cfg;
 
+    if (!node_storable(c->message)) {
+        err_set(e, ERR_INVALID, "parameter \"message\" cannot hold a NUL");
+        return NODE_FAIL;
+    }
     if (node_task_status(r, c->target_id, str_eq_c(c->status, "ERROR"), c->message, e) != 0)
         return NODE_FAIL;
     return node_fire(r, "ok");

@@ -33,6 +33,8 @@ static const struct peer_step xml[] = {{.kind = PEER_ANSWER, .body = "<a b='1'><
 static const struct peer_step bad_xml[] = {{.kind = PEER_ANSWER, .body = "<a><b></a>"}};
 static const struct peer_step audited[] = {
     {.kind = PEER_ANSWER, .headers = JSON_IS, .body = "{\"_record_internal_id\":\"r7\"}"}};
+static const struct peer_step odd_audit[] = {
+    {.kind = PEER_ANSWER, .headers = JSON_IS, .body = "{\"_record_internal_id\":\"r\\u0000\"}"}};
 static const struct peer_step hung[] = {{.kind = PEER_HANG}};
 
 /* ---- one workflow for all cases --------------------------------------------------------------------------- */
@@ -117,6 +119,8 @@ static const struct row {
     {"json_call forces JSON", "json_call",
      "'session_holder':'p','method':'post','url':'x','body':'1','headers':[['Content-Type','text/x']]", "success", empty,
      "OK success | -", "content-type: application/json\r\n", NULL},
+    {"an audit id that no column can hold", "rest_call", "'session_holder':'p','url':'x','output_context_key':'k'", "success",
+     odd_audit, "OK success | {\"status\":200,\"body\":{\"_record_internal_id\":\"r\\u0000\"}}", NULL, NULL},
     /* xml_call */
     {"XML is data", "xml_call", "'session_holder':'p','method':'post','url':'x','body':'<q/>','output_context_key':'k'",
      "success", xml, "OK success | {\"status\":200,\"body\":{\"a\":{\"@b\":\"1\",\"c\":[\"x\",null]}}}",
@@ -216,6 +220,13 @@ static const struct row {
      "OK error | - ! parameter \"source\"*", NULL, NULL},
     {"unknown workflow", "trigger_subworkflows", "'workflow':'nope','source':'[{}]'", "ok", NULL,
      "ERROR - | - ! there is no workflow \"nope\"", NULL, NULL},
+    /* what a failure says is stored, whatever it quotes */
+    {"a quotation cut inside a character", "timer", "'timeout':'{{ request.body.in * 50 }}'", "ok", NULL,
+     "ERROR - | - ! parameter \"timeout\": cannot read 'x\xc3\xa9x\xc3\xa9*", NULL, "\"x\xc3\xa9\""},
+    {"a message with a NUL", "set_task_status", "'target_id':'start','message':'a{{ request.body.in }}b'", "ok", NULL,
+     "ERROR - | - ! parameter \"message\" cannot hold a NUL", NULL, "\"\\u0000\""},
+    {"a long message", "set_task_status", "'target_id':'start','message':'{{ request.body.in * 100 }}'", "ok", NULL,
+     "OK ok | - ! x\xc3\xa9x\xc3\xa9*", NULL, "\"x\xc3\xa9\""},
     {"none at a time", "trigger_subworkflows", "'workflow':'child','source':'[{}]','parallel_factor':'0'", "ok", NULL,
      "ERROR - | - ! parameter \"parallel_factor\" is less than 1", NULL, NULL},
 };

@@ -51,6 +51,20 @@ static void cuts_at_characters(void **state)
     }
 }
 
+/* Such a text could not be stored, nor sent as JSON. */
+static void mends_what_is_quoted(void **state)
+{
+    struct err e;
+
+    (void)state;
+    err_set(&e, ERR_INVALID, "\"%.*s\" is no number", 4, "1x\xe2\x82\xac");
+    assert_string_equal(e.msg, "\"1x??\" is no number");
+    err_context(&e, "\xff\xc3\xa9");
+    assert_string_equal(e.msg, "?\xc3\xa9: \"1x??\" is no number");
+    err_detail(&e, "a\x80");
+    assert_string_equal(e.detail, "a?");
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -65,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sets_and_clears),
         cmocka_unit_test(cuts_at_characters),
+        cmocka_unit_test(mends_what_is_quoted),
         cmocka_unit_test(names),
     };
 
