@@ -293,6 +293,10 @@ enum node_rc http_node_run(struct node_run *r, const struct http_node *c, struct
         err_set(e, ERR_INVALID, "parameter \"cache_ttl\" is negative");
         return NODE_FAIL;
     }
+    if (c->cache_ttl_s > INT32_MAX) {
+        err_set(e, ERR_INVALID, "parameter \"cache_ttl\" is more than %d", INT32_MAX);
+        return NODE_FAIL;
+    }
     if (cache_read(r, c, &o, &status, &body))
         return answered(r, c, status, body, e);
     for (int turn = r->tries + 1;; turn++) {

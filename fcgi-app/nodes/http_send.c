@@ -23,7 +23,7 @@ static struct str header_value(const struct node_pairs *headers, const char *nam
     return STR_NONE;
 }
 
-static struct str form_text(const struct node_pairs *fields, struct arena *a)
+static int form_text(const struct node_pairs *fields, struct str *out, struct arena *a, struct err *e)
 {
     struct buf b;
 
@@ -35,7 +35,12 @@ static struct str form_text(const struct node_pairs *fields, struct arena *a)
         buf_putc(&b, '=');
         buf_add_str(&b, url_encode(fields->items[i].value, "", a));
     }
-    return buf_str(&b);
+    if (b.over) {
+        err_set(e, ERR_LIMIT, "the form is larger than %zu bytes", b.max);
+        return -1;
+    }
+    *out = buf_str(&b);
+    return 0;
 }
 
 /* "# documents.<name>": the document itself, under its name and type (3.4). */
@@ -91,7 +96,8 @@ static int body_out(struct node_run *r, const struct http_node *c, struct http_o
     case NODE_BODY_MULTIPART:
         return multipart_parts(r, &c->body.fields, o, e);
     case NODE_BODY_FORM:
-        o->call.body = form_text(&c->body.fields, r->a);
+        if (form_text(&c->body.fields, &o->call.body, r->a, e) != 0)
+            return -1;
         o->content_type = STR("application/x-www-form-urlencoded");
         break;
     case NODE_BODY_DEFAULT:

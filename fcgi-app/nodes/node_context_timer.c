@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "template/datetime.h"
 
 struct cfg {
@@ -18,6 +19,7 @@ struct cfg {
 enum {
     SLEPT_SYNC_US = 20 * 1000000, /* shorter ones are slept while somebody waits for the answer */
     SLEPT_ASYNC_US = 1000000,
+    KEY_MAX = 255, /* characters: the column has an index */
 };
 
 static const struct param params[] = {
@@ -68,14 +70,30 @@ static int start_us(struct node_run *r, struct str text, int64_t *out, struct er
     return 0;
 }
 
+static int key_check(struct str key, struct err *e)
+{
+    if (utf8_len(key) > KEY_MAX) {
+        err_set(e, ERR_INVALID, "parameter \"key\" is longer than %d characters", KEY_MAX);
+        return -1;
+    }
+    if (!node_storable(key)) {
+        err_set(e, ERR_INVALID, "parameter \"key\" cannot hold a NUL");
+        return -1;
+    }
+    return 0;
+}
+
 static enum node_rc context_timer_run(struct node_run *r, struct err *e)
 {
     const struct cfg *c = r->cfg;
     int64_t at_us, wait_us;
 
-    if (start_us(r, c->variable, &at_us, e) != 0)
+    if (key_check(c->key, e) != 0 || start_us(r, c->variable, &at_us, e) != 0)
         return NODE_FAIL;
-    at_us += c->timeout_ms * 1000;
+    if (__builtin_add_overflow(at_us, c->timeout_ms * 1000, &at_us)) {
+        err_set(e, ERR_INVALID, "parameter \"timeout\": the moment is out of range");
+        return NODE_FAIL;
+    }
     wait_us = at_us - r->now_us;
     if (str_eq_c(c->cancel_active_key, "true") && c->key.len > 0)
         node_timers_stop(r, STR(""), c->key, "cancelled");

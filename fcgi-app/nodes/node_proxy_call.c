@@ -142,13 +142,13 @@ static void query_add(struct buf *b, struct str name, struct val v, struct arena
     buf_add_str(b, url_encode(val_is(v, VAL_STR) ? val_text(v) : json_text(v, a), "", a));
 }
 
-static struct str with_params(struct str url, struct val list, struct arena *a)
+static int with_params(struct str *url, struct val list, struct arena *a, struct err *e)
 {
     struct val key, value;
     struct buf b;
 
     buf_init(&b, 1 * MIB, a);
-    buf_add_str(&b, url);
+    buf_add_str(&b, *url);
     for (size_t i = 0; val_is(list, VAL_DICT) && i < val_count(list); i++) {
         if (!val_pair_at(list, i, &key, &value))
             continue;
@@ -157,7 +157,12 @@ static struct str with_params(struct str url, struct val list, struct arena *a)
         for (size_t k = 0; val_is(value, VAL_LIST) && k < val_count(value); k++)
             query_add(&b, val_text(key), val_at(value, k), a);
     }
-    return buf_str(&b);
+    if (b.over) {
+        err_set(e, ERR_LIMIT, "parameter \"source\": url and params are larger than %zu bytes", b.max);
+        return -1;
+    }
+    *url = buf_str(&b);
+    return 0;
 }
 
 static int method_of(struct val source, struct str *out, struct arena *a, struct err *e)
@@ -204,7 +209,8 @@ static enum node_rc proxy_call_run(struct node_run *r, struct err *e)
         err_context(e, "parameter \"url_substitution_re\"");
         return NODE_FAIL;
     }
-    call.url = with_params(call.url, val_get(c->source, "params"), r->a);
+    if (with_params(&call.url, val_get(c->source, "params"), r->a, e) != 0)
+        return NODE_FAIL;
     content_of(c->source, &call, r->a);
     return http_node_run(r, &call, e);
 }
