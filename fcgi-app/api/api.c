@@ -106,7 +106,8 @@ static void reload(struct cfg_store *s)
 
 static int run(struct api_call *c, const struct job *j, struct err *e)
 {
-    const char *access = j->route->access;
+    const struct api_route *route = j->route; /* the job is gone when the answer was streamed */
+    const char *access = route->access;
     int rc = -1;
 
     if (strcmp(access, "public") != 0 &&
@@ -123,15 +124,15 @@ static int run(struct api_call *c, const struct job *j, struct err *e)
             goto out;
         }
     }
-    if ((j->route->flags & API_RAW_BODY) == 0 && parse_body(c, e) != 0)
+    if ((route->flags & API_RAW_BODY) == 0 && parse_body(c, e) != 0)
         goto out;
-    if ((j->route->flags & API_NO_DB) == 0 && db_get(c->api->db, &c->conn, e) != 0)
+    if ((route->flags & API_NO_DB) == 0 && db_get(c->api->db, &c->conn, e) != 0)
         goto out;
-    rc = j->route->fn(c, e);
+    rc = route->fn(c, e);
 out:
     db_put(c->api->db, c->conn);
     c->conn = NULL;
-    if (rc == 0 && (j->route->flags & API_RELOADS) != 0)
+    if (rc == 0 && (route->flags & API_RELOADS) != 0)
         reload(c->api->cfg);
     return rc;
 }
