@@ -309,12 +309,14 @@ static void plans_imported_rows(void **state)
     (void)state;
     env_psql(env, arena_printf(env_arena(env),
                                "INSERT INTO timers_cron (job_id, activity_id, second, request_body) VALUES ('imported', %lld, '*', '[1,2]');"
-                               "INSERT INTO timers_cron (job_id, activity_id, hour) VALUES ('unreadable', %lld, 'noon')",
-                               (long long)keeper, (long long)keeper));
+                               "INSERT INTO timers_cron (job_id, activity_id, hour) VALUES ('unreadable', %lld, 'noon'), "
+                               "('unreadable and long', %lld, 'x' || repeat('\xc3\xa9', 40))",
+                               (long long)keeper, (long long)keeper, (long long)keeper));
     ENV_WAIT(env, 15000, runs("imported") > 0);
     ENV_WAIT(env, 15000, count("SELECT count(*) FROM alarms WHERE subject = 'unreadable' AND active AND message LIKE 'hour: %'") == 1);
+    ENV_WAIT(env, 15000, count("SELECT count(*) FROM alarms WHERE subject = 'unreadable and long' AND active") == 1);
     assert_string_equal(env_psql(env, "SELECT coalesce(next_on::text, 'never') FROM timers_cron WHERE job_id = 'unreadable'"), "never");
-    env_psql(env, "DELETE FROM timers_cron WHERE job_id IN ('imported', 'unreadable')");
+    env_psql(env, "DELETE FROM timers_cron WHERE job_id IN ('imported', 'unreadable', 'unreadable and long')");
 }
 
 /* ---- zones ---------------------------------------------------------------------------------------- */
