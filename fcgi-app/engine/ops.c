@@ -166,6 +166,10 @@ static int check_task(const struct instance *in, const struct task *t, enum engi
         err_set(e, ERR_CONFLICT, "the task is not in error");
         return -1;
     }
+    if (act == ENGINE_REPLAY && t->sub != NULL && !t->sub->closed) {
+        err_set(e, ERR_CONFLICT, "the sub-workflow of \"%.*s\" still runs: close it first", STR_ARG(t->cell_name));
+        return -1;
+    }
     return 0;
 }
 

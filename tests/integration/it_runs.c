@@ -552,6 +552,29 @@ static void replays_closes_and_reopens(void **state)
     assert_string_equal(sql("SELECT status FROM instances WHERE id = $", id), "CLOSED_IN_SUCCESS");
 }
 
+/* Somebody else set the status of its task; a second one beside the first would be nobody's. */
+static void a_sub_workflow_that_runs_is_not_started_again(void **state)
+{
+    const char *sub;
+    int64_t id;
+
+    (void)state;
+    (void)api_activity(env, "for an hour", DEFINITION(CELL("hour", "timer", "\"timeout\":\"1 hour\",\"discard_idle_limit\":\"true\"", "\"ok\"") ",",
+                                                      LINE("start.ok", "hour") "," LINE("hour.ok", "end")));
+    id = api_run(env, DEFINITION(CELL("in", "macro", "\"workflow\":\"for an hour\"", "\"ok\",\"error\"") ","
+                                 CELL("mark", "set_task_status", "\"target_id\":\"in\",\"status\":\"ERROR\",\"message\":\"too slow\"", "\"ok\"") ",",
+                                 LINE("start.ok", "in") "," LINE("start.ok", "mark") "," LINE("in.ok", "end")), "{}");
+    ENV_WAIT(env, 5000, strcmp(sql("SELECT status FROM tasks WHERE instance_id = $ AND cell_id = 'in'", id), "ERROR") == 0);
+    api(env, 409, "PUT", task_path(id, "in", ""), "{}");
+    assert_string_equal(sql("SELECT count(*) FROM instances WHERE parent_instance_id = $", id), "1");
+    sub = sql("SELECT id FROM instances WHERE parent_instance_id = $", id);
+    api(env, 200, "PUT", arena_printf(env_arena(env), "/api/v01/transactions/%s", sub), "{\"status\":\"CLOSE_IN_ERROR\"}");
+    ENV_WAIT(env, 5000, api_raw(env, "PUT", task_path(id, "in", ""), "{}").status == 200);
+    assert_string_equal(sql("SELECT count(*) FROM instances WHERE parent_instance_id = $", id), "2");
+    api(env, 200, "PUT", arena_printf(env_arena(env), "/api/v01/transactions/%lld", (long long)id), "{\"status\":\"CLOSE_IN_ERROR\"}");
+    assert_string_equal(sql("SELECT count(*) FROM instances WHERE parent_instance_id = $ AND status = 'ACTIVE'", id), "0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,7 +584,8 @@ int main(void)
         API_TEST(a_key_finds_its_answer_after_a_crash),
         API_TEST(a_repeated_request_waits),
         API_TEST(a_caller_is_told_that_his_run_is_elsewhere), API_TEST(large_answers_are_not_kept), API_TEST(a_join_waits_for_a_replayed_branch),
-        API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens), API_TEST(short_timers_are_slept),
+        API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
+        API_TEST(a_sub_workflow_that_runs_is_not_started_again), API_TEST(short_timers_are_slept),
     };
     int failed;
 
