@@ -116,6 +116,7 @@ struct job {
     bool has_next;
     int64_t next_us;
     const char *broken; /* why it cannot be started, or NULL */
+    bool started;
 };
 
 const struct zone *schedule_zone(const struct cfg *cfg, struct arena *a)
@@ -299,9 +300,8 @@ static int give_up(struct db_conn *c, const struct job *j, struct err *e)
                    DB_ARGS(DB_INT(j->id), DB_TIME(j->due_us), time_or_null(j->has_next, j->next_us)), NULL, e);
 }
 
-/* -1: not now, try again later. */
-static int start_job(struct schedule *s, const struct cfg *cfg, struct db_conn *c, struct job *j, struct arena *a,
-                     struct err *e)
+/* Sets started or broken, or neither when somebody else was faster.  -1: not now, try again later. */
+static int start_job(struct schedule *s, const struct cfg *cfg, struct job *j, struct arena *a, struct err *e)
 {
     struct engine_start start = {
         .cfg = cfg,
@@ -317,10 +317,12 @@ static int start_job(struct schedule *s, const struct cfg *cfg, struct db_conn *
 
     if (j->activity_id == 0) {
         j->broken = "the job has no activity";
-        return give_up(c, j, e);
+        return 0;
     }
-    if (launch(s, &start, &id, guid, e) == 0)
-        return alarm_over(c, alarm_key, j->name, e);
+    if (launch(s, &start, &id, guid, e) == 0) {
+        j->started = true;
+        return 0;
+    }
     if (e->code == ERR_INVALID && strstr(e->detail, "22012") != NULL) {
         log_debug("schedule.taken", "job=\"%.*s\" by another process, or changed", STR_ARG(j->name));
         return 0;
@@ -328,20 +330,40 @@ static int start_job(struct schedule *s, const struct cfg *cfg, struct db_conn *
     if (for_a_while(e))
         return -1;
     j->broken = arena_strdup(a, e->msg);
-    return give_up(c, j, e);
+    return 0;
 }
 
-static int serve_job(struct schedule *s, const struct cfg *cfg, struct db_conn *c, struct job *j, struct arena *a,
-                     struct err *e)
+static bool is_missed(const struct job *j)
+{
+    return j->due_us / 1000000 < j->now_s - MISSED_S;
+}
+
+static int settle_job(struct db_conn *c, const struct job *j, struct err *e)
 {
     if (j->broken != NULL)
         return give_up(c, j, e);
-    if (j->due_us / 1000000 >= j->now_s - MISSED_S)
-        return start_job(s, cfg, c, j, a, e);
+    if (!is_missed(j))
+        return j->started ? alarm_over(c, alarm_key, j->name, e) : 0;
     log_warn("schedule.missed", "job=\"%.*s\" late_s=%lld its runs until a minute ago are dropped", STR_ARG(j->name),
              (long long)(j->now_s - j->due_us / 1000000));
     return db_exec(c, &stmt_move,
                    DB_ARGS(DB_INT(j->id), DB_TIME(j->due_us), time_or_null(j->has_next, j->next_us)), NULL, e);
+}
+
+/*
+ * Start and settle what is due.  All are started before any row is written here: a start waits for the writer, which may wait for such a
+ * row, and neither PostgreSQL nor anybody else would see that circle.
+ */
+static int serve_jobs(struct schedule *s, const struct cfg *cfg, struct db_conn *c, struct job *jobs, int n, struct arena *a,
+                      struct err *e)
+{
+    for (int i = 0; i < n; i++)
+        if (jobs[i].broken == NULL && !is_missed(&jobs[i]) && start_job(s, cfg, &jobs[i], a, e) != 0)
+            return -1;
+    for (int i = 0; i < n; i++)
+        if (settle_job(c, &jobs[i], e) != 0)
+            return -1;
+    return 0;
 }
 
 /* Start what is due, if it is our turn.  *n is the number of jobs looked at. */
@@ -349,6 +371,7 @@ static int serve_due(struct schedule *s, const struct cfg *cfg, struct db_conn *
                      struct arena *a, struct err *e)
 {
     PGresult *turn = NULL, *res = NULL;
+    struct job *jobs;
 
     *n = 0;
     if (db_begin(c, e) != 0 || db_query_in(c, &stmt_turn, DB_NO_ARGS, &turn, a, e) != 0)
@@ -359,13 +382,11 @@ static int serve_due(struct schedule *s, const struct cfg *cfg, struct db_conn *
     }
     if (db_query_in(c, &stmt_due, DB_ARGS(DB_INT(ROUND_MAX)), &res, a, e) != 0)
         return -1;
-    for (int row = 0; row < PQntuples(res); row++) {
-        struct job j;
-
-        read_job(&j, z, res, row, a);
-        if (serve_job(s, cfg, c, &j, a, e) != 0)
-            return -1;
-    }
+    jobs = ARENA_ARRAY(a, struct job, (size_t)PQntuples(res) + 1);
+    for (int row = 0; row < PQntuples(res); row++)
+        read_job(&jobs[row], z, res, row, a);
+    if (serve_jobs(s, cfg, c, jobs, PQntuples(res), a, e) != 0)
+        return -1;
     *n = PQntuples(res);
     return db_commit(c, e);
 }
