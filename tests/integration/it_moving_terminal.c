@@ -140,7 +140,6 @@ static void signs_in(void **state)
     asked_for_the_password(&d, old_port, "boss");
     types(&d, CANARY "\n");
     sees(&d, "dry run, nothing was written");
-    moving_unlisted(env, d.pid);
     assert_int_equal(WEXITSTATUS(stand_up(&d)), 3);
     assert_non_null(strstr(d.screen, "password: \r\n")); /* the line ends, though nobody showed its end */
     assert_non_null(strstr(d.screen, "users: 3 read, 3 added"));
