@@ -60,7 +60,7 @@ static void check(const struct day *d, const char *method, long calls)
         assert_non_null(strstr(a.body, "\"request_id\""));
     assert_string_equal(env_header(env, &a, "Set-Cookie"), "");
     made = rogue_requests(h.rogue) - before;
-    /* nginx asks once more, of its own, when the connection it had kept breaks before it has read the head of an answer */
+    /* a call was seen twice once, on a busy machine, by which method is not known: nginx may repeat a GET when a kept connection breaks (not proven) */
     if (made != calls && (strcmp(method, "GET") != 0 || made != calls + 1))
         env_fail(env, "%s %s: %ld calls of the gateway", method, d->verb, made);
     assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 200); /* the next call is not touched by it */
