@@ -10,6 +10,8 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "db/db.h"
+#include "db/writer.h"
 
 bool instance_is_child(const struct instance *in)
 {
@@ -44,4 +46,9 @@ int node_child_launch(struct node_run *r, struct str workflow, struct val reques
     in->launched = true;
     *id = row->id;
     return 0;
+}
+
+void node_children_close(struct node_run *r)
+{
+    node_store(r, &child_w_close, DB_ARGS(DB_INT(r->inst->id), DB_INT(r->task->id)));
 }

@@ -298,7 +298,7 @@ extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, 
     load_stmt_timers, load_stmt_user, load_stmt_when, load_stmt_signals, op_stmt_close, job_stmt_owners, job_stmt_orphan,
     job_stmt_expire, job_stmt_claim, job_stmt_claim_fair, job_stmt_prolong, job_stmt_take,
     job_stmt_return, job_stmt_start, job_stmt_fail, job_stmt_notify, run_stmt_stored,
-    responses_stmt, op_stmt_timer, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,
+    responses_stmt, op_stmt_timer, op_stmt_children, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,
     mass_stmt_result, mass_stmt_end;
 extern const struct writer_stmt op_w_replayed, op_w_definition, op_w_audit;
 

@@ -277,13 +277,13 @@ static const struct writer_stmt w_signal = {
     "ORDER BY 1) u",
     "iitj", 60};
 
-/* The children of instances that close. */
-static const struct writer_stmt w_children_close = {
+/* The children of a task, or of an instance that closes (0). */
+const struct writer_stmt child_w_close = {
     "children_close",
-    "SELECT signal_instance(c.id, 0, 'close', NULL) FROM (SELECT i.id FROM unnest($1::bigint[]) AS "
-    "u(id) JOIN instances i ON i.parent_instance_id = u.id AND i.status = 'ACTIVE' AND i.kind = "
-    "'child' ORDER BY 1) c",
-    "i", 61};
+    "SELECT signal_instance(c.id, 0, 'close', NULL) FROM (SELECT i.id FROM unnest($1::bigint[], "
+    "$2::bigint[]) AS u(id, task) JOIN instances i ON i.parent_instance_id = u.id AND i.status = "
+    "'ACTIVE' AND i.kind = 'child' AND u.task IN (0, i.callback_task_id) ORDER BY 1) c",
+    "ii", 61};
 
 const struct writer_stmt *const engine_writer_stmts[] = {
     &w_job_fence,       &w_request_insert,  &w_request_update, &w_request_proxied,
@@ -292,7 +292,7 @@ const struct writer_stmt *const engine_writer_stmts[] = {
     &w_trace_insert,    &w_log_insert,      &w_timer_insert,   &w_timer_update,
     &w_state_put,       &w_state_delete,    &w_job_insert,     &w_job_park,
     &w_job_delete,      &w_job_progress,      &w_job_again,       &w_signal_delete,  &w_signal,
-    &w_children_close,  &key_w_expired,     &key_w_sweep,      &key_w_insert,
+    &child_w_close,  &key_w_expired,     &key_w_sweep,      &key_w_insert,
     &key_w_answer,      &op_w_replayed,     &op_w_definition,  &op_w_audit,
 };
 const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
@@ -301,7 +301,7 @@ const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 static const struct db_stmt *const all[] = {
     &load_stmt_top,    &load_stmt_instance, &load_stmt_tasks,  &load_stmt_contexts,
     &load_stmt_timers, &load_stmt_user,     &load_stmt_when,   &load_stmt_signals,
-    &job_stmt_owners,  &op_stmt_close,
+    &job_stmt_owners,  &op_stmt_close,     &op_stmt_children,
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_timer,    &signal_stmt,      &signal_stmt_open,
     &key_stmt_find,
@@ -596,7 +596,7 @@ static void add_launched(struct run *r, const struct instance *in)
             DB_TIME(x->created_us), DB_NULL, DB_NULL, DB_INT(0), DB_INT(x->activity_id));
     }
     if (in->launched && in->status != INSTANCE_ACTIVE && !in->told)
-        ADD(&w_children_close, DB_INT(in->id));
+        ADD(&child_w_close, DB_INT(in->id), DB_INT(0));
     for (const struct extra_row *x = in->extras; x != NULL; x = x->next)
         writer_add(&r->item, x->stmt, x->args, x->n, r->a);
 }

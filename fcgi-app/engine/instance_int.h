@@ -259,6 +259,8 @@ struct val instance_variables(struct instance *in, struct arena *a);
 /* ---- step.c --------------------------------------------------------------------------------- */
 
 void queue_push(struct instance *in, struct task *t);
+/* A task that was to run does not. */
+void queue_remove(struct instance *in, const struct task *t);
 /* A blocking error came up: it counts for the instance and those above. */
 void instance_blocked(struct instance *in, struct str text);
 /* The task ends OK by an output: its transitions are followed. */
@@ -295,6 +297,8 @@ MUST_CHECK int sub_new(struct instance *in, struct task *t, struct workflow *wf,
                        struct str label, struct val request, struct instance **out, struct err *e);
 /* Hang a loaded one below its task. */
 void sub_attach(struct instance *in, struct task *t, struct instance *child);
+/* A live one ends with its task. */
+void sub_close(struct instance *in, struct task *t);
 /* Move live sub-instances on; those that closed wake their tasks.  INSTANCE_DONE: nothing more to
  * do in them now. */
 enum instance_stop subs_run(struct instance *in, unsigned flags);
@@ -310,6 +314,7 @@ bool handler_answered(struct instance *top);
 
 /* Stored rows point at no other: they have a lease of their own. */
 bool instance_is_child(const struct instance *in);
+extern const struct writer_stmt child_w_close; /* engine_store.c */
 
 /* ---- responses.c ----------------------------------------------------------------------------- */
 

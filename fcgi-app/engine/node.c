@@ -192,6 +192,8 @@ int node_task_status(struct node_run *r, struct str cell, bool error, struct str
         else
             r->inst->n_waiting--;
     }
+    if (t->status == TASK_QUEUED)
+        queue_remove(r->inst, t);
     signal_done(r->inst, t);
     t->woken = false;
     task_touch(r->inst, t, error ? TASK_ERROR : TASK_OK);

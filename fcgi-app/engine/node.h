@@ -176,6 +176,9 @@ struct node_type {
      * the task fires the output it was parked with.
      */
     enum node_rc (*wake)(struct node_run *r, struct err *e);
+    /* A person ends a task of this node by skip or rollback: what it has begun ends too, what it still
+     * keeps goes.  Parameters are not rendered.  NULL: there is nothing of the kind. */
+    void (*cancel)(struct node_run *r);
 };
 
 /* A table of types, handed down by main: the engine never names a node. */
@@ -299,6 +302,8 @@ bool node_sub_result(struct node_run *r, struct node_sub_result *out);
  */
 MUST_CHECK int node_child_launch(struct node_run *r, struct str workflow, struct val request,
                                  struct str label, int64_t *id, struct err *e);
+/* Those of this task that still run are closed. */
+void node_children_close(struct node_run *r);
 
 /* ---- waiting for the outside ----------------------------------------------------------------- */
 

@@ -44,6 +44,12 @@ const struct db_stmt op_stmt_timer = {
     "op_timer", "SELECT instance_id, " DB_TS("instance_on") ", status FROM timers WHERE id = $1",
     1};
 
+const struct db_stmt op_stmt_children = {
+    "op_children",
+    "SELECT count(*) FROM instances WHERE parent_instance_id = $1 AND callback_task_id = $2 AND kind = "
+    "'child' AND status = 'ACTIVE'",
+    2};
+
 /* Who runs it hears that it is to be closed; no row: nobody does. */
 const struct db_stmt op_stmt_close = {
     "op_close",
@@ -147,7 +153,41 @@ static void drop_timers_of(struct instance *in, const struct task *t)
         }
 }
 
-static int check_task(const struct instance *in, const struct task *t, enum engine_act act,
+static bool is_latest(const struct instance *in, const struct task *t)
+{
+    return t->cell == WF_NO_CELL || in->latest[t->cell] == (int32_t)t->index;
+}
+
+/* A replay runs the task again, and what it began before must be over by then: a second one beside it would be
+ * nobody's.  A task that is to be woken (poison.c) goes on with what it began. */
+static int check_begun(const struct run *r, const struct instance *in, const struct task *t, struct err *e)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    int64_t n = 0;
+    int rc;
+
+    if (t->woken)
+        return 0;
+    if (t->sub != NULL && !t->sub->closed) {
+        err_set(e, ERR_CONFLICT, "the sub-workflow of \"%.*s\" still runs: close it first", STR_ARG(t->cell_name));
+        return -1;
+    }
+    rc = db_get(r->en->o.db, &c, e);
+    if (rc == 0)
+        rc = db_query(c, &op_stmt_children, DB_ARGS(DB_INT(in->id), DB_INT(t->id)), &res, e);
+    if (rc == 0)
+        n = db_int(res, 0, 0);
+    PQclear(res);
+    db_put(r->en->o.db, c);
+    if (n == 0)
+        return rc;
+    err_set(e, ERR_CONFLICT, "%lld sub-workflows of \"%.*s\" still run: close them first, or wait for them", (long long)n,
+            STR_ARG(t->cell_name));
+    return -1;
+}
+
+static int check_task(const struct run *r, const struct instance *in, const struct task *t, enum engine_act act,
                       struct err *e)
 {
     if (t == NULL) {
@@ -158,7 +198,7 @@ static int check_task(const struct instance *in, const struct task *t, enum engi
         err_set(e, ERR_CONFLICT, "the transaction is closed");
         return -1;
     }
-    if (t->cell != WF_NO_CELL && in->latest[t->cell] != (int32_t)t->index) {
+    if (!is_latest(in, t)) {
         err_set(e, ERR_CONFLICT, "\"%.*s\" has run again since", STR_ARG(t->cell_name));
         return -1;
     }
@@ -166,14 +206,23 @@ static int check_task(const struct instance *in, const struct task *t, enum engi
         err_set(e, ERR_CONFLICT, "the task is not in error");
         return -1;
     }
-    if (act == ENGINE_REPLAY && t->sub != NULL && !t->sub->closed) {
-        err_set(e, ERR_CONFLICT, "the sub-workflow of \"%.*s\" still runs: close it first", STR_ARG(t->cell_name));
-        return -1;
-    }
-    return 0;
+    return act == ENGINE_REPLAY ? check_begun(r, in, t, e) : 0;
 }
 
-static int end_task(struct instance *in, struct task *t, const char *output, struct err *e)
+/* What the task began ends with it. */
+static void cancel_begun(struct run *r, struct instance *in, struct task *t)
+{
+    const struct wf_cell *c = &in->wf->cells[t->cell];
+    struct node_run as_node = {.a = r->a, .cell = t->cell_name, .inst = in, .task = t};
+
+    drop_timers_of(in, t);
+    if (t->sub != NULL && !t->sub->closed)
+        sub_close(in, t);
+    if (c->type != NULL && c->type->cancel != NULL)
+        c->type->cancel(&as_node);
+}
+
+static int end_task(struct run *r, struct instance *in, struct task *t, const char *output, struct err *e)
 {
     const struct wf_out *o =
         t->cell != WF_NO_CELL ? wf_out_find(&in->wf->cells[t->cell], str_c(output)) : NULL;
@@ -182,8 +231,8 @@ static int end_task(struct instance *in, struct task *t, const char *output, str
         err_set(e, ERR_INVALID, "\"%.*s\" has no output \"%s\"", STR_ARG(t->cell_name), output);
         return -1;
     }
+    cancel_begun(r, in, t);
     if (t->status == TASK_WAIT) {
-        drop_timers_of(in, t);
         if (in->wf->cells[t->cell].role == ROLE_JOIN)
             in->n_joins--;
         else
@@ -201,7 +250,7 @@ static const char *const act_names[] = {"replayed", "skipped", "rolled back"};
 static int act_on(struct run *r, struct instance *in, struct task *t, enum engine_act act,
                   const struct principal *who, struct err *e)
 {
-    if (act != ENGINE_REPLAY && end_task(in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
+    if (act != ENGINE_REPLAY && end_task(r, in, t, act == ENGINE_SKIP ? "skip" : "rollback", e) != 0)
         return -1;
     if (act == ENGINE_REPLAY) {
         t->output = STR_NONE;
@@ -229,6 +278,7 @@ int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act ac
     struct instance *in;
     struct run *r;
     uint32_t n = 0, n_tasks;
+    bool refused = false;
 
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
@@ -236,7 +286,12 @@ int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act ac
     for (uint32_t i = 0; i < n_tasks; i++) {
         struct task *t = in->tasks[i];
 
-        if (t->status != TASK_ERROR || check_task(in, t, act, e) != 0)
+        if (t->status != TASK_ERROR || !is_latest(in, t))
+            continue;
+        refused = check_task(r, in, t, act, e) != 0;
+        if (refused && e->code != ERR_CONFLICT)
+            return op_give_up(r);
+        if (refused)
             continue;
         if (act_on(r, in, t, act, who, e) != 0)
             return n > 0 ? op_give_up(r) : op_refuse(r);
@@ -245,7 +300,7 @@ int engine_errors_act(struct engine *en, int64_t instance_id, enum engine_act ac
     if (n == 0) {
         if (in->status != INSTANCE_ACTIVE)
             err_set(e, ERR_CONFLICT, "the transaction is closed");
-        else
+        else if (!refused)
             err_set(e, ERR_CONFLICT, "no task is in error");
         return op_refuse(r);
     }
@@ -262,7 +317,7 @@ int engine_task_act(struct engine *en, int64_t instance_id, int64_t task_id, enu
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
     t = task_find(in, task_id);
-    if (check_task(in, t, act, e) != 0 || act_on(r, in, t, act, who, e) != 0)
+    if (check_task(r, in, t, act, e) != 0 || act_on(r, in, t, act, who, e) != 0)
         return op_refuse(r);
     return op_finish(r, true, e);
 }
@@ -299,6 +354,20 @@ static bool told_to_close(struct engine *en, int64_t instance_id, const struct p
     return n > 0;
 }
 
+/* What they waited for ended when the instance was closed: a person says how they go on. */
+static void stop_waiting(struct instance *in)
+{
+    for (uint32_t i = 0; i < in->n_tasks; i++) {
+        struct task *t = in->tasks[i];
+
+        if (t->status != TASK_WAIT)
+            continue;
+        task_touch(in, t, TASK_ERROR);
+        instance_error_add(in, t, STR("closed while it waited"),
+                           STR("what this task waited for ended when the transaction was closed"));
+    }
+}
+
 int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
                       const struct principal *who, struct err *e)
 {
@@ -321,6 +390,7 @@ int engine_set_status(struct engine *en, int64_t instance_id, struct str status,
     } else if (!close && in->status != INSTANCE_ACTIVE) {
         in->status = INSTANCE_ACTIVE;
         in->closed_us = 0;
+        stop_waiting(in);
         in->updated_us = clock_wall_us(en->clock);
         in->dirty = true;
         op_note(r, in, who, "reopened");

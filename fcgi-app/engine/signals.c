@@ -104,7 +104,7 @@ static void to_instance(struct instance *in, const struct signal_row *s)
         if (val_is(s->payload, VAL_STR))
             instance_log(in, "operator", "closed by %.*s", STR_ARG(val_text(s->payload)));
         else
-            instance_log(in, "engine", "closed with its parent");
+            instance_log(in, "engine", "closed by its parent");
         instance_force_close(in);
     } else if (str_eq_c(s->kind, "blocked")) {
         instance_blocked(in, str_dup(in->a, val_text(s->payload)));
@@ -146,7 +146,7 @@ static bool give(struct instance *top, struct signal_row *s)
         s->taken = false; /* its own, until it is through */
         return false;
     }
-    if (t == NULL || t->status == TASK_OK || t->status == TASK_ERROR) {
+    if (t == NULL || t->status == TASK_OK || (t->status == TASK_ERROR && !t->woken)) {
         instance_log(in, "engine", "signal \"%.*s\" for \"%.*s\" came too late", STR_ARG(s->kind),
                      STR_ARG(t != NULL ? t->cell_name : STR("")));
         unused(top, s);

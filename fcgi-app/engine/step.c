@@ -41,6 +41,22 @@ void queue_push(struct instance *in, struct task *t)
     in->queue[in->q_tail++] = t->index;
 }
 
+static uint32_t list_remove(uint32_t *list, uint32_t from, uint32_t to, uint32_t index)
+{
+    uint32_t left = from;
+
+    for (uint32_t i = from; i < to; i++)
+        if (list[i] != index)
+            list[left++] = list[i];
+    return left;
+}
+
+void queue_remove(struct instance *in, const struct task *t)
+{
+    in->q_tail = list_remove(in->queue, in->q_head, in->q_tail, t->index);
+    in->n_ends = list_remove(in->ends, 0, in->n_ends, t->index);
+}
+
 static struct task *queue_pop(struct instance *in)
 {
     struct task *t = in->tasks[in->queue[in->q_head++]];
@@ -177,14 +193,10 @@ void instance_cancel_pending(struct instance *in)
         }
     }
     for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++) {
-        struct sub *sub = in->tasks[i]->sub;
+        const struct sub *sub = in->tasks[i]->sub;
 
-        if (sub == NULL || sub->closed)
-            continue;
-        sub->closed = true;
-        in->n_live_subs--;
-        if (sub->inst != NULL)
-            instance_force_close(sub->inst);
+        if (sub != NULL && !sub->closed)
+            sub_close(in, in->tasks[i]);
     }
     in->n_ends = 0;
     in->q_head = in->q_tail = 0;

@@ -85,6 +85,14 @@ int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char
     return 0;
 }
 
+void sub_close(struct instance *in, struct task *t)
+{
+    t->sub->closed = true;
+    in->n_live_subs--;
+    if (t->sub->inst != NULL)
+        instance_force_close(t->sub->inst);
+}
+
 /* The end is told to the task, which wakes up when it waits for it. */
 static void sub_closed(struct instance *in, struct task *t)
 {

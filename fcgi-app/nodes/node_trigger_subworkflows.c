@@ -223,20 +223,33 @@ static enum node_rc trigger_wake(struct node_run *r, struct err *e)
     struct subworkflow_item *items;
     struct val payload;
     struct str kind;
-    int64_t room;
+    int64_t room, left;
     size_t n = 0;
 
     if (node_signalled(r, &kind, &payload) && str_eq_c(kind, "child"))
         (void)closed(r, &p, payload);
     room = p.factor - (int64_t)val_count(p.live);
-    if (room <= 0 || p.next >= p.total || p.trouble.len > 0)
+    left = p.total - p.next;
+    if (room <= 0 || left <= 0 || p.trouble.len > 0)
         return go_on(r, &p, e);
+    if (room > left)
+        room = left;
     if (subworkflow_read(r, p.next, room, &items, &n, e) != 0)
         p.trouble = str_dup(r->a, str_c(e->msg));
+    else if ((int64_t)n < room)
+        p.trouble = STR("the others are not there any more");
     for (size_t i = 0; i < n && p.trouble.len == 0; i++)
         if (launch(r, &p, &items[i], e) != 0)
             p.trouble = str_dup(r->a, str_c(e->msg));
     return go_on(r, &p, e);
+}
+
+/* ---- it is not waited for any more ------------------------------------------------------------------------------ */
+
+static void trigger_cancel(struct node_run *r)
+{
+    node_children_close(r);
+    subworkflow_drop(r);
 }
 
 const struct node_type node_trigger_subworkflows = {
@@ -249,4 +262,5 @@ const struct node_type node_trigger_subworkflows = {
     .flags = NODE_BLOCKING | NODE_REMEMBERS,
     .run = trigger_run,
     .wake = trigger_wake,
+    .cancel = trigger_cancel,
 };

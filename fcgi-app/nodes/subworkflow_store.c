@@ -5,12 +5,13 @@
 
 #include "base/json.h"
 
+/* Where the instance is closed in the same transaction nothing is left to be started, and it has no state. */
 static const struct writer_stmt w_put = {
     "subworkflow_put",
     "INSERT INTO subworkflow_items (instance_id, task_id, n, label, request) "
     "SELECT u.instance_id, u.task_id, u.n, u.label, u.request "
     "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::json[]) "
-    "AS u(instance_id, task_id, n, label, request) "
+    "AS u(instance_id, task_id, n, label, request) JOIN instance_states s ON s.instance_id = u.instance_id "
     "ON CONFLICT (instance_id, task_id, n) DO UPDATE SET label = EXCLUDED.label, request = EXCLUDED.request",
     "iiitj", 60};
 

@@ -300,6 +300,7 @@ static const struct {
     {"op_close", "whoever runs it closes it, or a person asks again: it_wake"},
     {"request_key_find", "reads"},
     {"op_timer", "reads"},
+    {"op_children", "reads"},
     {"run_stored", "reads; loses_each_commit"},
     {"job_orphan", "the lease would run out; each start behind a death"},
     {"job_prolong", "the lease would run out"},
