@@ -1,7 +1,8 @@
 /*
  * An old database as source, read with a structure map (migration.md 6.2, 6.4).
  *
- * One transaction, repeatable read and read only, in pages by key: the old platform may go on.
+ * One transaction, repeatable read and read only, page by page from cursors: the old platform may go on,
+ * and what it changes meanwhile makes no row come twice or not at all.
  */
 #ifndef SLUICE_LEGACY_DB_H
 #define SLUICE_LEGACY_DB_H
@@ -23,7 +24,7 @@ struct legacy_db_options {
  * rest into `x`.  A row that does not convert is left out and told as a gap.
  *
  * *old  stays open for legacy_db_history(), also when this fails; NULL: it could not be opened.
- * Fails with ERR_USAGE (files, address), ERR_CONFIG (structure, no map for it), ERR_DB.
+ * Fails with ERR_USAGE (files, address), ERR_CONFIG (structure, no map for it, a key that is not unique), ERR_DB.
  */
 MUST_CHECK int legacy_db_read(const struct legacy_db_options *d, struct legacy_sources *s,
                               const struct legacy_options *o, const struct cfg *current,

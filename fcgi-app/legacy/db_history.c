@@ -1,9 +1,9 @@
 /*
- * The past of an old database, page by page: instances by key, what hangs on those of a page by a
- * cursor, then their documents.
+ * The past of an old database, page by page: instances by key, what hangs on those of a page, then
+ * their documents; each by a cursor.
  *
- * Nothing is sorted as a whole over there, and a page finds its rows by their columns: an index on
- * those makes it quick, and without one it only takes longer.
+ * Nothing that has an index on its key is sorted as a whole over there, and a page finds its rows by
+ * their columns: an index on those makes it quick, and without one it only takes longer.
  */
 #include "base/arena.h"
 #include "base/json.h"
@@ -63,11 +63,6 @@ static const char *negated(struct past *p, const char *condition)
     return condition != NULL ? arena_printf(p->r->a, "NOT %s", condition) : NULL;
 }
 
-static const char *both(struct past *p, const char *x, const char *y)
-{
-    return x == NULL ? y : y == NULL ? x : arena_printf(p->r->a, "%s AND %s", x, y);
-}
-
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* What a row hangs on is found by the text of its key. */
@@ -84,30 +79,27 @@ static void name_by_text(struct past *p, struct val list)
 /* All rows of a table for which `where` holds, in pages by key; `rows` lives in p->w.a, which is the page's. */
 static int each_page(struct past *p, const struct map_table *t, const char *where, int (*rows)(struct past *p, struct val list))
 {
-    const char *first = db_statement(p->r, t, where, PAGE), *next = db_statement(p->r, t, both(p, where, db_behind(p->r, t)), PAGE);
-    struct buf key;
+    int n = PAGE;
 
-    buf_init(&key, MIB, p->r->a);
-    for (bool more = true, begun = false; more; begun = true) {
-        const struct db_arg args[2] = {DB_STR(db_zone(p->r)), DB_STR(buf_str(&key))};
+    p->r->rows = p->r->a;
+    if (db_declare_all(p->r, t, "pages", where) != 0)
+        return -1;
+    while (n == PAGE) {
         PGresult *res = NULL;
         struct val list;
 
         archive_page(&p->w);
         p->r->rows = p->w.a;
-        if (db_ask(p->r, t, begun ? next : first, args, begun ? 2 : 1, &res) != 0)
+        if (db_fetch(p->r, t, "pages", PAGE, &res) != 0)
             return -1;
-        more = PQntuples(res) == PAGE;
-        if (more) {
-            key.len = 0;
-            buf_add_str(&key, db_str(res, PAGE - 1, 0));
-        }
+        n = PQntuples(res);
         list = db_objects(p->r, t, res);
         name_by_text(p, list);
         if (rows(p, list) != 0)
             return -1;
     }
-    return 0;
+    p->r->rows = p->w.a;
+    return db_close(p->r, t, "pages");
 }
 
 static struct val keys_of(struct past *p, struct val by_id)
@@ -126,14 +118,13 @@ static int open_cursor(struct past *p, const struct map_table *t, const struct m
     struct legacy_db *r = p->r;
     struct arena *a = r->a;
     const struct db_arg args[2] = {DB_STR(db_zone(r)), DB_STR(json_text(keys_of(p, by_id), p->w.a))};
-    PGresult *res = NULL;
     const char *where;
     int rc;
 
     r->a = r->rows = p->w.a; /* there are many pages */
     where = arena_printf(r->a, "t.%.*s = ANY (ARRAY(SELECT j::%.*s FROM json_array_elements_text($2::json) j))",
                          STR_ARG(db_quoted(r, link->column)), STR_ARG(db_column_type(r, t->table, link->column)));
-    rc = db_ask(r, t, arena_printf(r->a, "DECLARE past NO SCROLL CURSOR FOR %s", db_statement(r, t, where, 0)), args, 2, &res);
+    rc = db_declare(r, t, "past", where, args, 2);
     r->a = a;
     return rc;
 }
@@ -142,7 +133,6 @@ static int open_cursor(struct past *p, const struct map_table *t, const struct m
 static int each_row(struct past *p, const struct map_table *t, const struct map_member *link, struct val by_id, int fetch,
                     int (*rows)(struct past *p, const struct map_table *t, struct val list))
 {
-    PGresult *res = NULL;
     int n = fetch;
 
     if (link == NULL || val_count(by_id) == 0)
@@ -151,9 +141,10 @@ static int each_row(struct past *p, const struct map_table *t, const struct map_
         return -1;
     p->r->rows = p->w.s;
     while (n == fetch) {
+        PGresult *res = NULL;
         struct val list;
 
-        if (db_ask(p->r, t, arena_printf(p->w.s, "FETCH %d FROM past", fetch), NULL, 0, &res) != 0)
+        if (db_fetch(p->r, t, "past", fetch, &res) != 0)
             return -1;
         n = PQntuples(res);
         list = db_objects(p->r, t, res);
@@ -162,7 +153,7 @@ static int each_row(struct past *p, const struct map_table *t, const struct map_
             return -1;
         arena_reset(p->w.s);
     }
-    return db_ask(p->r, t, "CLOSE past", NULL, 0, &res);
+    return db_close(p->r, t, "past");
 }
 
 static int count(struct past *p, const struct map_table *t, const char *where, int64_t *n)

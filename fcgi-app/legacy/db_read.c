@@ -219,7 +219,7 @@ static void note_rest(struct legacy_db *r)
 
 static int read_all(struct legacy_db *r, struct legacy_sources *s)
 {
-    if (check_structure(r) != 0 || choose_map(r, s) != 0 || read_tables(r) != 0)
+    if (check_structure(r) != 0 || choose_map(r, s) != 0 || db_check_keys(r) != 0 || read_tables(r) != 0)
         return -1;
     legacy_source_add(s, r->d->dsn_file, r->found.fingerprint);
     note_rest(r);

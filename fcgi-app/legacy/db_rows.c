@@ -73,7 +73,7 @@ static void add_column(struct legacy_db *r, struct buf *b, const struct map_tabl
         buf_addf(b, "t.%.*s::text", STR_ARG(column));
 }
 
-const char *db_statement(struct legacy_db *r, const struct map_table *t, const char *where, int limit)
+static const char *statement(struct legacy_db *r, const struct map_table *t, const char *where)
 {
     struct str key = db_quoted(r, t->key);
     struct buf b;
@@ -86,14 +86,7 @@ const char *db_statement(struct legacy_db *r, const struct map_table *t, const c
     if (where != NULL)
         buf_addf(&b, " AND %s", where);
     buf_addf(&b, " ORDER BY t.%.*s", STR_ARG(key));
-    if (limit > 0)
-        buf_addf(&b, " LIMIT %d", limit);
     return buf_cstr(&b);
-}
-
-const char *db_behind(struct legacy_db *r, const struct map_table *t)
-{
-    return arena_printf(r->a, "t.%.*s > $2::text::%.*s", STR_ARG(db_quoted(r, t->key)), STR_ARG(db_column_type(r, t->table, t->key)));
 }
 
 /* ---- conversions ----------------------------------------------------------------------------- */
@@ -226,25 +219,55 @@ int db_ask(struct legacy_db *r, const struct map_table *t, const char *sql, cons
     return -1;
 }
 
+static int command(struct legacy_db *r, const struct map_table *t, const char *sql)
+{
+    PGresult *res = NULL;
+
+    return db_ask(r, t, sql, NULL, 0, &res);
+}
+
+int db_declare(struct legacy_db *r, const struct map_table *t, const char *name, const char *where, const struct db_arg *args, size_t n)
+{
+    PGresult *res = NULL;
+
+    return db_ask(r, t, arena_printf(r->a, "DECLARE %s NO SCROLL CURSOR FOR %s", name, statement(r, t, where)), args, n, &res);
+}
+
+int db_declare_all(struct legacy_db *r, const struct map_table *t, const char *name, const char *where)
+{
+    const struct db_arg args[1] = {DB_STR(db_zone(r))};
+
+    return command(r, t, "SET LOCAL enable_sort = off") != 0 || db_declare(r, t, name, where, args, 1) != 0 ||
+                   command(r, t, "SET LOCAL enable_sort TO DEFAULT") != 0 ? -1 : 0;
+}
+
+int db_fetch(struct legacy_db *r, const struct map_table *t, const char *name, int n, PGresult **res)
+{
+    return db_ask(r, t, arena_printf(r->rows, "FETCH %d FROM %s", n, name), NULL, 0, res);
+}
+
+int db_close(struct legacy_db *r, const struct map_table *t, const char *name)
+{
+    return command(r, t, arena_printf(r->rows, "CLOSE %s", name));
+}
+
 int db_rows(struct legacy_db *r, const struct map_table *t,
             void (*take)(struct legacy_db *r, const struct map_table *t, struct val item))
 {
-    const char *first = db_statement(r, t, NULL, PAGE), *next = db_statement(r, t, db_behind(r, t), PAGE);
-    struct str key = STR("");
+    int n = PAGE;
 
-    for (bool more = true, begun = false; more; begun = true) {
-        const struct db_arg args[2] = {DB_STR(db_zone(r)), DB_STR(key)};
+    if (db_declare_all(r, t, "pages", NULL) != 0)
+        return -1;
+    while (n == PAGE) {
         PGresult *res = NULL;
         struct val list;
 
-        if (db_ask(r, t, begun ? next : first, args, begun ? 2 : 1, &res) != 0)
+        if (db_fetch(r, t, "pages", PAGE, &res) != 0)
             return -1;
+        n = PQntuples(res);
         list = db_objects(r, t, res);
         for (size_t i = 0; i < val_count(list); i++)
             take(r, t, val_at(list, i));
-        more = PQntuples(res) == PAGE;
-        if (more)
-            key = db_str(res, PAGE - 1, 0);
     }
-    return 0;
+    return db_close(r, t, "pages");
 }

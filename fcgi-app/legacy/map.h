@@ -5,7 +5,7 @@
  *     # comment
  *     version 0.23.2
  *     fingerprint SHA256                     of the structure it is for; any number
- *     table THEIRS as KIND by KEY            KEY orders the rows: read in pages by it
+ *     table THEIRS as KIND by KEY            KEY orders the rows and names them
  *       MEMBER = COLUMN                      text as it is
  *       MEMBER = COLUMN | CONVERSION         number, int, flag, json, list, time, upper, lower, base64
  *       MEMBER = COLUMN | lookup TABLE.KEY NAME    the column NAME of the row with that key
