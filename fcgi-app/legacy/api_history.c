@@ -297,25 +297,86 @@ static int new_request(struct api_past *p, struct val row)
     return archive_commit_page(&p->w, p->e);
 }
 
+/* The instance of a further request; *out null: it is not here. */
+static int instance_that_came(struct api_past *p, struct str id, struct val *out)
+{
+    struct val t, list = val_list_new(p->w.a, 1);
+
+    *out = val_null();
+    if (get_part(p, arena_printf(p->w.a, "/api/v01/transactions/%.*s", STR_ARG(id)), &t) != 0)
+        return -1;
+    if (!val_is(t, VAL_DICT) || archive_time_fault(val_get_text(t, "created_on", STR(""))) != NULL)
+        return 0;
+    val_list_add(list, instance_of(p, t, id, val_null()));
+    if (archive_find(&p->w, &archive_stmt_find, list, p->w.a, p->e) != 0)
+        return -1;
+    if (val_is(val_get(val_at(list, 0), OUR_ID), VAL_INT))
+        *out = val_at(list, 0);
+    return 0;
+}
+
+/* One more of an instance that had its turn: what else hangs on that came then, or never will. */
+static int further_request(struct api_past *p, struct val row, int64_t instance)
+{
+    struct str id = str_printf(p->w.a, "%lld", (long long)instance);
+    struct archive_counts *n = &p->w.ar->parts[ARCHIVE_REQUESTS];
+    struct val list, documents, of;
+
+    if (str_ieq(val_get_text(row, "instance_status", STR("")), STR("ACTIVE")))
+        return 0;
+    if (p->w.t->dry) {
+        if (!p->w.ar->history && api_documents_list(p, instance, &documents) != 0)
+            return -1;
+        n->read += p->w.ar->history || val_count(documents) > 0;
+        n->added += p->w.ar->history || val_count(documents) > 0;
+        return 0;
+    }
+    if (instance_that_came(p, id, &of) != 0)
+        return -1;
+    if (val_is(of, VAL_DICT)) {
+        val_dict_set_str(p->w.instances, id, of);
+        return get_request(p, row, id, &list) != 0 || archive_choose_requests(&p->w, list, p->e) != 0 || archive_open_page(&p->w, p->e) != 0
+                   ? -1 : archive_commit_page(&p->w, p->e);
+    }
+    if (p->w.ar->history) {
+        n->read++;
+        n->skipped++;
+        plan_gap(&p->w.pl, "requests id %.*s: its instance %.*s is not here", STR_ARG(id_text(p, val_get(row, "request_id"))), STR_ARG(id));
+    }
+    return 0;
+}
+
+static int request_row(struct api_past *p, struct val item, struct val row, int64_t instance)
+{
+    struct archive_counts *n = &p->w.ar->parts[ARCHIVE_REQUESTS];
+    bool here = val_is(val_get(item, OUR_ID), VAL_INT), further = instance > 0 && !api_ids_add(&p->met, instance);
+
+    if (here) {
+        n->read++;
+        n->unchanged++;
+        return instance > 0 && !further ? known_instance(p, item, instance, OUR_INSTANCE, OUR_INSTANCE_ON) : 0;
+    }
+    if (further)
+        return further_request(p, row, instance);
+    return instance > 0 ? new_instance(p, row, instance, val_get_text(row, "instance_status", STR(""))) : new_request(p, row);
+}
+
 static int one_row(struct api_past *p, struct val item, bool request)
 {
     struct val row = val_get(item, "row");
     int64_t instance = val_get_int(row, "instance_id", 0);
-    struct archive_counts *n = &p->w.ar->parts[ARCHIVE_REQUESTS];
 
     archive_page(&p->w);
     arena_reset(p->seen_a);
     p->seen = val_dict_new(p->seen_a, 8);
     val_dict_set_str(p->seen, str_printf(p->seen_a, "%lld", (long long)instance), val_bool(true));
-    if (!request && val_is(val_get(item, OUR_ID), VAL_INT))
+    if (request)
+        return request_row(p, item, row, instance);
+    if (!api_ids_add(&p->met, instance))
+        return 0;
+    if (val_is(val_get(item, OUR_ID), VAL_INT))
         return known_instance(p, item, instance, OUR_ID, OUR_ON);
-    if (!request)
-        return new_instance(p, val_null(), instance, val_get_text(row, "status", STR("")));
-    if (!val_is(val_get(item, OUR_ID), VAL_INT))
-        return instance > 0 ? new_instance(p, row, instance, val_get_text(row, "instance_status", STR(""))) : new_request(p, row);
-    n->read++;
-    n->unchanged++;
-    return instance > 0 ? known_instance(p, item, instance, OUR_INSTANCE, OUR_INSTANCE_ON) : 0;
+    return new_instance(p, val_null(), instance, val_get_text(row, "status", STR("")));
 }
 
 /* A page of a search: what is here already is found at once. */
@@ -393,6 +454,7 @@ int legacy_api_history(struct legacy_api *api, struct legacy_archive *ar, const 
     api->patient = false;
     if (rc == 0)
         note_rest(&p);
+    api_ids_free(&p.met);
     arena_free(p.seen_a);
     archive_free(&p.w);
     return rc;

@@ -7,14 +7,26 @@
 #include "legacy/api.h"
 #include "legacy/archive_int.h"
 
+/* Ids above 0; begins as {0}. */
+struct id_set {
+    int64_t *slots; /* 0: free */
+    size_t size, n;
+    struct arena *a;
+};
+
 struct api_past {
     struct legacy_api *api;
     struct archiving w;
     int64_t rest_instances, rest_requests; /* nothing was asked for that brings them */
     struct arena *seen_a; /* of the row under way */
     struct val seen;      /* its transactions by id: none twice, whatever they say of each other */
+    struct id_set met;    /* instances that had their turn: a further request of one comes alone */
     struct err *e;
 };
+
+/* False: it is in already. */
+bool api_ids_add(struct id_set *s, int64_t id);
+void api_ids_free(struct id_set *s);
 
 /* POST, JSON into api->a. */
 MUST_CHECK int api_post(struct legacy_api *api, const char *path, struct str body, struct val *out, struct err *e);

@@ -255,6 +255,8 @@ static void tie_requests(struct archiving *w)
         val_dict_set_c(item, "instance_status", val_get(instance, "status"));
         if (val_is_none(val_get(item, "activity_name")))
             val_dict_set_c(item, "activity_name", val_get(instance, "activity_name"));
+        if (!val_is_none(val_get(instance, "our_request")))
+            continue; /* it began with the first */
         val_dict_set_c(instance, "our_request", val_get(item, OUR_ID));
         val_dict_set_c(instance, "our_request_on", val_get(item, OUR_ON));
     }
@@ -303,7 +305,7 @@ static bool place(struct archiving *w, struct val item)
     if (val_is(owner, VAL_DICT)) {
         val_dict_set_c(item, OUR_INSTANCE, val_get(owner, OUR_ID));
         val_dict_set_c(item, OUR_INSTANCE_ON, val_get(owner, OUR_ON));
-        val_dict_set_c(item, "our_request", val_get(owner, "our_request"));
+        val_dict_set_c(item, "our_request", val_is(request, VAL_DICT) ? val_get(request, OUR_ID) : val_get(owner, "our_request"));
     } else { /* a request that was passed on: its own time names the month */
         val_dict_set_c(item, OUR_INSTANCE_ON, val_get(request, OUR_ON));
         val_dict_set_c(item, "our_request", val_get(request, OUR_ID));

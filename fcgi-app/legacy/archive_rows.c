@@ -77,7 +77,7 @@ const struct db_stmt archive_stmt_parts[ARCHIVE_PARTS] = {
          TEXT("status") ", ''), " TEXT("label") ", lower(coalesce(" TEXT("method") ", '')), coalesce(" TEXT("url")
          ", ''), coalesce(" OBJECT("details") ", '{}'), " OBJECT("response") ", " NUMBER("response_status") "::integer, "
          NUMBER("runtime_ms") ", " USER ", " TEXT("username") ", (SELECT a.id FROM activities a WHERE a.name = "
-         TEXT("activity_name") "), " ID("our_instance") ", " TIME("our_instance_on") ", " TEXT("instance_status") ", "
+         TEXT("activity_name") "), " ID("our_instance") ", " TIME("our_instance_on") ", upper(" TEXT("instance_status") "), "
          TEXT("entity_type") ", " TEXT("event_id") ", " TEXT("tenant_id") ", " TEXT("site_id") ", " TEXT("numbers") ", "
          TEXT("subscription_id") ", " TEXT("distributor_id") ", " TEXT("reseller_id") ", " TEXT("group_id")
          ", json_build_object('imported', json_build_object('id', " TEXT("id") "))" ROWS, 1},
