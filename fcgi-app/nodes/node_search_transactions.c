@@ -44,7 +44,7 @@ static const struct param params[] = {
     "'callback_task_id', i.callback_task_id, 'errors', i.cnt_tasks_in_error, 'created_on', " DB_ISO("i.created_on")    \
     ", 'updated_on', " DB_ISO("i.updated_on") ") FROM instances i LEFT JOIN activities a ON a.id = i.activity_id "
 
-static int search(struct node_run *r, const struct cfg *c, struct condition *where, struct val *found, struct err *e)
+static int search_once(struct node_run *r, const struct cfg *c, struct condition *where, struct val *found, struct err *e)
 {
     int64_t limit = c->limit > FOUND_MAX ? FOUND_MAX : c->limit;
     size_t n = where->n_args;
@@ -70,6 +70,17 @@ static int search(struct node_run *r, const struct cfg *c, struct condition *whe
     rc = 0;
 out:
     node_db_put(r, conn);
+    return rc;
+}
+
+/* A condition that takes PostgreSQL too long would do so again; what else is wrong with the database passes. */
+static int search(struct node_run *r, const struct cfg *c, struct condition *where, struct val *found, struct err *e)
+{
+    int rc;
+
+    do
+        rc = search_once(r, c, where, found, e);
+    while (rc != 0 && (e->code == ERR_DB || e->code == ERR_BUSY) && node_try_again(r, e));
     return rc;
 }
 

@@ -5,6 +5,7 @@
 #include "integration/env_api.h"
 #include "support/fcgi_client.h"
 
+#include <libpq-fe.h>
 #include <signal.h>
 #include <string.h>
 
@@ -91,9 +92,36 @@ static void item_10_the_database_is_away(void **state)
         assert_int_equal(env_kill(env, pids[i], SIGTERM), 0);
 }
 
+/* A run that reads rows of ours does not fail for a connection that breaks: it reads again.  Twice, so that it is seen to. */
+static void a_run_reads_again(void **state)
+{
+    static const char reads[] = "SELECT min(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%i.cnt_tasks_in_error%'";
+    PGconn *holder = PQconnectdb(env_db(env));
+    const char *before = "", *pid = "";
+    int64_t id = api_run(env,
+                         "{\"cells\":{" START "," CELL("hour", "timer", "\"timeout\":\"1 hour\",\"discard_idle_limit\":true", "\"ok\"") ","
+                         CELL("look", "search_transactions", "\"condition\":\"status = 'ACTIVE'\",\"output_context_key\":\"found\"", "\"ok\",\"error\"") ","
+                         END "},\"entities\":[{\"name\":\"boss\",\"original_name\":\"entity\",\"outputs\":[\"go\"],\"params\":{}}],"
+                         "\"transitions\":[" LINE("start.ok", "hour") "," LINE("boss.go", "look") "," LINE("look.ok", "end") "]}",
+                         "{}");
+
+    (void)state;
+    api_until_task(env, id, "hour", "WAIT");
+    PQclear(PQexec(holder, "BEGIN; LOCK TABLE activities IN ACCESS EXCLUSIVE MODE"));
+    (void)env_sql(env, "SELECT signal_instance(%lld, 0, 'entity', '{\"entity\":\"boss\",\"event\":\"go\"}')", (long long)id);
+    for (int i = 0; i < 2; i++) {
+        ENV_WAIT(env, 20000, strcmp(pid = env_psql(env, reads), before) != 0 && pid[0] != '\0');
+        (void)env_sql(env, "SELECT pg_terminate_backend(%s)", pid);
+        before = pid;
+    }
+    PQfinish(holder);
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+    assert_non_null(strstr(api_context(env, id, "found"), env_sql(env, "SELECT guid FROM instances WHERE id = %lld", (long long)id)));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(item_10_the_database_is_away)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_run_reads_again), cmocka_unit_test(item_10_the_database_is_away)};
 
     env = env_start();
     start(0);
