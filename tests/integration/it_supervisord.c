@@ -11,6 +11,7 @@
 #include "integration/env_int.h"
 #include "integration/env_managers.h"
 #include "support/cases.h"
+#include "support/ws_client.h"
 
 static struct env *env;
 
@@ -20,10 +21,26 @@ static const char manager[] = "[supervisord]\nnodaemon=true\nlogfile=/dev/null\n
                               "supervisor.rpcinterface:make_main_rpcinterface\n"
                               "[supervisorctl]\nserverurl=unix://%s/supervisor.sock\n";
 
+/* Where both processes of the core have their live views: the shipped file says 5001 and 5002. */
+static int live_port(int process)
+{
+    static int tens;
+
+    while (tens == 0) {
+        tens = env_free_port(env) / 10;
+        if (env_port_open(tens * 10 + 1) || env_port_open(tens * 10 + 2))
+            tens = 0;
+    }
+    return tens * 10 + process;
+}
+
 static const char *supervisord_conf(void)
 {
     const char *dir = env_path(env, "sup");
     const char *conf = env_read_file(env, DEPLOY "supervisord/sluice.conf");
+
+    assert_non_null(strstr(conf, " -wsPort=500%(process_num)d\n"));
+    conf = managers_text(conf, "-wsPort=500%(process_num)d", env_fmt(env, "-wsPort=%d%%(process_num)d", live_port(0) / 10));
 
     conf = managers_text(conf, "/usr/bin/sluice-core", env_program(env, "sluice-core"));
     conf = managers_text(conf, "/usr/bin/sluice-proxy", env_program(env, "sluice-proxy"));
@@ -63,6 +80,27 @@ static pid_t pid_of(const char *conf, const char *program)
     return (pid_t)strtol(text, NULL, 10);
 }
 
+/* Each process shows them, where nginx looks: at the second when the first is away. */
+static void live_views(void)
+{
+    const char *upstreams = env_read_file(env, SLUICE_SOURCE_DIR "/nginx/conf.d/upstreams.conf");
+
+    assert_non_null(strstr(upstreams, "server 127.0.0.1:5001;"));
+    assert_non_null(strstr(upstreams, "server 127.0.0.1:5002 backup;"));
+    for (int i = 1; i <= 2; i++) {
+        struct arena *a = arena_new(0);
+        struct ws w;
+
+        ENV_WAIT(env, 30000, env_port_open(live_port(i)));
+        w = ws_open(live_port(i), "/api/v01/alarms/active/ws", "");
+        assert_int_equal(w.status, 101);
+        assert_null(ws_next(&w, 10000, a).p);
+        assert_int_equal(w.close_code, 4002); /* nobody is signed in */
+        ws_end(&w);
+        arena_free(a);
+    }
+}
+
 static void item_18_R_15_runs_under_supervisord(void **state)
 {
     const char *conf = env_path(env, "sup/supervisord.conf");
@@ -76,16 +114,18 @@ static void item_18_R_15_runs_under_supervisord(void **state)
     ENV_WAIT(env, 30000, managers_healthy());
     ENV_WAIT(env, 30000, managers_proxy_answers());
 
-    managers_little_rights(pid_of(conf, "sluice_core:sluice_core_0"), "sup/core.sock");
+    managers_little_rights(pid_of(conf, "sluice_core:sluice_core_1"), "sup/core.sock");
     managers_little_rights(pid_of(conf, "sluice_p1:sluice_p1_0"), "sup/p1.sock");
-    restart_under_load(conf, "sluice_core:sluice_core_0");
+    live_views();
     restart_under_load(conf, "sluice_core:sluice_core_1");
+    restart_under_load(conf, "sluice_core:sluice_core_2");
+    live_views();
 
     /* one that dies comes back */
-    core = pid_of(conf, "sluice_core:sluice_core_0");
+    core = pid_of(conf, "sluice_core:sluice_core_1");
     assert_true(core > 1);
     assert_int_equal(kill(core, SIGKILL), 0);
-    ENV_WAIT(env, 20000, (now = pid_of(conf, "sluice_core:sluice_core_0")) > 1 && now != core);
+    ENV_WAIT(env, 20000, (now = pid_of(conf, "sluice_core:sluice_core_1")) > 1 && now != core);
     ENV_WAIT(env, 20000, managers_healthy());
 
     assert_int_equal(env_kill(env, supervisor, SIGTERM), 0);
