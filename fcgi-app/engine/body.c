@@ -108,6 +108,8 @@ static struct val text_copy(struct str s, struct arena *a)
 int request_object(struct http_req *r, const struct route_match *m, struct val *out,
                    struct arena *a, struct err *e)
 {
+    /* a token in the query is the caller's: workflows do not see it and no row keeps it (http-api.md 1.3) */
+    struct str query = url_query_without(r->query, "auth_token", a);
     struct val o = val_dict_new(a, 8), body;
 
     if (body_value(r, &body, a, e) != 0)
@@ -118,8 +120,7 @@ int request_object(struct http_req *r, const struct route_match *m, struct val *
                    val_is_undef(m->match_info) ? val_dict_new(a, 0) : val_copy(m->match_info, a));
     val_dict_set_c(o, "method", text_copy(r->method_name, a));
     val_dict_set_c(o, "params",
-                   r->query.len > 0 ? url_query_parse(str_dup(a, r->query), a)
-                                    : val_dict_new(a, 0));
+                   query.len > 0 ? url_query_parse(str_dup(a, query), a) : val_dict_new(a, 0));
     val_dict_set_c(o, "tail", text_copy(m->tail, a));
     val_dict_set_c(o, "url", text_copy(r->path, a));
     val_dict_set_c(o, "headers", headers_value(r, a));
