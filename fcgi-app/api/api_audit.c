@@ -49,7 +49,7 @@ static const struct search_spec audit_spec = {
 static const struct search_field activity_fields[] = {
     {NULL, "username", "a.username", 't', NULL},
     {NULL, "service", "a.service", 't', NULL},
-    {NULL, "method", "lower(a.method)", 't', NULL},
+    {NULL, "method", "lower(a.method)", 'l', NULL},
     {NULL, "timestamp", "a.hour", 'z', NULL},
     {NULL, "ts", "a.hour", 'z', NULL},
 };
@@ -57,6 +57,7 @@ static const struct search_field activity_fields[] = {
 static const struct search_spec activity_spec = {
     .model = "activity",
     .collection = "recs",
+    .also = "records",
     .select = "json_build_object('username', a.username, 'ts', " DB_ISO(
         "a.hour") ", 'timestamp', " DB_ISO("a.hour") ", 'method', lower(a.method), 'service', "
                                                      "a.service, 'calls', a.calls)",

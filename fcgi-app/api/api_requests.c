@@ -27,7 +27,7 @@ static const struct search_field fields[] = {
     {"requests", "created_on", "r.created_on", 'z', NULL},
     {"requests", "updated_on", "r.updated_on", 'z', NULL},
     {"requests", "request_url", "r.url", 't', NULL},
-    {"requests", "request_method", "r.method", 't', NULL},
+    {"requests", "request_method", "r.method", 'l', NULL},
     {"requests", "response_status", "r.response_status", 'i', NULL},
     {"requests", "tenant_id", "r.tenant_id", 't', NULL},
     {"requests", "tenant", "r.tenant_id", 't', NULL},
@@ -153,7 +153,7 @@ static const struct db_stmt stmt_traces = {
 static const struct db_stmt stmt_forwarded = {
     "api_request_forwarded",
     "SELECT json_build_object('traces', json_build_array(json_build_object('id', r.id, 'processing_trace_id', r.id, 'task_id', NULL, "
-    "'label', r.gateway, 'status', coalesce(r.response_status, 0), 'session_holder', r.gateway, 'host', "
+    "'label', r.gateway, 'status', coalesce(r.response_status, 0)::text, 'session_holder', r.gateway, 'host', "
     "split_part(r.details->>'gateway_url', '/', 3), 'http_method', upper(r.method), 'http_url', r.details->>'gateway_url', "
     "'input', coalesce(r.details->>'body', ''), 'output', coalesce(r.response->>'body', ''), "
     "'external_id', coalesce(r.response #>> '{body,_record_internal_id}', r.response #>> '{body,_internal_record_id}'), "

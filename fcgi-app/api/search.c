@@ -126,6 +126,13 @@ static struct str array_text(struct val list, struct arena *a)
     return buf_str(&b);
 }
 
+/* The parameter added last, as what texts are compared with: "text" or "text[]". */
+static const char *text_arg(struct api_call *c, const struct search *s, const struct search_field *f, const char *type)
+{
+    return f->type == 'l' ? arena_printf(c->a, "lower($%zu::text)::%s", s->n_args, type)
+                          : arena_printf(c->a, "$%zu::%s", s->n_args, type);
+}
+
 static int condition(struct api_call *c, struct search *s, const struct search_field *f, const struct op *op, struct val v,
                      struct buf *out, struct err *e)
 {
@@ -148,9 +155,10 @@ static int condition(struct api_call *c, struct search *s, const struct search_f
     if (add_arg(s, DB_STR(text), e) != 0)
         return -1;
     if (list)
-        buf_addf(out, "%s%s %s ($%zu::text[])", f->sql, f->type == 't' ? "" : "::text", op->sql, s->n_args);
-    else if (pattern)
-        buf_addf(out, "%s::text %s $%zu::text", f->sql, op->sql, s->n_args);
+        buf_addf(out, "%s%s %s (%s)", f->sql, f->type == 't' ? "" : "::text", op->sql,
+                 text_arg(c, s, f, "text[]"));
+    else if (pattern || f->type == 'l')
+        buf_addf(out, "%s::text %s %s", f->sql, op->sql, text_arg(c, s, f, "text"));
     else
         buf_addf(out, "%s %s $%zu%s", f->sql, op->sql, s->n_args, cast_of(f->type));
     return 0;
@@ -285,7 +293,7 @@ static void sort_by(struct api_call *c, struct search *s, struct val v)
         return;
     /* only texts may be null here; anything else would keep the indexes from serving the order */
     buf_addf(&s->order, "%s%s %s%s", s->order.len > 0 ? ", " : "", f->sql, descending ? "DESC" : "ASC",
-             f->type == 't' ? " NULLS LAST" : "");
+             f->type == 't' || f->type == 'l' ? " NULLS LAST" : "");
     echo = val_dict_new(c->a, 2);
     val_dict_set_c(echo, "field", val_str_c(f->name));
     val_dict_set_c(echo, "direction", val_str_c(descending ? "desc" : "asc"));
@@ -415,9 +423,13 @@ int search_answer(struct api_call *c, struct search *s, struct err *e)
     if (!s->count)
         total = offset + (str_eq(rows, STR("[]")) ? 0 : s->size);
     pages = total > 0 ? (total + s->size - 1) / s->size : 1;
-    buf_init(&out, rows.len + 4096, c->a);
+    buf_init(&out, 2 * rows.len + 4096, c->a);
     buf_addf(&out, "{\"%s\":", s->spec->collection);
     buf_add_str(&out, rows);
+    if (s->spec->also != NULL) {
+        buf_addf(&out, ",\"%s\":", s->spec->also);
+        buf_add_str(&out, rows);
+    }
     buf_addf(&out, ",\"pagination\":[%lld,%lld,%lld,%lld],\"sorting\":", (long long)s->page, (long long)s->size,
              (long long)pages, (long long)total);
     json_write(s->sorting, JSON_COMPACT, 0, &out);

@@ -13,13 +13,14 @@ struct search_field {
     const char *model;  /* "requests", "tasks"...; NULL: pseudo-field without model */
     const char *name;
     const char *sql;    /* expression on the main tables, or on those of `within` */
-    char type;          /* t text, i integer, b boolean, z timestamp */
+    char type;          /* t text, l text in lower case (values in any), i integer, b boolean, z timestamp */
     const char *within; /* for other models: "EXISTS (SELECT FROM tasks t WHERE ... AND %s)", else NULL */
 };
 
 struct search_spec {
     const char *model;      /* of the main entity */
     const char *collection; /* member of the answer */
+    const char *also;       /* a second name the rows go by, or NULL */
     const char *select;     /* json_build_object(...) of one row */
     const char *from;       /* "requests r LEFT JOIN ..." */
     const char *count_from; /* what counting needs of it */

@@ -7,7 +7,7 @@
 #include "api/api.h"
 
 #define TRACE_OBJECT                                                                               \
-    "json_build_object('id', t.id, 'processing_trace_id', t.id, 'task_id', t.task_id, 'label', t.label, 'status', t.status, " \
+    "json_build_object('id', t.id, 'processing_trace_id', t.id, 'task_id', t.task_id, 'label', t.label, 'status', t.status::text, " \
     "'session_holder', t.session_holder, 'host', t.host, 'http_method', t.http_method, 'http_url', t.http_url, "  \
     "'input', coalesce(t.input, ''), 'output', coalesce(t.output, ''), 'external_id', t.external_id, 'request_id', "   \
     "t.request_id, 'cache_hit', coalesce(t.cache_hit, false), 'created_on', " DB_ISO("t.created_on")                  \

@@ -248,7 +248,7 @@ static void traces_forwarded_calls(void **state)
     assert_int_equal(val_count(val_get(v, "traces")), 1);
     assert_string_equal(api_text(env, v, "traces.0.http_url"), env_fmt(env, "%s/api/v1/tenants/acme/groups/sales/users/?" MARK, gateway));
     assert_string_equal(api_text(env, v, "traces.0.http_method"), "POST");
-    assert_int_equal(api_int(v, "traces.0.status"), 201);
+    assert_string_equal(val_is(val_path(v, "traces.0.status"), VAL_STR) ? api_text(env, v, "traces.0.status") : "no text", "201");
     assert_string_equal(api_text(env, v, "traces.0.session_holder"), "bwks");
     assert_non_null(strstr(api_text(env, v, "traces.0.input"), "dan@acme.example"));
     assert_non_null(strstr(api_text(env, v, "traces.0.input"), "********"));
@@ -257,7 +257,7 @@ static void traces_forwarded_calls(void **state)
     v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces?details=1", id), NULL);
     assert_non_null(strstr(api_text(env, v, "traces.0.gateway_details.south_data"), "BS-OCI"));
     v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces?details=1", gone), NULL);
-    assert_int_equal(api_int(v, "traces.0.status"), 404);
+    assert_string_equal(val_is(val_path(v, "traces.0.status"), VAL_STR) ? api_text(env, v, "traces.0.status") : "no text", "404");
     v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/requests/%s/traces?details=1", over), NULL);
     assert_int_equal(val_count(val_get(v, "traces")), 0); /* its workflow called nobody */
     v = api(env, 200, "GET", env_fmt(env, "/api/v01/apio/southbound_calls?%s%s%%22%%7D%%5D", filter, gateway + 7), NULL);

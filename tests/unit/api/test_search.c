@@ -10,6 +10,7 @@
 static const struct search_field fields[] = {
     {"things", "id", "t.id", 'i', NULL},
     {"things", "name", "t.name", 't', NULL},
+    {"things", "method", "lower(t.method)", 'l', NULL},
     {"things", "on", "t.is_on", 'b', NULL},
     {"things", "created_on", "t.created_on", 'z', NULL},
     {"parts", "name", "p.name", 't', "EXISTS (SELECT FROM parts p WHERE p.thing = t.id AND %s)"},
@@ -57,6 +58,9 @@ static const struct row {
     {"null", "{\"field\":\"name\",\"op\":\"is_null\"}", " AND t.name IS NULL", 0},
     {"not null with a value", "{\"field\":\"name\",\"op\":\"is_not_null\",\"value\":\"\"}", " AND t.name IS NOT NULL", 0},
     {"list of values", "{\"field\":\"id\",\"op\":\"in\",\"value\":[1,2]}", " AND t.id::text = ANY ($1::text[])", 1},
+    {"in any case", "{\"field\":\"method\",\"value\":\"GET\"}", " AND lower(t.method)::text = lower($1::text)::text", 1},
+    {"list in any case", "{\"field\":\"method\",\"op\":\"not_in\",\"value\":[\"GET\"]}",
+     " AND lower(t.method)::text <> ALL (lower($1::text)::text[])", 1},
     {"both", "[{\"field\":\"id\",\"value\":1},{\"field\":\"name\",\"value\":\"x\"}]", " AND (t.id = $1::bigint AND t.name = $2::text)", 2},
     {"or", "{\"or\":[{\"field\":\"id\",\"value\":1},{\"field\":\"id\",\"value\":2}]}", " AND (t.id = $1::bigint OR t.id = $2::bigint)", 2},
     {"not", "{\"not\":{\"field\":\"id\",\"value\":1}}", " AND NOT (t.id = $1::bigint)", 1},
