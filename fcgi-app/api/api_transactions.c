@@ -148,6 +148,31 @@ int transaction_get(struct api_call *c, struct err *e)
     return 0;
 }
 
+/* The text of a definition that comes as an object, as JSON text, or as JSON text within JSON text (http-api.md 5.15). */
+static struct str definition_text(struct api_call *c, struct val v)
+{
+    struct err ignored = {0};
+    struct val inner;
+
+    if (!val_is(v, VAL_STR))
+        return json_text(v, c->a);
+    if (json_parse(val_text(v), &inner, c->a, &ignored) == 0 && val_is(inner, VAL_STR))
+        return val_text(inner);
+    return val_text(v);
+}
+
+/* Who replaces a definition decides what is run: the right to see requests is not enough. */
+static int replace_definition(struct api_call *c, int64_t id, struct val definition, struct err *e)
+{
+    if (api_allowed(c->user, "orchestration", e) != 0)
+        return -1;
+    if (engine_set_definition(c->api->engine, id, definition_text(c, definition), c->user, e) == 0)
+        return 0;
+    if (e->code == ERR_INVALID)
+        err_context(e, "definition");
+    return -1;
+}
+
 int transaction_put(struct api_call *c, struct err *e)
 {
     struct val definition = val_get(c->body, "definition");
@@ -160,12 +185,8 @@ int transaction_put(struct api_call *c, struct err *e)
         err_set(e, ERR_INVALID, "status or definition is required");
         return -1;
     }
-    if (!val_is_none(definition)) {
-        struct str text = val_is(definition, VAL_STR) ? val_text(definition) : json_text(definition, c->a);
-
-        if (engine_set_definition(c->api->engine, f.id, text, c->user, e) != 0)
-            return -1;
-    }
+    if (!val_is_none(definition) && replace_definition(c, f.id, definition, e) != 0)
+        return -1;
     if (status.len > 0 && engine_set_status(c->api->engine, f.id, status, c->user, e) != 0)
         return -1;
     api_answer_id(c, "id", f.id);
