@@ -126,7 +126,7 @@ int user_view(struct api_call *c, int64_t id, int64_t attempts, bool show_token,
     if (join_objects(c, res, out, e) != 0)
         return -1;
     val_dict_set_c(*out, "support_reset_password", val_bool(can_reset(c, *out, db_str(res, 0, 4))));
-    if (show_token || db_bool(res, 0, 3)) {
+    if (show_token || (db_bool(res, 0, 3) && (c->user->is_system || !val_get_bool(*out, "is_system", false)))) {
         if (auth_m2m_show(c->cfg, id, db_str(res, 0, 2), &token, c->a, &why) != 0)
             log_err(LOG_ERROR_LEVEL, "users.token", &why);
         val_dict_set_c(*out, "token", val_str(token));
@@ -143,7 +143,7 @@ int user_view(struct api_call *c, int64_t id, int64_t attempts, bool show_token,
 
 static const struct member {
     const char *name;
-    const char *type;  /* text, boolean, integer, json object (o) or list (l), texts (a) */
+    const char *type;  /* text, boolean, integer, json object (o), areas (l), texts (a) */
     const char *value; /* %s: the parameter */
     size_t min, max;   /* characters of a text */
     unsigned who;
@@ -178,6 +178,15 @@ static int wrong(const struct member *m, const char *wanted, struct err *e)
     return -1;
 }
 
+/* Names and addresses become headers of mails and lines of logs. */
+static bool one_line(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+            return false;
+    return true;
+}
+
 static int text_arg(const struct member *m, struct val v, struct db_arg *out, struct err *e)
 {
     size_t chars;
@@ -189,6 +198,8 @@ static int text_arg(const struct member *m, struct val v, struct db_arg *out, st
         err_set(e, ERR_INVALID, "%s: expected %zu to %zu characters", m->name, m->min, m->max);
         return -1;
     }
+    if (!one_line(val_text(v)))
+        return wrong(m, "no control characters", e);
     if (strcmp(m->name, "status") == 0) {
         static const char *const known[] = {"ACTIVE", "INATIVE", "INACTIVE", "REVOKED"};
         bool good = false;
@@ -207,6 +218,24 @@ static bool all_texts(struct val list)
     for (size_t i = 0; i < val_count(list); i++)
         if (!val_is(val_at(list, i), VAL_STR))
             return false;
+    return true;
+}
+
+/* What somebody administers: {level, reference} (http-api.md 5.4). */
+static bool all_areas(struct val list)
+{
+    static const char *const levels[] = {"system", "group", "distributor", "reseller", "tenant"};
+
+    for (size_t i = 0; i < val_count(list); i++) {
+        struct str level = val_get_text(val_at(list, i), "level", STR(""));
+        struct val reference = val_get(val_at(list, i), "reference");
+        bool known = false;
+
+        for (size_t k = 0; k < COUNT_OF(levels); k++)
+            known = known || str_eq_c(level, levels[k]);
+        if (!known || !(val_is_none(reference) || val_is(reference, VAL_STR)))
+            return false;
+    }
     return true;
 }
 
@@ -239,6 +268,8 @@ static int member_arg(struct api_call *c, const struct member *m, struct val v, 
     default:
         if (!val_is(v, VAL_LIST) || (m->type[0] == 'a' && !all_texts(v)))
             return wrong(m, m->type[0] == 'a' ? "a list of texts" : "a list", e);
+        if (m->type[0] == 'l' && !all_areas(v))
+            return wrong(m, "a list of {level, reference}", e);
         break;
     }
     *out = DB_STR(json_text(v, c->a));
