@@ -155,7 +155,7 @@ static int answer_version(struct api_call *c, const PGresult *res, struct err *e
     c->result = val_dict_new(c->a, 4);
     val_dict_set_c(c->result, "config_id", val_int(db_int(res, 0, 0)));
     val_dict_set_c(c->result, "id", val_int(db_int(res, 0, 0)));
-    val_dict_set_c(c->result, "content", content);
+    val_dict_set_c(c->result, "content", cfg_document_complete(content, c->a));
     val_dict_set_c(c->result, "created_on", val_str(db_str(res, 0, 2)));
     return 0;
 }
@@ -246,6 +246,10 @@ int configuration_put(struct api_call *c, struct err *e)
 {
     int64_t id = 0;
 
+    if (str_trim(c->req->body).len == 0) { /* elsewhere as good as {}, but here that would take everything away */
+        err_set(e, ERR_INVALID, "the configuration document is missing");
+        return -1;
+    }
     if (check_zone(c, e) != 0)
         return -1;
     if (db_begin(c->conn, e) != 0)

@@ -245,6 +245,8 @@ MUST_CHECK int cfg_keys_tell(struct db_conn *c, struct err *e);
 /* The complete default document (http-api.md 6.2 "Minimal safe default", all alarms levels
  * present). */
 struct val cfg_document_default(struct arena *a);
+/* As clients get it: the user interface reads sections without asking whether they are there (http-api.md 6). */
+struct val cfg_document_complete(struct val content, struct arena *a);
 /*
  * Check a new document against the settings tables and the stored one: keeps unknown members, puts
  * stored secrets back for

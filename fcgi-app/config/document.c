@@ -489,6 +489,16 @@ struct val cfg_document_default(struct arena *a)
     return v;
 }
 
+struct val cfg_document_complete(struct val content, struct arena *a)
+{
+    struct val sections = cfg_document_default(a), out = val_copy(content, a), key, value;
+
+    for (size_t i = 0; val_pair_at(sections, i, &key, &value); i++)
+        if (val_is_none(val_get(out, str_cstr(a, val_text(key)))))
+            val_dict_set(out, key, str_eq_c(val_text(key), "gui") ? val_dict_new(a, 0) : value);
+    return out;
+}
+
 /* ---- single settings ----------------------------------------------------------------------------
  */
 
