@@ -3,6 +3,7 @@
  */
 #include "api/user_view.h"
 #include "base/json.h"
+#include "http/url.h"
 
 static const struct db_stmt stmt_list = {
     "api_profiles_list",
@@ -266,21 +267,49 @@ int profile_delete(struct api_call *c, struct err *e)
     return 0;
 }
 
-/* Is a path open by any method?  `p` may be a whole path or what stands behind a proxy's prefix. */
-static bool open_path(const struct api_call *c, const struct cfg_profile *p, struct str path)
+static bool open_whole(const struct api_call *c, const struct cfg_profile *p, struct str prefix, struct str path)
 {
     static const enum http_method methods[] = {HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE};
+    struct err ignored = {0};
+
+    path = str_printf(c->a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(path));
+    if (url_canonical_path(path, &path, c->a, &ignored) != 0) /* no request has it */
+        return false;
+    for (size_t k = 0; k < COUNT_OF(methods); k++)
+        if (cfg_rules_allow(p, methods[k], path))
+            return true;
+    return false;
+}
+
+/* "/api/v01/p1" of "/api/v01/p1/tenants/..."; empty for other paths. */
+static struct str prefix_of(struct str url)
+{
+    const struct str base = STR("/api/v01/");
+    ptrdiff_t slash = str_starts(url, base) ? str_find_char(str_slice(url, base.len, url.len), '/') : -1;
+
+    return slash > 0 ? str_slice(url, 0, base.len + (size_t)slash) : STR("");
+}
+
+static bool open_behind(const struct api_call *c, const struct cfg_profile *p, struct str prefix, struct str path)
+{
+    return prefix.len > 0 && open_whole(c, p, prefix, path);
+}
+
+/* Is a path open by any method?  `path` may be a whole one or what stands behind the prefix of a proxy (http-api.md 4.2). */
+static bool open_path(const struct api_call *c, const struct cfg_profile *p, struct str path)
+{
     struct val entries = val_path(c->cfg->doc, "provisioning.gateways");
-    size_t n = val_is(entries, VAL_LIST) ? val_count(entries) : 0;
 
-    for (size_t i = 0; i <= n; i++) {
-        struct str prefix = i < n ? val_get_text(val_at(entries, i), "prefix", STR("")) : STR("");
-        struct str whole = str_printf(c->a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(path));
-
-        for (size_t k = 0; k < COUNT_OF(methods); k++)
-            if (cfg_rules_allow(p, methods[k], whole))
-                return true;
-    }
+    if (open_whole(c, p, STR(""), path))
+        return true;
+    if (str_starts(path, STR("/api/v01/")))
+        return false;
+    for (size_t i = 0; i < p->n_rules; i++)
+        if (open_behind(c, p, prefix_of(p->rules[i].url), path))
+            return true;
+    for (size_t i = 0; val_is(entries, VAL_LIST) && i < val_count(entries); i++)
+        if (open_behind(c, p, val_get_text(val_at(entries, i), "prefix", STR("")), path))
+            return true;
     return false;
 }
 
