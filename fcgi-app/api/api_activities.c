@@ -277,19 +277,23 @@ static int find_parents(struct api_call *c, struct str name, struct val out, str
     return 0;
 }
 
+static int activity_name(struct api_call *c, int64_t id, struct str *name, struct err *e)
+{
+    if (db_text(c->conn, &stmt_name, DB_ARGS(DB_INT(id)), name, c->a, e) == 0)
+        return 0;
+    if (e->code == ERR_NOT_FOUND)
+        err_set(e, ERR_NOT_FOUND, "no such activity");
+    return -1;
+}
+
 int activity_usage(struct api_call *c, struct err *e)
 {
     struct str name, routes;
     struct val list, parents = val_list_new(c->a, 4);
     int64_t id;
 
-    if (api_id(c, 0, "activity", &id, e) != 0)
+    if (api_id(c, 0, "activity", &id, e) != 0 || activity_name(c, id, &name, e) != 0)
         return -1;
-    if (db_text(c->conn, &stmt_name, DB_ARGS(DB_INT(id)), &name, c->a, e) != 0) {
-        if (e->code == ERR_NOT_FOUND)
-            err_set(e, ERR_NOT_FOUND, "no such activity");
-        return -1;
-    }
     if (db_text(c->conn, &stmt_usage, DB_ARGS(DB_INT(id)), &routes, c->a, e) != 0 ||
         json_parse(routes, &list, c->a, e) != 0 || find_parents(c, name, parents, e) != 0)
         return -1;
@@ -301,9 +305,10 @@ int activity_usage(struct api_call *c, struct err *e)
 
 int activity_stats(struct api_call *c, struct err *e)
 {
+    struct str name;
     int64_t id;
 
-    if (api_id(c, 0, "activity", &id, e) != 0)
+    if (api_id(c, 0, "activity", &id, e) != 0 || activity_name(c, id, &name, e) != 0)
         return -1;
     return api_answer_query(c, &stmt_stats, DB_ARGS(DB_INT(id)), "activity", e);
 }

@@ -114,7 +114,7 @@ int auth_2fa_post(struct api_call *c, struct err *e)
 }
 
 /* 503 tells the interface that passkeys are off (http-api.md 5.1). */
-int auth_webauthn_get(struct api_call *c, struct err *e)
+int auth_webauthn_refuse(struct api_call *c, struct err *e)
 {
     (void)c;
     err_set(e, ERR_BUSY, "passkeys are off");
