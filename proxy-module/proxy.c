@@ -357,7 +357,7 @@ static bool serve_local(struct app *app, struct http_req *r, struct str path, co
 {
     struct str below = str_slice(path, m->prefix.len, path.len);
 
-    if (!str_starts(below, STR("/transactions/")))
+    if (!str_starts(below, STR("/transactions/")) && !str_eq(below, STR("/transactions")))
         return false;
     api_serve(&app->api, r, str_printf(r->a, "/api/v01%.*s", STR_ARG(below)));
     return true;

@@ -328,6 +328,8 @@ static void item_10_replay(void **state)
         int64_t instance = blocked(&task), before = standin_calls();
 
         api(env, 404, "PUT", "/api/v01/p1/transactions/99999999/tasks/1", "{}");
+        api(env, 404, "GET", "/api/v01/p1/transactions", NULL);
+        api(env, 404, "GET", "/api/v01/p1/transactions/", NULL);
         assert_int_equal(standin_calls(), before);
         api(env, 200, "PUT", env_fmt(env, "/api/v01/p1/transactions/%lld/tasks/%s%s", (long long)instance, task, ways[i].meta), "{}");
         assert_string_equal(api_instance_status(env, instance), "CLOSED_IN_SUCCESS");
