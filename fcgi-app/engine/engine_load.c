@@ -241,10 +241,13 @@ static int read_parent(struct instance *in, struct db_conn *c, struct err *e)
                     &res, in->a, e) != 0)
         return -1;
     in->v_parent_context = val_dict_new(in->a, (size_t)PQntuples(res));
+    in->v_parent_secrets = val_list_new(in->a, 0);
     for (int row = 0; row < PQntuples(res); row++) {
         if (json_lazy(col(res, row, 2, in->a), &v, in->a, e) != 0)
             return -1;
         val_dict_set_str(in->v_parent_context, col(res, row, 1, in->a), v);
+        if (db_bool(res, row, 4))
+            val_list_add(in->v_parent_secrets, v);
     }
     return 0;
 }

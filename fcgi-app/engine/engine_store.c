@@ -330,7 +330,8 @@ static struct str request_state(const struct instance *in)
 
 static struct db_arg response_arg(struct run *r)
 {
-    return val_is_undef(r->answer.kept) ? DB_NULL : DB_STR(json_text(r->answer.kept, r->a));
+    return val_is_undef(r->answer.kept) ? DB_NULL
+                                        : DB_STR(instance_hide(r->in, json_text(r->answer.kept, r->a), r->a));
 }
 
 static void add_request(struct run *r)

@@ -244,8 +244,8 @@ void instance_error_add(struct instance *in, const struct task *t, struct str sh
     }
     row->task_id = t->id;
     row->cell = t->cell_name;
-    row->output = str_dup(in->a, beginning(shown));
-    row->description = str_dup(in->a, description);
+    row->output = str_dup(in->a, beginning(instance_hide(in, shown, in->scratch)));
+    row->description = str_dup(in->a, instance_hide(in, description, in->scratch));
     row->created_us = in->now_us;
     *in->errors_tail = row;
     in->errors_tail = &row->next;
@@ -257,7 +257,7 @@ void instance_log(struct instance *in, const char *source, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    row->message = str_c(arena_vprintf(in->a, fmt, ap));
+    row->message = instance_hide(in, str_c(arena_vprintf(in->a, fmt, ap)), in->a);
     va_end(ap);
     row->source = str_dup(in->a, str_c(source));
     row->created_us = in->now_us;
@@ -265,14 +265,14 @@ void instance_log(struct instance *in, const char *source, const char *fmt, ...)
     in->logs_tail = &row->next;
 }
 
-/* Up to a NUL, which no column holds: peers may send one. */
+/* Up to a NUL, which no column holds: peers may send one.  Without the secrets of the run. */
 static struct str keep(struct instance *in, struct str s)
 {
     ptrdiff_t nul = str_find_char(s, '\0');
 
     if (nul >= 0)
         s = str_slice(s, 0, (size_t)nul);
-    return s.p != NULL ? str_dup(in->a, s) : STR_NONE;
+    return s.p != NULL ? str_dup(in->a, instance_hide(in, s, in->scratch)) : STR_NONE;
 }
 
 void instance_trace_add(struct instance *in, const struct task *t, const struct node_trace *tr)

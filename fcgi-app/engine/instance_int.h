@@ -212,6 +212,7 @@ struct instance {
     /* memo of template variables that do not change */
     struct val v_instance, v_settings;
     struct val v_parent_context; /* undefined: top level */
+    struct val v_parent_secrets; /* those of its values that were written as such; a list, or undefined */
     struct val v_event;
 };
 
@@ -248,6 +249,11 @@ struct val context_value(const struct instance *in, struct str key);
 /* The context as a dictionary of its own, values shared. */
 struct val context_dict(const struct instance *in, struct arena *a);
 void context_clean(struct instance *in); /* keys flagged for it go */
+
+/* ---- secrets.c ------------------------------------------------------------------------------ */
+
+/* A text that people will read, without the secrets this instance knows; `text` itself when it holds none. */
+struct str instance_hide(const struct instance *in, struct str text, struct arena *a);
 
 /* ---- vars.c --------------------------------------------------------------------------------- */
 

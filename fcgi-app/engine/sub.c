@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "gateway/mask.h"
 
 static void free_arena(void *a)
 {
@@ -197,6 +198,17 @@ static struct val errors_of(const struct instance *in, struct arena *a)
     return list;
 }
 
+/* People read what a handler was started with; what is hidden there it still sees as parent_instance_context. */
+static struct val shown_context(const struct instance *in)
+{
+    struct val out = context_dict(in, in->a);
+
+    for (uint32_t i = 0; i < in->n_ctx; i++)
+        if (in->ctx[i].present && in->ctx[i].sensitive)
+            val_dict_set_str(out, in->ctx[i].key, VAL_STR_LIT(MASK_SHOWN));
+    return out;
+}
+
 static struct val handler_request(struct instance *top)
 {
     struct val request = val_dict_new(top->a, 4), instance = val_dict_new(top->a, 4);
@@ -206,7 +218,7 @@ static struct val handler_request(struct instance *top)
     val_dict_set_c(instance, "status", val_str_c(instance_status_name(top->status)));
     val_dict_set_c(instance, "label", top->label.p != NULL ? val_str(top->label) : val_null());
     val_dict_set_c(request, "instance", instance);
-    val_dict_set_c(request, "context", context_dict(top, top->a));
+    val_dict_set_c(request, "context", shown_context(top));
     val_dict_set_c(request, "request", top->request);
     val_dict_set_c(request, "errors", errors_of(top, top->a));
     return request;
