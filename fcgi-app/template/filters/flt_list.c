@@ -17,13 +17,13 @@ int flt_first(struct call *c, struct val *out)
     return rc < 0 ? -1 : 0;
 }
 
-/* Can Python walk it backwards? */
-static bool reversible(struct val v)
+/* What Python walks backwards, and generators, which it does not: workflow-engine.md 6.2 promises the
+ * last one of map() and select(). */
+static bool has_last(struct val v)
 {
     const struct tmpl_class *cls = tmpl_class_of(v);
 
-    return cls == NULL ? v.type >= VAL_STR || v.type == VAL_UNDEF
-                       : cls->len != NULL && cls->next != NULL;
+    return cls == NULL ? v.type >= VAL_STR || v.type == VAL_UNDEF : cls->next != NULL;
 }
 
 int flt_last(struct call *c, struct val *out)
@@ -42,7 +42,7 @@ int flt_last(struct call *c, struct val *out)
     }
     if (c->self.type == VAL_STR && c->self.len > 0)
         return vm_getitem(c, c->self, val_int(-1), out);
-    if (!reversible(c->self))
+    if (!has_last(c->self))
         return call_raise(c, TMPL_EXC_TYPE, "'%s' object is not reversible",
                           val_type_name(c->self));
     if (iter_list(c, c->self, &list) != 0)
