@@ -118,14 +118,16 @@ static void keep_answer(struct run *r, struct val value)
     r->answer.kept = kept;
 }
 
-/* A number, or a text holding one; nothing leaves *code as it is. */
+/* A whole number (200.0 is what templates divide to), or a text holding one; nothing leaves *code as it is. */
 static bool read_status(struct val status, int64_t *code)
 {
     if (val_is_none(status))
         return true;
     if (val_is(status, VAL_INT))
         *code = status.u.i;
-    return val_is(status, VAL_INT) ||
+    if (val_is(status, VAL_FLOAT) && status.u.f >= 100 && status.u.f < 600)
+        *code = (int64_t)status.u.f;
+    return val_is(status, VAL_INT) || (val_is(status, VAL_FLOAT) && (double)*code == status.u.f) ||
            (val_is(status, VAL_STR) && str_to_int(str_trim(val_text(status)), code));
 }
 

@@ -113,6 +113,26 @@ static void answers_text_and_headers(void **state)
     assert_non_null(strstr(a.body, "guid"));
 }
 
+/* What a template divides to is no whole number to it, but to everybody else. */
+static void answers_with_a_status_that_was_computed(void **state)
+{
+    static const struct {
+        const char *status;
+        int want;
+    } rows[] = {{"400 / 2", 200}, {"418.0", 418}, {"401 / 2", 500}, {"99.0", 500}, {"600.0", 500}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *path = env_fmt(env, "/computed/%zu", i);
+
+        serve("get", path,
+              env_fmt(env, DEFINITION(SET("answer", "*response*", "{\\\"status\\\": {{ %s }}, \\\"body\\\": \\\"b\\\"}") ",", STRAIGHT),
+                      rows[i].status),
+              ",\"sync\":true");
+        assert_int_equal(api_raw(env, "GET", env_fmt(env, "/api/v01/custom%s", path), NULL).status, rows[i].want);
+    }
+}
+
 static void branches(void **state)
 {
     struct val v;
@@ -358,7 +378,7 @@ static void calls_gateways(void **state)
 
 static void takes_the_error_output(void **state)
 {
-    struct val v;
+    struct val v, t;
 
     (void)state;
     serve("get", "/call/dead",
@@ -374,7 +394,8 @@ static void takes_the_error_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(changes_are_in_use_when_answered), API_TEST(answers_json),       API_TEST(answers_text_and_headers), API_TEST(branches),       API_TEST(knows_methods),
+        API_TEST(changes_are_in_use_when_answered), API_TEST(answers_json),       API_TEST(answers_text_and_headers),
+        API_TEST(answers_with_a_status_that_was_computed), API_TEST(branches),       API_TEST(knows_methods),
         API_TEST(enables_and_disables), API_TEST(checks_schemas),         API_TEST(runs_asynchronously),
         API_TEST(searches_requests),  API_TEST(enforces_rules),           API_TEST(calls_gateways), API_TEST(takes_the_error_output),
     };
