@@ -5,7 +5,12 @@
 #include "api/trace_view.h"
 #include "base/arena.h"
 #include "base/json.h"
+#include "engine/workflow.h"
 #include "gateway/mask.h"
+
+#define TASK_STATUS "CASE t.status WHEN 'QUEUED' THEN 'RUN' ELSE t.status END"
+/* A failure that left by the output "error": nobody has to act. */
+#define ERROR_HANDLED "NOT x.replayed AND coalesce(t.status = 'OK' AND t.output = 'error', false)"
 
 /* Everything of one instance in one round trip; each part a JSON text. */
 static const struct db_stmt stmt_get = {
@@ -15,12 +20,13 @@ static const struct db_stmt stmt_get = {
     "i.callback_task_id, 'proxy', i.proxy, 'created_on', " DB_ISO("i.created_on") ", 'updated_on', "
     DB_ISO("coalesce(i.updated_on, i.created_on)") ", 'definition', d.definition, "
     "'tasks', (SELECT coalesce(json_agg(json_build_object('id', t.id, 'cell_id', t.cell_id, 'status', "
-    "CASE t.status WHEN 'QUEUED' THEN 'RUN' ELSE t.status END, 'output', t.output, 'runtime', t.runtime, 'created_on', "
+    TASK_STATUS ", 'output', t.output, 'runtime', t.runtime, 'created_on', "
     DB_ISO("t.created_on") ", 'updated_on', " DB_ISO("coalesce(t.updated_on, t.created_on)") ") ORDER BY t.id), '[]') "
     "FROM tasks t WHERE t.instance_id = i.id AND t.instance_on = i.created_on), "
     "'errors', (SELECT coalesce(json_agg(json_build_object('id', x.id, 'cell_id', x.cell_id, 'output', x.output, 'description', "
-    "x.description, 'advanced', x.advanced, 'replayed', x.replayed, 'created_on', " DB_ISO("x.created_on") ") ORDER BY x.id), '[]') "
-    "FROM errors x WHERE x.instance_id = i.id AND x.instance_on = i.created_on), "
+    "x.description, 'advanced', x.advanced, 'replayed', x.replayed, 'handled', " ERROR_HANDLED ", 'created_on', " DB_ISO("x.created_on") ") ORDER BY x.id), '[]') "
+    "FROM errors x LEFT JOIN tasks t ON t.instance_id = i.id AND t.id = x.task_id AND t.instance_on = i.created_on "
+    "WHERE x.instance_id = i.id AND x.instance_on = i.created_on), "
     "'super_instance', CASE WHEN i.parent_instance_id IS NULL THEN NULL ELSE json_build_object('id', i.parent_instance_id) END"
     ")::text, "
     "(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key', k.key, 'value', k.value, 'sensitive', k.sensitive) "
@@ -75,7 +81,7 @@ static const struct db_stmt stmt_documents = {
     "'id', s.id, 'guid', s.guid, 'original_request_id', s.original_request_id, 'status', s.status, 'activity_id', s.activity_id, " \
     "'callback_task_id', s.callback_task_id, 'label', s.label, 'error_count', s.cnt_tasks_in_error, 'errors', "       \
     "s.cnt_tasks_in_error, 'tasks', (SELECT coalesce(json_agg(json_build_object('id', t.id, 'task_id', t.id, 'status', " \
-    "t.status, 'cell_id', t.cell_id) ORDER BY t.id), '[]') FROM tasks t WHERE t.instance_id = s.id AND t.instance_on = s.created_on)"
+    TASK_STATUS ", 'cell_id', t.cell_id) ORDER BY t.id), '[]') FROM tasks t WHERE t.instance_id = s.id AND t.instance_on = s.created_on)"
 #define SUB_ROWS                                                                                   \
     "FROM instances s WHERE s.parent_instance_id = $1 AND s.parent_on = $2::timestamptz AND ($3 = 'all' OR s.status = 'ACTIVE') " \
     "AND ($3 <> 'blocked' OR s.cnt_tasks_in_error > 0)"

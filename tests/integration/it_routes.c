@@ -389,6 +389,8 @@ static void takes_the_error_output(void **state)
     until_served("GET", "/api/v01/custom/call/dead");
     v = api(env, 200, "GET", "/api/v01/custom/call/dead", NULL);
     assert_string_equal(text(v, "failed"), "true");
+    t = api(env, 200, "GET", arena_printf(env_arena(env), "/api/v01/transactions/%s", env_psql(env, "SELECT max(id) FROM instances")), NULL);
+    assert_string_equal(text(t, "errors.0.handled"), "true");
 }
 
 int main(void)
