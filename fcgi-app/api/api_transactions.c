@@ -144,6 +144,8 @@ int transaction_get(struct api_call *c, struct err *e)
     }
     if (json_parse(db_str(res, 0, 0), &c->result, c->a, e) != 0 || json_parse(db_str(res, 0, 1), &context, c->a, e) != 0)
         return -1;
+    if (val_is(val_get(c->result, "definition"), VAL_STR))
+        val_dict_set_c(c->result, "definition", val_str(wf_served_text(val_text(val_get(c->result, "definition")), c->a)));
     val_dict_set_c(c->result, "context", shown_context(c, context));
     chain = val_list_new(c->a, 0);
     if (!val_is_none(val_get(c->result, "super_instance")) &&

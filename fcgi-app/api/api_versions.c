@@ -4,6 +4,8 @@
 #include "api/api.h"
 #include "api/definition.h"
 #include "base/arena.h"
+#include "base/json.h"
+#include "engine/workflow.h"
 
 static const struct db_stmt stmt_list = {
     "api_versions_list",
@@ -86,6 +88,7 @@ static int find_version(struct api_call *c, int64_t *activity_id, int64_t *id, P
 
 int versions_list(struct api_call *c, struct err *e)
 {
+    struct val versions;
     struct str list;
     int64_t id;
 
@@ -96,8 +99,15 @@ int versions_list(struct api_call *c, struct err *e)
         err_set(e, ERR_NOT_FOUND, "no such activity");
         return -1;
     }
+    if (json_parse(list, &versions, c->a, e) != 0)
+        return -1;
+    for (size_t i = 0; i < val_count(versions); i++)
+        val_dict_set_c(val_at(versions, i), "definition",
+                       val_str(wf_served_text(val_text(val_get(val_at(versions, i), "definition")), c->a)));
     /* both names of the list: the interface reads one, the published contract names the other */
-    c->text = str_printf(c->a, "{\"activity_versions\":%.*s,\"versions\":%.*s}", STR_ARG(list), STR_ARG(list));
+    c->result = val_dict_new(c->a, 2);
+    val_dict_set_c(c->result, "activity_versions", versions);
+    val_dict_set_c(c->result, "versions", versions);
     return 0;
 }
 

@@ -57,8 +57,10 @@ struct val wf_report_warnings(const struct wf_report *r, struct arena *a);
 /* [{"message","path"}] of the rejects. */
 struct val wf_report_errors(const struct wf_report *r, struct arena *a);
 
-/* The stored text as it is served: cells get missing outputs, x, y and params (1.1). */
+/* The stored text as it is served: cells and entities get missing outputs, x, y and params (1.1). */
 MUST_CHECK int wf_served(struct str text, struct val *out, struct arena *a, struct err *e);
+/* The same as text, for what carries definitions as text; one that cannot be read stays as it is. */
+struct str wf_served_text(struct str text, struct arena *a);
 
 /* Names of the activities a definition refers to (macro, trigger_subworkflows), each once. */
 struct val wf_referenced(struct val def, struct arena *a);

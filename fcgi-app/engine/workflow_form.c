@@ -74,45 +74,75 @@ const struct node_type *node_table_find(const struct node_table *t, struct str n
     return NULL;
 }
 
+/* What the editor reads of every cell without looking whether it is there. */
 static struct val with_missing(struct val cell, struct arena *a)
 {
-    struct val out = val_dict_new(a, val_count(cell) + 4);
-    struct val key, value;
+    struct val out, key, value;
 
+    if (!val_is(cell, VAL_DICT))
+        return cell;
+    out = val_dict_new(a, val_count(cell) + 4);
     for (size_t i = 0; i < val_count(cell); i++)
         if (val_pair_at(cell, i, &key, &value))
             val_dict_set(out, key, value);
-    if (val_is_undef(val_get(cell, "outputs")))
+    if (val_is_none(val_get(cell, "outputs")))
         val_dict_set_c(out, "outputs", val_list_new(a, 0));
-    if (val_is_undef(val_get(cell, "x")))
+    if (val_is_none(val_get(cell, "x")))
         val_dict_set_c(out, "x", val_int(0));
-    if (val_is_undef(val_get(cell, "y")))
+    if (val_is_none(val_get(cell, "y")))
         val_dict_set_c(out, "y", val_int(0));
-    if (val_is_undef(val_get(cell, "params")))
+    if (val_is_none(val_get(cell, "params")))
         val_dict_set_c(out, "params", val_dict_new(a, 0));
+    return out;
+}
+
+static struct val served_cells(struct val cells, struct arena *a)
+{
+    struct val out = val_dict_new(a, val_count(cells)), key, value;
+
+    for (size_t i = 0; i < val_count(cells); i++)
+        if (val_pair_at(cells, i, &key, &value))
+            val_dict_set(out, key, with_missing(value, a));
+    return out;
+}
+
+static struct val served_entities(struct val entities, struct arena *a)
+{
+    struct val out = val_list_new(a, val_count(entities));
+
+    for (size_t i = 0; i < val_count(entities); i++)
+        val_list_add(out, with_missing(val_at(entities, i), a));
     return out;
 }
 
 int wf_served(struct str text, struct val *out, struct arena *a, struct err *e)
 {
-    struct val def, cells, key, value, served;
+    struct val def, key, value;
 
     if (json_parse_copy(text, &def, a, e) != 0)
         return -1;
-    cells = val_get(def, "cells");
-    if (!val_is(cells, VAL_DICT)) {
-        *out = def;
+    *out = def;
+    if (!val_is(def, VAL_DICT))
         return 0;
-    }
-    served = val_dict_new(a, val_count(cells));
-    for (size_t i = 0; i < val_count(cells); i++)
-        if (val_pair_at(cells, i, &key, &value))
-            val_dict_set(served, key, val_is(value, VAL_DICT) ? with_missing(value, a) : value);
     *out = val_dict_new(a, val_count(def));
-    for (size_t i = 0; i < val_count(def); i++)
-        if (val_pair_at(def, i, &key, &value))
-            val_dict_set(*out, key, str_eq_c(val_text(key), "cells") ? served : value);
+    for (size_t i = 0; i < val_count(def); i++) {
+        if (!val_pair_at(def, i, &key, &value))
+            continue;
+        if (str_eq_c(val_text(key), "cells") && val_is(value, VAL_DICT))
+            value = served_cells(value, a);
+        else if (str_eq_c(val_text(key), "entities") && val_is(value, VAL_LIST))
+            value = served_entities(value, a);
+        val_dict_set(*out, key, value);
+    }
     return 0;
+}
+
+struct str wf_served_text(struct str text, struct arena *a)
+{
+    struct val served;
+    struct err ignored;
+
+    return wf_served(text, &served, a, &ignored) == 0 ? json_text(served, a) : text;
 }
 
 struct val wf_referenced(struct val def, struct arena *a)

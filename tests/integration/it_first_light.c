@@ -248,6 +248,23 @@ static void warns(void **state)
     assert_string_equal(text(v, "errors.0.path"), "transitions.0");
 }
 
+/* The editor and the viewer read the outputs of every cell: wherever a definition is read, they are there. */
+static void completes_what_is_read(void **state)
+{
+    int64_t id = api_activity(env, "sparse", "{\"cells\":{\"start\":{\"original_name\":\"start\"},\"end\":{\"original_name\":\"end\"}},"
+                                             "\"transitions\":[[\"start.ok\",\"end\"]]}");
+    const char *base = arena_printf(env_arena(env), "/api/v01/activities/%lld", (long long)id);
+    const char *end = "\"end\":{\"original_name\":\"end\",\"outputs\":[],\"x\":0,\"y\":0,\"params\":{}}";
+    struct val v;
+
+    (void)state;
+    v = api(env, 200, "GET", arena_printf(env_arena(env), "%s/versions", base), NULL);
+    assert_non_null(strstr(text(v, "versions.0.definition"), end));
+    v = api(env, 200, "POST", arena_printf(env_arena(env), "%s/run", base), "{}");
+    v = api(env, 200, "GET", arena_printf(env_arena(env), "/api/v01/transactions/%lld", (long long)api_int(v, "id")), NULL);
+    assert_non_null(strstr(text(v, "definition"), end));
+}
+
 static void commits_versions(void **state)
 {
     struct arena *a = env_arena(env);
@@ -367,7 +384,7 @@ int main(void)
         API_TEST(logs_in_and_out),      API_TEST(takes_tokens_as_documented),
         API_TEST(keeps_the_configuration), API_TEST(reloads_live),
         API_TEST(keeps_definitions),    API_TEST(warns),
-        API_TEST(commits_versions),     API_TEST(runs_and_counts),
+        API_TEST(commits_versions),     API_TEST(completes_what_is_read), API_TEST(runs_and_counts),
         API_TEST(lists_cells),          API_TEST(keeps_templates),
         API_TEST(plays),
     };

@@ -152,6 +152,13 @@ static const struct form {
      "{'cells':{'start':{'original_name':'start'}},'transitions':[]}",
      "{'cells':{'start':{'original_name':'start','outputs':[],'x':0,'y':0,'params':{}}},'"
      "transitions':[]}"},
+    {"null is missing, in entities too",
+     "{'cells':{'start':{'original_name':'start','outputs':null,'x':null,'y':2,'params':[]}},'transitions':[],"
+     "'entities':[{'name':'e','original_name':'entity'}]}",
+     "{'cells':{'start':{'original_name':'start','outputs':null,'x':null,'y':2,'params':[]}},'transitions':[],"
+     "'entities':[{'name':'e','original_name':'entity'}]}",
+     "{'cells':{'start':{'original_name':'start','outputs':[],'x':0,'y':2,'params':[]}},'transitions':[],"
+     "'entities':[{'name':'e','original_name':'entity','outputs':[],'x':0,'y':0,'params':{}}]}"},
     {"transitions are stored as pairs",
      "{'cells':{'start':{'original_name':'start','outputs':[],'params':{},'x':0,'y':0}},'"
      "transitions':[['start.ok','a.b',{'status':'OK'}]]}",
