@@ -325,6 +325,18 @@ static void check_param(struct checker *c, struct str name, const struct param *
              "parameter \"%s\" of cell \"%.*s\" is not a whole number", p->name, STR_ARG(name));
 }
 
+/* Whoever chose a form while he made the cell has its name as the body. */
+static void check_body(struct checker *c, struct str name, const struct param *p, struct val params)
+{
+    struct str text = val_text(wf_param_raw(p, params));
+
+    if (p->kind == PARAM_BODY && (str_eq_c(text, "form") || str_eq_c(text, "multipart")) &&
+        val_is_undef(val_get_str(params, str_printf(c->a, "%s#format", p->name))))
+        note(c, "V15", false, name, cell_path(c, name, "params"),
+             "parameter \"%s\" of cell \"%.*s\" is the text \"%.*s\" and is sent as it is: choose the form again", p->name,
+             STR_ARG(name), STR_ARG(text));
+}
+
 static void check_cells(struct checker *c)
 {
     struct val key, cell;
@@ -334,8 +346,10 @@ static void check_cells(struct checker *c)
 
         if (!val_pair_at(c->cells, i, &key, &cell) || (t = type_of(c, cell)) == NULL)
             continue;
-        for (const struct param *p = t->params; p != NULL && p->name != NULL; p++)
+        for (const struct param *p = t->params; p != NULL && p->name != NULL; p++) {
             check_param(c, val_text(key), p, wf_cell_params(cell, c->a));
+            check_body(c, val_text(key), p, wf_cell_params(cell, c->a));
+        }
         if (t->role == ROLE_JOIN)
             check_join(c, val_text(key));
     }

@@ -84,6 +84,11 @@ static const struct row {
      ",'a':{'original_name':'context_setter','params':{'key':'','value':''}}},"
      "'transitions':[['start.ok','a'],['a.ok','end']]}",
      "V15w", NULL},
+    {"what the create dialog leaves of a form",
+     "{'cells':{" START "," END ",'a':{'original_name':'http_call','params':{'method':'post','url':'/x','body':'form'}},"
+     "'b':{'original_name':'http_call','params':{'method':'post','url':'/x','body':'multipart','body#format':'default'}}},"
+     "'transitions':[['start.ok','a'],['a.success','b'],['b.success','end']]}",
+     "V15w", NULL},
     {"join with one edge",
      "{'cells':{" START "," END
      ",'j':{'original_name':'sync_outputs'}},'transitions':[['start.ok','j'],['j.ok','end']]}",
