@@ -574,11 +574,13 @@ static void add_child(struct run *r)
         tell_parent(r, in, 0, "blocked", val_str(in->last_error));
     if (in->told || in->status == INSTANCE_ACTIVE)
         return;
-    v = val_dict_new(r->a, 4);
+    v = val_dict_new(r->a, 5);
     val_dict_set_c(v, "instance_id", val_int(in->id));
     val_dict_set_c(v, "status", val_str_c(instance_status_name(in->status)));
     val_dict_set_c(v, "end", val_str(in->end_name));
     val_dict_set_c(v, "answer", val_is_undef(in->cb_response) ? val_null() : in->cb_response);
+    if (in->request_status.p != NULL)
+        val_dict_set_c(v, "request_status", val_str(in->request_status));
     tell_parent(r, in, in->callback_task_id, "child", v);
 }
 

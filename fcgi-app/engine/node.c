@@ -166,12 +166,11 @@ size_t node_timers_stop(struct node_run *r, struct str cell, struct str key, con
 
 void node_request_status(struct node_run *r, struct str status)
 {
-    struct instance *top = r->inst;
-
-    while (top->parent != NULL)
-        top = top->parent;
-    top->request_status = str_dup(top->a, status);
-    top->dirty = true;
+    /* a sub-instance shows it too */
+    for (struct instance *in = r->inst; in != NULL; in = in->parent) {
+        in->request_status = str_dup(in->a, status);
+        in->dirty = true;
+    }
 }
 
 int node_task_status(struct node_run *r, struct str cell, bool error, struct str message,

@@ -210,6 +210,8 @@ static bool closed(struct node_run *r, struct progress *p, struct val payload)
     if (val_count(left) == val_count(p->live))
         return false;
     p->live = left;
+    if (!val_is_undef(val_get(payload, "request_status")))
+        node_request_status(r, val_text(val_get(payload, "request_status")));
     if (!str_eq_c(val_get_text(payload, "status", STR("")), "CLOSED_IN_SUCCESS")) {
         p->failed++;
         node_log(r, "sub-workflow %lld was closed in error", (long long)id);

@@ -725,6 +725,30 @@ static void starts_children(void **state)
     assert_string_equal(env_psql(env, OF_LATEST("string_agg(c.label, ' ')", "")), "1");
 }
 
+/* The request of the top instance has the status that the latest of them to close set; each shows its own. */
+static void children_set_the_status_of_the_request(void **state)
+{
+    const char *path;
+
+    (void)state;
+    (void)api_activity(env, "inner",
+                       quoted("{'cells':{'start':{'original_name':'start'},'end':{'original_name':'end'},"
+                              "'s':{'original_name':'set_request_status','params':{'status':'at {{ request.v }}'}}},"
+                              "'entities':[],'transitions':[['start.ok','s'],['s.ok','end']]}"));
+    (void)api_activity(env, "between",
+                       quoted("{'cells':{'start':{'original_name':'start'},'end':{'original_name':'end'},"
+                              "'m':{'original_name':'macro','params':{'workflow':'inner','input':'{{ request }}'},'outputs':['ok']}},"
+                              "'entities':[],'transitions':[['start.ok','m'],['m.ok','end']]}"));
+    path = workflow("telling", "trigger_subworkflows", "'workflow':'between','source':'{{ request.body.in }}','sequential':'true'", "ok");
+    start(path, "{\"in\":[{\"v\":1},{\"v\":2}]}");
+    ended("OK ok | -");
+    assert_string_equal(env_psql(env, "SELECT r.status FROM requests r JOIN instances i ON i.original_request_id = r.id WHERE i.id = " LATEST), "at 2");
+    assert_string_equal(env_psql(env, OF_LATEST("string_agg(c.request_status, ' ' ORDER BY c.id)", "")), "at 1 at 2");
+    assert_string_equal(env_psql(env, "SELECT string_agg(request_status, ' ' ORDER BY id) FROM instances WHERE kind = 'sub' AND "
+                                      "request_status LIKE 'at %'"),
+                        "at 1 at 2");
+}
+
 static void counts_failures(void **state)
 {
     (void)state;
@@ -811,7 +835,7 @@ int main(void)
         API_TEST(keeps_answers_in_memory), API_TEST(keeps_answers_in_redis), API_TEST(shows_no_secret),
         API_TEST(names_the_audit_record),  API_TEST(keys_what_changes_something),  API_TEST(retries_later),          API_TEST(makes_csv),
         API_TEST(sends_documents),         API_TEST(uses_headers_of_the_template), API_TEST(finds_instances),
-        API_TEST(starts_children),         API_TEST(counts_failures),        API_TEST(bounds_what_runs),
+        API_TEST(starts_children),         API_TEST(children_set_the_status_of_the_request), API_TEST(counts_failures),        API_TEST(bounds_what_runs),
         API_TEST(items_go_with_their_instance), API_TEST(needs_a_server),
     };
     int failed;
