@@ -307,6 +307,25 @@ void instance_timers_cancel(struct instance *in, const struct task *t)
         }
 }
 
+bool timer_is_slept(const struct timer_row *row)
+{
+    return str_eq_c(row->type, TIMER_SLEPT);
+}
+
+bool instance_sleeps(const struct instance *in)
+{
+    for (const struct timer_row *row = in->timers; row != NULL; row = row->next)
+        if (row->status == TIMER_WAIT && timer_is_slept(row))
+            return true;
+    for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++) {
+        const struct sub *sub = in->tasks[i]->sub;
+
+        if (sub != NULL && !sub->closed && sub->inst != NULL && instance_sleeps(sub->inst))
+            return true;
+    }
+    return false;
+}
+
 struct timer_row *instance_timer_add(struct instance *in, const struct task *t)
 {
     struct timer_row *row = ARENA_NEW(in->a, struct timer_row);

@@ -238,6 +238,11 @@ void instance_log(struct instance *in, const char *source, const char *fmt, ...)
 void instance_trace_add(struct instance *in, const struct task *t, const struct node_trace *tr);
 struct timer_row *instance_timer_add(struct instance *in, const struct task *t);
 void instance_timers_cancel(struct instance *in, const struct task *t); /* those of a task */
+/* node_sleep_until(): what such a timer is, and whether a branch of the instance or of a live sub-instance
+ * sleeps. */
+#define TIMER_SLEPT "slept"
+bool timer_is_slept(const struct timer_row *row);
+bool instance_sleeps(const struct instance *in);
 
 /* ---- context.c ------------------------------------------------------------------------------ */
 

@@ -103,6 +103,11 @@ enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type
     return NODE_WAIT;
 }
 
+enum node_rc node_sleep_until(struct node_run *r, int64_t at_us, struct str key)
+{
+    return node_wait_until(r, at_us, TIMER_SLEPT, key, "ok");
+}
+
 void node_store(struct node_run *r, const struct writer_stmt *s, const struct db_arg *args,
                 size_t n)
 {
@@ -148,7 +153,7 @@ size_t node_timers_stop(struct node_run *r, struct str cell, struct str key, con
     for (struct timer_row *row = in->timers; row != NULL; row = row->next) {
         struct task *t;
 
-        if (row->status != TIMER_WAIT || (cell.len > 0 && !str_eq(row->name, cell)) ||
+        if (row->status != TIMER_WAIT || timer_is_slept(row) || (cell.len > 0 && !str_eq(row->name, cell)) ||
             (key.len > 0 && !str_eq(row->key, key)))
             continue;
         n++;

@@ -270,6 +270,12 @@ enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type
                              const char *output);
 
 /*
+ * Sleep until a moment without keeping a worker: as if the process slept, so the instance does not end
+ * meanwhile and node_timers_stop() leaves it alone.  Fires "ok" then.
+ */
+enum node_rc node_sleep_until(struct node_run *r, int64_t at_us, struct str key);
+
+/*
  * Cancel pending timers of the instance: those of a cell, those of a key, or of both when both are
  * given.
  *

@@ -495,11 +495,12 @@ void task_wake(struct instance *in, struct task *t)
     }
 }
 
+/* An end waits for the branches that go on by themselves, asleep for a moment or not. */
 static const struct task *next_task(const struct instance *in)
 {
     if (in->q_head < in->q_tail)
         return in->tasks[in->queue[in->q_head]];
-    return in->n_ends > 0 ? in->tasks[in->ends[0]] : NULL;
+    return in->n_ends > 0 && !instance_sleeps(in) ? in->tasks[in->ends[0]] : NULL;
 }
 
 bool instance_runnable(const struct instance *in)

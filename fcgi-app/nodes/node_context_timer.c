@@ -17,8 +17,8 @@ struct cfg {
 };
 
 enum {
-    SLEPT_SYNC_US = 20 * 1000000, /* shorter ones are slept while somebody waits for the answer */
-    SLEPT_ASYNC_US = 1000000,
+    SLEPT_US = 20 * 1000000, /* shorter ones are slept, as by "timer" */
+    IN_PROCESS_US = 1000000,
     KEY_MAX = 255, /* characters: the column has an index */
 };
 
@@ -97,8 +97,10 @@ static enum node_rc context_timer_run(struct node_run *r, struct err *e)
     wait_us = at_us - r->now_us;
     if (str_eq_c(c->cancel_active_key, "true") && c->key.len > 0)
         node_timers_stop(r, STR(""), c->key, "cancelled");
-    if (wait_us >= (r->sync ? SLEPT_SYNC_US : SLEPT_ASYNC_US))
+    if (wait_us >= SLEPT_US)
         return node_wait_until(r, at_us, "context_timer", c->key, "ok");
+    if (wait_us >= IN_PROCESS_US && !r->sync)
+        return node_sleep_until(r, at_us, c->key);
     if (wait_us > 0) {
         node_blocks(r);
         usleep((useconds_t)wait_us);

@@ -1,9 +1,10 @@
 /*
  * timer: hold the instance for a while.
  *
- * Short ones are slept in the process while somebody waits for the answer; longer ones are stored
- * and wake the instance up wherever it runs then.  Without a caller a worker is too dear to sleep
- * for more than a moment. Rule: workflow-engine.md 3.28.
+ * Short ones are slept: in the process while somebody waits for the answer; without a caller a worker
+ * is too dear for more than a moment, so the instance is put away, and only looks as if it slept.
+ * Longer ones are stored, wake the instance up wherever it runs then, and can be stopped.  Rule:
+ * workflow-engine.md 3.28.
  */
 #include "nodes/nodes.h"
 
@@ -15,8 +16,8 @@ struct cfg {
 };
 
 enum {
-    SLEPT_SYNC_MS = 20000, /* shorter ones are slept */
-    SLEPT_ASYNC_MS = 1000,
+    SLEPT_MS = 20000,    /* shorter ones are slept */
+    IN_PROCESS_MS = 1000, /* ... by the worker itself, when nobody waits */
 };
 
 static const struct param params[] = {
@@ -40,8 +41,10 @@ static enum node_rc timer_run(struct node_run *r, struct err *e)
         err_set(e, ERR_INVALID, "parameter \"timeout\" must not be negative");
         return NODE_FAIL;
     }
-    if (c->timeout_ms >= (r->sync ? SLEPT_SYNC_MS : SLEPT_ASYNC_MS) || c->discard_idle_limit)
+    if (c->timeout_ms >= SLEPT_MS || c->discard_idle_limit)
         return node_wait_until(r, r->now_us + c->timeout_ms * 1000, "timer", STR_NONE, "ok");
+    if (c->timeout_ms >= IN_PROCESS_MS && !r->sync)
+        return node_sleep_until(r, r->now_us + c->timeout_ms * 1000, STR_NONE);
     node_blocks(r);
     usleep((useconds_t)(c->timeout_ms * 1000));
     node_goes_on(r);
