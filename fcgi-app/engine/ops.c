@@ -126,10 +126,13 @@ static struct db_arg id_of(const struct principal *who)
     return who != NULL ? DB_INT_OR_NULL(who->id) : DB_NULL;
 }
 
-/* A line in the logs of the instance and a record in the audit. */
+/* A line in the logs of the instance and a record in the audit; whoever looks at it sees a change. */
 static void op_note(struct run *r, struct instance *in, const struct principal *who,
                     const char *what)
 {
+    instance_tick(in);
+    in->updated_us = in->now_us;
+    in->dirty = true;
     instance_log(in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
     op_store(r, &op_w_audit, DB_ARGS(id_of(who), DB_STR(name_of(who)), DB_INT(in->id), DB_C(what)));
 }

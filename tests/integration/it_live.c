@@ -75,6 +75,8 @@ static void a_transaction(void **state)
         ;
     ws_send(&w, "{\"reload\": true}");
     assert_string_equal(api_text(env, instance(&w), "status"), "ACTIVE");
+    api(env, 200, "PUT", arena_printf(a, "/api/v01/transactions/%s/context", id), "{\"key\":\"seen\",\"value\":\"1\"}");
+    assert_string_equal(api_text(env, instance(&w), "context.0.key"), "seen");
     api(env, 200, "PUT", arena_printf(a, "/api/v01/transactions/%s", id), "{\"status\":\"CLOSED_IN_ERROR\"}");
     assert_string_equal(api_text(env, instance(&w), "status"), "CLOSED_IN_ERROR");
     ws_end(&w);
