@@ -432,17 +432,37 @@ int env_free_port(struct env *env)
     env_fail(env, "no free port");
 }
 
+int env_connect(int port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+ssize_t env_recv(int fd, void *to, size_t n)
+{
+    const struct timeval patience = {.tv_sec = ENV_PATIENCE_MS / 1000};
+    ssize_t got;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    do
+        got = recv(fd, to, n, 0);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 bool env_port_open(int port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                             .sin_port = htons((uint16_t)port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool open = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    int fd = env_connect(port);
 
     if (fd >= 0)
         close(fd);
-    return open;
+    return fd >= 0;
 }
 
 bool env_socket_open(const char *path)
@@ -527,6 +547,18 @@ struct env_answer env_http(struct env *env, const char *method, const char *path
     return env_http_at(env, method,
                        arena_printf(env->a, "http://127.0.0.1:%d%s", env->nginx_port, path),
                        headers, body);
+}
+
+struct env_answer env_http_once(struct env *env, const char *method, const char *path, const char *const *headers, const char *body)
+{
+    struct http_client_pool *kept = env->client;
+    struct env_answer a;
+
+    env->client = http_client_pool_new();
+    a = env_http(env, method, path, headers, body);
+    http_client_pool_free(env->client);
+    env->client = kept;
+    return a;
 }
 
 const char *env_header(struct env *env, const struct env_answer *a, const char *name)

@@ -147,6 +147,10 @@ const char *env_program(struct env *env, const char *name);
 /* A port of 127.0.0.1 nobody uses, and no other test is given before this program ends. */
 int env_free_port(struct env *env);
 bool env_port_open(int port);
+/* A connection to a port of 127.0.0.1; -1 when nobody listens there. */
+int env_connect(int port);
+/* What comes next on a connection, as recv() says it, waiting for ENV_PATIENCE_MS at most; to have been stopped meanwhile is no end. */
+ssize_t env_recv(int fd, void *to, size_t n);
 bool env_socket_open(const char *path);
 
 /* ---- nginx and HTTP ------------------------------------------------------------------------ */
@@ -154,6 +158,8 @@ bool env_socket_open(const char *path);
 /* nginx from the files of nginx/, in front of these sockets (NULL: nobody there). Returns its port.
  */
 int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_socket);
+/* Its workers stand still, or go on. */
+void env_nginx_hold(struct env *env, bool hold);
 /* Master and workers are gone at once; and started again as they were. */
 void env_nginx_kill(struct env *env);
 void env_nginx_again(struct env *env);
@@ -171,6 +177,8 @@ struct env_answer {
  * answer, body says why. */
 struct env_answer env_http(struct env *env, const char *method, const char *path,
                            const char *const *headers, const char *body);
+/* The same on a connection of its own: a GET that breaks on a kept one before its answer would be sent again, and nobody told. */
+struct env_answer env_http_once(struct env *env, const char *method, const char *path, const char *const *headers, const char *body);
 /* The same at any address (http://127.0.0.1:...). */
 struct env_answer env_http_at(struct env *env, const char *method, const char *url,
                               const char *const *headers, const char *body);

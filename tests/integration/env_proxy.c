@@ -3,10 +3,8 @@
  */
 #include "integration/env_proxy.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fastcgi.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -155,10 +153,9 @@ void house_body_end(int fd)
 
 int house_connect(struct house *h)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)h->nginx_port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = env_connect(h->nginx_port);
 
-    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
+    if (fd < 0)
         env_fail(h->env, "nginx takes no connection");
     return fd;
 }

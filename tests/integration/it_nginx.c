@@ -3,9 +3,7 @@
  */
 #include "base/arena.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,17 +26,14 @@ static void is_error(const struct env_answer *a, int status)
 /* Bytes as they are, for what a client library would not send; the answer. */
 static const char *talk(const char *bytes)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_sec = 10};
+    int fd = env_connect(port);
     char *text = arena_alloc(env_arena(env), 65536);
     size_t len = 0;
     ssize_t n;
 
-    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_true(fd >= 0);
     assert_int_equal(send(fd, bytes, strlen(bytes), 0), strlen(bytes));
-    while (len < 65535 && (n = recv(fd, text + len, 65535 - len, 0)) > 0)
+    while (len < 65535 && (n = env_recv(fd, text + len, 65535 - len)) > 0)
         len += (size_t)n;
     text[len] = '\0';
     close(fd);

@@ -4,10 +4,8 @@
  */
 #include "base/arena.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <libpq-fe.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,12 +55,11 @@ static int open_fds(pid_t pid)
 /* A request that is sent and not waited for. */
 static int begin(const char *method, const char *path, const char *more, const char *body)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)nginx_port)};
     const char *text = fmt("%s %s HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer %s\r\n%sContent-Type: application/json\r\n"
                            "Content-Length: %zu\r\n\r\n%s", method, path, api_token(), more, strlen(body), body);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = env_connect(nginx_port);
 
-    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) != 0 || send(fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
+    if (fd < 0 || send(fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
         env_fail(env, "nginx takes no request");
     return fd;
 }

@@ -2,8 +2,6 @@
  * The proxy in front of a gateway: nginx, sluice-proxy, core, PostgreSQL and the stand-in gateway (gateway-proxy.md 12).  What goes
  * wrong there: it_proxy_trouble.c.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -402,18 +400,15 @@ static void item_9_search(void **state)
 /* GET through nginx on a socket of our own, read up to `stop` bytes (0: to the end); bytes got. */
 static size_t drain(const char *path, size_t stop)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)s->nginx_port)};
     const char *head = arena_printf(env_arena(env), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n", path, api_auth(env));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_sec = 30};
+    int fd = env_connect(s->nginx_port);
     char chunk[65536];
     size_t got = 0;
     ssize_t n;
 
-    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_true(fd >= 0);
     assert_int_equal(send(fd, head, strlen(head), 0), strlen(head));
-    while ((n = recv(fd, chunk, sizeof chunk, 0)) > 0) {
+    while ((n = env_recv(fd, chunk, sizeof chunk)) > 0) {
         got += (size_t)n;
         if (stop > 0 && got >= stop)
             break;

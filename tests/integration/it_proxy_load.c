@@ -4,9 +4,6 @@
  */
 #include "base/arena.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -287,18 +284,16 @@ struct caller {
 /* The same call through nginx, each on a connection of its own: the whole answer, or what came of it. */
 static size_t call_nginx(const char *request, char *answer, size_t max)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)h.nginx_port)};
-    const struct timeval patience = {.tv_sec = 10};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t got = 1;
+    int fd = env_connect(h.nginx_port);
+    ssize_t got;
     size_t n = 0;
 
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
-        while (n + 1 < max && ((got = recv(fd, answer + n, max - 1 - n, 0)) > 0 || (got < 0 && errno == EINTR)))
-            n += got > 0 ? (size_t)got : 0;
+    if (fd >= 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
+        while (n + 1 < max && (got = env_recv(fd, answer + n, max - 1 - n)) > 0)
+            n += (size_t)got;
     answer[n] = '\0';
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return n;
 }
 
