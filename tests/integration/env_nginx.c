@@ -108,16 +108,33 @@ int env_nginx_start(struct env *env, const char *core_socket, const char *proxy_
     return env->nginx_port;
 }
 
+static const char *workers_of(struct env *env)
+{
+    return env_read_file(env, arena_printf(env->a, "/proc/%d/task/%d/children", (int)env->nginx, (int)env->nginx));
+}
+
+static void signal_workers(const char *pids, int sig)
+{
+    struct str rest = str_c(pids);
+    int64_t pid;
+
+    while (rest.len > 0)
+        if (str_to_int(str_cut(&rest, ' '), &pid))
+            kill((pid_t)pid, sig);
+}
+
+void env_nginx_hold(struct env *env, bool hold)
+{
+    signal_workers(workers_of(env), hold ? SIGSTOP : SIGCONT);
+}
+
 /* The workers of a killed master would go on. */
 void env_nginx_kill(struct env *env)
 {
-    struct str workers = str_c(env_read_file(env, arena_printf(env->a, "/proc/%d/task/%d/children", (int)env->nginx, (int)env->nginx)));
-    int64_t pid;
+    const char *workers = workers_of(env);
 
     kill(env->nginx, SIGKILL);
-    while (workers.len > 0)
-        if (str_to_int(str_cut(&workers, ' '), &pid))
-            kill((pid_t)pid, SIGKILL);
+    signal_workers(workers, SIGKILL);
     (void)env_kill(env, env->nginx, SIGKILL);
     ENV_WAIT(env, 10000, !env_port_open(env->nginx_port));
 }

@@ -46,8 +46,9 @@ static const struct day {
 static void check(const struct day *d, const char *method, long calls)
 {
     const char *path = arena_printf(env_arena(env), "/api/v01/p1/do/%s/", d->verb);
-    long before = rogue_requests(h.rogue), made;
-    struct env_answer a = api_raw(env, method, path, strcmp(method, "POST") == 0 ? "{}" : NULL);
+    const char *const headers[] = {api_auth(env), "Content-Type: application/json", NULL};
+    long before = rogue_requests(h.rogue);
+    struct env_answer a = env_http_once(env, method, path, headers, strcmp(method, "POST") == 0 ? "{}" : NULL);
 
     /* -1: found out behind the head, whether or not that has gone out yet */
     if (d->status >= 0 ? a.status != d->status : a.status != 502 && a.status != 0)
@@ -59,10 +60,7 @@ static void check(const struct day *d, const char *method, long calls)
     if (d->status == 502 || d->status == 504)
         assert_non_null(strstr(a.body, "\"request_id\""));
     assert_string_equal(env_header(env, &a, "Set-Cookie"), "");
-    made = rogue_requests(h.rogue) - before;
-    /* a call was seen twice once, on a busy machine, by which method is not known: nginx may repeat a GET when a kept connection breaks (not proven) */
-    if (made != calls && (strcmp(method, "GET") != 0 || made != calls + 1))
-        env_fail(env, "%s %s: %ld calls of the gateway", method, d->verb, made);
+    assert_int_equal(rogue_requests(h.rogue) - before, calls);
     assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 200); /* the next call is not touched by it */
 }
 
@@ -76,6 +74,36 @@ static void reports(const struct day *d)
     api_setup(NULL);
     check(d, "POST", 1);                                 /* never repeated once it was sent */
     check(d, "GET", breaks_without_answer(d) ? 2 : 1);   /* once more on a new connection: the kept one may have been dead */
+}
+
+/* nginx sees the head of the answer and its breaking off at one time, and has told its client nothing yet: it does not ask again. */
+static void nginx_is_late(void **state)
+{
+    static const char *const verbs[] = {"close_body", "reset_body", "bad_chunk"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        const char *ask = env_fmt(env, "GET /api/v01/p1/do/gate_%s/?late=%zu HTTP/1.1\r\nHost: here\r\n%s\r\nConnection: close\r\n\r\n", verbs[i], i,
+                                  api_auth(env));
+        long before = rogue_requests(h.rogue);
+        int fd = env_connect(h.nginx_port);
+        char got[4096];
+        ssize_t n;
+
+        assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 200); /* a connection is kept */
+        rogue_gate(h.rogue, false);
+        assert_int_equal(send(fd, ask, strlen(ask), MSG_NOSIGNAL), strlen(ask));
+        ENV_WAIT(env, 5000, rogue_requests(h.rogue) - before == 2);
+        env_nginx_hold(env, true);
+        rogue_gate(h.rogue, true);
+        ENV_WAIT(env, 5000, env_sql(env, "SELECT 1 FROM requests WHERE url LIKE '%%late=%zu'", i)[0] == '1');
+        env_nginx_hold(env, false);
+        while ((n = env_recv(fd, got, sizeof got)) > 0)
+            ;
+        assert_int_equal(n, 0); /* the end, whatever came before it */
+        assert_int_equal(rogue_requests(h.rogue) - before, 2);
+        close(fd);
+    }
 }
 
 static void no_gateway_at_all(void **state)
@@ -164,7 +192,7 @@ static void ends_cleanly(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(no_gateway_at_all), API_TEST(a_name_nobody_has), API_TEST(a_connection_that_is_never_made), API_TEST(guarded_addresses), API_TEST(kept_connections_die), API_TEST(ends_cleanly)};
+    const struct CMUnitTest tests[] = {API_TEST(nginx_is_late), API_TEST(no_gateway_at_all), API_TEST(a_name_nobody_has), API_TEST(a_connection_that_is_never_made), API_TEST(guarded_addresses), API_TEST(kept_connections_die), API_TEST(ends_cleanly)};
     int failed;
 
     house_start(&h, (const char *const[]){"-proxyTotalTimeout=2s", NULL});

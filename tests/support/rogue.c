@@ -35,6 +35,7 @@ struct line {
     char *in; /* HEAD_MAX */
     size_t len;
     char verb[64];
+    bool gated, active;
     long arg;
 };
 
@@ -83,10 +84,19 @@ static bool say(struct line *l, const char *text)
     return put(l, text, strlen(text));
 }
 
+static void done(struct line *l)
+{
+    if (l->active)
+        atomic_fetch_sub(&l->r->active, 1);
+    l->active = false;
+}
+
+/* Who has the answer finds the call over. */
 static bool answer(struct line *l, const char *body)
 {
     char head[160];
 
+    done(l);
     snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", strlen(body));
     return say(l, head) && say(l, body);
 }
@@ -286,6 +296,8 @@ static bool act(struct line *l, const char *head, size_t head_len)
     char text[64];
     long long bytes;
 
+    if (l->gated)
+        wait_at_gate(l->r);
     for (size_t i = 0; i < COUNT_OF(plain); i++) {
         if (!is(l, plain[i].verb))
             continue;
@@ -328,8 +340,6 @@ static bool act(struct line *l, const char *head, size_t head_len)
         return false;
     if (is(l, "sleep"))
         nap(l->arg);
-    if (is(l, "gate"))
-        wait_at_gate(l->r);
     return answer(l, "{\"ok\":true}");
 }
 
@@ -341,11 +351,15 @@ static void read_verb(struct line *l, const char *head)
 
     snprintf(l->verb, sizeof l->verb, "ok");
     l->arg = 0;
+    l->gated = false;
     if (at == NULL || at > end)
         return;
     for (at += 4; n + 1 < sizeof l->verb && (strchr("abcdefghijklmnopqrstuvwxyz_0123456789", *at) != NULL) && *at != '\0'; at++)
         l->verb[n++] = *at;
     l->verb[n] = '\0';
+    l->gated = strncmp(l->verb, "gate", 4) == 0;
+    if (strncmp(l->verb, "gate_", 5) == 0)
+        memmove(l->verb, l->verb + 5, n - 4);
     if (strncmp(l->verb, "big_", 4) == 0 && is(l, "big_head") == false) {
         l->arg = strtol(l->verb + 4, NULL, 10);
         l->verb[3] = '\0';
@@ -386,9 +400,10 @@ static void *serve(void *arg)
 
         atomic_fetch_add(&l->r->requests, 1);
         atomic_fetch_add(&l->r->active, 1);
+        l->active = true;
         read_verb(l, head);
         on = act(l, head, n);
-        atomic_fetch_sub(&l->r->active, 1);
+        done(l);
         free(head);
         if (!on)
             break;

@@ -10,7 +10,7 @@
  *   big_N            N MiB with a length          endless   chunks until the caller goes
  *   wants_TOKEN      401 without "Authorization: Bearer TOKEN", else ok
  *   sleep_N          N ms, then ok                hang      never answer      drip  a byte each 50 ms
- *   gate             ok, once the gate is open (it is not at first)
+ *   gate, gate_X     ok, or what X does, once the gate is open (it is not at first)
  *   reset_now, reset_head, reset_body, close_now, close_head, close_body      break off at that stage
  *   garbage, headers_10000, big_head, two_lengths, length_and_chunks, bad_chunk, huge_chunk, folded, control_char,
  *   short_length (more bytes than announced), continue (three times 100, then ok), unauthorized (401), fail (500)
