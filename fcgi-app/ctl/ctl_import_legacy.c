@@ -246,11 +246,8 @@ static void check_gateways(struct import *im)
         call.url = val_get_text(value, "url", STR(""));
         if (call.url.len == 0 || http_client_do(pool, &call, &out, im->a, &e) == 0)
             continue;
-        if (strstr(e.msg, "certificate") != NULL)
-            printf("gateway %.*s: certificate not trusted (self-signed); add the CA to the system, "
-                   "or set tls_verify to false\n", STR_ARG(val_text(key)));
-        else
-            printf("gateway %.*s: %s\n", STR_ARG(val_text(key)), e.msg);
+        printf("%s\n", plan_shown(arena_printf(im->a, "gateway %.*s: %s", STR_ARG(val_text(key)), strstr(e.msg, "certificate") == NULL
+               ? e.msg : "certificate not trusted (self-signed); add the CA to the system, or set tls_verify to false")));
     }
     http_client_pool_free(pool);
 }
@@ -408,5 +405,7 @@ int ctl_import_legacy(int argc, char **argv)
             return ctl_usage(argv[0], "an option that is not known, or without its value");
     if (o.n_sources == 0 && o.from_api == NULL && o.db.dsn_file == NULL)
         return ctl_usage(argv[0], "nothing to import from");
+    if (o.send_reset != NULL && strchr(o.send_reset, '@') != NULL)
+        return ctl_usage(argv[0], "--send-reset: credentials in the URL are not taken");
     return run(&o, argv[0]);
 }

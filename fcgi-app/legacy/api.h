@@ -48,10 +48,14 @@ MUST_CHECK int legacy_api_stream(struct legacy_api *api, const char *path,
 /*
  * All pages of a search, sorted by a field; `rows` gets each list, and says 0 or -1 with an error.
  * Lists live in an arena of their page.
+ *
+ * *missing  in api->a, NULL: nothing is; else that fewer rows came than there were.
  */
 MUST_CHECK int legacy_api_pages(struct legacy_api *api, const char *path, const char *member, const char *order,
-                                int (*rows)(void *ctx, struct val list, struct arena *a), void *ctx,
+                                int (*rows)(void *ctx, struct val list, struct arena *a), void *ctx, const char **missing,
                                 struct err *e);
+/* How many there are, by the answer of a list; 0: it does not say. */
+int64_t legacy_api_total(struct val answer);
 /* The last call failed because of what was asked for: others may succeed. */
 bool legacy_api_goes_on(const struct legacy_api *api);
 

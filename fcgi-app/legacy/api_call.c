@@ -207,20 +207,26 @@ int legacy_api_stream(struct legacy_api *api, const char *path, bool (*sink)(voi
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* Is there a page behind this one?  Platforms cap the size of pages, and some give all at once. */
+int64_t legacy_api_total(struct val answer)
+{
+    struct val n = val_at(val_get(answer, "pagination"), 3);
+
+    return val_is(answer, VAL_DICT) ? val_get_int(answer, "total_count", val_is(n, VAL_INT) ? n.u.i : 0) : 0;
+}
+
+/* Is there a page behind this one?  Platforms cap the size of pages, some give all at once, and some do not say: then it is asked for. */
 static bool is_last(struct val answer, size_t n, int page, bool same)
 {
     struct val pages = val_at(val_get(answer, "pagination"), 2);
 
-    if (n == 0 || same)
-        return true;
-    return val_is(pages, VAL_INT) ? page >= pages.u.i : n < PAGE;
+    return n == 0 || same || (val_is(pages, VAL_INT) && page >= pages.u.i);
 }
 
 struct paging {
     const char *path, *member, *order;
     int page;
     uint64_t first; /* of the list before: what its first row is like */
+    int64_t came, total; /* rows; the most there ever were */
     bool last;
 };
 
@@ -240,14 +246,19 @@ static int one_page(struct legacy_api *api, struct paging *pg, int (*rows)(void 
     same = pg->page > 1 && first == pg->first;
     pg->first = first;
     pg->last = is_last(answer, val_count(list), pg->page, same);
+    if (!same)
+        pg->came += (int64_t)val_count(list);
+    if (legacy_api_total(answer) > pg->total)
+        pg->total = legacy_api_total(answer);
     return same || !val_is(list, VAL_LIST) ? 0 : rows(ctx, list, a);
 }
 
 int legacy_api_pages(struct legacy_api *api, const char *path, const char *member, const char *order,
-                     int (*rows)(void *ctx, struct val list, struct arena *a), void *ctx, struct err *e)
+                     int (*rows)(void *ctx, struct val list, struct arena *a), void *ctx, const char **missing, struct err *e)
 {
     struct paging pg = {.path = path, .member = member, .order = order};
 
+    *missing = NULL;
     for (pg.page = 1; !pg.last && pg.page <= PAGES_MAX; pg.page++) {
         struct arena *a = arena_new(0);
         int rc = one_page(api, &pg, rows, ctx, a, e);
@@ -256,6 +267,9 @@ int legacy_api_pages(struct legacy_api *api, const char *path, const char *membe
         if (rc != 0)
             return -1;
     }
+    if (pg.came < pg.total)
+        *missing = arena_printf(api->a, "GET %s: %lld of %lld came: rows went meanwhile, or moved to a page that had been read; import again", path,
+                                (long long)pg.came, (long long)pg.total);
     return 0;
 }
 

@@ -425,8 +425,13 @@ static int take_instances(void *ctx, struct val list, struct arena *a)
 
 static int search(struct api_past *p, const char *path, const char *member, int (*rows)(void *ctx, struct val list, struct arena *a))
 {
-    if (legacy_api_pages(p->api, path, member, "created_on", rows, p, p->e) == 0)
+    const char *missing;
+
+    if (legacy_api_pages(p->api, path, member, "created_on", rows, p, &missing, p->e) == 0) {
+        if (missing != NULL)
+            plan_gap(&p->w.pl, "%s", missing);
         return 0;
+    }
     if (p->e->code != ERR_NOT_FOUND)
         return -1;
     plan_note(&p->w.pl, "%s; nothing was read there", p->e->msg);

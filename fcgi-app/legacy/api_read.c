@@ -19,6 +19,22 @@ struct reading {
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
+/* What is no object is left out; and whether there are more than came is told. */
+static struct val objects(struct reading *r, const char *path, struct val answer, struct val list)
+{
+    struct val out = val_list_new(r->api->a, val_count(list));
+    int64_t total = legacy_api_total(answer);
+
+    for (size_t i = 0; i < val_count(list); i++)
+        if (val_is(val_at(list, i), VAL_DICT))
+            val_list_add(out, val_at(list, i));
+    if (val_count(out) < val_count(list))
+        plan_gap(&r->pl, "GET %s: %zu entries are no objects; they were left out", path, val_count(list) - val_count(out));
+    if (total > (int64_t)val_count(list))
+        plan_gap(&r->pl, "GET %s: %zu of %lld came", path, val_count(list), (long long)total);
+    return out;
+}
+
 /* An operation that platform does not have: noted, an empty list. */
 static int get_list(struct reading *r, const char *path, const char *member, struct val *out)
 {
@@ -31,9 +47,8 @@ static int get_list(struct reading *r, const char *path, const char *member, str
         plan_note(&r->pl, "%s; nothing was read there", r->e->msg);
         return 0;
     }
-    all = val_is(all, VAL_LIST) ? all : val_get(all, member);
-    if (val_is(all, VAL_LIST))
-        *out = all;
+    if (val_is(all, VAL_LIST) || val_is(val_get(all, member), VAL_LIST))
+        *out = objects(r, path, all, val_is(all, VAL_LIST) ? all : val_get(all, member));
     return 0;
 }
 
@@ -42,14 +57,22 @@ static const char *id_path(struct reading *r, const char *path, struct val item,
     return arena_printf(r->api->a, "%s/%lld%s", path, (long long)val_get_int(item, "id", 0), behind);
 }
 
-/* One object by its id, out of its envelope. */
+/* One object by its id, out of its envelope; undefined: it cannot be had, which was told. */
 static int get_one(struct reading *r, const char *path, struct val item, const char *envelope, struct val *out)
 {
     struct val v;
 
-    if (legacy_api_get(r->api, id_path(r, path, item, ""), &v, r->api->a, r->e) != 0)
-        return -1;
-    *out = val_copy(val_is(val_get(v, envelope), VAL_DICT) ? val_get(v, envelope) : v, r->api->a);
+    *out = val_undef(NULL);
+    if (legacy_api_get(r->api, id_path(r, path, item, ""), &v, r->api->a, r->e) != 0) {
+        if (r->e->code != ERR_NOT_FOUND)
+            return -1;
+        plan_gap(&r->pl, "%s", r->e->msg);
+        return 0;
+    }
+    if (val_is(v, VAL_DICT))
+        *out = val_copy(val_is(val_get(v, envelope), VAL_DICT) ? val_get(v, envelope) : v, r->api->a);
+    else
+        plan_gap(&r->pl, "the old platform: GET %s did not answer an object", id_path(r, path, item, ""));
     return 0;
 }
 
@@ -91,7 +114,8 @@ static int read_profiles(struct reading *r)
     for (size_t i = 0; i < val_count(list); i++) {
         if (get_one(r, path, val_at(list, i), "profile", &one) != 0)
             return -1;
-        legacy_content_add(r->x, LEGACY_PROFILES, one);
+        if (!val_is_none(one))
+            legacy_content_add(r->x, LEGACY_PROFILES, one);
     }
     return 0;
 }
@@ -132,12 +156,10 @@ static int take_users(void *ctx, struct val list, struct arena *a)
 
     (void)a;
     for (size_t i = 0; i < val_count(list); i++) {
-        if (get_one(r, "/api/v01/system/users", val_at(list, i), "user", &one) != 0) {
-            if (r->e->code != ERR_NOT_FOUND)
-                return -1;
-            plan_gap(&r->pl, "users \"%.*s\": %s", STR_ARG(val_get_text(val_at(list, i), "username", STR("?"))), r->e->msg);
+        if (get_one(r, "/api/v01/system/users", val_at(list, i), "user", &one) != 0)
+            return -1;
+        if (val_is_none(one))
             continue;
-        }
         val_list_add(r->users, one);
         legacy_content_add(r->x, LEGACY_USERS, one);
         if (read_belongings(r, one) != 0)
@@ -148,10 +170,15 @@ static int take_users(void *ctx, struct val list, struct arena *a)
 
 static int read_users(struct reading *r)
 {
+    const char *missing;
+
     r->users = val_list_new(r->api->a, 64);
     r->x->read[LEGACY_USERS] = r->x->read[LEGACY_MEMBERS] = true;
-    if (legacy_api_pages(r->api, "/api/v01/system/users", "users", "username", take_users, r, r->e) == 0)
+    if (legacy_api_pages(r->api, "/api/v01/system/users", "users", "username", take_users, r, &missing, r->e) == 0) {
+        if (missing != NULL)
+            plan_gap(&r->pl, "%s", missing);
         return 0;
+    }
     if (r->e->code != ERR_NOT_FOUND)
         return -1;
     plan_note(&r->pl, "%s; nothing was read there", r->e->msg);
@@ -183,6 +210,8 @@ static int read_templates(struct reading *r)
     for (size_t i = 0; i < val_count(list); i++) {
         if (get_one(r, path, val_at(list, i), "template", &one) != 0)
             return -1;
+        if (val_is_none(one))
+            continue;
         if (str_starts(val_get_text(one, "type", STR("")), STR("application/vnd.")) && read_binary(r, one) != 0)
             return -1;
         legacy_content_add(r->x, LEGACY_TEMPLATES, one);
@@ -223,6 +252,8 @@ static int read_workflows(struct reading *r)
     for (size_t i = 0; i < val_count(r->activities); i++) {
         if (get_one(r, path, val_at(r->activities, i), "activity", &one) != 0)
             return -1;
+        if (val_is_none(one))
+            continue;
         parse_member(r, one, "definition");
         if (read_versions(r, one) != 0)
             return -1;
@@ -356,7 +387,7 @@ static int note_left(struct reading *r)
                 continue;
             return -1;
         }
-        n = val_get_int(v, "total_count", val_is(val_path(v, "pagination.3"), VAL_INT) ? val_path(v, "pagination.3").u.i : 0);
+        n = legacy_api_total(v);
         if (n > 0)
             plan_note(&r->pl, "not imported: %lld %s; they stay readable on the old platform", (long long)n, left[i].what);
     }

@@ -69,6 +69,12 @@ const char *archive_time_fault(struct str on)
     return year < YEAR_MIN || year > this_year ? "created_on lies before the year 2000, or in years to come" : NULL;
 }
 
+void archive_time_or_none(struct val item, const char *member)
+{
+    if (!val_is_none(val_get(item, member)) && archive_time_fault(val_get_text(item, member, STR(""))) != NULL)
+        val_dict_set_c(item, member, val_null());
+}
+
 /* ---- partitions ------------------------------------------------------------------------------ */
 
 int archive_months(struct archiving *w, struct val list, struct err *e)

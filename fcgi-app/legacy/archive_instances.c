@@ -102,6 +102,7 @@ static struct val closed(struct archiving *w, struct val list)
         } else if ((why = unfit(item)) != NULL) {
             leave(w, &w->ar->instances, "instances", item, why);
         } else {
+            archive_time_or_none(item, "closed_on");
             val_list_add(out, item);
         }
     }
@@ -191,6 +192,7 @@ static bool request_comes(struct archiving *w, struct val item)
         leave(w, n, "requests", item, why);
         return false;
     }
+    archive_time_or_none(item, "updated_on");
     return of.len == 0 || val_is(instance, VAL_DICT);
 }
 
@@ -340,6 +342,8 @@ int archive_rows(struct archiving *w, enum archive_part part, struct val list, s
         w->ar->parts[part].read++;
         if (part == ARCHIVE_TASKS && !task_makes_sense(w, item))
             continue;
+        archive_time_or_none(item, "created_on");
+        archive_time_or_none(item, "updated_on");
         archive_mask(w, part, item);
         val_list_add(come, item);
         if (w->t->dry)

@@ -84,6 +84,8 @@ MUST_CHECK int archive_row_id(struct archiving *w, enum archive_part part, int64
 MUST_CHECK int archive_months(struct archiving *w, struct val list, struct err *e);
 /* Why this cannot be the time of something that was; NULL: it can. */
 const char *archive_time_fault(struct str on);
+/* A further time of it: null when it cannot be one, such as the words PostgreSQL knows for times ("infinity", "tomorrow"). */
+void archive_time_or_none(struct val item, const char *member);
 
 /* archive_rows.c */
 /* All of a list by one statement, $1 of it the list as JSON; what the database refuses is told and left out, the others are written. */

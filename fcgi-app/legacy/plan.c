@@ -11,12 +11,65 @@
 
 enum { TEXT_MAX = 4 * 1024 * 1024, NOTES_MAX = 2 * 1024 * 1024 };
 
+/* Bytes of a character beyond ASCII that steers: C1 controls, marks and overrides of the direction; 0: it does not. */
+static int steers(const char *c)
+{
+    const unsigned char *u = (const unsigned char *)c;
+
+    if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] <= 0x9f)
+        return 2;
+    if (u[0] == 0xe2 && ((u[1] == 0x80 && (u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae))) || (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9)))
+        return 3;
+    return 0;
+}
+
 char *plan_shown(char *text)
 {
-    for (char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    for (char *c = text; *c != '\0'; c++) {
+        int n = (unsigned char)*c < 0x20 || *c == 0x7f ? 1 : steers(c);
+
+        if (n > 0)
+            memset(c, ' ', (size_t)n);
+    }
     return text;
+}
+
+/* "https://name:secret@host/" without the account. */
+static struct str without_account(struct str url, struct arena *a)
+{
+    ptrdiff_t scheme = str_find(url, STR("://")), slash, at;
+    struct str rest, host;
+
+    if (scheme < 0)
+        return url;
+    rest = str_slice(url, (size_t)scheme + 3, url.len);
+    slash = str_find_char(rest, '/');
+    host = slash < 0 ? rest : str_slice(rest, 0, (size_t)slash);
+    at = str_rfind_char(host, '@');
+    return at < 0 ? url : str_printf(a, "%.*s" MASK_SHOWN "%.*s", (int)(scheme + 3), url.p, STR_ARG(str_slice(rest, (size_t)at, rest.len)));
+}
+
+/* Addresses, wherever they stand. */
+static struct val addresses_masked(struct val v, struct arena *a)
+{
+    struct val out, key, value;
+
+    if (val_is(v, VAL_STR) && str_find(val_text(v), STR("://")) >= 0)
+        return val_str(mask_url(without_account(val_text(v), a), a));
+    if (val_is(v, VAL_LIST)) {
+        out = val_list_new(a, val_count(v));
+        for (size_t i = 0; i < val_count(v); i++)
+            val_list_add(out, addresses_masked(val_at(v, i), a));
+        return out;
+    }
+    if (!val_is(v, VAL_DICT))
+        return v;
+    out = val_dict_new(a, val_count(v));
+    for (size_t i = 0; i < val_count(v); i++) {
+        val_pair_at(v, i, &key, &value);
+        val_dict_set(out, key, addresses_masked(value, a));
+    }
+    return out;
 }
 
 static void note(struct planning *pl, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
@@ -76,11 +129,13 @@ static const char *shown(struct planning *pl, struct str name, struct val v)
 {
     if (val_is_none(v))
         return "-";
-    if (val_is(v, VAL_STR) && (mask_key(name) || plan_masked(val_text(v))))
-        return val_text(v).len == 0 ? "(empty)" : "(set)";
+    if (val_is(v, VAL_STR) && val_text(v).len == 0 && (pl->secret || mask_key(name)))
+        return "(empty)";
+    if (pl->secret || (val_is(v, VAL_STR) && (mask_key(name) || plan_masked(val_text(v)))))
+        return "(set)";
     if (val_is(v, VAL_STR) && str_find_char(val_text(v), '?') >= 0) /* a query may hold one */
         v = val_str(mask_url(val_text(v), pl->a));
-    return json_text(mask_value(v, pl->a), pl->a).p;
+    return json_text(addresses_masked(mask_value(v, pl->a), pl->a), pl->a).p;
 }
 
 /* One line for each leaf that differs; the other two are `old` and `v` as they may be shown. */

@@ -92,7 +92,9 @@ int legacy_plan_content(struct legacy_plan *p, const struct legacy_options *o,
     }
     for (size_t i = 0; i < val_count(content); i++) {
         val_pair_at(content, i, &key, &value);
-        if ((val_is(value, VAL_DICT) || val_is(value, VAL_LIST)) &&
+        if (str_find_char(val_text(key), '.') >= 0) /* no section has such a name: it would be a place inside one */
+            plan_note(&pl, "not imported: %.*s", STR_ARG(val_text(key)));
+        else if ((val_is(value, VAL_DICT) || val_is(value, VAL_LIST)) &&
             take(&pl, str_cstr(a, val_text(key)), value) != 0)
             return -1;
         else if (val_is(value, VAL_STR) && !str_eq_c(val_text(key), "timezone"))

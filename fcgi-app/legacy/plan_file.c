@@ -4,6 +4,7 @@
  */
 #include "base/arena.h"
 #include "config/settings.h"
+#include "gateway/mask.h"
 #include "legacy/plan_int.h"
 
 static const char *const known_names[] = {
@@ -216,6 +217,16 @@ static bool mapped(const struct planning *pl, struct str path)
     return false;
 }
 
+/* Does a name of this path look like that of a secret? */
+static bool any_secret(struct str path)
+{
+    bool secret = false;
+
+    while (path.len > 0)
+        secret = mask_key(str_cut(&path, '.')) || secret;
+    return secret;
+}
+
 static int take_map(struct planning *pl, const struct legacy_service *svc)
 {
     struct str rest = pl->o->map;
@@ -233,8 +244,10 @@ static int take_map(struct planning *pl, const struct legacy_service *svc)
             return -1;
         }
         n = node_at(svc->file, from);
+        pl->secret = any_secret(from);
         if (n != NULL && put_at(pl, n, to, NULL) != 0)
             return -1;
+        pl->secret = false;
     }
     return 0;
 }

@@ -11,6 +11,7 @@ struct planning {
     struct legacy_sources *s;
     const struct legacy_options *o;
     const struct cfg *current;
+    bool secret; /* what is put now is not to be shown */
     struct arena *a;
     struct err *e;
 };

@@ -63,17 +63,19 @@ int legacy_read_secret(struct legacy_sources *s, const char *path, struct str *o
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     char *p = NULL;
-    ssize_t n = 0, got = 0;
+    ssize_t n = 0, got = 0, room = FILE_MAX;
     int rc = -1;
 
     if (fd < 0 || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
         err_set(e, ERR_USAGE, "cannot read %s: %s", path, fd < 0 ? reason(errno, s->a) : "not a file");
         goto out;
     }
-    p = arena_alloc(s->a, FILE_MAX + 1);
-    while (n <= FILE_MAX && (got = read(fd, p + n, (size_t)(FILE_MAX + 1 - n))) > 0)
+    if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < FILE_MAX)
+        room = (ssize_t)st.st_size; /* there may be thousands */
+    p = arena_alloc(s->a, (size_t)room + 1);
+    while (n <= room && (got = read(fd, p + n, (size_t)(room + 1 - n))) > 0)
         n += got;
-    if (got < 0 || n > FILE_MAX) {
+    if (got < 0 || n > room) {
         err_set(e, ERR_USAGE, "cannot read %s: %s", path, got < 0 ? reason(errno, s->a) : "too large");
         goto out;
     }

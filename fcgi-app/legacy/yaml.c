@@ -67,7 +67,7 @@ static struct str text_of(const yaml_char_t *p, size_t n, struct arena *a)
 static int node_new(struct reader *r, const yaml_event_t *ev, enum yaml_kind kind,
                     const yaml_char_t *anchor, const yaml_char_t *tag, struct yaml_node **out)
 {
-    if (tag != NULL && strncmp((const char *)tag, "tag:yaml.org,2002:str", 21) != 0)
+    if (tag != NULL && strcmp((const char *)tag, "tag:yaml.org,2002:str") != 0)
         return at(r, &ev->start_mark, "tags are not read");
     if (++r->nodes > NODES_MAX)
         return at(r, &ev->start_mark, "more than 10000 values");
