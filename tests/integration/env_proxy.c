@@ -163,7 +163,7 @@ int house_connect(struct house *h)
 const char *house_raw(struct house *h, const char *text, int ms)
 {
     int fd = house_connect(h);
-    int64_t until = clock_mono_ms(&clock_system) + ms;
+    int64_t until = env_until(ms);
     struct buf b;
     char block[4096];
 

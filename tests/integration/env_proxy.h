@@ -41,7 +41,7 @@ size_t house_body(int fd, size_t n, int ms);
 void house_body_end(int fd);
 /* Connected to nginx. */
 int house_connect(struct house *h);
-/* Send text to nginx, read to the end of the connection or for `ms`; what came. */
+/* Send text to nginx, read to the end of the connection or for as long as env_until() says; what came. */
 const char *house_raw(struct house *h, const char *text, int ms);
 
 #endif

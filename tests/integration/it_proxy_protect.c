@@ -33,28 +33,49 @@ static void open_circuit(const struct calls_way *way)
     }
 }
 
+enum { WAIT_S = 3 };
+
+/* What an open circuit does, and one whose probe failed; false when the machine stalled and the wait may have been over. */
+static bool opens(const struct calls_way *way)
+{
+    int64_t from = clock_mono_ms(&clock_system);
+    const char *first[6], *then;
+    size_t n = 0;
+    long before;
+
+    open_circuit(way);
+    before = rogue_requests(h.rogue);
+    for (; n < 5; n++)
+        first[n] = way->call(env, n % 2 == 0 ? "POST" : "GET", "/api/v1/do/ok/");
+    if (way == &calls_ways[1]) /* an absolute URL leads to the same server */
+        first[n++] = way->call(env, "GET", arena_printf(env_arena(env), "%s/api/v1/do/ok/", h.upstream));
+    if (clock_mono_ms(&clock_system) - from >= WAIT_S * 1000)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (strstr(first[i], OPEN) == NULL)
+            env_fail(env, "%s: %s", way->name, first[i]);
+    assert_int_equal(rogue_requests(h.rogue), before);
+    /* the probe fails: as long again */
+    ENV_WAIT(env, 4000, (from = clock_mono_ms(&clock_system), strstr(way->call(env, "POST", "/api/v1/do/close_now/"), "closed the connection") != NULL));
+    then = way->call(env, "GET", "/api/v1/do/ok/");
+    if (clock_mono_ms(&clock_system) - from >= WAIT_S * 1000)
+        return false;
+    assert_non_null(strstr(then, OPEN));
+    assert_int_equal(rogue_requests(h.rogue), before + 1);
+    return true;
+}
+
 /* Three failures open it, nothing reaches the gateway then; the first call after the wait closes it again. */
 static void opens_and_closes(const struct calls_way *way)
 {
-    long before;
-    const char *got;
+    int tries = 0;
 
     api_setup(NULL);
-    gateway(",\"breaker_failures\":3,\"breaker_wait\":3");
-    open_circuit(way);
-    before = rogue_requests(h.rogue);
-    for (int i = 0; i < 5; i++) {
-        got = way->call(env, i % 2 == 0 ? "POST" : "GET", "/api/v1/do/ok/");
-        if (strstr(got, OPEN) == NULL)
-            env_fail(env, "%s: %s", way->name, got);
+    gateway(env_fmt(env, ",\"breaker_failures\":3,\"breaker_wait\":%d", WAIT_S));
+    while (!opens(way)) {
+        assert_true(++tries < 5);
+        ENV_WAIT(env, 4000, strcmp(way->call(env, "GET", "/api/v1/do/ok/"), "200") == 0);
     }
-    if (way == &calls_ways[1]) /* an absolute URL leads to the same server */
-        assert_non_null(strstr(way->call(env, "GET", arena_printf(env_arena(env), "%s/api/v1/do/ok/", h.upstream)), OPEN));
-    assert_int_equal(rogue_requests(h.rogue), before);
-    /* the probe fails: as long again */
-    ENV_WAIT(env, 4000, strstr(way->call(env, "POST", "/api/v1/do/close_now/"), "closed the connection") != NULL);
-    assert_non_null(strstr(way->call(env, "GET", "/api/v1/do/ok/"), OPEN));
-    assert_int_equal(rogue_requests(h.rogue), before + 1);
     ENV_WAIT(env, 4000, strcmp(way->call(env, "GET", "/api/v1/do/ok/"), "200") == 0);
     assert_string_equal(way->call(env, "GET", "/api/v1/do/ok/"), "200");
     /* two failures and an answer: still closed */
@@ -71,13 +92,18 @@ static void one_probe_at_a_time(void **state)
     struct fcgi_request r = house_request(&h, "GET", "/api/v01/p1/do/gate/", NULL);
     struct fcgi_answer probe;
     struct env_answer a;
+    int64_t from;
     long after;
-    int fd;
+    int fd, tries = 0;
 
     (void)state;
     gateway(",\"breaker_failures\":3,\"breaker_wait\":2");
-    open_circuit(&calls_ways[0]);
-    a = api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL);
+    do {
+        assert_true(++tries < 5);
+        from = clock_mono_ms(&clock_system);
+        open_circuit(&calls_ways[0]);
+        a = api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL);
+    } while (a.status == 200 && clock_mono_ms(&clock_system) - from >= 2000); /* it stalled: the wait was over */
     assert_int_equal(a.status, 503);
     after = strtol(env_header(env, &a, "retry-after"), NULL, 10);
     assert_in_range(after, 1, 2);

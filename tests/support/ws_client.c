@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 
-enum { OP_TEXT = 1, OP_CLOSE = 8, OP_PING = 9 };
+enum { OP_TEXT = 1, OP_CLOSE = 8, OP_PING = 9, PATIENCE_MS = 30000 };
 
 static bool readable(int fd, int ms)
 {
@@ -49,7 +49,7 @@ struct ws ws_open(int port, const char *path, const char *headers)
             "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
             path, port, headers);
-    while (n < sizeof head - 1 && take(w.fd, head + n, 1, 5000)) {
+    while (n < sizeof head - 1 && take(w.fd, head + n, 1, PATIENCE_MS)) {
         n++;
         head[n] = '\0';
         if (n >= 4 && strcmp(head + n - 4, "\r\n\r\n") == 0)
@@ -66,6 +66,7 @@ struct str ws_next(struct ws *w, int ms, struct arena *a)
     uint64_t len;
     char *body;
 
+    ms = ms < PATIENCE_MS ? PATIENCE_MS : ms;
     while (w->close_code == 0 && take(w->fd, head, 2, ms)) {
         len = head[1] & 127;
         if (len >= 126) {
