@@ -14,7 +14,7 @@ struct ws {
 
 /* Ask 127.0.0.1:port for a path; headers: more lines, each with its CRLF. */
 struct ws ws_open(int port, const char *path, const char *headers);
-/* The next text message within `ms`, in `a`; .p NULL: none came, or the socket was closed
+/* The next text message within `ms`, 30 s at least, in `a`; .p NULL: none came, or the socket was closed
  * (close_code). */
 struct str ws_next(struct ws *w, int ms, struct arena *a);
 void ws_send(struct ws *w, const char *text);
