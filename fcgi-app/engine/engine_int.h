@@ -161,6 +161,8 @@ MUST_CHECK int run_load(struct run *r, int64_t id, int64_t created_us, struct er
 /* Read the signals that came since; with the turn, on a worker.  Where that fails they are looked at
  * when the lease is given back. */
 void run_signals(struct run *r);
+/* The stored errors of the run's tree, children included, as an error handler gets them; into r->a.  Blocks. */
+MUST_CHECK int run_errors(struct run *r, struct val *out, struct err *e);
 /* Creation time of an instance by id; ERR_NOT_FOUND. */
 MUST_CHECK int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e);
 /* From an instance to the top one of its tree, which holds the lease of all. */
@@ -295,7 +297,7 @@ void watch_expire(struct engine *en);
 /* ---- statements, listed in engine_store.c --------------------------------------------------- */
 
 extern const struct db_stmt load_stmt_top, load_stmt_instance, load_stmt_tasks, load_stmt_contexts,
-    load_stmt_timers, load_stmt_user, load_stmt_when, load_stmt_signals, op_stmt_close, job_stmt_owners, job_stmt_orphan,
+    load_stmt_timers, load_stmt_user, load_stmt_when, load_stmt_signals, load_stmt_errors, op_stmt_close, job_stmt_owners, job_stmt_orphan,
     job_stmt_expire, job_stmt_claim, job_stmt_claim_fair, job_stmt_prolong, job_stmt_take,
     job_stmt_return, job_stmt_start, job_stmt_fail, job_stmt_notify, run_stmt_stored,
     responses_stmt, op_stmt_timer, op_stmt_children, mass_stmt_insert, mass_stmt_job, mass_stmt_head, mass_stmt_items,

@@ -56,6 +56,18 @@ const struct db_stmt load_stmt_timers = {
                       "ORDER BY id",
     2};
 
+/* Children run by themselves; of those that closed the task that launched them tells. */
+const struct db_stmt load_stmt_errors = {
+    "load_errors",
+    "WITH RECURSIVE tree AS (SELECT $1::bigint AS id, $2::timestamptz AS created_on UNION ALL "
+    "SELECT i.id, i.created_on FROM tree JOIN instances i ON i.parent_instance_id = tree.id AND i.parent_on = tree.created_on "
+    "WHERE i.status = 'ACTIVE' AND i.kind <> 'error_handler') "
+    "SELECT coalesce(json_agg(json_build_object('cell_id', e.cell_id, 'output', e.output, 'description', e.description, "
+    "'created_on', " DB_ISO("e.created_on") ", 'instance_id', e.instance_id) ORDER BY e.created_on, e.id), '[]') "
+    "FROM (SELECT x.* FROM tree JOIN errors x ON x.instance_id = tree.id AND x.instance_on = tree.created_on "
+    "ORDER BY x.created_on DESC, x.id DESC LIMIT 1000) e",
+    2};
+
 const struct db_stmt load_stmt_user = {
     "load_user",
     "SELECT json_build_object('id', u.id, 'username', u.username, 'email', u.email, 'first_name', "
@@ -357,6 +369,21 @@ void run_signals(struct run *r)
         r->ungiven = true;
     }
     PQclear(res);
+}
+
+int run_errors(struct run *r, struct val *out, struct err *e)
+{
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    int rc = db_get(r->en->o.key_db, &c, e);
+
+    if (rc == 0)
+        rc = db_query(c, &load_stmt_errors, DB_ARGS(DB_INT(r->in->id), DB_TIME(r->in->created_us)), &res, e);
+    db_put(r->en->o.key_db, c);
+    if (rc == 0)
+        rc = json_parse(col(res, 0, 0, r->a), out, r->a, e);
+    PQclear(res);
+    return rc;
 }
 
 int instance_when(struct engine *en, int64_t id, int64_t *created_us, struct err *e)

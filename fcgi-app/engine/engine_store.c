@@ -300,7 +300,7 @@ const size_t engine_writer_stmts_n = COUNT_OF(engine_writer_stmts);
 /* Those of the other files too, so that one test prepares all of them. */
 static const struct db_stmt *const all[] = {
     &load_stmt_top,    &load_stmt_instance, &load_stmt_tasks,  &load_stmt_contexts,
-    &load_stmt_timers, &load_stmt_user,     &load_stmt_when,   &load_stmt_signals,
+    &load_stmt_timers, &load_stmt_user,     &load_stmt_when,   &load_stmt_signals, &load_stmt_errors,
     &job_stmt_owners,  &op_stmt_close,     &op_stmt_children,
     &job_stmt_orphan,  &job_stmt_claim,     &job_stmt_prolong, &job_stmt_take,
     &job_stmt_return,  &job_stmt_fail,      &op_stmt_timer,    &signal_stmt,      &signal_stmt_open,

@@ -315,9 +315,11 @@ void sub_close(struct instance *in, struct task *t);
 enum instance_stop subs_run(struct instance *in, unsigned flags);
 struct instance *instance_top(struct instance *in);
 struct instance *instance_in_tree(struct instance *in, int64_t id);
-/* Start the error handler of a route below a blocked instance (4.9). */
+/* Start the error handler of a route below a blocked instance (4.9).  `stored` are the errors of it and of
+ * what runs below it that are not in memory any more. */
 MUST_CHECK int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id,
-                             int64_t version_id, int64_t definition_id, struct err *e);
+                             int64_t version_id, int64_t definition_id, struct val stored,
+                             struct err *e);
 /* The handler of a top instance, or NULL. */
 struct instance *handler_of(const struct instance *top);
 /* Its answer keys move to the top instance once it has closed in success; false when it has not. */

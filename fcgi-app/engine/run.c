@@ -190,6 +190,7 @@ static bool handle_error(struct run *r)
     const struct instance *before = handler_of(in);
     int64_t id = r->route_id != 0 ? handler_activity(r) : 0;
     const struct cfg_activity *act;
+    struct val stored = val_list_new(r->a, 0);
     struct workflow *wf;
     struct err e;
     int rc;
@@ -203,7 +204,10 @@ static bool handle_error(struct run *r)
         instance_log(in, "engine", "error handler: %s", e.msg);
         return false;
     }
-    rc = handler_start(in, wf, act->id, act->version_id, act->definition_id, &e);
+    /* before its first store, which is the only stretch on a loop, all of them are in memory */
+    if (in->stored && run_errors(r, &stored, &e) != 0)
+        instance_log(in, "engine", "error handler: %s", e.msg);
+    rc = handler_start(in, wf, act->id, act->version_id, act->definition_id, stored, &e);
     wf_unref(wf);
     if (rc != 0)
         instance_log(in, "engine", "error handler: %s", e.msg);

@@ -179,9 +179,9 @@ struct instance *handler_of(const struct instance *top)
     return t != NULL ? t->sub->inst : NULL;
 }
 
-static struct val errors_of(const struct instance *in, struct arena *a)
+/* Those in memory, of the instance and of what runs below it. */
+static void errors_add(const struct instance *in, struct val list, struct arena *a)
 {
-    struct val list = val_list_new(a, 2);
     char when[CLOCK_ISO_MAX];
 
     for (const struct error_row *x = in->errors; x != NULL; x = x->next) {
@@ -195,7 +195,12 @@ static struct val errors_of(const struct instance *in, struct arena *a)
         val_dict_set_c(row, "instance_id", val_int(in->id));
         val_list_add(list, row);
     }
-    return list;
+    for (uint32_t i = 0; i < in->n_tasks && in->n_live_subs > 0; i++) {
+        const struct sub *sub = in->tasks[i]->sub;
+
+        if (sub != NULL && !sub->closed && sub->inst != NULL)
+            errors_add(sub->inst, list, a);
+    }
 }
 
 /* People read what a handler was started with; what is hidden there it still sees as parent_instance_context. */
@@ -209,8 +214,9 @@ static struct val shown_context(const struct instance *in)
     return out;
 }
 
-static struct val handler_request(struct instance *top)
+static struct val handler_request(struct instance *top, struct val stored)
 {
+    struct val errors = val_list_new(top->a, val_count(stored) + 2);
     struct val request = val_dict_new(top->a, 4), instance = val_dict_new(top->a, 4);
 
     val_dict_set_c(instance, "id", val_int(top->id));
@@ -220,12 +226,15 @@ static struct val handler_request(struct instance *top)
     val_dict_set_c(request, "instance", instance);
     val_dict_set_c(request, "context", shown_context(top));
     val_dict_set_c(request, "request", top->request);
-    val_dict_set_c(request, "errors", errors_of(top, top->a));
+    for (size_t i = 0; i < val_count(stored); i++)
+        val_list_add(errors, val_at(stored, i));
+    errors_add(top, errors, top->a);
+    val_dict_set_c(request, "errors", errors);
     return request;
 }
 
 int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id,
-                  int64_t version_id, int64_t definition_id, struct err *e)
+                  int64_t version_id, int64_t definition_id, struct val stored, struct err *e)
 {
     int32_t start = top->latest[top->wf->start];
     struct instance *child;
@@ -235,7 +244,7 @@ int handler_start(struct instance *top, struct workflow *wf, int64_t activity_id
         return -1;
     }
     if (sub_new(top, top->tasks[start], wf, "error_handler", STR("error handling"),
-                handler_request(top), &child, e) != 0)
+                handler_request(top, stored), &child, e) != 0)
         return -1;
     child->activity_id = activity_id;
     child->version_id = version_id;

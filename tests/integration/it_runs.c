@@ -501,6 +501,39 @@ static void handlers_answer(void **state)
                         "start");
 }
 
+/* A handler is told of what failed, stored or not, in the workflow of the route or in what it started. */
+static void handlers_are_told_what_failed(void **state)
+{
+    static const char *const below[] = {"\"workflow\":\"failing below\"", "\"workflow\":\"failing below\",\"source\":\"[{}]\""};
+    static const char *const types[] = {"macro", "trigger_subworkflows"};
+    const char *failing = DEFINITION(CELL("call", "http_call", "\"method\":\"get\",\"url\":\"http://127.0.0.1:1/\"", "\"success\"") ",",
+                                     LINE("start.ok", "call") "," LINE("call.success", "end"));
+    int64_t handler = api_activity(env, "listens", DEFINITION(SET("h", "heard", "{{ request.errors|map(attribute='cell_id')|join(',') }}") ",",
+                                                            LINE("start.ok", "h") "," LINE("h.ok", "end")));
+    const char *more = arena_printf(env_arena(env), ",\"err_activity_id\":%lld", (long long)handler);
+    const char *heard = "SELECT string_agg(c.value #>> '{}', ' ' ORDER BY c.id) FROM instances i JOIN contexts c ON c.instance_id = i.id "
+                        "WHERE i.kind = 'error_handler' AND i.parent_instance_id = $";
+    int64_t id;
+
+    (void)state;
+    (void)api_activity(env, "failing below", failing);
+    route("/hears", failing, more);
+    id = api_int(api(env, 200, "POST", "/api/v01/custom/hears", body()), "id");
+    ENV_WAIT(env, 10000, strcmp(sql(heard, id), "call") == 0);
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        const char *path = arena_printf(env_arena(env), "/hears_%s", types[i]);
+
+        route(path,
+              arena_printf(env_arena(env),
+                           DEFINITION("\"m\":{\"original_name\":\"%s\",\"outputs\":[\"ok\"],\"params\":{%s}},",
+                                      LINE("start.ok", "m") "," LINE("m.ok", "end")),
+                           types[i], below[i]),
+              more);
+        id = api_int(api(env, 200, "POST", arena_printf(env_arena(env), "/api/v01/custom%s", path), body()), "id");
+        ENV_WAIT(env, 10000, strcmp(sql(heard, id), "call") == 0);
+    }
+}
+
 static void failing_handlers_change_nothing(void **state)
 {
     struct val v;
@@ -584,7 +617,7 @@ int main(void)
         API_TEST(a_key_finds_its_answer_after_a_crash),
         API_TEST(a_repeated_request_waits),
         API_TEST(a_caller_is_told_that_his_run_is_elsewhere), API_TEST(large_answers_are_not_kept), API_TEST(a_join_waits_for_a_replayed_branch),
-        API_TEST(handlers_answer), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
+        API_TEST(handlers_answer), API_TEST(handlers_are_told_what_failed), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
         API_TEST(a_sub_workflow_that_runs_is_not_started_again), API_TEST(short_timers_are_slept),
     };
     int failed;
