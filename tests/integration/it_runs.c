@@ -556,6 +556,40 @@ static const char *task_path(int64_t id, const char *cell, const char *meta)
                         meta);
 }
 
+/* Of a cell that failed twice the later row is replayed; rollback and skip lead on by their outputs. */
+static void rolls_back_and_skips_the_latest(void **state)
+{
+    const char *b = "\"b\":{\"original_name\":\"context_setter\",\"outputs\":[\"ok\",\"skip\",\"rollback\"],\"params\":{\"key\":\"\"}},";
+    static const char *const ways[] = {"skip", "rollback"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ways); i++) {
+        const char *path = arena_printf(env_arena(env), "/leads_on_%s", ways[i]), *latest;
+        int64_t id;
+
+        route(path,
+              arena_printf(env_arena(env),
+                           DEFINITION("%s" SET("p", "p", "1") "," SET("q", "q", "1") "," SET("skipped", "way", "skip") ","
+                                      SET("back", "way", "rollback") ",",
+                                      LINE("start.ok", "p") "," LINE("start.ok", "q") "," LINE("p.ok", "b") "," LINE("q.ok", "b") ","
+                                      LINE("b.skip", "skipped") "," LINE("b.rollback", "back")),
+                           b),
+              "");
+        id = api_int(api(env, 200, "POST", arena_printf(env_arena(env), "/api/v01/custom%s", path), body()), "id");
+        ENV_WAIT(env, 10000, strcmp(sql("SELECT count(*) FROM tasks WHERE instance_id = $ AND cell_id = 'b' AND status = 'ERROR'", id), "2") == 0);
+        for (size_t k = 0; k < COUNT_OF(ways); k++)
+            api(env, 409, "PUT", task_path(id, "b", arena_printf(env_arena(env), "?meta={\"replay_behaviour\":\"%s\"}", ways[k])), "{}");
+        api(env, 409, "PUT", task_path(id, "b", ""), "{}");
+        latest = sql("SELECT max(id) FROM tasks WHERE instance_id = $ AND cell_id = 'b'", id);
+        api(env, 200, "PUT",
+            arena_printf(env_arena(env), "/api/v01/transactions/%lld/tasks/%s?meta={\"replay_behaviour\":\"%s\"}", (long long)id, latest, ways[i]),
+            "{}");
+        assert_string_equal(env_psql(env, arena_printf(env_arena(env), "SELECT status || ' ' || output FROM tasks WHERE id = %s", latest)),
+                            arena_printf(env_arena(env), "OK %s", ways[i]));
+        assert_string_equal(sql("SELECT value #>> '{}' FROM contexts WHERE instance_id = $ AND key = 'way'", id), ways[i]);
+    }
+}
+
 static void replays_closes_and_reopens(void **state)
 {
     const char *path;
@@ -617,7 +651,7 @@ int main(void)
         API_TEST(a_key_finds_its_answer_after_a_crash),
         API_TEST(a_repeated_request_waits),
         API_TEST(a_caller_is_told_that_his_run_is_elsewhere), API_TEST(large_answers_are_not_kept), API_TEST(a_join_waits_for_a_replayed_branch),
-        API_TEST(handlers_answer), API_TEST(handlers_are_told_what_failed), API_TEST(failing_handlers_change_nothing), API_TEST(replays_closes_and_reopens),
+        API_TEST(handlers_answer), API_TEST(handlers_are_told_what_failed), API_TEST(failing_handlers_change_nothing), API_TEST(rolls_back_and_skips_the_latest), API_TEST(replays_closes_and_reopens),
         API_TEST(a_sub_workflow_that_runs_is_not_started_again), API_TEST(short_timers_are_slept),
     };
     int failed;
