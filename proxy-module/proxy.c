@@ -45,10 +45,12 @@ static void on_config(void *arg, const struct cfg *now)
         struct err e = {0};
 
         if (proxy_map_resolve(now, m->map, &g, &e) != 0) {
-            log_err(LOG_ERROR_LEVEL, "proxy.gateway", &e);
+            if (!atomic_exchange(&m->missing, true)) /* once, not at each change of something else */
+                log_err(LOG_ERROR_LEVEL, "proxy.gateway", &e);
             tell_alarm(p, m, &e);
             continue;
         }
+        atomic_store(&m->missing, false);
         if (m->alarmed)
             tell_alarm(p, m, NULL);
         pthread_mutex_lock(&m->lock);
@@ -429,6 +431,26 @@ static bool serve_alias(struct app *app, struct http_req *r, struct str path)
     return true;
 }
 
+/* "degraded" while a mapping goes by an older configuration (gateway-proxy.md 1.2); then what serves, serves. */
+static void serve_health(struct app *app, struct http_req *r, struct str path)
+{
+    struct proxy *p = app->extra;
+    struct val v;
+
+    for (size_t i = 0; i < p->n_mounts; i++) {
+        if (!atomic_load(&p->mounts[i].missing))
+            continue;
+        v = val_dict_new(r->a, 3);
+        val_dict_set_c(v, "status", VAL_STR_LIT("degraded"));
+        val_dict_set_c(v, "version", VAL_STR_LIT(SLUICE_VERSION));
+        val_dict_set_c(v, "summary", val_str(str_printf(r->a, "gateway %.*s of proxy %.*s is missing in the configuration",
+                                                        STR_ARG(p->mounts[i].map->gateway), STR_ARG(p->mounts[i].map->prefix))));
+        http_reply_json(r, 200, v);
+        return;
+    }
+    api_serve(&app->api, r, path);
+}
+
 void proxy_handle(struct http_req *r, void *ctx)
 {
     struct app *app = ctx;
@@ -449,7 +471,7 @@ void proxy_handle(struct http_req *r, void *ctx)
     if (serve_alias(app, r, path))
         return;
     if (str_eq(path, STR("/api/v01/health"))) {
-        api_serve(&app->api, r, path);
+        serve_health(app, r, path);
         return;
     }
     err_set(&e, ERR_MISDIRECTED, "\"%.*s\" is served by sluice-core; check the nginx location", STR_ARG(path));

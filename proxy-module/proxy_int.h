@@ -24,6 +24,7 @@ struct mount {
     pthread_mutex_t lock;
     const struct cfg *good; /* last snapshot in which the gateway was there */
     bool alarmed;           /* the gateway is missing, and people were told; the reloading thread's */
+    atomic_bool missing;    /* the configuration in force does not have the gateway: `good` is older */
     struct fair *fair;      /* places at the gateway, shared by the mappings that lead to it */
 };
 

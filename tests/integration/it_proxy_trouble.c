@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "integration/env_standin.h"
 #include "support/cases.h"
+#include "support/fcgi_client.h"
 
 static struct env *env;
 static const struct standin *s;
@@ -97,16 +99,39 @@ static void item_6_next_only(void **state)
     ENV_WAIT(env, 20000, standin_get("/api/v01/p1/tenants/") == 200);
 }
 
+/* What the proxy says of itself: nginx asks a core. */
+static const char *health(void)
+{
+    struct fcgi_request r = {.uri = "/api/v01/health"};
+    struct fcgi_answer f = fcgi_call(env_path(env, "p1.sock"), &r, env_arena(env));
+    struct err e = {0};
+    struct val v;
+
+    assert_int_equal(f.status, 200);
+    assert_int_equal(json_parse(f.body, &v, env_arena(env), &e), 0);
+    return api_text(env, v, "status");
+}
+
 static void item_5_the_last_good_gateway_stays(void **state)
 {
+    const char *first;
+
     (void)state;
+    assert_string_equal(health(), "ok");
     api_configure(env, "gateways", "{\"other\":{\"url\":\"http://127.0.0.1:9/\"}}");
     ENV_WAIT(env, 20000, strstr(env_log(env, "p1.sock"), "gateway \\\"bwks\\\" of proxy /api/v01/p1 is not in the configuration") != NULL);
     assert_int_equal(standin_get("/api/v01/p1/tenants/"), 200);
     ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM alarms WHERE key = 'proxy_gateway' AND subject = '/api/v01/p1' AND active")[0] == '1');
+    assert_string_equal(health(), "degraded");
+    api_configure(env, "gui", "{\"label\":\"changed\"}"); /* something else: nothing new to say */
+    api_configuration_heard(env, "p1.sock");
+    first = strstr(env_log(env, "p1.sock"), "proxy.gateway");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "proxy.gateway"));
     standin_configure(s->url, "");
     assert_int_equal(standin_get("/api/v01/p1/tenants/"), 200);
     ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM alarms WHERE key = 'proxy_gateway' AND active")[0] == '\0');
+    assert_string_equal(health(), "ok");
 }
 
 /* At the start an unknown gateway is a clear error. */
