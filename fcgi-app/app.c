@@ -271,7 +271,6 @@ static void build_api(struct app *app)
         .clients = app->clients,
         .templates = app->templates,
         .clock = &clock_system,
-        .proxies = &app->opts.proxies,
         .users_changed = users_changed,
         .users_changed_arg = app,
     };
@@ -316,7 +315,7 @@ static int build(struct boot *b, struct err *e)
     app->usage = usage_new(&clock_system);
     app->maintenance = maintenance_new(app->db, app->cfg, app->usage, app->opts.cleanup);
     app->health = gw_health_new(app->db, app->cfg, app->clients, engine_sessions(app->engine));
-    app->vitals = vitals_new(app->db, app->cfg, app->server, engine_sessions(app->engine));
+    app->vitals = vitals_new(app->db, app->cfg, app->server, engine_sessions(app->engine), &app->opts.proxies);
     if (app->opts.metrics &&
         metrics_new(&app->metrics, app, app->opts.metrics_host, (int)app->opts.metrics_port, e) != 0)
         return -1;

@@ -33,7 +33,7 @@ const struct db_stmts *const stores[] = {
     &api_user_callbacks_stmts, &gw_health_stmts, &gateway_logins_stmts, &login_gateway_stmts,
     &password_gateway_stmts, &reset_gateway_stmts, &schedule_stmts, &api_cron_stmts, &api_timers_stmts, &api_startup_events_stmts, &api_openapi_stmts, &usage_stmts, &api_filters_stmts, &api_reset_stmts,
     &manual_stmts, &callback_stmts, &api_transaction_stmts, &api_manual_actions_stmts, &api_callbacks_stmts,
-    &api_events_stmts, &api_comments_stmts, &api_statistics_stmts,
+    &api_events_stmts, &api_comments_stmts, &api_statistics_stmts, &api_gateways_stmts,
     &nodes_stmts, &vitals_stmts,
 };
 const size_t n_stores = COUNT_OF(stores);

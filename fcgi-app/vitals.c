@@ -47,7 +47,7 @@ static const struct db_stmt stmt_lock = {
 static const struct db_stmt stmt_sums = {
     "vitals_sums",
     "SELECT kind, subject, sum(calls)::bigint, sum(bad)::bigint FROM vitals "
-    "WHERE seen_on > now() - make_interval(secs => $1::bigint / 1000.0) AND kind <> 'socket' GROUP BY kind, subject",
+    "WHERE seen_on > now() - make_interval(secs => $1::bigint / 1000.0) AND kind NOT IN ('socket', 'mapping') GROUP BY kind, subject",
     1,
 };
 
@@ -85,6 +85,7 @@ struct vitals {
     struct cfg_store *cfg;
     struct http_server *server;
     struct gw_sessions *sessions;
+    const struct proxy_maps *maps;
     char process[17], host[65];
     struct rate north, south;
     struct gateway_rate gateways[GATEWAYS_MAX];
@@ -156,6 +157,12 @@ static void add_sockets(struct vitals *v, struct val list, struct arena *a)
         add(list, "socket", arena_printf(a, "%s %s", v->host, places[i]), 0, 0, a);
 }
 
+static void add_mappings(struct vitals *v, struct val list, struct arena *a)
+{
+    for (size_t i = 0; i < v->maps->n; i++)
+        add(list, "mapping", arena_printf(a, "%.*s %.*s", STR_ARG(v->maps->maps[i].prefix), STR_ARG(v->maps->maps[i].gateway)), 0, 0, a);
+}
+
 /* Gateways that left the configuration are no trouble any more. */
 static struct str told(struct vitals *v, const struct cfg *cfg, int64_t now_ms, struct arena *a)
 {
@@ -175,6 +182,7 @@ static struct str told(struct vitals *v, const struct cfg *cfg, int64_t now_ms, 
         add(list, "circuit", g->name, 1, there && g->open ? 1 : 0, a);
     }
     add_sockets(v, list, a);
+    add_mappings(v, list, a);
     return json_text(list, a);
 }
 
@@ -350,7 +358,8 @@ static void *vitals_main(void *arg)
     return NULL;
 }
 
-struct vitals *vitals_new(struct db *db, struct cfg_store *cfg, struct http_server *server, struct gw_sessions *sessions)
+struct vitals *vitals_new(struct db *db, struct cfg_store *cfg, struct http_server *server, struct gw_sessions *sessions,
+                          const struct proxy_maps *maps)
 {
     struct vitals *v = calloc(1, sizeof *v);
     uint64_t id;
@@ -361,6 +370,7 @@ struct vitals *vitals_new(struct db *db, struct cfg_store *cfg, struct http_serv
     v->cfg = cfg;
     v->server = server;
     v->sessions = sessions;
+    v->maps = maps;
     crypto_random(&id, sizeof id);
     if (gethostname(v->host, sizeof v->host - 1) != 0)
         snprintf(v->host, sizeof v->host, "-");

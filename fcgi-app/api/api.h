@@ -10,7 +10,7 @@
 
 #include "auth/auth.h"
 #include "base/limits.h"
-#include "config/proxy_map.h"
+#include "config/config.h"
 #include "db/ids.h"
 #include "db/writer.h"
 #include "engine/engine.h"
@@ -29,7 +29,6 @@ struct api {
     struct http_client_pool *clients;
     struct tmpl_cache *templates;
     struct clock *clock;
-    const struct proxy_maps *proxies;
     /* told when a handler changed users or tokens here, so that this process need not wait for the listener */
     void (*users_changed)(void *arg);
     void *users_changed_arg;
@@ -123,6 +122,6 @@ void api_audit(struct api_call *c, const char *operation, const char *target_typ
 /* Statements of each api_*.c; listed for the tests in stores.c. */
 extern const struct db_stmts api_alarms_stmts, api_help_stmts, api_health_stmts, api_activities_stmts, api_versions_stmts, api_exchange_stmts,
     api_custom_routes_stmts, api_templates_stmts, api_requests_stmts, api_transactions_stmts, api_mass_stmts, api_cron_stmts, api_timers_stmts, api_startup_events_stmts, api_openapi_stmts, api_filters_stmts;
-extern const struct db_stmts api_manual_actions_stmts, api_callbacks_stmts, api_events_stmts, api_comments_stmts, api_statistics_stmts;
+extern const struct db_stmts api_manual_actions_stmts, api_callbacks_stmts, api_events_stmts, api_comments_stmts, api_statistics_stmts, api_gateways_stmts;
 
 #endif

@@ -4,7 +4,19 @@
  */
 #include "api/api.h"
 #include "base/arena.h"
+#include "base/json.h"
 #include "gateway/health.h"
+
+/* Proxies that run, "PREFIX GATEWAY" each: they say so every ten seconds (vitals.h). */
+static const struct db_stmt stmt_mapped = {
+    "api_gateways_mapped",
+    "SELECT coalesce(json_agg(DISTINCT split_part(subject, ' ', 2)), '[]')::text FROM vitals "
+    "WHERE kind = 'mapping' AND seen_on > now() - interval '1 minute'",
+    0,
+};
+
+static const struct db_stmt *const all[] = {&stmt_mapped};
+const struct db_stmts api_gateways_stmts = {"api_gateways", all, COUNT_OF(all)};
 
 static bool in_values(struct val proxies, struct str name)
 {
@@ -23,15 +35,13 @@ static bool in_values(struct val proxies, struct str name)
     return false;
 }
 
-/* Named by a mapping of this process, or by a sign-on that logs in there. */
-static bool is_gateway(const struct api_call *c, struct str name)
+/* Named by the mapping of a proxy, or by a sign-on that logs in there. */
+static bool is_gateway(const struct api_call *c, struct val mapped, struct str name)
 {
-    const struct proxy_maps *maps = c->api->proxies;
     struct val sso = val_get(c->cfg->doc, "SSO");
 
-    for (size_t i = 0; maps != NULL && i < maps->n; i++)
-        if (str_eq(maps->maps[i].gateway, name))
-            return true;
+    if (in_values(mapped, name))
+        return true;
     for (size_t i = 0; i < val_count(sso); i++) {
         struct val entry = val_at(sso, i);
 
@@ -51,11 +61,11 @@ static struct val iso(int64_t us, struct arena *a)
 }
 
 /* check: NULL as long as there is none of this URL. */
-static struct val item(const struct api_call *c, const struct cfg_gateway *g,
+static struct val item(const struct api_call *c, const struct cfg_gateway *g, struct val mapped,
                        const struct gw_check *check)
 {
     struct val v = val_dict_new(c->a, 13);
-    bool gateway = is_gateway(c, g->name);
+    bool gateway = is_gateway(c, mapped, g->name);
 
     val_dict_set_c(v, "name", val_str(g->name));
     val_dict_set_c(v, "url", val_str(g->url));
@@ -103,14 +113,17 @@ int gateways_list(struct api_call *c, struct err *e)
 {
     struct val list = val_list_new(c->a, c->cfg->n_gateways);
     struct gw_check *checks = NULL;
+    struct str text;
+    struct val mapped;
     size_t n = 0;
 
-    if (gw_status_get(c->conn, &checks, &n, c->a, e) != 0)
+    if (gw_status_get(c->conn, &checks, &n, c->a, e) != 0 ||
+        db_text(c->conn, &stmt_mapped, DB_NO_ARGS, &text, c->a, e) != 0 || json_parse(text, &mapped, c->a, e) != 0)
         return -1;
     for (size_t i = 0; i < c->cfg->n_gateways; i++) {
         const struct cfg_gateway *g = &c->cfg->gateways[i];
 
-        val_list_add(list, item(c, g, g->check ? gw_check_find(checks, n, g) : NULL));
+        val_list_add(list, item(c, g, mapped, g->check ? gw_check_find(checks, n, g) : NULL));
     }
     c->result = val_dict_new(c->a, 1);
     val_dict_set_c(c->result, "gateways", list);
