@@ -10,7 +10,7 @@
 /* Proxies that run, "PREFIX GATEWAY" each: they say so every ten seconds (vitals.h). */
 static const struct db_stmt stmt_mapped = {
     "api_gateways_mapped",
-    "SELECT coalesce(json_agg(DISTINCT split_part(subject, ' ', 2)), '[]')::text FROM vitals "
+    "SELECT coalesce(json_agg(DISTINCT substr(subject, strpos(subject, ' ') + 1)), '[]')::text FROM vitals "
     "WHERE kind = 'mapping' AND seen_on > now() - interval '1 minute'",
     0,
 };
