@@ -115,8 +115,14 @@ static int read_timeout(const struct reading *r)
         return 0;
     if (rc < 0 || !isfinite(t))
         return fault_text(r, "timeout", "expected a number of seconds");
-    if (t < (double)s->min || t > (double)s->max) {
-        r->g->timeout_s = t < (double)s->min ? (int)s->min : (int)s->max;
+    if (t <= 0) { /* what interfaces store for "none" (gateway-proxy.md 2.6) */
+        if (!r->strict && !r->quiet)
+            log_warn("config.gateway", "gateway=" LOG_Q " member=timeout why=\"not above 0, taken as %d\"", r->g->name.p,
+                     r->g->timeout_s);
+        return 0;
+    }
+    if (t > (double)s->max) {
+        r->g->timeout_s = (int)s->max;
         return fault_text(r, "timeout", "expected 1 to 3600 seconds");
     }
     r->g->timeout_s = (int)ceil(t);
@@ -303,24 +309,43 @@ static int read_tls(const struct reading *r)
     return fault(r, "client_tls_key", &why);
 }
 
-static void read_paths(const struct reading *r)
+/* It stands in the line of each request: a plain path, or nothing. */
+static bool plain_path(struct str s, struct arena *a)
+{
+    struct err ignored = {0};
+    struct str canonical;
+
+    return s.len == 0 || (str_find_char(s, '?') < 0 && str_find_char(s, '#') < 0 && url_canonical_path(s, &canonical, a, &ignored) == 0);
+}
+
+static int read_root(const struct reading *r, bool versioned)
+{
+    struct str root = text_of(r, "api_root");
+
+    r->g->api_root = versioned ? STR("") : STR("/api/v1");
+    if (!val_is(val_get(r->entry, "api_root"), VAL_STR))
+        return 0;
+    while (root.len > 0 && root.p[root.len - 1] == '/')
+        root.len--;
+    root = root.len > 0 && root.p[0] != '/' ? str_printf(r->a, "/%.*s", STR_ARG(root)) : str_dup(r->a, root);
+    if (!plain_path(root, r->a))
+        return fault_text(r, "api_root", "expected a path such as /api/v1");
+    r->g->api_root = root;
+    return 0;
+}
+
+static int read_paths(const struct reading *r)
 {
     struct cfg_gateway *g = r->g;
     ptrdiff_t slash = str_rfind_char(g->url, '/');
     struct str last = str_slice(g->url, (size_t)(slash + 1), g->url.len);
     bool versioned = str_starts(last, STR("v")) && last.len > 1 && slash > 0 &&
                      str_ends(str_slice(g->url, 0, (size_t)slash), STR("/api"));
-    struct str root = text_of(r, "api_root");
 
     for (size_t i = 1; versioned && i < last.len; i++)
         versioned = last.p[i] >= '0' && last.p[i] <= '9';
-    while (root.len > 0 && root.p[root.len - 1] == '/')
-        root.len--;
-    if (val_is(val_get(r->entry, "api_root"), VAL_STR))
-        g->api_root = root.len > 0 && root.p[0] != '/' ? str_printf(r->a, "/%.*s", STR_ARG(root))
-                                                       : str_dup(r->a, root);
-    else
-        g->api_root = versioned ? STR("") : STR("/api/v1");
+    if (read_root(r, versioned) != 0)
+        return -1;
     g->append_slash = val_get_bool(r->entry, "append_slash", true);
     g->idempotency_key = val_get_bool(r->entry, "idempotency_key", true);
     g->failover_next = str_eq_c(text_of(r, "failover"), "next");
@@ -331,6 +356,7 @@ static void read_paths(const struct reading *r)
         g->check_url = str_dup(r->a, text_of(r, "health_check_url"));
     if (g->check_url.len == 0)
         g->check_url = STR("/health");
+    return 0;
 }
 
 static int read_entry(struct cfg_gateway *out, struct str name, struct val entry, struct val masked,
@@ -347,8 +373,7 @@ static int read_entry(struct cfg_gateway *out, struct str name, struct val entry
     if (read_urls(&r) != 0 || read_timeout(&r) != 0 || read_protection(&r) != 0 || read_headers(&r) != 0 ||
         read_auth(&r) != 0 || read_tls(&r) != 0)
         return -1;
-    read_paths(&r);
-    return 0;
+    return read_paths(&r);
 }
 
 int gateway_read(struct cfg_gateway *out, struct str name, struct val entry, struct val masked,

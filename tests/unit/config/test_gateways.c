@@ -24,7 +24,14 @@ static const struct row {
      "headers: header \"X y\" is not a valid name"},
     {"header value", GW(",\"headers\":{\"X-A\":\"a\\nb\"}"),
      "headers: header \"X-A\" has no valid value"},
-    {"timeout", GW(",\"timeout\":0"), "timeout: expected 1 to 3600 seconds"},
+    {"timeout", GW(",\"timeout\":3601"), "timeout: expected 1 to 3600 seconds"},
+    {"no timeout", GW(",\"timeout\":0"), NULL},
+    {"timeout below", GW(",\"timeout\":-5"), NULL},
+    {"timeout empty", GW(",\"timeout\":\"\""), NULL},
+    {"root with a space", GW(",\"api_root\":\"/a HTTP/1.1\""), "api_root: expected a path such as /api/v1"},
+    {"root with a line", GW(",\"api_root\":\"/a\\r\\nX: y\""), "api_root: expected a path such as /api/v1"},
+    {"root with a query", GW(",\"api_root\":\"/a?b\""), "api_root: expected a path such as /api/v1"},
+    {"root upwards", GW(",\"api_root\":\"/a/..\""), "api_root: expected a path such as /api/v1"},
     {"timeout as text", GW(",\"timeout\":\"30\""), NULL},
     {"timeout nonsense", GW(",\"timeout\":\"soon\""), "timeout: expected a number of seconds"},
     {"unknown auth", GW(",\"auth\":\"kerberos\""), "auth: unknown auth \"kerberos\""},
@@ -109,11 +116,13 @@ static void copes_when_loading(void **state)
     struct cfg_box *b = box_new(
         "{\"gateways\":{\"a\":{\"url\":\"ftp://x\"},"
         "\"b\":{\"url\":\"http://h\",\"timeout\":9999,\"headers\":{\"bad name\":1,\"Good\":2}},"
-        "\"c\":null}}");
+        "\"c\":null,\"d\":{\"url\":\"http://h\",\"timeout\":0,\"api_root\":\"/a b\"}}}");
     const struct cfg_gateway *g = cfg_gateway(&b->c, STR("b"));
 
     (void)state;
-    assert_int_equal(b->c.n_gateways, 2);
+    assert_int_equal(b->c.n_gateways, 3);
+    assert_int_equal(cfg_gateway(&b->c, STR("d"))->timeout_s, 10);
+    assert_true(str_eq_c(cfg_gateway(&b->c, STR("d"))->api_root, "/api/v1"));
     assert_int_equal(cfg_gateway(&b->c, STR("a"))->url.len, 0);
     assert_int_equal(g->timeout_s, 3600);
     assert_int_equal(g->n_headers, 1);
