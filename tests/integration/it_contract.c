@@ -122,6 +122,25 @@ static void configuration_is_complete(void **state)
     api(env, 200, "PUT", "/api/v01/system/configuration", before);
 }
 
+/* Fixed headers of gateways may hold tokens: who draws workflows gets the names he needs, not these. */
+static void headers_of_gateways(void **state)
+{
+    int64_t profile = api_int(api(env, 200, "POST", "/api/v01/system/user_profiles",
+                                  "{\"name\":\"drawers\",\"available\":true,\"api_rules\":[],\"accesses\":[\"orchestration\"]}"),
+                              "id");
+    struct val v;
+
+    (void)state;
+    api_configure(env, "gateways", "{\"main\":{\"url\":\"http://127.0.0.1:9/\",\"timeout\":0,"
+                                   "\"headers\":\"[[\\\"Authorization\\\",\\\"Bearer canary\\\"]]\"}}");
+    assert_non_null(strstr(api_raw(env, "GET", "/api/v01/system/configuration", NULL).body, "canary"));
+    user("drawer", env_fmt(env, ",\"profile_id\":%lld", (long long)profile));
+    api_as(api_login(env, "drawer", PASSWORD));
+    v = api(env, 200, "GET", "/api/v01/system/configuration", NULL);
+    assert_string_equal(api_text(env, v, "content.gateways.main.url"), "http://127.0.0.1:9/");
+    assert_null(strstr(json_text(v, env_arena(env)).p, "canary"));
+}
+
 /* ---- lists ------------------------------------------------------------------------------------------------ */
 
 static int64_t found(const char *path, const char *filter)
@@ -233,7 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(users_are_one_line),  API_TEST(areas_have_a_level),        API_TEST(tokens_of_system_users), API_TEST(tries_paths),
         API_TEST(methods_in_any_case), API_TEST(activity_goes_by_two_names), API_TEST(tokens_in_queries),      API_TEST(definitions_in_all_forms),
-        API_TEST(says_what_is_missing), API_TEST(configuration_is_complete),
+        API_TEST(says_what_is_missing), API_TEST(configuration_is_complete), API_TEST(headers_of_gateways),
     };
 
     env = env_start();
