@@ -20,12 +20,26 @@ static int spawn_fcgi(const char *word)
     const char *run_dir = env_path(env, "spawn");
     const char *vars[] = {arena_printf(env_arena(env), "SLUICE_ENV=%s", env_path(env, "sluice.env")),
                           arena_printf(env_arena(env), "SLUICE_RUN=%s", run_dir),
+                          arena_printf(env_arena(env), "SLUICE_LOG=%s", env_path(env, "spawnlog")),
                           arena_printf(env_arena(env), "SLUICE_BIN=%s", managers_text(env_program(env, "sluice-core"), "/sluice-core", "")),
                           "SLUICE_USER=nobody",
                           "SLUICE_GROUP=nogroup",
                           NULL};
 
     return managers_run("spawn-fcgi", (const char *const[]){DEPLOY "spawn-fcgi/sluice", word, NULL}, vars);
+}
+
+/* What each program says is kept, and goes on in a file that was copied and emptied. */
+static void keeps_logs(void)
+{
+    const char *core = env_path(env, "spawnlog/core.log");
+    struct stat file;
+
+    ENV_WAIT(env, 30000, strstr(env_read_file(env, core), "app.ready") != NULL && strstr(env_read_file(env, env_path(env, "spawnlog/p1.log")), "app.ready") != NULL);
+    assert_int_equal(stat(core, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0640);
+    assert_non_null(strstr(env_read_file(env, DEPLOY "spawn-fcgi/sluice.logrotate"), "copytruncate"));
+    assert_int_equal(truncate(core, 0), 0);
 }
 
 static void starts_by_spawn_fcgi(void **state)
@@ -51,9 +65,12 @@ static void starts_by_spawn_fcgi(void **state)
     assert_int_equal(spawn_fcgi("status"), 0);
     managers_little_rights((pid_t)strtol(env_read_file(env, env_path(env, "spawn/core.pid")), NULL, 10), "spawn/core.sock");
     managers_little_rights((pid_t)strtol(env_read_file(env, env_path(env, "spawn/p1.pid")), NULL, 10), "spawn/p1.sock");
+    keeps_logs();
     managers_ask(10);
     assert_int_equal(spawn_fcgi("restart"), 0);
     ENV_WAIT(env, 30000, managers_healthy());
+    /* what the former one said at its end stands at the beginning: no hole before it */
+    ENV_WAIT(env, 30000, strstr(env_read_file(env, env_path(env, "spawnlog/core.log")), "app.ready") != NULL);
     assert_int_equal(spawn_fcgi("stop"), 0);
     assert_false(env_socket_open(env_path(env, "spawn/core.sock")));
     assert_int_equal(spawn_fcgi("stop"), 0);

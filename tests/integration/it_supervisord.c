@@ -45,7 +45,7 @@ static const char *supervisord_conf(void)
     conf = managers_text(conf, "/usr/bin/sluice-core", env_program(env, "sluice-core"));
     conf = managers_text(conf, "/usr/bin/sluice-proxy", env_program(env, "sluice-proxy"));
     conf = managers_text(conf, "/run/sluice", dir);
-    conf = managers_text(conf, "/var/log/sluice", dir);
+    conf = managers_text(conf, "/var/log/supervisor", dir);
     conf = managers_text(conf, "postgresql://sluice:secret@db/sluice", managers_text(env_db(env), "%", "%%"));
     /* accounts of a real host */
     conf = managers_text(conf, "socket_owner=sluice:www-data\n", geteuid() == 0 ? "socket_owner=nobody:nogroup\n" : "");
