@@ -75,6 +75,31 @@ static void sets_headers(void **state)
     assert_string_equal(env_header(env, &a, "X-Request-Id"), "abc-123");
 }
 
+static bool logged(const char *end)
+{
+    FILE *f = fopen(env_path(env, "nginx/logs/access.log"), "r");
+    char line[8192];
+    bool found = false;
+
+    while (f != NULL && !found && fgets(line, sizeof line, f) != NULL)
+        found = str_ends(str_trim(str_c(line)), str_c(end));
+    if (f != NULL)
+        fclose(f);
+    return found;
+}
+
+/* A line of nginx's log and those of the applications about one request are found by one id, whoever gave it. */
+static void logs_the_id_of_the_answer(void **state)
+{
+    struct env_answer a;
+
+    (void)state;
+    env_http(env, "GET", "/api/v01/health", (const char *const[]){"X-Request-Id: given-id-1", NULL}, NULL);
+    ENV_WAIT(env, 5000, logged(" given-id-1"));
+    a = env_http(env, "GET", "/api/v01/health?x=1", NULL, NULL);
+    ENV_WAIT(env, 5000, logged(env_fmt(env, " %s", env_header(env, &a, "X-Request-Id"))));
+}
+
 /* Descriptors of the core. */
 static int open_sockets(void)
 {
@@ -153,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(answers_in_json),      API_TEST(refuses_literal_dots), API_TEST(sets_headers),
+        API_TEST(logs_the_id_of_the_answer),
         API_TEST(keeps_connections),    API_TEST(knows_the_client),     API_TEST(pipelines),
         API_TEST(takes_chunked_bodies), API_TEST(tells_when_the_core_is_away),
     };
