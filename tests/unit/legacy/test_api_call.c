@@ -4,6 +4,8 @@
  */
 #include "support/cases.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/json.h"
 #include "http/client.h"
@@ -93,14 +95,14 @@ static const struct paging {
     const char *name;
     struct peer_step steps[4];
     size_t n, calls;
-    const char *rows;
+    const char *rows, *missing; /* NULL: nothing */
 } pagings[] = {
-    {"as many as it says", {{.body = "{\"l\": [1], \"pagination\": [1, 1, 2, 2]}"}, {.body = "{\"l\": [2], \"pagination\": [2, 1, 2, 2]}"}}, 2, 2, "[1];[2];"},
-    {"all at once, whatever page", {{.body = "{\"l\": [1, 2]}"}}, 1, 1, "[1,2];"},
-    {"none", {{.body = "{\"l\": [], \"pagination\": [1, 50, 1, 0]}"}}, 1, 1, "[];"},
-    {"the same again and again", {{.body = "{\"l\": [1], \"pagination\": [1, 1, 9, 9]}"}}, 1, 2, "[1];"},
-    {"no list", {{.body = "{\"l\": {\"a\": 1}}"}}, 1, 1, ""},
-    {"pages that are no number", {{.body = "{\"l\": [1], \"pagination\": [1, 1, \"many\", 9]}"}}, 1, 1, "[1];"},
+    {"as many as it says", {{.body = "{\"l\": [1], \"pagination\": [1, 1, 2, 2]}"}, {.body = "{\"l\": [2], \"pagination\": [2, 1, 2, 2]}"}}, 2, 2, "[1];[2];", NULL},
+    {"all at once, whatever page: asked once more", {{.body = "{\"l\": [1, 2]}"}}, 1, 2, "[1,2];", NULL},
+    {"none", {{.body = "{\"l\": [], \"pagination\": [1, 50, 1, 0]}"}}, 1, 1, "[];", NULL},
+    {"the same again and again", {{.body = "{\"l\": [1], \"pagination\": [1, 1, 9, 9]}"}}, 1, 2, "[1];", "1 of 9 came"},
+    {"no list", {{.body = "{\"l\": {\"a\": 1}}"}}, 1, 2, "", NULL},
+    {"pages that are no number", {{.body = "{\"l\": [1], \"pagination\": [1, 1, \"many\", 9]}"}}, 1, 2, "[1];", "1 of 9 came"},
 };
 
 static void pages(const struct paging *r)
@@ -108,12 +110,16 @@ static void pages(const struct paging *r)
     struct arena *a = arena_new(0);
     struct peer *p = peer_new(r->steps, r->n);
     struct legacy_api api = ready(p, a);
+    const char *missing = "not said";
     struct err e = {0};
     struct buf out;
 
     buf_init(&out, 4096, a);
-    assert_int_equal(legacy_api_pages(&api, "/s", "l", "created_on", gather, &out, &e), 0);
+    assert_int_equal(legacy_api_pages(&api, "/s", "l", "created_on", gather, &out, &missing, &e), 0);
     assert_string_equal(buf_cstr(&out), r->rows);
+    assert_int_equal(missing != NULL, r->missing != NULL);
+    if (missing != NULL)
+        assert_non_null(strstr(missing, r->missing));
     assert_int_equal(peer_requests(p), r->calls);
     legacy_api_close(&api);
     peer_free(p);
