@@ -13,8 +13,8 @@ static const struct db_stmt stmt_list = {
     "SELECT id, endpoint, endpoint_extra, event_category, scope, " DB_ISO("created_on") ", " DB_ISO(
         "updated_on") " FROM user_callbacks WHERE user_id = $1 ORDER BY id",
     1};
-static const struct db_stmt stmt_user = {"api_callbacks_user", "SELECT id FROM users WHERE id = $1",
-                                         1};
+static const struct db_stmt stmt_user = {
+    "api_callbacks_user", "SELECT CASE WHEN is_system THEN 'system' ELSE '' END FROM users WHERE id = $1", 1};
 static const struct db_stmt stmt_insert = {
     "api_callbacks_insert",
     "INSERT INTO user_callbacks (user_id, endpoint, event_category, scope) VALUES ($1, $2, $3, $4) "
@@ -37,18 +37,22 @@ const struct db_stmts api_user_callbacks_stmts = {"api_user_callbacks", all, COU
 
 #define PURPOSE "user_callbacks.endpoint_extra"
 
-/* The user of the path: oneself, or anybody for administrators. */
+/* The user of the path: oneself, or anybody for administrators; system users for their like only. */
 static int read_user(struct api_call *c, int64_t *id, struct err *e)
 {
-    struct str found;
+    struct str kind;
 
     if (api_id(c, 0, "user", id, e) != 0 ||
         (*id != c->user->id && api_allowed(c->user, "settings.users", e) != 0))
         return -1;
-    if (db_text(c->conn, &stmt_user, DB_ARGS(DB_INT(*id)), &found, c->a, e) == 0)
+    if (db_text(c->conn, &stmt_user, DB_ARGS(DB_INT(*id)), &kind, c->a, e) != 0) {
+        if (e->code == ERR_NOT_FOUND)
+            err_set(e, ERR_NOT_FOUND, "no such user");
+        return -1;
+    }
+    if (kind.len == 0 || c->user->is_system || *id == c->user->id)
         return 0;
-    if (e->code == ERR_NOT_FOUND)
-        err_set(e, ERR_NOT_FOUND, "no such user");
+    err_set(e, ERR_FORBIDDEN, "only a system user may see or change callbacks of a system user");
     return -1;
 }
 
@@ -133,7 +137,11 @@ static int read_fields(struct api_call *c, struct fields *f, struct err *e)
         err_set(e, ERR_INVALID, "endpoint: expected 4 to 2000 characters");
         return -1;
     }
-    return 0;
+    if (f->scope.p == NULL || str_eq_c(f->scope, "user") || api_allowed(c->user, "requests.others_requests", e) == 0)
+        return 0;
+    /* requests and answers of others are what such a callback gets to know */
+    err_set(e, ERR_FORBIDDEN, "scope: needs the right to see requests of others");
+    return -1;
 }
 
 int user_callbacks_list(struct api_call *c, struct err *e)

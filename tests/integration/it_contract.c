@@ -69,6 +69,32 @@ static void tokens_of_system_users(void **state)
     assert_true(strlen(api_text(env, api(env, 200, "GET", plain, NULL), "token")) > 20);
 }
 
+#define BODY "{\"endpoint\":\"http://x.example/\",\"event_category\":\"on_request_success\",\"scope\":\"%s\"}"
+
+/* A callback is told requests and answers: its scope goes as far as its owner may see, and nobody hangs one on a system user. */
+static void callbacks_go_no_further(void **state)
+{
+    int64_t profile = api_int(api(env, 200, "POST", "/api/v01/system/user_profiles",
+                                  "{\"name\":\"keepers\",\"available\":true,\"api_rules\":[],\"accesses\":[\"settings.users\"]}"),
+                              "id");
+    const char *own = env_fmt(env, "/api/v01/system/users/%lld/callbacks", (long long)user("keeper", env_fmt(env, ",\"profile_id\":%lld", (long long)profile)));
+    const char *const wide[] = {"group", "platform"};
+    int64_t id;
+
+    (void)state;
+    api(env, 200, "POST", own, env_fmt(env, BODY, "platform"));
+    api_as(api_login(env, "keeper", PASSWORD));
+    id = api_int(api(env, 200, "POST", own, env_fmt(env, BODY, "user")), "id");
+    for (size_t i = 0; i < COUNT_OF(wide); i++) {
+        assert_string_equal(refusal("POST", own, env_fmt(env, BODY, wide[i]), 403), "scope: needs the right to see requests of others");
+        api(env, 403, "PUT", env_fmt(env, "%s/%lld", own, (long long)id), env_fmt(env, "{\"scope\":\"%s\"}", wide[i]));
+    }
+    api(env, 200, "PUT", env_fmt(env, "%s/%lld", own, (long long)id), "{\"endpoint\":\"http://y.example/\"}");
+    api(env, 403, "GET", "/api/v01/system/users/1/callbacks", NULL);
+    api(env, 403, "POST", "/api/v01/system/users/1/callbacks", env_fmt(env, BODY, "user"));
+    api(env, 404, "GET", "/api/v01/system/users/4711/callbacks", NULL);
+}
+
 /* ---- profiles --------------------------------------------------------------------------------------------- */
 
 /* The tester of rules takes what stands behind the prefix as well as a whole path. */
@@ -250,7 +276,7 @@ static void says_what_is_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(users_are_one_line),  API_TEST(areas_have_a_level),        API_TEST(tokens_of_system_users), API_TEST(tries_paths),
+        API_TEST(users_are_one_line),  API_TEST(areas_have_a_level),        API_TEST(tokens_of_system_users), API_TEST(tries_paths), API_TEST(callbacks_go_no_further),
         API_TEST(methods_in_any_case), API_TEST(activity_goes_by_two_names), API_TEST(tokens_in_queries),      API_TEST(definitions_in_all_forms),
         API_TEST(says_what_is_missing), API_TEST(configuration_is_complete), API_TEST(headers_of_gateways),
     };
