@@ -347,6 +347,13 @@ bool env_running(struct env *env, pid_t pid)
     return !c->ended;
 }
 
+long env_peak_kib(struct env *env, pid_t pid)
+{
+    const char *line = strstr(env_read_file(env, arena_printf(env->a, "/proc/%d/status", (int)pid)), "VmHWM:");
+
+    return line != NULL ? strtol(line + 6, NULL, 10) : 0;
+}
+
 int env_wait_exit(struct env *env, pid_t pid, int ms)
 {
     struct child *c = child_of(env, pid);

@@ -129,6 +129,8 @@ int env_kill(struct env *env, pid_t pid, int sig);
 /* Ask a program to end: it ends with 0, and no sanitizer has said anything. */
 void env_stop(struct env *env, pid_t pid);
 bool env_running(struct env *env, pid_t pid);
+/* The most resident memory it has had, in KiB; 0 when it is gone. */
+long env_peak_kib(struct env *env, pid_t pid);
 /* What the log `name` holds so far. */
 const char *env_log(struct env *env, const char *name);
 

@@ -150,21 +150,6 @@ const char *moving_versions(struct env *env, const char *db)
     return env_psql_at(env, db, "SELECT count(*) FROM configuration WHERE comment LIKE 'import%'");
 }
 
-/* What the process had at most until now. */
-static long peak_of(struct env *env, pid_t pid)
-{
-    FILE *f = fopen(moving_printed(env, "/proc/%d/status", (int)pid), "re");
-    char line[256];
-    long kb = 0;
-
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "VmHWM: %ld", &kb) == 1)
-            break;
-    if (f != NULL)
-        (void)fclose(f);
-    return kb;
-}
-
 const char *moving_measured(struct env *env, int status, const char *db, const char *const *args, long *peak)
 {
     pid_t pid;
@@ -173,7 +158,7 @@ const char *moving_measured(struct env *env, int status, const char *db, const c
     env_small_quarantine();
     pid = moving_start(env, "measured", db, args, NULL);
     for (*peak = 0; env_running(env, pid); env_pause()) {
-        long now = peak_of(env, pid);
+        long now = env_peak_kib(env, pid);
 
         *peak = now > *peak ? now : *peak;
     }

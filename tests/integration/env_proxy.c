@@ -65,23 +65,6 @@ int house_end(struct house *h, int failed)
     return env_end(h->env, failed);
 }
 
-long house_peak_kib(pid_t pid)
-{
-    char path[64], line[256];
-    long kib = -1;
-    FILE *f;
-
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        if (sscanf(line, "VmHWM: %ld", &kib) == 1)
-            break;
-    }
-    if (f != NULL)
-        fclose(f);
-    return kib;
-}
-
 long house_growth_kib(long kib)
 {
 #if defined(__SANITIZE_ADDRESS__)

@@ -27,8 +27,6 @@ int house_end(struct house *h, int failed);
 void house_gateway(struct house *h, const char *more);
 /* Until core and proxy use the newest version of the configuration. */
 void house_until_used(struct house *h);
-/* Peak of the resident memory of a process in KiB. */
-long house_peak_kib(pid_t pid);
 /* What memory may grow by where `kib` is the law: sanitizers keep freed memory back. */
 long house_growth_kib(long kib);
 

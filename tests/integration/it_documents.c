@@ -208,13 +208,6 @@ static void name_by_header(void **state)
     psql("DELETE FROM documents");
 }
 
-static long peak_kib(void)
-{
-    const char *line = strstr(env_read_file(env, printed("/proc/%d/status", (int)core)), "VmHWM:");
-
-    return line != NULL ? strtol(line + 6, NULL, 10) : -1;
-}
-
 enum { BOUND_KIB = 12 * 1024 };
 
 /* Of 200 MB nothing stays, and 20 MB go in and out without being held. */
@@ -229,7 +222,7 @@ static void memory_is_bounded(void **state)
 
     (void)state;
     holds(put("warm.csv", "x"), "x");
-    before = peak_kib();
+    before = env_peak_kib(env, core);
     a = fcgi_call(env_path(env, "core.sock"), &r, env_arena(env));
     if (a.status != 413 && a.status != 0) /* 0: told while we were still sending */
         env_fail(env, "200 MB: %d %.*s", a.status, STR_ARG(a.body));
@@ -242,8 +235,8 @@ static void memory_is_bounded(void **state)
         assert_int_equal(get(atoll(psql("SELECT max(id) FROM documents"))).body_len, 20 * MIB);
     }
     assert_string_equal(psql("SELECT count(*) FROM documents WHERE name = 'huge.bin'"), "0");
-    if (peak_kib() - before > BOUND_KIB)
-        env_fail(env, "memory grew by %ld KiB", peak_kib() - before);
+    if (env_peak_kib(env, core) - before > BOUND_KIB)
+        env_fail(env, "memory grew by %ld KiB", env_peak_kib(env, core) - before);
     free((void *)(uintptr_t)zeros.p);
     psql("DELETE FROM documents");
 }

@@ -417,35 +417,17 @@ static size_t drain(const char *path, size_t stop)
     return got;
 }
 
-/* Peak of the resident memory of the proxy in KiB. */
-static long peak_kib(void)
-{
-    char path[64], line[256];
-    long kib = -1;
-    FILE *f;
-
-    snprintf(path, sizeof path, "/proc/%d/status", (int)s->proxy);
-    f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        if (sscanf(line, "VmHWM: %ld", &kib) == 1)
-            break;
-    }
-    if (f != NULL)
-        fclose(f);
-    return kib;
-}
-
 static void streams(void **state)
 {
     long before;
 
     (void)state;
     standin_get("/api/v01/p1/tenants/");
-    before = peak_kib();
+    before = env_peak_kib(env, s->proxy);
     standin_control("PUT", "", "{\"big_mb\":100,\"times\":1}");
     assert_true(drain("/api/v01/p1/tenants/?big=1", 0) > 100 * MIB);
-    if (peak_kib() > before + 40 * 1024)
-        env_fail(env, "the proxy grew from %ld to %ld KiB", before, peak_kib());
+    if (env_peak_kib(env, s->proxy) > before + 40 * 1024)
+        env_fail(env, "the proxy grew from %ld to %ld KiB", before, env_peak_kib(env, s->proxy));
     ENV_WAIT(env, 5000, env_psql(env, "SELECT 1 FROM requests WHERE url LIKE '%big=1' AND response::text LIKE '%truncated%'")[0] == '1');
 }
 

@@ -188,7 +188,7 @@ static void the_database_is_away(void **state)
 {
     const char *fill = arena_alloc(env_arena(env), 20001);
     struct fcgi_request r = house_request(&h, "POST", "/api/v01/p1/do/echo_head/?mark=away", NULL);
-    long before = house_peak_kib(h.proxy);
+    long before = env_peak_kib(env, h.proxy);
     int fd = fcgi_connect(env_path(env, "p1.sock"));
     struct buf out;
     long long thinned, dropped;
@@ -214,8 +214,8 @@ static void the_database_is_away(void **state)
             env_fail(env, "call %d took %lld ms", total, (long long)(clock_mono_ms(&clock_system) - began));
     }
     close(fd);
-    if (house_peak_kib(h.proxy) > before + house_growth_kib(16 * 1024))
-        env_fail(env, "the proxy grew from %ld to %ld KiB", before, house_peak_kib(h.proxy));
+    if (env_peak_kib(env, h.proxy) > before + house_growth_kib(16 * 1024))
+        env_fail(env, "the proxy grew from %ld to %ld KiB", before, env_peak_kib(env, h.proxy));
     assert_true(metric("sluice_proxy_history_without_detail_total") > thinned);
     assert_non_null(strstr(env_log(env, "p1.sock"), "proxy.history_overload"));
     env_pg_start(env);

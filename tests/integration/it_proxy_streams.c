@@ -48,7 +48,7 @@ static int upload(const char *method, const char *uri, const char *announced)
 static void large_uploads_take_no_memory(void **state)
 {
     size_t n = (size_t)LARGE_MIB * MIB;
-    long before = house_peak_kib(h.proxy);
+    long before = env_peak_kib(env, h.proxy);
     long long got = rogue_body_bytes(h.rogue);
     int fd = upload("PUT", "/api/v01/p1/do/sink/", arena_printf(env_arena(env), "%zu", n));
     struct fcgi_answer a;
@@ -60,8 +60,8 @@ static void large_uploads_take_no_memory(void **state)
     assert_int_equal(a.status, 200);
     assert_true(str_eq_c(a.body, arena_printf(env_arena(env), "{\"bytes\":%zu}", n)));
     assert_int_equal(rogue_body_bytes(h.rogue) - got, n);
-    if (house_peak_kib(h.proxy) > before + house_growth_kib(8 * 1024))
-        env_fail(env, "the proxy grew from %ld to %ld KiB", before, house_peak_kib(h.proxy));
+    if (env_peak_kib(env, h.proxy) > before + house_growth_kib(8 * 1024))
+        env_fail(env, "the proxy grew from %ld to %ld KiB", before, env_peak_kib(env, h.proxy));
 }
 
 /* Nothing was announced: chunks towards the gateway. */
@@ -101,7 +101,7 @@ static void slow_gateways_slow_the_client(void **state)
 static void large_answers_take_no_memory(void **state)
 {
     struct fcgi_request r = house_request(&h, "GET", arena_printf(env_arena(env), "/api/v01/p1/do/big_%d/", LARGE_MIB), NULL);
-    long before = house_peak_kib(h.proxy);
+    long before = env_peak_kib(env, h.proxy);
     int fd = house_begin(&h, &r);
     static char block[64 * KIB];
     size_t got = 0;
@@ -113,8 +113,8 @@ static void large_answers_take_no_memory(void **state)
         got += (size_t)n;
     close(fd);
     assert_true(got >= (size_t)LARGE_MIB * MIB);
-    if (house_peak_kib(h.proxy) > before + house_growth_kib(8 * 1024))
-        env_fail(env, "the proxy grew from %ld to %ld KiB", before, house_peak_kib(h.proxy));
+    if (env_peak_kib(env, h.proxy) > before + house_growth_kib(8 * 1024))
+        env_fail(env, "the proxy grew from %ld to %ld KiB", before, env_peak_kib(env, h.proxy));
 }
 
 static void slow_clients_slow_the_gateway(void **state)

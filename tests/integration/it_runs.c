@@ -86,12 +86,10 @@ static struct env_answer keyed(const char *path, const char *key, const char *wh
 /* Of a request to the first peer. */
 static struct str idempotency_key(size_t i)
 {
-    struct str head = peer_request(peers[0], i), name = STR("Idempotency-Key: ");
-    ptrdiff_t at = str_find(head, name);
+    struct str key = peer_header(peers[0], i, "Idempotency-Key");
 
-    assert_true(at >= 0);
-    head = str_slice(head, (size_t)at + name.len, head.len);
-    return str_cut(&head, '\r');
+    assert_true(key.len > 0);
+    return key;
 }
 
 static void core_starts(void)

@@ -400,3 +400,19 @@ struct str peer_request(struct peer *p, size_t i)
     pthread_mutex_unlock(&p->lock);
     return text;
 }
+
+struct str peer_header(struct peer *p, size_t i, const char *name)
+{
+    struct str rest = peer_request(p, i);
+
+    while (rest.len > 0) {
+        struct str value = str_cut(&rest, '\n');
+        struct str key = str_cut(&value, ':');
+
+        if (key.len == 0 || str_eq_c(key, "\r"))
+            break;
+        if (str_eq_c(key, name))
+            return str_trim(value);
+    }
+    return STR("");
+}

@@ -46,6 +46,8 @@ size_t peer_connections(struct peer *p);
 /* Request i as it came, head and body; empty when there was none.  Lives until peer_free or
  * peer_script. */
 struct str peer_request(struct peer *p, size_t i);
+/* The value of a header of request i, written as it came ("Idempotency-Key"); empty when there is none. */
+struct str peer_header(struct peer *p, size_t i, const char *name);
 /* A port of 127.0.0.1 nobody listens on, until the program ends. */
 int peer_closed_port(void);
 
