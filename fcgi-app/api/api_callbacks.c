@@ -53,7 +53,7 @@ int callback_post(struct api_call *c, struct err *e)
         err_set(e, ERR_LIMIT, "request body larger than 8 MiB");
         return -1;
     }
-    switch (callback_put(c->conn, id, body, c->user->id, c->a, e)) {
+    switch (callback_put(c->conn, id, body, c->user->id, c->user->username, c->a, e)) {
     case CALLBACK_TAKEN:
         engine_wake(c->api->engine);
         return 0;

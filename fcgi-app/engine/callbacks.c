@@ -32,23 +32,24 @@ enum node_rc callback_await(struct node_run *r, struct str external_id, struct s
     return rc;
 }
 
-static struct str payload_of(int64_t id, struct str external_id, struct str body, struct arena *a)
+static struct str payload_of(int64_t id, struct str external_id, struct str body, struct str username,
+                             struct arena *a)
 {
-    return str_printf(a, "{\"callback_id\":%lld,\"external_id\":%.*s,\"body\":%.*s}", (long long)id,
-                      STR_ARG(json_text(val_str(external_id), a)), STR_ARG(body));
+    return str_printf(a, "{\"callback_id\":%lld,\"external_id\":%.*s,\"body\":%.*s,\"username\":%.*s}", (long long)id,
+                      STR_ARG(json_text(val_str(external_id), a)), STR_ARG(body), STR_ARG(json_text(val_str(username), a)));
 }
 
 /* Hand it to the task that waits: 1 done, 0 somebody was faster.  The signal first, as everywhere
  * (manual_answer.c). */
 static int take(struct db_conn *c, const PGresult *found, struct str external_id, struct str body,
-                int64_t user_id, struct arena *a, struct err *e)
+                int64_t user_id, struct str username, struct arena *a, struct err *e)
 {
     int64_t id = db_int(found, 0, 2), n = 0;
 
     if (db_begin(c, e) != 0)
         return -1;
     if (engine_signal(c, db_int(found, 0, 0), db_int(found, 0, 1), "callback",
-                      payload_of(id, external_id, body, a), e) != 0 ||
+                      payload_of(id, external_id, body, username, a), e) != 0 ||
         db_exec(c, &callback_stmt_take, DB_ARGS(DB_INT(id), DB_STR(body), DB_INT_OR_NULL(user_id)),
                 &n, e) != 0 ||
         (n > 0 && db_commit(c, e) != 0)) {
@@ -61,7 +62,7 @@ static int take(struct db_conn *c, const PGresult *found, struct str external_id
 }
 
 enum callback_rc callback_put(struct db_conn *c, struct str external_id, struct str body,
-                              int64_t user_id, struct arena *a, struct err *e)
+                              int64_t user_id, struct str username, struct arena *a, struct err *e)
 {
     for (int turn = 0; turn < TURNS; turn++) {
         PGresult *res = NULL;
@@ -71,7 +72,7 @@ enum callback_rc callback_put(struct db_conn *c, struct str external_id, struct 
         if (db_query_in(c, &callback_stmt_find, DB_ARGS(DB_STR(external_id)), &res, a, e) != 0)
             return CALLBACK_FAILED;
         if (PQntuples(res) > 0) {
-            rc = take(c, res, external_id, body, user_id, a, e);
+            rc = take(c, res, external_id, body, user_id, username, a, e);
             if (rc != 0)
                 return rc > 0 ? CALLBACK_TAKEN : CALLBACK_FAILED;
             continue;

@@ -40,11 +40,11 @@ enum callback_rc {
  * A call-back has come: stored when this returns.
  *
  * body     JSON text.
- * user_id  who sent it.
+ * user_id, username  who sent it.
  * Fails with ERR_CONFLICT when one came before, or its task waits no longer.
  */
 enum callback_rc callback_put(struct db_conn *c, struct str external_id, struct str body,
-                              int64_t user_id, struct arena *a, struct err *e);
+                              int64_t user_id, struct str username, struct arena *a, struct err *e);
 
 extern const struct db_stmts callback_stmts;
 extern const struct writer_stmt *const callback_writer_stmts[];

@@ -23,12 +23,29 @@ void instance_entity_unused(struct instance *in, struct val event)
     done(in, event, "rejected", ENTITY_UNUSED);
 }
 
+/* What templates see of it for the rest of the run (6.2). */
+static struct val event_set(struct instance *in, struct val event, struct val value, struct val username)
+{
+    struct val d = val_dict_new(in->a, 3);
+
+    val_dict_set_c(d, "event", event);
+    val_dict_set_c(d, "value", value);
+    val_dict_set_c(d, "username", username);
+    in->v_event = val_copy(d, in->a);
+    return in->v_event;
+}
+
+void node_event(struct node_run *r, struct str event, struct val value, struct val username)
+{
+    (void)event_set(r->inst, val_str(event), value, username);
+}
+
 void instance_entity_event(struct instance *in, struct val event)
 {
     struct str name = val_get_text(event, "entity", STR_NONE);
     struct str key = val_get_text(event, "event", STR_NONE);
     const struct wf_cell *c = wf_cell_find(in->wf, name);
-    struct val kept = val_dict_new(in->a, 3);
+    struct val kept;
     struct task *t;
     struct err e;
 
@@ -44,12 +61,9 @@ void instance_entity_event(struct instance *in, struct val event)
         done(in, event, "rejected", "too many tasks");
         return;
     }
-    val_dict_set_c(kept, "event", val_str(key));
-    val_dict_set_c(kept, "value", val_get(event, "value"));
-    val_dict_set_c(kept, "username", val_get(event, "username"));
+    kept = event_set(in, val_str(key), val_get(event, "value"), val_get(event, "username"));
     if (context_set(in, c->name, kept, false, false, &e) != 0)
         instance_log(in, "engine", "event \"%.*s\": %s", STR_ARG(key), e.msg);
-    in->v_event = val_copy(kept, in->a);
     task_fire(in, t, key);
     done(in, event, "processed", "ok");
 }

@@ -269,6 +269,9 @@ void node_log(struct node_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 enum node_rc node_wait_until(struct node_run *r, int64_t at_us, const char *type, struct str key,
                              const char *output);
 
+/* What woke the task is variable `event` of templates for the rest of the run (6.2). */
+void node_event(struct node_run *r, struct str event, struct val value, struct val username);
+
 /*
  * Sleep until a moment without keeping a worker: as if the process slept, so the instance does not end
  * meanwhile and node_timers_stop() leaves it alone.  Fires "ok" then.

@@ -153,6 +153,7 @@ static enum node_rc async_wake(struct node_run *r, struct err *e)
         return NODE_FAIL;
     }
     trace(r, payload);
+    node_event(r, val_get_text(payload, "external_id", STR("")), val_get(payload, "body"), val_get(payload, "username"));
     if (node_set(r, &c->callback, val_get(payload, "body"), e) != 0)
         return NODE_FAIL;
     return node_fire(r, "success");

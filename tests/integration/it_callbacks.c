@@ -36,10 +36,11 @@ static const char *call_of(const char *more, const char *edges)
         ",\"call\":{\"original_name\":\"async_json_call\",\"params\":{\"method\":\"post\",\"url\":"
         "\"http://127.0.0.1:%d/jobs\",\"body\":\"{}\",\"output_context_key\":\"sync\","
         "\"register_async_external_id\":\"job.id\",\"async_output_context_key\":\"async\"%s},"
-        "\"outputs\":[\"success\",\"timeout\",\"error\",\"skip\",\"4*\"]}," SAID("timeout") "," SAID(
+        "\"outputs\":[\"success\",\"timeout\",\"error\",\"skip\",\"4*\"]}," SAID("timeout") ","
+        CELL("seen", "context_setter", "\"key\":\"event\",\"value\":\"{{ event|pp_dict }}\"", "\"ok\"") "," SAID(
             "refused") "," END
                        "},\"entities\":[],\"transitions\":[" LINE("start.ok", "call") "," LINE(
-                           "call.success", "end") "," LINE("timeout.ok",
+                           "call.success", "seen") "," LINE("seen.ok", "end") "," LINE("timeout.ok",
                                                            "end") "," LINE("refused.ok",
                                                                            "end") "%s]}",
         peer_port(peer), more, edges);
@@ -96,6 +97,8 @@ static void in_time(void **state)
     assert_string_equal(api_context(env, id, "async"), "{\"state\":\"done\",\"n\":[1,2]}");
     assert_string_equal(api_context(env, id, "sync"),
                         "{\"status\":202,\"body\":{\"job\":{\"id\":\"in-time\"}}}");
+    assert_string_equal(api_context(env, id, "event"),
+                        "{\"event\":\"in-time\",\"value\":{\"state\":\"done\",\"n\":[1,2]},\"username\":\"admin\"}");
     assert_string_equal(row("in-time"), "CONSUMED");
     assert_int_equal(post("in-time", "{}"), 409);
     assert_string_equal(sql("SELECT http_method || external_id || label FROM traces WHERE "
@@ -122,6 +125,7 @@ static void early(void **state)
     id = api_run(env, call_of("", ""), "{}");
     assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
     assert_string_equal(api_context(env, id, "async"), "\"not JSON\"");
+    assert_string_equal(api_context(env, id, "event"), "{\"event\":\"77\",\"value\":\"not JSON\",\"username\":\"admin\"}");
     assert_string_equal(row("77"), "CONSUMED");
     /* the id may be given again */
     id = api_run(env, call_of("", ""), "{}");
