@@ -126,13 +126,18 @@ static struct db_arg id_of(const struct principal *who)
     return who != NULL ? DB_INT_OR_NULL(who->id) : DB_NULL;
 }
 
-/* A line in the logs of the instance and a record in the audit; whoever looks at it sees a change. */
-static void op_note(struct run *r, struct instance *in, const struct principal *who,
-                    const char *what)
+/* What people see of it has changed though no task did: live views look for that. */
+static void op_changed(struct instance *in)
 {
     instance_tick(in);
     in->updated_us = in->now_us;
     in->dirty = true;
+}
+
+/* A line in the logs of the instance and a record in the audit. */
+static void op_note(struct run *r, struct instance *in, const struct principal *who,
+                    const char *what)
+{
     instance_log(in, "operator", "%s by %.*s", what, STR_ARG(name_of(who)));
     op_store(r, &op_w_audit, DB_ARGS(id_of(who), DB_STR(name_of(who)), DB_INT(in->id), DB_C(what)));
 }
@@ -423,7 +428,7 @@ int engine_set_context(struct engine *en, int64_t instance_id, struct str key, s
     if (context_set(in, key, v, before != NULL && before->cleanup,
                     before != NULL && before->sensitive, e) != 0)
         return op_refuse(r);
-    in->updated_us = clock_wall_us(en->clock);
+    op_changed(in);
     op_note(r, in, who, arena_printf(r->a, "context key \"%.*s\" changed", STR_ARG(key)));
     return op_finish(r, false, e);
 }
@@ -441,6 +446,7 @@ int engine_set_definition(struct engine *en, int64_t instance_id, struct str tex
     if (op_begin(en, instance_id, &r, &in, e) != 0)
         return -1;
     op_store(r, &op_w_definition, DB_ARGS(DB_INT(in->id), DB_TIME(in->created_us), DB_STR(text)));
+    op_changed(in);
     op_note(r, in, who, "definition replaced");
     return op_finish(r, false, e);
 }
