@@ -1,9 +1,8 @@
 /*
  * Who calls: from a bearer token to a principal.
  *
- * The usual case is a token seen before: a digest and a look at the cache, on the loop.  A
- * signature is checked on the loop too, since that costs less than waking a worker; only rows take
- * one.
+ * The usual case is a token seen before: a look at the cache, on the loop.  A signature is checked on the loop too, since that
+ * costs less than waking a worker; only rows take one.
  */
 #include "auth/auth_int.h"
 
@@ -109,12 +108,16 @@ static bool is_due(struct known *k, bool on_worker, int64_t now_us)
 }
 
 /* The caller as the database knows him now; `k`, which is given up, may serve while it cannot say, or somebody else asks it already. */
-static struct known *read_again(struct auth *au, struct known *k, const unsigned char digest[32],
-                                const struct token_claims *t, uint64_t keys, struct err *e)
+static struct known *read_again(struct auth *au, struct known *k, struct str bearer, const struct token_claims *t,
+                                uint64_t keys, struct err *e)
 {
     struct err why = {0};
-    struct known *now = known_read(au, digest, t, keys, k == NULL, &why);
+    unsigned char digest[64];
+    struct known *now;
+    size_t n;
 
+    (void)crypto_digest("sha256", bearer, digest, &n);
+    now = known_read(au, bearer, digest, t, keys, k == NULL, &why);
     if (now == NULL && k != NULL && why.code != ERR_UNAUTHORIZED)
         return k;
     if (now == NULL) {
@@ -132,16 +135,14 @@ enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str be
 {
     struct moment m = {atomic_load_explicit(&au->epoch, memory_order_acquire), cfg->token_keys, clock_wall_us(au->clock)};
     struct token_claims claims;
-    unsigned char digest[64];
     struct known *k;
-    size_t n;
     bool jwt;
 
     if (bearer.len == 0 || str_eq_c(bearer, "null") || str_eq_c(bearer, "undefined"))
         return refuse(e, "no token given");
-    if (bearer.len > BEARER_MAX || !crypto_digest("sha256", bearer, digest, &n))
+    if (bearer.len > BEARER_MAX)
         return refuse(e, "token not valid");
-    k = cache_find(&au->cache, digest, &m);
+    k = cache_find(&au->cache, bearer, &m);
     if (k != NULL && !is_due(k, may_block, m.now_us))
         return let_in(k, cfg, client_ip, out, a, e);
     if (k != NULL && !may_block) {
@@ -155,7 +156,7 @@ enum auth_rc auth_identify(struct auth *au, const struct cfg *cfg, struct str be
     }
     if (!may_block)
         return AUTH_ASK;
-    k = read_again(au, k, digest, jwt ? &claims : NULL, jwt ? m.keys : 0, e);
+    k = read_again(au, k, bearer, jwt ? &claims : NULL, jwt ? m.keys : 0, e);
     if (k == NULL)
         return AUTH_REFUSED;
     return let_in(k, cfg, client_ip, out, a, e);

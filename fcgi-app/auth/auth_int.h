@@ -9,6 +9,7 @@
 
 #include "auth/auth.h"
 #include "base/ip_net.h"
+#include "crypto/crypto.h"
 
 enum { ACCESS_LIFE_S = 15 * 60, REFRESH_LIFE_S = 24 * 3600, FAMILY_LEN = 36 };
 
@@ -19,6 +20,8 @@ enum { ACCESS_LIFE_S = 15 * 60, REFRESH_LIFE_S = 24 * 3600, FAMILY_LEN = 36 };
 struct known {
     atomic_int refs;
     struct arena *a;
+    struct str token;         /* wiped with him */
+    uint64_t tag;             /* the cache's */
     unsigned char digest[32]; /* SHA-256 of the token */
     uint64_t epoch;           /* of auth_forget() when reading began */
     uint64_t keys;            /* cfg.token_keys that found the signature good; 0: needs none */
@@ -31,12 +34,14 @@ struct known {
     size_t n_nets;
     struct principal p;
 };
-struct known *known_new(void);
+/* With a copy of the token. */
+struct known *known_new(struct str token);
 void known_unref(struct known *k);
 
 enum { SHARDS = 16, SETS = 64, WAYS = 4 };
 
 struct cache {
+    uint64_t key[2]; /* random: nobody chooses where his token goes */
     struct shard {
         pthread_mutex_t lock;
         uint64_t tick;
@@ -54,8 +59,10 @@ struct moment {
     int64_t now_us;
 };
 /* Counted for the caller; NULL when absent, outdated, of another epoch or other keys. */
-struct known *cache_find(struct cache *c, const unsigned char digest[32], const struct moment *m);
+struct known *cache_find(struct cache *c, struct str token, const struct moment *m);
 void cache_add(struct cache *c, struct known *k, const struct moment *m);
+/* The set in which a token is looked for, of SHARDS * SETS. */
+size_t cache_set(const struct cache *c, struct str token);
 
 /* ---- reading callers (flight.c)
  * ----------------------------------------------------------------------------- */
@@ -99,12 +106,13 @@ struct token_claims {
 /*
  * Read the caller of a token and keep him.  Workers only.
  *
+ * token, digest  the token and its SHA-256.
  * t      claims of an access token, NULL for an M2M token.
  * keys   cfg.token_keys of the snapshot that verified it.
  * wait   somebody else reads him already: wait for that; else NULL without an error.
  * Returns him, counted, or NULL: ERR_UNAUTHORIZED when he may not come in, else what the database says.
  */
-struct known *known_read(struct auth *au, const unsigned char digest[32], const struct token_claims *t,
+struct known *known_read(struct auth *au, struct str token, const unsigned char digest[32], const struct token_claims *t,
                          uint64_t keys, bool wait, struct err *e);
 
 void token_keys_free(struct token_keys *k);

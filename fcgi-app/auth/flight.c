@@ -37,11 +37,11 @@ void flights_release(struct flights *f)
     pthread_cond_destroy(&f->landed);
 }
 
-static struct known *read_rows(struct auth *au, const struct flight *f, const struct token_claims *t, uint64_t keys,
-                               struct err *e)
+static struct known *read_rows(struct auth *au, const struct flight *f, struct str token, const struct token_claims *t,
+                               uint64_t keys, struct err *e)
 {
     const struct moment m = {f->epoch, keys, clock_wall_us(au->clock)};
-    struct known *k = known_new();
+    struct known *k = known_new(token);
     struct db_conn *c = NULL;
     int rc = -1;
 
@@ -120,8 +120,8 @@ static struct known *leave(struct flight *f, struct err *e)
 
 /* ------------------------------------------------------------------------------------------------------------- */
 
-struct known *known_read(struct auth *au, const unsigned char digest[32], const struct token_claims *t, uint64_t keys,
-                         bool wait, struct err *e)
+struct known *known_read(struct auth *au, struct str token, const unsigned char digest[32], const struct token_claims *t,
+                         uint64_t keys, bool wait, struct err *e)
 {
     uint64_t epoch = atomic_load_explicit(&au->epoch, memory_order_acquire);
     struct flights *all = &au->flights;
@@ -133,7 +133,7 @@ struct known *known_read(struct auth *au, const unsigned char digest[32], const 
     if (f == NULL) {
         f = take_off(all, digest, epoch);
         pthread_mutex_unlock(&all->lock);
-        f->k = read_rows(au, f, t, keys, &f->e);
+        f->k = read_rows(au, f, token, t, keys, &f->e);
         pthread_mutex_lock(&all->lock);
         land(all, f);
         k = leave(f, e);

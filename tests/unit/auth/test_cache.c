@@ -6,12 +6,22 @@
 
 enum { KEYS = 3 }; /* of all these callers */
 
+static char tokens[100][64]; /* by tag; all belong into one set */
+
 static struct cache *cache_make(void)
 {
     struct cache *c = calloc(1, sizeof *c);
+    size_t wanted;
+    unsigned n = 0;
 
     assert_non_null(c);
     cache_init(c);
+    wanted = cache_set(c, STR("the set of all these"));
+    for (size_t tag = 0; tag < COUNT_OF(tokens); tag++) {
+        do {
+            snprintf(tokens[tag], sizeof tokens[tag], "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.%u", n++);
+        } while (cache_set(c, str_c(tokens[tag])) != wanted);
+    }
     return c;
 }
 
@@ -23,11 +33,8 @@ static void cache_drop(struct cache *c)
 
 static struct known *add(struct cache *c, unsigned tag, uint64_t epoch, int64_t until_us)
 {
-    struct known *k = known_new();
+    struct known *k = known_new(str_c(tokens[tag]));
 
-    memset(k->digest, 0, sizeof k->digest);
-    k->digest[2] = (unsigned char)tag;
-    k->digest[3] = (unsigned char)(tag >> 8);
     k->epoch = epoch;
     k->keys = KEYS;
     k->until_us = until_us;
@@ -38,18 +45,44 @@ static struct known *add(struct cache *c, unsigned tag, uint64_t epoch, int64_t 
 
 static bool has(struct cache *c, unsigned tag, uint64_t epoch, int64_t now_us)
 {
-    unsigned char digest[32] = {0};
-    struct known *k;
-    bool found;
+    struct known *k = cache_find(c, str_c(tokens[tag]), &(struct moment){epoch, KEYS, now_us});
+    bool found = k != NULL;
 
-    digest[2] = (unsigned char)tag;
-    digest[3] = (unsigned char)(tag >> 8);
-    k = cache_find(c, digest, &(struct moment){epoch, KEYS, now_us});
-    found = k != NULL;
     if (found)
         assert_int_equal(k->p.id, tag);
     known_unref(k);
     return found;
+}
+
+/* Whoever changes a byte anywhere, adds one or leaves one out is somebody else, even where the tag is the same. */
+static void wants_the_whole_token(void **state)
+{
+    struct cache *c = cache_make();
+    const struct moment m = {1, KEYS, 0};
+    char other[64];
+    struct str token = str_c(tokens[1]);
+    struct known *k = add(c, 1, 1, 100), *found;
+
+    (void)state;
+    assert_true(has(c, 1, 1, 0));
+    for (size_t i = 0; i < token.len; i++) {
+        memcpy(other, token.p, token.len);
+        other[i] ^= 1;
+        assert_null(cache_find(c, str_make(other, token.len), &m));
+    }
+    memcpy(other, token.p, token.len);
+    other[token.len] = 'x';
+    assert_null(cache_find(c, str_make(other, token.len + 1), &m));
+    assert_null(cache_find(c, str_make(other, token.len - 1), &m));
+    assert_null(cache_find(c, str_make(other + 1, token.len - 1), &m));
+    assert_null(cache_find(c, STR(""), &m));
+    other[0] ^= 1; /* beyond what the tag is made from */
+    assert_int_equal(cache_set(c, str_make(other, token.len)), cache_set(c, token));
+    found = cache_find(c, token, &m);
+    assert_ptr_equal(found, k);
+    known_unref(found);
+    known_unref(k);
+    cache_drop(c);
 }
 
 static void finds(void **state)
@@ -73,10 +106,10 @@ static void belongs_to_keys(void **state)
     const struct moment others = {1, KEYS + 1, 0};
 
     (void)state;
-    assert_null(cache_find(c, k->digest, &others));
+    assert_null(cache_find(c, k->token, &others));
     assert_true(has(c, 1, 1, 0));
     k->keys = 0;
-    known_unref(cache_find(c, k->digest, &others));
+    known_unref(cache_find(c, k->token, &others));
     assert_int_equal(atomic_load(&k->refs), 2);
     known_unref(k);
     cache_drop(c);
@@ -163,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds),           cmocka_unit_test(drives_out),
+        cmocka_unit_test(wants_the_whole_token),
         cmocka_unit_test(replaces_itself), cmocka_unit_test(belongs_to_keys), cmocka_unit_test(outlives_the_cache),
         cmocka_unit_test(many_threads),
     };
