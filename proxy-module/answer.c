@@ -16,8 +16,10 @@ static void account(struct call *c)
 {
     if (c->gateway == NULL)
         return;
-    stats_call(c->proxy->stats, c->gateway->name, c->r->method_name, c->rest, c->status,
-               clock_mono_us(&clock_system) - c->r->start_us, c->gateway_us);
+    if (!c->streaming)
+        c->kept = c->gathered;
+    c->total_us = clock_mono_us(&clock_system) - c->r->start_us;
+    stats_call(c->proxy->stats, c->gateway->name, c->r->method_name, c->rest, c->status, c->total_us, c->gateway_us);
     record_add(c);
 }
 
@@ -189,7 +191,6 @@ static void keep_beginning(struct call *c, struct str bytes)
 {
     size_t room = KEPT_BODY - c->kept.len;
 
-    c->answer_bytes += bytes.len;
     if (bytes.len > room) {
         c->truncated = true;
         bytes = str_slice(bytes, 0, room);
@@ -200,6 +201,7 @@ static void keep_beginning(struct call *c, struct str bytes)
 static void start_stream(struct call *c)
 {
     c->streaming = true;
+    keep_beginning(c, buf_str(&c->gathered));
     if (c->answer_type.len > 0)
         http_reply_header(c->r, STR("Content-Type"), c->answer_type);
     pass_length(c);
@@ -228,17 +230,14 @@ static void on_piece(void *arg, struct str bytes)
 
     if (c->discarding)
         return;
-    keep_beginning(c, bytes);
-    if (c->streaming) {
-        pass_on(c, bytes);
+    if (!c->streaming && c->gathered.len + bytes.len <= GATHER_MAX) {
+        buf_add_str(&c->gathered, bytes);
         return;
     }
-    if (c->gathered.len + bytes.len > GATHER_MAX) {
+    if (!c->streaming)
         flush_gathered(c);
-        pass_on(c, bytes);
-        return;
-    }
-    buf_add_str(&c->gathered, bytes);
+    keep_beginning(c, bytes);
+    pass_on(c, bytes);
 }
 
 static void on_flush(void *arg)

@@ -92,14 +92,13 @@ struct call {
     uint64_t answer_length;
     struct val answer_headers; /* kept for the history */
     struct buf gathered;       /* body not yet passed on */
-    struct buf kept;           /* beginning of the body, for the history */
-    uint64_t answer_bytes;
+    struct buf kept;           /* beginning of what was passed on, for the history */
     bool truncated;
 
     int64_t started_us; /* wall clock */
     /* where the time went, for history and metrics; microseconds */
     int64_t mark_us; /* monotonic: when the present stage began */
-    int64_t queue_us, gateway_us, database_us;
+    int64_t queue_us, gateway_us, database_us, total_us;
 };
 
 /* The time since c->mark_us belongs to this stage. */
