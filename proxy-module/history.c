@@ -24,12 +24,15 @@ enum {
     RETRY_MS = 250,    /* for ids, when the database is away */
     WITH_WRITER = 48,  /* batches with the copier or the writer */
     CHUNK = 32 * 1024,
+    KEPT_CHUNK = ARENA_POISONS ? CHUNK : 192 * 1024, /* most full batches need no more */
+    KEPT_MAX = 24,
 };
 
 struct history_batch {
     struct history_batch *next;
     struct history *h;
     struct arena *a;
+    bool kept; /* its memory is used again */
     struct history_row *first, *last;
     size_t n, left; /* left: with the writer, not answered yet */
     size_t bytes;
@@ -62,6 +65,8 @@ struct history {
     int with_writer;
     bool overloaded; /* something was given up, and something still waits */
     bool stopped;
+    struct arena *spare[KEPT_MAX]; /* of batches that are gone, the last one first: it is still in the processor's cache */
+    size_t n_spare, n_kept;        /* kept: made so far */
     struct history_stats stats;
     uint64_t thinned_before, dropped_before; /* when that began */
 };
@@ -86,14 +91,53 @@ struct history *history_new(struct db *db, struct writer *w, struct ids *ids, st
 
 /* ---- batches ------------------------------------------------------------------------------------------ */
 
-static struct history_batch *batch_new(struct history *h)
+static struct history_batch *batch_in(struct history *h, struct arena *a)
 {
-    struct arena *a = arena_new(CHUNK);
     struct history_batch *b = ARENA_NEW(a, struct history_batch);
 
     b->h = h;
     b->a = a;
     return b;
+}
+
+static struct history_batch *batch_new(struct history *h)
+{
+    return batch_in(h, arena_new(CHUNK));
+}
+
+/* For new rows: in memory that was used before, so that the kernel need not give pages for each batch anew. */
+static struct history_batch *batch_open(struct history *h)
+{
+    struct history_batch *b;
+    struct arena *a = NULL;
+    bool kept;
+
+    pthread_mutex_lock(&h->lock);
+    kept = h->n_spare > 0 || h->n_kept < KEPT_MAX;
+    if (h->n_spare > 0)
+        a = h->spare[--h->n_spare];
+    else if (kept)
+        h->n_kept++;
+    pthread_mutex_unlock(&h->lock);
+    if (a == NULL)
+        a = arena_new(kept ? KEPT_CHUNK : CHUNK);
+    b = batch_in(h, a);
+    b->kept = kept;
+    return b;
+}
+
+/* With the lock. */
+static void batch_free(struct history_batch *b)
+{
+    struct history *h = b->h;
+    struct arena *a = b->a;
+
+    if (!b->kept) {
+        arena_free(a);
+        return;
+    }
+    arena_reset(a);
+    h->spare[h->n_spare++] = a;
 }
 
 static void batch_add(struct history_batch *b, struct history_row *row)
@@ -218,7 +262,7 @@ static bool thin_oldest(struct history *h)
     thin = thin_copy(h, b);
     push_back(h, &h->thin, thin);
     h->stats.thinned += thin->n;
-    arena_free(b->a);
+    batch_free(b);
     return true;
 }
 
@@ -234,7 +278,7 @@ static void bound(struct history *h)
         struct history_batch *b = pop(h);
 
         h->stats.dropped += b->n;
-        arena_free(b->a);
+        batch_free(b);
     }
 }
 
@@ -315,12 +359,12 @@ static void batch_answered(struct history *h, struct history_batch *b)
     struct history_batch *rest = again(h, b);
 
     h->with_writer--;
-    arena_free(b->a);
+    batch_free(b);
     if (rest == NULL)
         return;
     if (h->stopped) {
         h->stats.dropped += rest->n;
-        arena_free(rest->a);
+        batch_free(rest);
         return;
     }
     push_front(h, rest);
@@ -401,7 +445,7 @@ static void on_copied(void *arg, const struct err *e)
     if (e == NULL) {
         h->stats.stored += b->n;
         h->with_writer--;
-        arena_free(b->a);
+        batch_free(b);
         pump(h);
     } else {
         log_debug("proxy.history_copy", "rows=%zu why=" LOG_Q, b->n, e->msg);
@@ -494,7 +538,7 @@ struct history_row *history_begin(struct history *h, struct loop *loop, struct a
     struct history_batch **open = loop != NULL ? &side_of(h, loop)->open : NULL, *b;
     struct history_row *row;
 
-    b = open != NULL && *open != NULL ? *open : batch_new(h);
+    b = open != NULL && *open != NULL ? *open : batch_open(h);
     if (open != NULL)
         *open = b;
     row = ARENA_NEW(b->a, struct history_row);
@@ -534,12 +578,16 @@ void history_stop(struct history *h)
     for (int i = 0; i < http_server_n_loops(h->server); i++) {
         struct side *s = loop_slot(http_server_loop(h->server, i), &side_key);
 
-        if (s != NULL && s->open != NULL && s->open->n > 0)
+        if (s == NULL || s->open == NULL)
+            continue;
+        if (s->open->n > 0) {
             enqueue(h, s->open);
-        else if (s != NULL && s->open != NULL)
-            arena_free(s->open->a);
-        if (s != NULL)
-            s->open = NULL;
+        } else {
+            pthread_mutex_lock(&h->lock);
+            batch_free(s->open);
+            pthread_mutex_unlock(&h->lock);
+        }
+        s->open = NULL;
     }
     pthread_mutex_lock(&h->lock);
     h->stopped = true;
@@ -558,7 +606,7 @@ void history_stop(struct history *h)
         log_error("proxy.history_lost", "rows=%zu why=" LOG_Q, h->stats.waiting, e.msg);
     for (struct history_batch *b; (b = pop(h)) != NULL;) {
         h->stats.dropped += b->n;
-        arena_free(b->a);
+        batch_free(b);
     }
     copier = h->copier;
     h->copier = NULL;
@@ -570,6 +618,8 @@ void history_free(struct history *h)
 {
     if (h == NULL)
         return;
+    while (h->n_spare > 0)
+        arena_free(h->spare[--h->n_spare]);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }
