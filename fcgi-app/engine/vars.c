@@ -82,12 +82,24 @@ static struct val without_secrets(struct val v, struct arena *a)
     return out;
 }
 
+/* The fixed headers of gateways are where their tokens stand (gateway-proxy.md 4). */
+static void drop_headers(struct val settings)
+{
+    struct val gateways = val_get(settings, "gateways"), name, entry;
+
+    for (size_t i = 0; val_is(gateways, VAL_DICT) && val_pair_at(gateways, i, &name, &entry); i++)
+        if (val_is(entry, VAL_DICT))
+            (void)val_dict_del(entry, val_str_c("headers"));
+}
+
 static struct val var_settings(struct instance *in)
 {
     if (in->env.cfg == NULL)
         return val_undef("settings");
-    if (val_is_undef(in->v_settings))
+    if (val_is_undef(in->v_settings)) {
         in->v_settings = without_secrets(in->env.cfg->masked, in->a);
+        drop_headers(in->v_settings);
+    }
     return in->v_settings;
 }
 

@@ -155,11 +155,16 @@ static void headers_of_gateways(void **state)
                                   "{\"name\":\"drawers\",\"available\":true,\"api_rules\":[],\"accesses\":[\"orchestration\"]}"),
                               "id");
     struct val v;
+    int64_t run;
 
     (void)state;
     api_configure(env, "gateways", "{\"main\":{\"url\":\"http://127.0.0.1:9/\",\"timeout\":0,"
                                    "\"headers\":\"[[\\\"Authorization\\\",\\\"Bearer canary\\\"]]\"}}");
     assert_non_null(strstr(api_raw(env, "GET", "/api/v01/system/configuration", NULL).body, "canary"));
+    run = api_run(env, STRAIGHT, "{}"); /* nor do his templates */
+    v = api(env, 200, "GET", env_fmt(env, "/api/v01/transactions/%lld/template_context", (long long)run), NULL);
+    assert_string_equal(api_text(env, v, "settings.gateways.main.url"), "http://127.0.0.1:9/");
+    assert_null(strstr(json_text(v, env_arena(env)).p, "canary"));
     user("drawer", env_fmt(env, ",\"profile_id\":%lld", (long long)profile));
     api_as(api_login(env, "drawer", PASSWORD));
     v = api(env, 200, "GET", "/api/v01/system/configuration", NULL);
