@@ -123,6 +123,13 @@ int dispatch_room(const struct engine *en)
     return dispatch_places(en) - (en->n_leased - en->n_held);
 }
 
+int dispatch_idle(struct engine *en)
+{
+    int busy = en->n_leased - en->n_held - en->n_waiting; /* they run, or are being stored */
+
+    return en->n_waiting > 0 && lane_next(en) == NULL && busy < en->o.max_runs ? en->o.max_runs - busy : 0;
+}
+
 void dispatch_tick(struct engine *en)
 {
     en->lead = en->n_finished < LEAD_MAX ? en->n_finished : LEAD_MAX;

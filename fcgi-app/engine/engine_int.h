@@ -57,6 +57,7 @@ struct run {
     bool job_stored;
     struct run *l_prev, *l_next; /* leased runs of this process */
     bool listed;
+    bool behind; /* somebody held the row of its job when it was to be prolonged; jobs_lock */
     int64_t due_us; /* when the job last stored is due, 0: it waits for nothing */
 
     /* in line for a runner (jobs.c, dispatch.c) */
@@ -204,8 +205,8 @@ void lease_list(struct run *r);
 void lease_fail(struct run *r, const struct err *why);
 /* Statement outside of any transaction whose failure is only logged. */
 void exec_logged(struct engine *en, const struct db_stmt *s, const struct db_arg *args, size_t n);
-/* Leases of this process live longer. */
-void leases_prolong(struct engine *en);
+/* Leases of this process live longer; not `all`: those whose row somebody held the last time. */
+void leases_prolong(struct engine *en, bool all);
 /* Leases that ran out, and those of processes that died on this host, are free; true: some were. */
 bool leases_free(struct engine *en);
 
@@ -229,6 +230,8 @@ void dispatch_more(struct engine *en);
 /* How many leases this process may hold, and how many more than it does; jobs_lock is held. */
 int dispatch_places(const struct engine *en);
 int dispatch_room(const struct engine *en);
+/* Runners that have nothing to do, though this process may hold no more: what it holds waits for its own lane; jobs_lock is held. */
+int dispatch_idle(struct engine *en);
 /* Once in a while: what was finished decides how many runs may be held ahead.  jobs_lock is held. */
 void dispatch_tick(struct engine *en);
 /* Lanes that hold as much as one may, as "{1,2}"; jobs_lock is held. */

@@ -297,6 +297,8 @@ static void claim(struct claimer *cl, bool asked)
     cl->claimed_us = clock_mono_us(en->clock);
     pthread_mutex_lock(&en->jobs_lock);
     room = dispatch_room(en);
+    if (room <= 0) /* the lanes that fill it are passed over (claim_query) */
+        room = dispatch_idle(en);
     ahead = hold_room(en);
     en->backlog = room <= 0;
     en->next_due_us = INT64_MAX; /* what is parked from here on says so again */
@@ -389,10 +391,9 @@ static void tick(struct claimer *cl, int64_t now_ms)
     struct engine *en = cl->en;
 
     watch_expire(en);
-    if (now_ms - cl->prolonged_ms >= en->o.lease_ms / 4) {
-        leases_prolong(en);
+    leases_prolong(en, now_ms - cl->prolonged_ms >= en->o.lease_ms / 4);
+    if (now_ms - cl->prolonged_ms >= en->o.lease_ms / 4)
         cl->prolonged_ms = now_ms;
-    }
     if (!jobs_here(en))
         return;
     pthread_mutex_lock(&en->jobs_lock);

@@ -8,6 +8,7 @@
  */
 #include "engine/engine_int.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -26,10 +27,13 @@ const struct db_stmt job_stmt_owners = {
 const struct db_stmt job_stmt_orphan = {
     "job_orphan",
     "UPDATE jobs SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL "
-    "WHERE state = 'leased' AND lease_owner = $1",
+    "WHERE id IN (SELECT id FROM jobs WHERE state = 'leased' AND lease_owner = $1 FOR UPDATE SKIP LOCKED)",
     1};
 
 /*
+ * The claiming thread waits for no row: none of these statements does, for somebody may hold one for long, and every other lease
+ * of this process would run out meanwhile.  What is held is looked at again soon.
+ *
  * The fence stays: until somebody else claims the job, its owner may still come back to it.
  *
  * A lease that ends later than any can was given before PostgreSQL's clock was set back.  It is cut to the common length: an
@@ -40,15 +44,14 @@ const struct db_stmt job_stmt_expire = {
     "WITH cut AS (UPDATE jobs SET lease_until = now() + $1::bigint * interval '1 ms' WHERE id IN (SELECT id FROM jobs "
     "WHERE state = 'leased' AND lease_until > now() + 2 * $1::bigint * interval '1 ms' FOR UPDATE SKIP LOCKED)) "
     "UPDATE jobs SET state = 'ready', due_on = now(), lease_owner = NULL, lease_until = NULL "
-    "WHERE state = 'leased' AND lease_until < now()",
+    "WHERE id IN (SELECT id FROM jobs WHERE state = 'leased' AND lease_until < now() FOR UPDATE SKIP LOCKED)",
     1};
 
 const struct db_stmt job_stmt_prolong = {
     "job_prolong",
-    /* in the order of the fences of a batch, so that the two never wait for each other */
     "UPDATE jobs j SET lease_until = now() + $3::bigint * interval '1 ms' FROM (SELECT id FROM "
-    "jobs WHERE id = ANY ($1::bigint[]) AND lease_owner = $2 AND state = 'leased' ORDER BY ref_id "
-    "FOR UPDATE) mine WHERE j.id = mine.id",
+    "jobs WHERE id = ANY ($1::bigint[]) AND lease_owner = $2 AND state = 'leased' FOR UPDATE SKIP LOCKED) mine "
+    "WHERE j.id = mine.id RETURNING j.id",
     3};
 
 const struct db_stmt job_stmt_take = {
@@ -192,21 +195,61 @@ int lease_take(struct run *r, int64_t instance_id, int64_t created_us, struct er
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-void leases_prolong(struct engine *en)
+static struct str list_ids(struct engine *en, bool all, struct arena *a)
 {
-    struct arena *a = arena_new(0);
     struct buf ids;
 
     buf_init(&ids, 1 * MIB, a);
     buf_putc(&ids, '{');
     pthread_mutex_lock(&en->jobs_lock);
-    for (const struct run *r = en->leased; r != NULL; r = r->l_next)
-        buf_addf(&ids, "%s%lld", ids.len > 1 ? "," : "", (long long)r->job_id);
+    for (struct run *r = en->leased; r != NULL; r = r->l_next) {
+        r->behind = r->behind || all;
+        if (r->behind)
+            buf_addf(&ids, "%s%lld", ids.len > 1 ? "," : "", (long long)r->job_id);
+    }
     pthread_mutex_unlock(&en->jobs_lock);
     buf_putc(&ids, '}');
-    if (ids.len > 2)
-        exec_logged(en, &job_stmt_prolong,
-                    DB_ARGS(DB_STR(buf_str(&ids)), DB_C(en->owner), DB_INT(en->o.lease_ms)));
+    return buf_str(&ids);
+}
+
+static int by_id(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return (a > b) - (a < b);
+}
+
+/* res NULL: the database is away, all of them wait for the next round. */
+static void not_behind(struct engine *en, const PGresult *res, struct arena *a)
+{
+    size_t n = (size_t)PQntuples(res); /* takes NULL */
+    int64_t *ids = ARENA_ARRAY(a, int64_t, n + 1);
+
+    for (size_t i = 0; i < n; i++)
+        ids[i] = db_int(res, (int)i, 0);
+    qsort(ids, n, sizeof *ids, by_id);
+    pthread_mutex_lock(&en->jobs_lock);
+    for (struct run *r = en->leased; r != NULL; r = r->l_next)
+        r->behind = r->behind && res != NULL && bsearch(&r->job_id, ids, n, sizeof *ids, by_id) == NULL;
+    pthread_mutex_unlock(&en->jobs_lock);
+}
+
+void leases_prolong(struct engine *en, bool all)
+{
+    struct arena *a = arena_new(0);
+    struct str ids = list_ids(en, all, a);
+    struct db_conn *c = NULL;
+    PGresult *res = NULL;
+    struct err e;
+
+    if (ids.len > 2) {
+        if (db_get(en->o.key_db, &c, &e) != 0 ||
+            db_query(c, &job_stmt_prolong, DB_ARGS(DB_STR(ids), DB_C(en->owner), DB_INT(en->o.lease_ms)), &res, &e) != 0)
+            log_err(LOG_WARN_LEVEL, job_stmt_prolong.name, &e); /* the leases expire by themselves */
+        not_behind(en, res, a);
+        PQclear(res);
+        db_put(en->o.key_db, c);
+    }
     arena_free(a);
 }
 
