@@ -193,8 +193,8 @@ static struct bad_day *make_bad_day(struct env *env)
     const char *library = env_path(env, "bad_day.so"), *path = env_path(env, "postgres.day");
     const char **vars = ARENA_ARRAY(env->a, const char *, 3);
 
-    env_run(env, &(struct spawn_opts){"cp",
-                                      (const char *const[]){"cp", env_program(env, "tests/preload_bad_day.so"), library, NULL},
+    env_run(env, &(struct spawn_opts){"install",
+                                      (const char *const[]){"install", "-m", "0644", env_program(env, "tests/preload_bad_day.so"), library, NULL},
                                       NULL, false, SIGKILL});
     vars[0] = arena_printf(env->a, "LD_PRELOAD=%s", library);
     vars[1] = arena_printf(env->a, "SLUICE_BAD_DAY=%s", path);

@@ -237,7 +237,7 @@ static void leaves_poison_alone(void **state)
     beside = start("later");
     id = start("poison");
     while (deaths < 20) {
-        int64_t until = clock_mono_ms(&clock_system) + 4000;
+        int64_t until = env_until(4000);
 
         while (env_running(env, core) && clock_mono_ms(&clock_system) < until &&
                strcmp(psql("SELECT cnt_tasks_in_error FROM instances WHERE id = #", id), "0") == 0)

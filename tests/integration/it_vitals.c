@@ -145,7 +145,7 @@ static void networks_that_fail(void **state)
     no_failures_in_the_window();
     thresholds(LEVELS("\"\"", "\"\"", "\"\""), LEVELS("\"\"", "\"\"", "\"\""), LEVELS("4", "8", "\"\""));
     while (!add_up())
-        assert_true(++tries < 5);
+        assert_true(++tries < 10);
     calls_until("network_issues", "bwks", "active major", "POST", "/api/v01/p1/do/close_now/", 502);
     no_failures_in_the_window();
     usleep(600 * 1000);
