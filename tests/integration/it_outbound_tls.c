@@ -37,7 +37,7 @@ static const char *pem(const char *text)
 static void gateway(const char *host, const char *more)
 {
     api_configure(env, "gateways",
-                  arena_printf(mem(), "{\"bwks\":{\"url\":\"https://%s:%d/\",\"timeout\":3,\"breaker_failures\":0%s}}", host, tls_peer_port(peer), more));
+                  arena_printf(mem(), "{\"bwks\":{\"url\":\"https://%s:%d/\",\"timeout\":20,\"breaker_failures\":0%s}}", host, tls_peer_port(peer), more));
     house_until_used(&h);
 }
 

@@ -21,13 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define TOGETHER_MS 40000
-#else
-#define TOGETHER_MS 10000
-#endif
-
-enum { TOGETHER = 10 };
+enum { TOGETHER = 10, TOGETHER_MS = 60000 };
 
 static struct env *env;
 static pid_t core; /* behind nginx */
