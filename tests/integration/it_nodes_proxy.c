@@ -194,7 +194,7 @@ static void does_not_fall_back(void **state)
 static void furnish(int port)
 {
     api_configure(env, "gateways",
-                  arena_printf(mem(), "{\"bwks\":{\"url\":\"http://127.0.0.1:%d/\",\"timeout\":2,\"username\":\"gwsystem\","
+                  arena_printf(mem(), "{\"bwks\":{\"url\":\"http://127.0.0.1:%d/\",\"timeout\":20,\"username\":\"gwsystem\","
                                       "\"password\":\"system-secret\"}}", port));
     api_configure(env, "SSO",
                   "[{\"name\":\"switch\",\"enabled\":true,\"protocol\":\"broadsoft\",\"auto_create_user\":true,"

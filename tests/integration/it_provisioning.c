@@ -463,6 +463,14 @@ static void leaves_its_history(void **state)
                         NULL, 200, "internal_id:t south_data:t author_id=gwsystem http_method:t impacted_tenant_id=nova"});
 }
 
+/* timeout_s  short only where it is waited for */
+static void configure(int timeout_s)
+{
+    api_configure(env, "gateways",
+                  env_fmt(env, "{\"bwks\":{\"url\":\"%s/\",\"timeout\":%d,\"username\":\"gwsystem\",\"password\":\"system-secret\",\"logout_url\":\"/api/v1/logout/\"}}",
+                          gateway, timeout_s));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,13 +487,14 @@ int main(void)
     env_nginx_start(env, "core.sock", "p1.sock");
     ENV_WAIT(env, 5000, env_port_open(port));
     api_admin(env);
-    api_configure(env, "gateways",
-                  env_fmt(env, "{\"bwks\":{\"url\":\"%s/\",\"timeout\":1,\"username\":\"gwsystem\",\"password\":\"system-secret\",\"logout_url\":\"/api/v1/logout/\"}}", gateway));
+    configure(20);
     api_configure(env, "provisioning", "{\"gateways\":[{\"name\":\"Main\",\"prefix\":\"/api/v01/p1\"}]}");
     env_app_start(env, "sluice-proxy", "p1.sock", (const char *const[]){"-workflows", "-proxy=/api/v01/p1:bwks", "-runMigration=false", NULL});
     ENV_WAIT(env, 20000, api_raw(env, "GET", "/api/v01/p1/tenants/", NULL).status == 200);
     failed = CASES(pages, page);
     failed += cmocka_run_group_tests(tests, NULL, NULL);
+    configure(4);
+    api_configuration_heard(env, "p1.sock");
     failed += CASES(fault_rows, shows_trouble);
     failed += CASES(small_pages, page);
     return env_end(env, failed);

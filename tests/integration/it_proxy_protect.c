@@ -132,12 +132,12 @@ static void the_last_backup_decides(const struct calls_way *way)
     api_setup(NULL);
     api_configure(env, "gateways",
                   arena_printf(a, "{\"bwks\":{\"url\":\"http://127.0.0.1:%d\",\"backup_urls\":[\"%s\"],\"breaker_failures\":2,\"breaker_wait\":600,"
-                                  "\"timeout\":2}}", dead, h.upstream));
+                                  "\"timeout\":20}}", dead, h.upstream));
     for (int i = 0; i < 8; i++)
         calls_expect(env, way, "POST", "/api/v1/do/ok/", "200");
     api_configure(env, "gateways",
                   arena_printf(a, "{\"bwks\":{\"url\":\"http://127.0.0.1:%d\",\"backup_urls\":[\"http://127.0.0.1:%d\"],\"breaker_failures\":2,"
-                                  "\"breaker_wait\":600,\"timeout\":2}}", dead, dead_too));
+                                  "\"breaker_wait\":600,\"timeout\":20}}", dead, dead_too));
     calls_expect(env, way, "POST", "/api/v1/do/ok/", OPEN "60");
     gateway(""); /* other addresses: nothing is held against them */
 }
@@ -146,7 +146,7 @@ static void the_last_backup_decides(const struct calls_way *way)
 static void a_health_check_closes(void **state)
 {
     (void)state;
-    gateway(",\"timeout\":2,\"breaker_failures\":3,\"breaker_wait\":600,\"check\":true,\"check_url\":\"/do/ok\"");
+    gateway(",\"timeout\":20,\"breaker_failures\":3,\"breaker_wait\":600,\"check\":true,\"check_url\":\"/do/ok\"");
     open_circuit(&calls_ways[0]);
     ENV_WAIT(env, 8000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
 }
@@ -155,10 +155,10 @@ static void a_health_check_closes(void **state)
 static void off_is_off(void **state)
 {
     (void)state;
-    gateway(",\"timeout\":2,\"breaker_failures\":3,\"breaker_wait\":600");
+    gateway(",\"timeout\":20,\"breaker_failures\":3,\"breaker_wait\":600");
     open_circuit(&calls_ways[0]);
     assert_int_equal(api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status, 503);
-    house_gateway(&h, ",\"timeout\":2,\"breaker_failures\":0");
+    house_gateway(&h, ",\"timeout\":20,\"breaker_failures\":0");
     ENV_WAIT(env, 5000, api_raw(env, "GET", "/api/v01/p1/do/ok/", NULL).status == 200);
     for (int i = 0; i < 10; i++)
         assert_int_equal(api_raw(env, "POST", "/api/v01/p1/do/close_now/", "{}").status, 502);
