@@ -41,13 +41,17 @@ static const char *exists(struct past *p, const struct map_table *of, struct str
                         STR_ARG(column(p, "o", of_column)), as, STR_ARG(column(p, "t", t_column)), as);
 }
 
-/* The instance a row of t belongs to is there; NULL: it belongs to none. */
+/* The row of `of` that t names by this member is there; NULL: it names none. */
+static const char *has_named(struct past *p, enum map_archive of, const struct map_table *t, const char *member)
+{
+    const struct map_member *link = map_member(t, member);
+
+    return p->r->past[of] != NULL && link != NULL ? exists(p, p->r->past[of], p->r->past[of]->key, t, link->column) : NULL;
+}
+
 static const char *has_instance(struct past *p, const struct map_table *t)
 {
-    const struct map_table *of = p->r->past[MAP_INSTANCES];
-    const struct map_member *link = map_member(t, "instance");
-
-    return of != NULL && link != NULL ? exists(p, of, of->key, t, link->column) : NULL;
+    return has_named(p, MAP_INSTANCES, t, "instance");
 }
 
 /* Documents hang on an instance. */
@@ -331,6 +335,25 @@ static int past_parents(struct past *p, const struct map_table *t)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
+/* Rows that belong to nothing come with nothing: how many there are. */
+static int past_lost(struct past *p)
+{
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        const struct map_table *t = p->r->past[parts[i].table];
+        const char *of_instance = t != NULL ? has_named(p, MAP_INSTANCES, t, "instance") : NULL;
+        const char *of_request = t != NULL && parts[i].table == MAP_TRACES ? has_named(p, MAP_REQUESTS, t, "request") : NULL;
+        int64_t n = 0;
+
+        if (of_instance == NULL && of_request == NULL)
+            continue;
+        if (count(p, t, arena_printf(p->r->a, "NOT (%s OR %s)", of_instance != NULL ? of_instance : "false", of_request != NULL ? of_request : "false"), &n) != 0)
+            return -1;
+        if (n > 0)
+            plan_note(&p->w.pl, "not imported: %lld of table %.*s, since what they hang on is not there", (long long)n, STR_ARG(t->table));
+    }
+    return 0;
+}
+
 static int past_requests(struct past *p, const struct map_table *t)
 {
     const char *alone = negated(p, has_instance(p, t));
@@ -354,7 +377,7 @@ static int all(struct past *p)
     if (past[MAP_INSTANCES] != NULL &&
         (past_instances(p, past[MAP_INSTANCES], docs != NULL) != 0 || past_parents(p, past[MAP_INSTANCES]) != 0))
         return -1;
-    if (past[MAP_REQUESTS] != NULL && past_requests(p, past[MAP_REQUESTS]) != 0)
+    if ((past[MAP_REQUESTS] != NULL && past_requests(p, past[MAP_REQUESTS]) != 0) || (p->w.ar->history && past_lost(p) != 0))
         return -1;
     return docs != NULL ? each_page(p, docs, negated(p, has_instance(p, docs)), lost_documents) : 0;
 }

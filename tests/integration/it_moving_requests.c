@@ -126,11 +126,13 @@ static void out_of_a_database(void **state)
         "CREATE TABLE calls (id integer PRIMARY KEY, run integer, verb text, path text, at timestamp); INSERT INTO calls VALUES (69, 77, 'put', '/second', '2024-03-31 23:59:59'), "
         "(70, 77, 'post', '/first', '2024-03-05');"
         "CREATE TABLE south (id integer PRIMARY KEY, run integer, call integer, title text, at timestamp); INSERT INTO south VALUES (1, 77, 69, 'of the second', '2024-03-31 23:59:59'), "
-        "(2, 77, NULL, 'of none', '2024-03-05')");
+        "(2, 77, NULL, 'of none', '2024-03-05'), "
+        "(3, 99, NULL, 'lost', '2024-03-05'), (4, NULL, NULL, 'lost', '2024-03-05')");
     map = printed("--structure-map=%s", file("requests.map", "version 0.23.2\ntable runs as instances by id\n  status = state\n  created_on = at | time\n"
         "table calls as requests by id\n  instance = run\n  method = verb\n  url = path\n  created_on = at | time\n"
         "table south as traces by id\n  instance = run\n  request = call\n  label = title\n  created_on = at | time\n"));
-    import(0, db, ARGS(printed("--from-db=%s", file("requests.dsn", old)), map, "--structure=0.23.2", "--apply", "--history"));
+    says(import(0, db, ARGS(printed("--from-db=%s", file("requests.dsn", old)), map, "--structure=0.23.2", "--apply", "--history")),
+         "not imported: 2 of table south, since what they hang on is not there\n");
     requests(db, "69 put /second imported 77 CLOSED_IN_SUCCESS f, 70 post /first imported 77 CLOSED_IN_SUCCESS t");
     is(db, "SELECT string_agg(concat_ws(' ', x.label, r.extra #>> '{imported,id}'), ', ' ORDER BY x.label) FROM traces x LEFT JOIN requests r ON r.id = x.request_id",
        "of none 70, of the second 69");
