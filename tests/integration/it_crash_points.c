@@ -21,11 +21,13 @@
 #include "integration/env_api.h"
 #include "support/crash_ledger.h"
 #include "support/fcgi_client.h"
+#include "support/peer.h"
 
 enum { POINTS_MAX = 200, POINTS_MIN = 15, AT_ONCE_MS = 2000 /* less than the lease of a test build */ };
 
 static struct env *env;
 static struct ledger *ledger;
+static struct peer *peer; /* answers when it is told to */
 static pid_t core;
 
 #define SET(name)                                                                                  \
@@ -39,6 +41,8 @@ static pid_t core;
          "\"success\",\"error\"")
 #define CALL CALL_OF("call")
 #define LAST CALL_OF("last")
+
+#define HOUR CELL("hour", "timer", "\"timeout\":\"1 hour\",\"discard_idle_limit\":\"true\"", "\"ok\"")
 
 static void start_core(const char *fault)
 {
@@ -123,6 +127,8 @@ static void set_up(void **state)
                                  LINE("bad.error", "spawn") "," LINE("spawn.ok", "again") "," LINE("spawn.ok", "count") ","
                                  LINE("again.ok", "one") "," LINE("count.ok", "one") "," LINE("one.ok", "end")));
     api_route(env, "post", "/wide", id, ",\"public\":true,\"sync\":true");
+    id = api_activity(env, "hour", DEFINITION(HOUR ",", LINE("start.ok", "hour") "," LINE("hour.ok", "end")));
+    api_route(env, "post", "/hour", id, ",\"public\":true");
     ENV_WAIT(env, 5000, start_run().status == 200);
     ENV_WAIT(env, 5000, strcmp(env_psql(env, "SELECT count(*) FROM instances WHERE status <> 'ACTIVE'"), "2") == 0);
 }
@@ -297,16 +303,13 @@ static const struct {
     {"load_instance_when", "reads"},
     {"load_user", "reads"},
     {"load_signals", "reads"},
-    {"op_close", "whoever runs it closes it, or a person asks again: it_wake"},
+    {"load_errors", "reads"},
     {"request_key_find", "reads"},
-    {"op_timer", "reads"},
     {"op_children", "reads"},
     {"run_stored", "reads; loses_each_commit"},
     {"job_orphan", "the lease would run out; each start behind a death"},
-    {"job_prolong", "the lease would run out"},
     {"job_notify", "somebody looks by himself"},
     {"job_claim_fair", "as job_claim, when there is no room: it_jobs, it_crash"},
-    {"job_fail", "what cannot be run: it_jobs"},
     {"signal", "in the transaction of who calls: it_people_kill, it_crash"},
     {"signal_open", "reads"},
     {"mass_head", "reads"},
@@ -314,11 +317,17 @@ static const struct {
 };
 
 /* Those of what people do with a run: people_are_struck. */
-static const char *const of_people[] = {"job_take", "op_errors_replayed", "op_definition", "op_audit",
+static const char *const of_people[] = {"job_take", "op_timer", "op_errors_replayed", "op_definition", "op_audit",
                                         "mass_insert", "mass_job", "mass_result", "mass_end"};
+
+/* Those of runs that wait for an answer, or cannot be run: beside_a_call, cannot_be_run. */
+static const char *const of_others[] = {"job_prolong", "op_close", "job_fail"};
 
 static bool is_elsewhere(const char *name)
 {
+    for (size_t i = 0; i < COUNT_OF(of_others); i++)
+        if (strcmp(of_others[i], name) == 0)
+            return true;
     for (size_t i = 0; i < COUNT_OF(of_people); i++)
         if (strcmp(of_people[i], name) == 0)
             return true;
@@ -483,8 +492,8 @@ static bool is(const char *sql, const char *want)
 
 #define BLOCKED(after)                                                                             \
     DEFINITION(CELL("bad", "http_call", "\"method\":\"post\",\"url\":\"{{ context.url }}\"",        \
-                    "\"success\",\"error\"") "," after,                                           \
-               LINE("start.ok", "bad") "," LINE("bad.success", "end"))
+                    "\"success\",\"error\"") "," HOUR "," after,                                  \
+               LINE("start.ok", "bad") "," LINE("start.ok", "hour") "," LINE("bad.success", "end"))
 
 static void people_run(int64_t activity, const char *name)
 {
@@ -507,6 +516,8 @@ static void people_run(int64_t activity, const char *name)
     if (!env_running(env, core))
         start_core("");
     ENV_WAIT(env, 10000, is("SELECT string_agg(DISTINCT status, ',') FROM mass_operations", "DONE"));
+    person(point, "PUT", arena_printf(env_arena(env), "/api/v01/timers/%s", env_psql(env, "SELECT id FROM timers")),
+           "{\"at\":\"2099-01-01T00:00:00Z\"}");
     person(point, "PUT", run,
            arena_printf(env_arena(env), "{\"definition\":%s}", api_quoted(env, BLOCKED(CELL("after", "note", "", "") ","))));
     person(point, "PUT", arena_printf(env_arena(env), "%s/tasks/%s", run, env_psql(env, "SELECT id FROM tasks WHERE cell_id = 'bad'")), "{\"status\":\"replay\"}");
@@ -516,7 +527,7 @@ static void people_run(int64_t activity, const char *name)
         env_fail(env, "%s: nobody came by", point);
     if (!is("SELECT status || (SELECT count(*) FROM tasks) || (SELECT string_agg(status, '') FROM mass_items) || (SELECT count(*) FROM "
             "audit WHERE summary LIKE 'task%') FROM instances",
-            "CLOSED_IN_SUCCESS3OK1"))
+            "CLOSED_IN_SUCCESS4OK1"))
         env_fail(env, "%s: did not end as it should", point);
     (void)env_kill(env, core, SIGKILL);
 }
@@ -532,6 +543,84 @@ static void people_are_struck(void **state)
     for (size_t i = 0; i < COUNT_OF(of_people); i++)
         people_run(id, of_people[i]);
     start_core("");
+}
+
+/* ---- a run that waits for an answer, and one that cannot be run ---------------------------------- */
+
+static void asks_to_close(void)
+{
+    const char *params[] = {arena_printf(env_arena(env), "HTTP_AUTHORIZATION=Bearer %s", api_token()), NULL};
+    struct fcgi_request r = {.method = "PUT",
+                             .uri = arena_printf(env_arena(env), "/api/v01/transactions/%s", env_psql(env, "SELECT id FROM instances")),
+                             .params = params,
+                             .body = STR("{\"status\":\"CLOSE_IN_ERROR\"}"),
+                             .content_type = "application/json"};
+
+    (void)fcgi_call(env_path(env, "core.sock"), &r, env_arena(env));
+}
+
+/* Struck while its lease is prolonged, and while somebody asks its owner to close it: it is whole in the end. */
+static void beside_a_call(void **state)
+{
+    static const struct {
+        const char *statement;
+        bool close;
+        const char *want;
+    } rows[] = {{"job_prolong", false, "CLOSED_IN_SUCCESS0"}, {"op_close", true, "CLOSED_IN_ERROR0"}};
+    int64_t id;
+
+    (void)state;
+    NEEDS_FAULT_POINTS();
+    id = api_activity(env, "held",
+                      arena_printf(env_arena(env), DEFINITION(CELL("ask", "http_call", "\"url\":\"http://127.0.0.1:%d/\",\"timeout\":\"60\"", "\"success\"") ",",
+                                                              LINE("start.ok", "ask") "," LINE("ask.success", "end")),
+                                   peer_port(peer)));
+    api_route(env, "post", "/held", id, ",\"public\":true");
+    ENV_WAIT(env, 5000, api_raw(env, "POST", "/api/v01/public/held", "no JSON").status != 404);
+    (void)env_kill(env, core, SIGTERM);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *point = arena_printf(env_arena(env), "behind.%s:1", rows[i].statement);
+        int before = faults();
+
+        (void)env_psql(env, "TRUNCATE instances, requests, tasks, contexts, timers, errors, instance_logs");
+        peer_hold(peer, true);
+        start_core(point);
+        (void)start_of("held", NULL);
+        if (rows[i].close) /* once: its owner dies with the signal stored */
+            asks_to_close();
+        ENV_WAIT(env, 20000, !env_running(env, core));
+        start_core("");
+        peer_hold(peer, false);
+        ENV_WAIT(env, 20000, is("SELECT status || (SELECT count(*) FROM jobs) || coalesce((SELECT 'signal' FROM instance_signals LIMIT 1), '') "
+                                "FROM instances", rows[i].want));
+        if (faults() == before)
+            env_fail(env, "%s: nobody came by", point);
+        (void)env_kill(env, core, SIGKILL);
+    }
+    start_core("");
+}
+
+/* Its definition is unreadable: that is said once, whatever dies in between, and it is left alone. */
+static void cannot_be_run(void **state)
+{
+    int before = faults();
+
+    (void)state;
+    NEEDS_FAULT_POINTS();
+    (void)env_kill(env, core, SIGKILL);
+    (void)env_psql(env, "TRUNCATE instances, requests, tasks, contexts, timers, errors, instance_logs");
+    start_core("");
+    (void)start_of("hour", NULL);
+    ENV_WAIT(env, 10000, is("SELECT count(*) FROM timers WHERE status = 'WAIT'", "1"));
+    (void)env_kill(env, core, SIGKILL);
+    (void)env_psql(env, "UPDATE definitions SET definition = '{}' WHERE id = (SELECT definition_id FROM instances)");
+    (void)env_psql(env, "UPDATE jobs SET due_on = now()");
+    start_core("behind.job_fail:1");
+    ENV_WAIT(env, 20000, !env_running(env, core));
+    start_core("");
+    ENV_WAIT(env, 20000, is("SELECT state FROM jobs", "failed"));
+    assert_string_equal(env_psql(env, "SELECT count(*) || ' ' || max(output) FROM errors"), "1 cannot be run");
+    assert_int_equal(faults(), before + 1);
 }
 
 static void ends_cleanly(void **state)
@@ -550,15 +639,19 @@ int main(void)
         cmocka_unit_test(loses_each_commit),
         cmocka_unit_test(stores_again_what_was_lost),
         cmocka_unit_test(people_are_struck),
+        cmocka_unit_test(beside_a_call),
+        cmocka_unit_test(cannot_be_run),
         cmocka_unit_test(ends_cleanly),
     };
     int failed;
 
     env = env_start();
     ledger = ledger_new(0);
+    peer = peer_new(&(struct peer_step){.kind = PEER_ANSWER}, 1);
     core = env_app_start(env, "sluice-core", "core.sock", (const char *const[]){"-workflows", NULL});
     env_nginx_start(env, "core.sock", NULL);
     failed = env_end(env, cmocka_run_group_tests(tests, NULL, NULL));
     ledger_free(ledger);
+    peer_free(peer);
     return failed;
 }
