@@ -43,12 +43,13 @@ COMMENT ON FUNCTION public.guid_time(guid uuid) IS 'The time inside a UUIDv7.';
 CREATE FUNCTION public.history_make(day timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET "TimeZone" TO 'UTC'
-    SET search_path TO 'public', 'pg_temp'
     SET lock_timeout TO '100ms'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
     since timestamptz := date_trunc('month', day);
     until timestamptz := date_trunc('month', day) + interval '1 month';
+    passes text := 'autovacuum_vacuum_insert_threshold = 1000000, autovacuum_vacuum_insert_scale_factor = 1';
     t record;
     part text;
     rows_waiting boolean;
@@ -59,9 +60,18 @@ BEGIN
     END IF;
     FOR t IN SELECT name, part_key, fill FROM history_tables ORDER BY name LOOP
         part := t.name || '_p' || to_char(since, 'YYYYMM');
-        CONTINUE WHEN to_regclass(quote_ident(part)) IS NOT NULL;
-        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) WITH (fillfactor = %s, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)',
-                       part, t.name, t.fill);
+        IF to_regclass(quote_ident(part)) IS NOT NULL THEN
+            CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(quote_ident(part))
+                AND array_to_string(reloptions, ',') LIKE '%vacuum_insert%');
+            BEGIN -- made before this was known; while a pass is under way it would wait, so the next call does it
+                EXECUTE format('ALTER TABLE %I SET (%s)', part, passes);
+            EXCEPTION WHEN lock_not_available THEN
+                NULL;
+            END;
+            CONTINUE;
+        END IF;
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) WITH (fillfactor = %s, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05, %s)',
+                       part, t.name, t.fill, passes);
         EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I CHECK (%I >= %L AND %I < %L)',
                        part, part || '_month', t.part_key, since, t.part_key, until);
         EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE %I >= %L AND %I < %L)',

@@ -72,6 +72,29 @@ static void partitions(void **state)
     assert_string_equal(sql(uri, "SELECT count(*)::text FROM tasks"), "100");
 }
 
+/* All months are passed over seldom, older ones from the next call on that finds no pass under way. */
+static void passes_are_seldom(void **state)
+{
+    static const char without[] = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname ~ '_p[0-9]{6}$' AND relkind = 'r' AND NOT "
+                                  "coalesce(reloptions @> '{autovacuum_vacuum_insert_threshold=1000000,autovacuum_vacuum_insert_scale_factor=1}', false)";
+    const char *uri = schema_ready(env);
+    PGconn *pass;
+
+    (void)state;
+    assert_string_equal(sql(uri, "SELECT history_make('2031-05-31')::text"), "7");
+    assert_string_equal(sql(uri, without), "");
+    (void)sql(uri, "ALTER TABLE tasks_p203105 RESET (autovacuum_vacuum_insert_threshold, autovacuum_vacuum_insert_scale_factor);"
+                   "ALTER TABLE traces_p203105 RESET (autovacuum_vacuum_insert_threshold, autovacuum_vacuum_insert_scale_factor)");
+    pass = PQconnectdb(uri);
+    PQclear(PQexec(pass, "BEGIN; LOCK TABLE tasks_p203105 IN SHARE UPDATE EXCLUSIVE MODE"));
+    assert_int_equal(PQtransactionStatus(pass), PQTRANS_INTRANS);
+    assert_string_equal(sql(uri, "SELECT history_make('2031-05-31')::text"), "0");
+    assert_string_equal(sql(uri, without), "tasks_p203105");
+    PQfinish(pass);
+    assert_string_equal(sql(uri, "SELECT history_make('2031-05-31')::text"), "0");
+    assert_string_equal(sql(uri, without), "");
+}
+
 /* Old months go; what belongs to an instance that still runs stays when asked to. */
 static void removal(void **state)
 {
@@ -146,6 +169,7 @@ int main(void)
         cmocka_unit_test(locks_differ),
         cmocka_unit_test(locks_have_one_place),
         cmocka_unit_test(partitions),
+        cmocka_unit_test(passes_are_seldom),
         cmocka_unit_test(removal),
         cmocka_unit_test(owner_functions_trust_nobody),
         cmocka_unit_test(generations_count),
