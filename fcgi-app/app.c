@@ -28,6 +28,7 @@
 enum {
     WRITER_QUEUE_BYTES = 64 * 1024 * 1024,
     TEMPLATE_CACHE_BYTES = 64 * 1024 * 1024,
+    IDLE_MS = 120000, /* in a transaction; the longest waits are the checks of gateways */
     KEY_CONNS = 14, /* of the engine: one for each run, and the claiming thread waits for none of them */
 #ifdef SLUICE_TEST_BUILD
     LEASE_MS = 3000, /* tests of killed processes need not wait for long */
@@ -195,11 +196,13 @@ static void open_database(struct app *app, struct str uri, struct str shown)
 {
     const struct db_opts o = {
         .max_conns = (int)app->opts.workers + 4,
+        .idle_ms = IDLE_MS,
         .app_name = program_name(app->program),
     };
 
     const struct db_opts by_key = {
         .max_conns = KEY_CONNS,
+        .idle_ms = IDLE_MS,
         .app_name = program_name(app->program),
         .by_key = true,
     };

@@ -25,19 +25,26 @@ void db_first_line(const char *text, char *out, size_t out_len)
 /*
  * Our settings; the answer is whether a pooler stands between, which gives its clients made-up process
  * ids, and whether the server is a standby.  Of these settings a pooler carries the first two and the last along; what the others say is
- * PostgreSQL's default too, but for the statement_timeout, which would stay with whoever gets the
+ * PostgreSQL's default too, but for those behind the CASE, which would stay with whoever gets the
  * backend next.
+ *
+ * A host that is gone says nothing, and PostgreSQL would keep the locks of its transaction for hours: it asks after half a minute
+ * of silence, and takes no answer for the end half a minute later.
  */
-static void session_sql(int64_t statement_ms, int pid, struct buf *out)
+static void session_sql(int64_t statement_ms, int64_t idle_ms, int pid, struct buf *out)
 {
     buf_addf(
         out,
         "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
         "SET extra_float_digits = 3; SET bytea_output = hex; SET standard_conforming_strings = on; "
         "SELECT CASE WHEN pg_catalog.pg_backend_pid() = %d THEN "
-        "pg_catalog.set_config('statement_timeout', '%lld', false) END IS NULL, "
+        "pg_catalog.set_config('statement_timeout', '%lld', false) || "
+        "pg_catalog.set_config('idle_in_transaction_session_timeout', '%lld', false) || "
+        "pg_catalog.set_config('tcp_keepalives_idle', '30', false) || "
+        "pg_catalog.set_config('tcp_keepalives_interval', '10', false) || "
+        "pg_catalog.set_config('tcp_keepalives_count', '3', false) END IS NULL, "
         "pg_catalog.pg_is_in_recovery()",
-        pid, (long long)statement_ms);
+        pid, (long long)statement_ms, (long long)idle_ms);
 }
 
 enum { KEYWORDS = 6 };
@@ -118,7 +125,7 @@ static void guard(PGconn *pg)
         ip_guard_own_port((int)port);
 }
 
-int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms,
+int db_open(const char *uri, const char *shown, const char *app_name, int64_t statement_ms, int64_t idle_ms,
             PGconn **out, bool *pooled, bool *standby, char sqlstate[6], struct err *e)
 {
     const char *names[KEYWORDS];
@@ -148,7 +155,7 @@ int db_open(const char *uri, const char *shown, const char *app_name, int64_t st
     }
     (void)PQsetNoticeProcessor(pg, notice, NULL);
     buf_init(&sql, KIB, a);
-    session_sql(statement_ms, PQbackendPID(pg), &sql);
+    session_sql(statement_ms, idle_ms, PQbackendPID(pg), &sql);
     r = PQexec(pg, buf_cstr(&sql));
     if (PQresultStatus(r) != PGRES_TUPLES_OK) {
         db_first_line(PQerrorMessage(pg), line, sizeof line);

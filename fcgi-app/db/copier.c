@@ -93,7 +93,7 @@ static int connected(struct copier *c, struct err *e)
         err_set(e, ERR_DB, "could not reach the database");
         return -1;
     }
-    if (db_open(db_uri(c->db), db_shown(c->db), db_app_name(c->db), STATEMENT_MS, &c->pg, NULL, NULL, NULL,
+    if (db_open(db_uri(c->db), db_shown(c->db), db_app_name(c->db), STATEMENT_MS, 0, &c->pg, NULL, NULL, NULL,
                 e) != 0) {
         c->retry_at_ms = clock_mono_ms(&clock_system) + AWAY_MS;
         return -1;

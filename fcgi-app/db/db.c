@@ -25,7 +25,7 @@ struct db {
     struct arena *a;
     const char *uri, *shown, *app_name;
     int max_conns;
-    int64_t get_timeout_ms, statement_ms;
+    int64_t get_timeout_ms, statement_ms, idle_ms;
     bool by_key, standby_too;
     pthread_mutex_t lock;
     pthread_cond_t freed;
@@ -47,6 +47,7 @@ struct db *db_new(const char *uri, const char *shown, const struct db_opts *o)
     db->max_conns = o != NULL && o->max_conns > 0 ? o->max_conns : DEFAULT_CONNS;
     db->get_timeout_ms = o != NULL && o->get_timeout_ms > 0 ? o->get_timeout_ms : DEFAULT_GET_MS;
     db->statement_ms = o != NULL && o->statement_ms > 0 ? o->statement_ms : DEFAULT_STATEMENT_MS;
+    db->idle_ms = o != NULL ? o->idle_ms : 0;
     db->standby_too = o != NULL && o->standby_too;
     db->by_key = o != NULL && o->by_key;
     pthread_mutex_init(&db->lock, NULL);
@@ -144,7 +145,7 @@ static int conn_new(struct db *db, struct db_conn **out, struct err *e)
         err_detail(e, "%s: tried a moment ago", db->shown);
         return -1;
     }
-    if (db_open(db->uri, db->shown, db->app_name, db->statement_ms, &pg, &pooled,
+    if (db_open(db->uri, db->shown, db->app_name, db->statement_ms, db->idle_ms, &pg, &pooled,
                 db->standby_too ? &standby : NULL, NULL, e) != 0 ||
         (db->by_key && !pooled && db_plan_by_key(pg, e) != 0)) {
         PQfinish(pg);

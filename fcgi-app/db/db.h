@@ -62,6 +62,7 @@ struct db_opts {
     int max_conns;          /* default 16 */
     int64_t get_timeout_ms; /* how long db_get waits for a free one, default 5000 */
     int64_t statement_ms;   /* statement_timeout, default 30000 */
+    int64_t idle_ms;        /* idle_in_transaction_session_timeout, default 0: none */
     const char *app_name;   /* application_name */
     bool standby_too;       /* a standby will do, for reading; else it counts as away */
     bool by_key; /* for statements that find rows by key or in the order of an index: plans are made

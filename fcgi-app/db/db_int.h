@@ -21,20 +21,20 @@ struct db_conn {
 };
 
 /*
- * A connection with our settings (UTC, UTF-8, application_name, statement_timeout), or -1 with
- * ERR_DB.  Blocking. sqlstate, when not NULL, gets the SQLSTATE of a server that refused us, else
+ * A connection with our settings (UTC, UTF-8, application_name, statement_timeout, how long a transaction may
+ * do nothing before PostgreSQL ends it; 0: for ever), or -1 with ERR_DB.  Blocking. sqlstate, when not NULL, gets the SQLSTATE of a server that refused us, else
  * "".
  *
  * *pooled, when not NULL: a pooler stands between, which may give every transaction another
  * backend.  What lives in a backend (prepared statements, LISTEN, advisory locks of a session,
- * SET) is then not to be used, as it would reach or stay with somebody else; statement_timeout
- * is not set, the role's own counts.
+ * SET) is then not to be used, as it would reach or stay with somebody else; the two times
+ * are not set, the role's own count.
  *
  * *standby, when not NULL: the server only repeats what another one does.  When NULL such a server is refused: it takes no writes,
  * and what it would answer is old.
  */
 MUST_CHECK int db_open(const char *uri, const char *shown, const char *app_name,
-                       int64_t statement_ms, PGconn **out, bool *pooled, bool *standby,
+                       int64_t statement_ms, int64_t idle_ms, PGconn **out, bool *pooled, bool *standby,
                        char sqlstate[6], struct err *e);
 /*
  * Plans are made once, and of index look-ups (db_opts.by_key).  Planned while a table is still small,

@@ -142,7 +142,7 @@ static int attach(struct listener *l)
 {
     struct err e = {0};
 
-    if (db_open(db_uri(l->db), db_shown(l->db), db_app_name(l->db), STATEMENT_MS, &l->pg,
+    if (db_open(db_uri(l->db), db_shown(l->db), db_app_name(l->db), STATEMENT_MS, 0, &l->pg,
                 &l->pooled, NULL, NULL, &e) != 0) {
         drop(l, e.detail);
         return -1;

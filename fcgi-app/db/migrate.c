@@ -107,7 +107,7 @@ static enum rc reach(struct migrator *m, struct err *e)
         m->pg = NULL;
         if (migrator_stopped(m))
             return migrator_stop(e);
-        if (db_open(m->uri, m->shown, m->o->program, 0, &m->pg, &m->pooled, &standby, sqlstate,
+        if (db_open(m->uri, m->shown, m->o->program, 0, 0, &m->pg, &m->pooled, &standby, sqlstate,
                     &failed) != 0) {
             refused_ms = !is_refusal(sqlstate) ? 0 : refused_ms == 0 ? now : refused_ms;
             if (refused_ms != 0 && now - refused_ms >= REFUSED_MS) {

@@ -295,7 +295,7 @@ static bool backend_is_shared(const struct migrator *m)
 
     mine = migrator_text(m, pid_sql);
     if (mine == NULL ||
-        db_open(m->uri, m->shown, m->o->program, 0, &other.pg, NULL, NULL, NULL, &ignored) !=
+        db_open(m->uri, m->shown, m->o->program, 0, 0, &other.pg, NULL, NULL, NULL, &ignored) !=
             0)
         return true;
     if (migrator_command(&other, "BEGIN") && (theirs = migrator_text(&other, pid_sql)) != NULL &&

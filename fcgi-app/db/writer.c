@@ -22,6 +22,7 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 500,
     STATEMENT_MS = 30000,
+    IDLE_MS = 60000, /* nothing waits in a transaction of ours, unless the process stands still */
     ANSWER_MS = 40000, /* a batch without answer for that long: the connection is dead */
 };
 
@@ -285,7 +286,7 @@ static int conn_open(struct writer *w, struct err *e)
         err_detail(e, "%s: tried a moment ago", db_shown(w->db));
         return -1;
     }
-    if (db_open(db_uri(w->db), db_shown(w->db), w->app_name, STATEMENT_MS, &w->conn.pg,
+    if (db_open(db_uri(w->db), db_shown(w->db), w->app_name, STATEMENT_MS, IDLE_MS, &w->conn.pg,
                 &w->conn.pooled, NULL, NULL, e) != 0) {
         if (!w->away)
             log_warn("writer.away", "why=" LOG_Q, e->detail);

@@ -155,6 +155,26 @@ static void statement_timeout(void **state)
     db_free(slow);
 }
 
+/* Who stands still in a transaction keeps others waiting no longer than agreed, and goes on with another connection. */
+static void idle_transactions_end(void **state)
+{
+    struct db *still = db_new(env_db(env), "test", &(struct db_opts){.idle_ms = 100, .max_conns = 1, .app_name = "still"});
+    struct db_conn *c = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(db_get(still, &c, &e), 0);
+    assert_int_equal(db_begin(c, &e), 0);
+    ENV_WAIT(env, 30000, strcmp(env_psql(env, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'still'"), "0") == 0);
+    assert_int_equal(db_exec(c, &stmt_sleep, DB_ARGS(DB_INT(0)), NULL, &e), -1);
+    assert_int_equal(e.code, ERR_DB);
+    db_put(still, c);
+    assert_int_equal(db_get(still, &c, &e), 0);
+    assert_int_equal(db_exec(c, &stmt_sleep, DB_ARGS(DB_INT(0)), NULL, &e), 0);
+    db_put(still, c);
+    db_free(still);
+}
+
 static void transactions(void **state)
 {
     struct db_conn *c = borrow();
@@ -401,7 +421,7 @@ int main(void)
         cmocka_unit_test(errors),
         cmocka_unit_test(several_in_one_round_trip),
         cmocka_unit_test(statement_timeout),
-        cmocka_unit_test(transactions),
+        cmocka_unit_test(idle_transactions_end), cmocka_unit_test(transactions),
         cmocka_unit_test(bounded),
         cmocka_unit_test(ids_are_unique), cmocka_unit_test(ids_rise_in_turns),
         cmocka_unit_test(id_tells_the_month),
