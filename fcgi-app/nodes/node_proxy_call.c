@@ -132,6 +132,20 @@ static int rewrite(struct str text, struct str *url, struct arena *a, struct err
     return 0;
 }
 
+/* The query is nobody's to rewrite: the new URL has it as it was. */
+static int rewrite_path(struct str text, struct str *url, struct arena *a, struct err *e)
+{
+    ptrdiff_t mark = str_find_char(*url, '?');
+    struct str query = mark < 0 ? STR("") : str_slice(*url, (size_t)mark, url->len), path = str_slice(*url, 0, url->len - query.len);
+
+    if (rewrite(text, &path, a, e) != 0)
+        return -1;
+    if (query.len > 0 && str_find_char(path, '?') >= 0)
+        query = str_printf(a, "&%.*s", STR_ARG(str_slice(query, 1, query.len)));
+    *url = str_printf(a, "%.*s%.*s", STR_ARG(path), STR_ARG(query));
+    return 0;
+}
+
 /* ---- the request to pass on ----------------------------------------------------------------- */
 
 static void query_add(struct buf *b, struct str name, struct val v, struct arena *a)
@@ -205,7 +219,7 @@ static enum node_rc proxy_call_run(struct node_run *r, struct err *e)
     call.url = str_trim(val_text(val_get(c->source, "url")));
     if (method_of(c->source, &call.method, r->a, e) != 0)
         return NODE_FAIL;
-    if (rewrite(c->substitution, &call.url, r->a, e) != 0) {
+    if (rewrite_path(c->substitution, &call.url, r->a, e) != 0) {
         err_context(e, "parameter \"url_substitution_re\"");
         return NODE_FAIL;
     }
