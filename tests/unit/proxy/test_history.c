@@ -305,25 +305,25 @@ static void gathers_on_a_loop(void **state)
     struct loop *loop = (struct loop *)&world;
 
     (void)state;
-    for (int i = 1; i <= BATCH_ROWS - 1; i++)
+    for (int i = 1; i <= HISTORY_BATCH_ROWS - 1; i++)
         put(h, loop, i, 10, 10);
     assert_int_equal(world.n_items, 0);
-    put(h, loop, BATCH_ROWS, 10, 10);
-    assert_int_equal(world.n_items, BATCH_ROWS);
+    put(h, loop, HISTORY_BATCH_ROWS, 10, 10);
+    assert_int_equal(world.n_items, HISTORY_BATCH_ROWS);
     put(h, loop, 99, 10, 10);
-    assert_int_equal(world.n_items, BATCH_ROWS);
+    assert_int_equal(world.n_items, HISTORY_BATCH_ROWS);
     timer_fires();
-    assert_int_equal(world.n_items, BATCH_ROWS + 1);
+    assert_int_equal(world.n_items, HISTORY_BATCH_ROWS + 1);
     assert_null(world.timer);
     put(h, loop, 100, BATCH_BYTES, 10); /* large ones do not wait for others */
-    assert_int_equal(world.n_items, BATCH_ROWS + 2);
+    assert_int_equal(world.n_items, HISTORY_BATCH_ROWS + 2);
     timer_fires();
     world.has_loop = true;
     put(h, loop, 101, 10, 10);
     history_stop(h); /* nothing stays behind */
-    assert_int_equal(world.n_items, BATCH_ROWS + 3);
+    assert_int_equal(world.n_items, HISTORY_BATCH_ROWS + 3);
     answer_all();
-    assert_int_equal(history_stats(h).stored, BATCH_ROWS + 3);
+    assert_int_equal(history_stats(h).stored, HISTORY_BATCH_ROWS + 3);
     done_with(h);
 }
 
@@ -452,7 +452,7 @@ static void gives_up_the_oldest_detail_first(void **state)
 {
     struct history *h = fresh();
     struct history_stats s;
-    const int rows = THIN_AT / DETAIL + 8;
+    const int rows = HISTORY_THIN_AT / DETAIL + 8;
     bool detail_seen = false;
     size_t thin = 0, all = 0;
 
@@ -460,7 +460,7 @@ static void gives_up_the_oldest_detail_first(void **state)
     world.away = true;
     for (int i = 1; i <= rows; i++) {
         put(h, NULL, i, 10, DETAIL);
-        assert_true(history_stats(h).bytes <= THIN_AT);
+        assert_true(history_stats(h).bytes <= HISTORY_THIN_AT);
     }
     s = history_stats(h);
     assert_int_equal(s.waiting, rows);
@@ -492,14 +492,14 @@ static void drops_the_oldest_rows_last(void **state)
 {
     struct history *h = fresh();
     struct history_stats s;
-    const int rows = 2 * (DROP_AT / DETAIL);
+    const int rows = 2 * (HISTORY_DROP_AT / DETAIL);
     char wanted[200];
 
     (void)state;
     world.away = true;
     for (int i = 1; i <= rows; i++) {
         put(h, NULL, i, DETAIL, 100);
-        assert_true(history_stats(h).bytes <= DROP_AT);
+        assert_true(history_stats(h).bytes <= HISTORY_DROP_AT);
     }
     s = history_stats(h);
     assert_true(s.dropped > 0);
