@@ -65,8 +65,18 @@ static const struct cfg_rule *first_rule(const struct cfg_profile *p, enum http_
 
 enum { READ_PARAMETERS = 1, READ_SEPARATORS = 2, READ_BOTH = 3 };
 
-/* The path as a server reads it that cuts parameters (";x=1") off segments, takes "%2F" for a
- * separator, or does both; of the same length or shorter. */
+/* How long a separator stands at path[i] for a server that takes escapes and backslashes for one; 0: none. */
+static size_t separator_at(struct str path, size_t i)
+{
+    struct str escape = str_slice(path, i, i + 3);
+
+    if (str_eq_c(escape, "%2F") || str_eq_c(escape, "%5C"))
+        return 3;
+    return path.p[i] == '\\' ? 1 : 0;
+}
+
+/* The path as a server reads it that cuts parameters (";x=1") off segments, takes "%2F" or a
+ * backslash for a separator, or does both; of the same length or shorter. */
 static struct str other_reading(struct str path, unsigned reading, char *to)
 {
     size_t n = 0;
@@ -75,10 +85,9 @@ static struct str other_reading(struct str path, unsigned reading, char *to)
         if ((reading & READ_PARAMETERS) != 0 && path.p[i] == ';') {
             while (i + 1 < path.len && path.p[i + 1] != '/')
                 i++;
-        } else if ((reading & READ_SEPARATORS) != 0 &&
-                   str_eq_c(str_slice(path, i, i + 3), "%2F")) {
+        } else if ((reading & READ_SEPARATORS) != 0 && separator_at(path, i) > 0) {
             to[n++] = '/';
-            i += 2;
+            i += separator_at(path, i) - 1;
         } else {
             to[n++] = path.p[i];
         }
@@ -91,7 +100,7 @@ static bool refused_otherwise(const struct cfg_profile *p, enum http_method meth
 {
     char buf[LIMIT_TARGET];
 
-    if ((str_find_char(path, ';') < 0 && str_find(path, STR("%2F")) < 0) || path.len > sizeof buf)
+    if ((str_find_char(path, ';') < 0 && str_find_char(path, '%') < 0 && str_find_char(path, '\\') < 0) || path.len > sizeof buf)
         return false;
     for (unsigned reading = READ_PARAMETERS; reading <= READ_BOTH; reading++) {
         const struct cfg_rule *r = first_rule(p, method, other_reading(path, reading, buf));

@@ -55,6 +55,8 @@ static const struct row {
     {"parameters elsewhere", GUARDED, HTTP_GET, "/a/open;v=1/x", true},
     {"an escaped separator does not hide it", GUARDED, HTTP_GET, "/a/secret%2Fx", false},
     {"nor before it", GUARDED, HTTP_GET, "/a%2Fsecret/x", false},
+    {"nor an escaped backslash", GUARDED, HTTP_GET, "/a/secret%5Cx", false},
+    {"nor a backslash", GUARDED, HTTP_GET, "/a/secret\\x", false},
     {"both", GUARDED, HTTP_GET, "/a%2Fsecret;v=1/x", false},
     {"an id with a separator", GUARDED, HTTP_GET, "/a/b%2Fc/", true},
     {"what is not refused needs no second rule", "[{\"method\":\"get\",\"url\":\"/t/a%2Fb\",\"allowed\":true}]", HTTP_GET, "/t/a%2Fb", true},
