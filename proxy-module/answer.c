@@ -138,7 +138,7 @@ static bool take_location(struct call *c, const struct http1_head *h)
 
     if (location.p == NULL)
         return true;
-    rewritten = policy_location(location, c->gateway, &c->target, c->mount->map, c->r->a);
+    rewritten = policy_location(location, &c->target, c->mount->map, c->r->a);
     if (rewritten.p != NULL) {
         http_reply_header(c->r, STR("Location"), rewritten);
         return true;

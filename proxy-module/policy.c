@@ -19,20 +19,16 @@ int policy_target(const struct cfg_gateway *g, struct str base, struct str rest,
         return -1;
     out->origin = url_origin(&u, a);
     out->host = str_slice(out->origin, u.scheme.len + 3, out->origin.len);
-    buf_init(&path, LIMIT_TARGET + base.len + 64, a);
-    buf_add_str(&path, u.path);
-    buf_add_str(&path, g->api_root);
+    out->root = str_printf(a, "%.*s%.*s", STR_ARG(u.path), STR_ARG(g->api_root));
+    query = url_query_without(query, "auth_token", a);
+    buf_init(&path, out->root.len + rest.len + query.len + 2, a);
+    buf_add_str(&path, out->root);
     buf_add_str(&path, rest);
     if (rest.len == 0 || (g->append_slash && rest.p[rest.len - 1] != '/'))
         buf_putc(&path, '/');
-    query = url_query_without(query, "auth_token", a);
     if (query.len > 0) {
         buf_putc(&path, '?');
         buf_add_str(&path, query);
-    }
-    if (path.over) {
-        err_set(e, ERR_INVALID, "path longer than 8 KiB");
-        return -1;
     }
     out->path = buf_str(&path);
     return 0;
@@ -117,6 +113,10 @@ int policy_request_line(const struct http_req *r, struct err *e)
         err_set(e, ERR_INVALID, "the method is no token");
         return -1;
     }
+    if (str_find_char(r->path, '#') >= 0) { /* what is behind it, a server may leave away: rules would see another path */
+        err_set(e, ERR_INVALID, "path: a character that must be escaped");
+        return -1;
+    }
     for (size_t i = 0; i < r->query.len; i++) {
         unsigned char c = (unsigned char)r->query.p[i];
 
@@ -126,6 +126,17 @@ int policy_request_line(const struct http_req *r, struct err *e)
         }
     }
     return 0;
+}
+
+struct str policy_other_call(const struct http_req *r)
+{
+    static const char *const names[] = {"x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (http_req_header(r, names[i]).len > 0)
+            return str_c(names[i]);
+    }
+    return STR_NONE;
 }
 
 /* Named by the client's Connection header: for the next hop only (RFC 9110 7.6.1). */
@@ -224,24 +235,62 @@ struct str policy_root(const struct cfg_gateway *g, struct arena *a)
     return str_printf(a, "%.*s%.*s", STR_ARG(base.path), STR_ARG(g->api_root));
 }
 
-struct str policy_location(struct str location, const struct cfg_gateway *g, const struct policy_target *t,
-                           const struct proxy_map *m, struct arena *a)
+/* From the path on, of a URL of the gateway; .p NULL: of another server, or under somebody else's name. */
+static struct str behind_origin(struct str url, struct str origin, struct arena *a)
 {
-    struct str root = policy_root(g, a), query, path;
-    struct err e = {0};
+    struct url u;
+    struct err ignored;
+
+    if (url_parse(url, &u, a, &ignored) != 0 || u.path.len == 0 || u.userinfo.p != NULL || !str_ieq(url_origin(&u, a), origin))
+        return STR_NONE;
+    return str_slice(url, (size_t)(u.path.p - url.p), url.len);
+}
+
+/* Does a reference begin with a scheme?  A colon behind a slash, a question mark or a number sign makes none. */
+static bool has_scheme(struct str reference)
+{
+    for (size_t i = 0; i < reference.len; i++) {
+        if (strchr(":/?#", reference.p[i]) != NULL)
+            return reference.p[i] == ':';
+    }
+    return false;
+}
+
+/* A reference that begins with neither a scheme nor a slash, joined to the target (RFC 3986 5.2). */
+static struct str beside(struct str reference, struct str target, struct arena *a)
+{
+    struct str base = str_cut(&target, '?');
+
+    if (reference.p[0] == '?')
+        return str_printf(a, "%.*s%.*s", STR_ARG(base), STR_ARG(reference));
+    for (bool up = true; up;) {
+        while (base.p[base.len - 1] != '/')
+            base.len--;
+        up = str_starts(reference, STR("../"));
+        if (up && base.len > 1)
+            base.len--;
+        if (up || str_starts(reference, STR("./")))
+            reference = str_slice(reference, up ? 3 : 2, reference.len);
+    }
+    return str_printf(a, "%.*s%.*s", STR_ARG(base), STR_ARG(reference));
+}
+
+struct str policy_location(struct str location, const struct policy_target *t, const struct proxy_map *m, struct arena *a)
+{
+    struct str query, path;
+    struct err ignored;
 
     if (str_starts(location, STR("//")))
-        return STR_NONE;
-    if (str_starts(location, t->origin) &&
-        (location.len == t->origin.len || location.p[t->origin.len] == '/'))
-        location = str_slice(location, t->origin.len, location.len);
-    if (location.len == 0 || location.p[0] != '/')
-        return STR_NONE;
+        location = str_printf(a, "%.*s%.*s", (int)str_find_char(t->origin, ':') + 1, t->origin.p, STR_ARG(location));
+    if (has_scheme(location))
+        location = behind_origin(location, t->origin, a);
+    else if (location.len > 0 && location.p[0] != '/')
+        location = beside(location, t->path, a);
     query = location;
     path = str_cut(&query, '?');
-    if (url_canonical_path(path, &path, a, &e) != 0) /* dot segments would lead out of the prefix */
+    if (path.len == 0 || url_canonical_path(path, &path, a, &ignored) != 0) /* dot segments would lead out of the prefix */
         return STR_NONE;
-    if (!str_starts(location, root) || (location.len > root.len && location.p[root.len] != '/'))
+    if (!str_starts(location, t->root) || (location.len > t->root.len && location.p[t->root.len] != '/'))
         return STR_NONE;
-    return str_printf(a, "%.*s%.*s", STR_ARG(m->prefix), STR_ARG(str_slice(location, root.len, location.len)));
+    return str_printf(a, "%.*s%.*s", STR_ARG(m->prefix), STR_ARG(str_slice(location, t->root.len, location.len)));
 }

@@ -17,6 +17,7 @@ struct str policy_root(const struct cfg_gateway *g, struct arena *a);
 struct policy_target {
     struct str origin; /* "https://10.0.1.2:8443": scheme, host, port */
     struct str host;   /* value of the Host header */
+    struct str root;   /* of the API there: path of the URL in use and API root, "/api/v1" */
     struct str path;   /* path and query as sent */
 };
 
@@ -31,7 +32,8 @@ MUST_CHECK int policy_target(const struct cfg_gateway *g, struct str base, struc
 
 /*
  * May the request line cross as it is?  ERR_INVALID for a method that is no token and for a query with blanks or control characters:
- * either would end the request line early, and what follows would be read as headers or as another request.
+ * either would end the request line early, and what follows would be read as headers or as another request.  Likewise for a number
+ * sign, behind which a server may stop reading.
  */
 MUST_CHECK int policy_request_line(const struct http_req *r, struct err *e);
 
@@ -46,6 +48,9 @@ struct str policy_request_head(struct http_req *r, const struct cfg_gateway *g, 
                                const struct gw_session *session, bool has_body, uint64_t body_len, struct str traceparent,
                                struct arena *a);
 
+/* A header of the request by which some servers do another method or path than the request line says, lower case; .p NULL: none. */
+struct str policy_other_call(const struct http_req *r);
+
 /* The content type a body goes out with: the gateway's own header, else the client's, corrected for DELETE and GET. */
 struct str policy_content_type(const struct http_req *r, const struct cfg_gateway *g, struct arena *a);
 
@@ -53,10 +58,9 @@ struct str policy_content_type(const struct http_req *r, const struct cfg_gatewa
 bool policy_response_header(struct str lower_name);
 
 /*
- * The Location of a redirect, rewritten from the gateway's origin and API root back to the prefix; .p NULL when it leads
- * elsewhere.
+ * The Location of a redirect, rewritten from the gateway's origin and API root back to the prefix, a relative one resolved first;
+ * .p NULL when it leads elsewhere.
  */
-struct str policy_location(struct str location, const struct cfg_gateway *g, const struct policy_target *t,
-                           const struct proxy_map *m, struct arena *a);
+struct str policy_location(struct str location, const struct policy_target *t, const struct proxy_map *m, struct arena *a);
 
 #endif

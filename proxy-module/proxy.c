@@ -188,13 +188,20 @@ static void refuse(struct call *c, const struct err *e)
 }
 
 /* Rules for the platform's own users; what the others may do, their gateway decides. */
-static bool rules_allow(const struct call *c)
+static bool rules_allow(const struct call *c, struct err *e)
 {
-    struct str path = c->path;
+    struct str header;
 
     if (c->own || c->user.is_system)
         return true;
-    return c->user.profile != NULL && cfg_rules_allow(c->user.profile, c->r->method, path);
+    if (c->user.profile == NULL || !cfg_rules_allow(c->user.profile, c->r->method, c->path)) {
+        err_set(e, ERR_FORBIDDEN, "not allowed");
+        return false;
+    }
+    header = policy_other_call(c->r);
+    if (header.p != NULL)
+        err_set(e, ERR_FORBIDDEN, "not allowed: header %.*s", STR_ARG(header));
+    return header.p == NULL;
 }
 
 static bool take_gateway(struct call *c, struct err *e)
@@ -313,12 +320,7 @@ static void authorised(struct call *c)
         return;
     }
     c->own = gw_entry_own_login(c->cfg, c->user.identity_provider);
-    if (!rules_allow(c)) {
-        err_set(&e, ERR_FORBIDDEN, "not allowed");
-        refuse(c, &e);
-        return;
-    }
-    if (!take_gateway(c, &e)) {
+    if (!rules_allow(c, &e) || !take_gateway(c, &e)) {
         refuse(c, &e);
         return;
     }

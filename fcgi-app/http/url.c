@@ -302,18 +302,24 @@ struct str url_query_without(struct str query, const char *name, struct arena *a
 {
     struct buf b;
     bool first = true;
+    ptrdiff_t mark;
 
     buf_init(&b, query.len + 1, a);
-    while (query.len > 0) {
-        struct str pair = str_cut(&query, '&');
+    do {
+        struct str pair = query;
 
+        mark = str_find_char(query, '&');
+        if (mark >= 0) {
+            pair = str_slice(query, 0, (size_t)mark);
+            query = str_slice(query, (size_t)mark + 1, query.len);
+        }
         if (is_param(pair, name, a))
             continue;
         if (!first)
             buf_putc(&b, '&');
         buf_add_str(&b, pair);
         first = false;
-    }
+    } while (mark >= 0);
     return buf_str(&b);
 }
 

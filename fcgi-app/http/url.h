@@ -29,7 +29,7 @@ struct str url_encode(struct str s, const char *keep, struct arena *a);
 /* "a=1&b=2&a=3" -> {"a": ["1","3"], "b": "2"}: text, or array when repeated
  * (workflow-engine.md 4.13). Undecodable or non-UTF-8 parts are repaired with U+FFFD. */
 struct val url_query_parse(struct str query, struct arena *a);
-/* The query without parameter `name`, order kept. */
+/* The query without parameter `name`, the rest byte for byte. */
 struct str url_query_without(struct str query, const char *name, struct arena *a);
 
 /*

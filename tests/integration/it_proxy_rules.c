@@ -70,6 +70,10 @@ static const struct row {
     {"a query does not refuse", "GET", P "/do/ok/?x=/do/ok/secret/x", 200},
     {"NUL behind it", "GET", P "/do/ok/secret%00/x", 400},
     {"NUL before it", "GET", P "/do/ok/%00secret/x", 400},
+    {"number sign", "GET", P "/do/ok/secret/x#", 400},
+    {"number sign before what is allowed", "GET", P "/do/ok/secret/x#/../open", 400},
+    {"backslash", "GET", P "/do/ok/secret\\x", 403},
+    {"escaped backslash", "GET", P "/do/ok/secret%5cx", 403},
     {"bytes that are no text", "GET", P "/do/ok/%c0%afsecret/x", 200},
     {"the old alias", "GET", "/api/v01/apio/sync/api/v1/do/ok/secret/x", 403},
     {"the old alias, escaped", "GET", "/api/v01/apio/sync/api/v1/do/ok/%73ecret/x", 403},
@@ -97,6 +101,26 @@ static void rule_holds(const struct row *r)
         env_fail(h.env, "expected %d and no call: %.400s", r->status, text);
 }
 
+/* Some servers take the method or the path from a header: the rules were asked for another call then. */
+static void headers_name_no_other_call(void **state)
+{
+    static const char *const names[] = {"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *headers[] = {env_fmt(h.env, "Authorization: Bearer %s", ruled), "Content-Type: application/json", env_fmt(h.env, "%s: DELETE", names[i]), NULL};
+        long before = rogue_requests(h.rogue);
+        struct env_answer a = env_http(h.env, "POST", P "/do/sink", headers, "{}");
+
+        if (a.status != 403 || strstr(a.body, "not allowed: header") == NULL || rogue_requests(h.rogue) != before)
+            env_fail(h.env, "%s: %d %.300s", names[i], a.status, a.body);
+        headers[0] = api_auth(h.env); /* no rules for a system user */
+        a = env_http(h.env, "POST", P "/do/sink", headers, "{}");
+        if (a.status != 200 || rogue_requests(h.rogue) != before + 1)
+            env_fail(h.env, "%s, administrator: %d %.300s", names[i], a.status, a.body);
+    }
+}
+
 /* A changed profile counts from then on, and a user without one may nothing. */
 static void follows_changes(void **state)
 {
@@ -120,7 +144,7 @@ static void follows_changes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(follows_changes)};
+    const struct CMUnitTest tests[] = {API_TEST(headers_name_no_other_call), API_TEST(follows_changes)};
     struct val v;
     int failed;
 

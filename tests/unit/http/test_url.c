@@ -217,6 +217,8 @@ static const struct without_row {
     {"disguised", "auth%5Ftoken=x&a=1", "a=1"},
     {"no value", "auth_token&a=%20+", "a=%20+"},
     {"absent", "a=1&&b", "a=1&&b"},
+    {"absent, byte for byte", "&a=1&", "&a=1&"},
+    {"what stands around it", "&a=1&auth_token=x&", "&a=1&"},
     {"similar", "xauth_token=1&auth_tokens=2", "xauth_token=1&auth_tokens=2"},
 };
 

@@ -30,6 +30,8 @@ static const struct target_row {
     {"token twice", "https://gw", "/api/v1", true, "/t", "auth_token=1&auth_token=2", "https://gw", "/api/v1/t/"},
     {"its like stays", "https://gw", "/api/v1", true, "/t", "xauth_token=1&auth_tokens=2", "https://gw",
      "/api/v1/t/?xauth_token=1&auth_tokens=2"},
+    {"query byte for byte", "https://gw", "/api/v1", true, "/t", "&a=%zz&&b;c=&", "https://gw", "/api/v1/t/?&a=%zz&&b;c=&"},
+    {"token leaves the rest so too", "https://gw", "/api/v1", true, "/t", "&a=1&auth_token=ey.J&&", "https://gw", "/api/v1/t/?&a=1&&"},
     {"not a URL", "gw", "/api/v1", true, "/t", "", NULL, NULL},
 };
 
@@ -113,7 +115,7 @@ static void add(struct conn *c, const char *name, const char *value)
 
 static const char *head_of(struct conn *c, const struct cfg_gateway *g, const struct gw_session *session)
 {
-    const struct policy_target t = {STR("http://gw:1"), STR("gw:1"), STR("/api/v1/t/")};
+    const struct policy_target t = {.origin = STR("http://gw:1"), .host = STR("gw:1"), .path = STR("/api/v1/t/")};
     bool has_body = c->req.body.len > 0;
 
     return str_cstr(c->req.a, policy_request_head(&c->req, g, &t, session, has_body, c->req.body.len, STR("00-1-2-01"),
@@ -234,19 +236,35 @@ static const struct location_row {
     {"another host", "http://evil/api/v1/x", NULL},
     {"host that only begins alike", "http://gw:11/api/v1/x", NULL},
     {"network path", "//evil/api/v1/x", NULL},
-    {"relative", "x/y", NULL},
+    {"relative", "x/y", "/api/v01/p1/t/x/y"},
+    {"relative with a dot", "./x?a=/../b", "/api/v01/p1/t/x?a=/../b"},
+    {"relative, up", "../x/", "/api/v01/p1/x/"},
+    {"relative, up to the root", "../..", NULL},
+    {"relative, out of the root", "../../x", NULL},
+    {"relative, beyond the server", "../../../../../api/v1/x", "/api/v01/p1/x"},
+    {"another query", "?page=2", "/api/v01/p1/t/?page=2"},
+    {"relative that only looks like a scheme", "./http:x", "/api/v01/p1/t/http:x"},
+    {"another scheme", "mailto:a@gw", NULL},
+    {"scheme and host in any case", "HTTP://GW:1/api/v1/x", "/api/v01/p1/x"},
+    {"network path to the gateway", "//gw:1/api/v1/x", "/api/v01/p1/x"},
+    {"as somebody else", "http://a:b@gw:1/api/v1/x", NULL},
+    {"no path", "http://gw:1?a=1", NULL},
     {"empty", "", NULL},
     {"climbing out", "/api/v1/../../x", NULL},
+    {"climbing out behind the gateway's name", "http://gw:1/api/v1/../x", NULL},
 };
 
 static void locations(const struct location_row *r)
 {
     struct arena *a = arena_new(0);
     struct cfg_gateway g = {.url = STR("http://gw:1"), .api_root = STR("/api/v1")};
-    const struct policy_target t = {STR("http://gw:1"), STR("gw:1"), STR("/api/v1/t/")};
+    struct policy_target t;
+    struct err e;
     const struct proxy_map m = {STR("/api/v01/p1"), STR("p1"), STR("bwks")};
-    struct str got = policy_location(str_c(r->location), &g, &t, &m, a);
+    struct str got;
 
+    assert_int_equal(policy_target(&g, g.url, STR("/t/"), STR("x=1"), &t, a, &e), 0);
+    got = policy_location(str_c(r->location), &t, &m, a);
     if (r->want == NULL)
         assert_null(got.p);
     else
@@ -254,13 +272,69 @@ static void locations(const struct location_row *r)
     arena_free(a);
 }
 
+/* The default port may be written or not, and a backup URL may have another path. */
+static void locations_by_the_url_in_use(void **state)
+{
+    struct arena *a = arena_new(0);
+    struct cfg_gateway g = {.url = STR("https://main"), .api_root = STR("/api/v1")};
+    const struct proxy_map m = {STR("/api/v01/p1"), STR("p1"), STR("bwks")};
+    struct policy_target t;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(policy_target(&g, STR("https://spare/east"), STR("/t"), STR(""), &t, a, &e), 0);
+    assert_string_equal(str_cstr(a, policy_location(STR("https://spare:443/east/api/v1/x"), &t, &m, a)), "/api/v01/p1/x");
+    assert_null(policy_location(STR("/api/v1/x"), &t, &m, a).p);
+    arena_free(a);
+}
+
+/* A query may be longer than a path. */
+static void long_queries(void **state)
+{
+    struct arena *a = arena_new(0);
+    struct cfg_gateway g = {.url = STR("https://main"), .api_root = STR("/api/v1"), .append_slash = true};
+    struct str query = str_make(memset(arena_alloc(a, 15 * 1024), 'q', 15 * 1024), 15 * 1024);
+    struct policy_target t;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(policy_target(&g, g.url, STR("/t"), query, &t, a, &e), 0);
+    assert_int_equal(t.path.len, strlen("/api/v1/t/?") + query.len);
+    arena_free(a);
+}
+
+/* ---- request lines ------------------------------------------------------------------------------------ */
+
+static const struct line_row {
+    const char *name, *method, *path, *query;
+    bool crosses;
+} line_rows[] = {
+    {"plain", "GET", "/t/a'b(c)*[d]", "a[]=1&b=%20\"", true},
+    {"any token", "PROPFIND", "/t", "", true},
+    {"method that is none", "GET /", "/t", "", false},
+    {"blank in the query", "GET", "/t", "a b", false},
+    {"fragment in the query", "GET", "/t", "a#b", false},
+    {"fragment in the path", "GET", "/t/secret#/open", "", false},
+};
+
+static void lines(const struct line_row *r)
+{
+    const struct http_req req = {.method_name = str_c(r->method), .path = str_c(r->path), .query = str_c(r->query)};
+    struct err e;
+
+    assert_int_equal(policy_request_line(&req, &e), r->crosses ? 0 : -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(locations_by_the_url_in_use),
+        cmocka_unit_test(long_queries),
         cmocka_unit_test(configured_headers_win),
         cmocka_unit_test(outbound_proxy_takes_the_whole_url),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL) + CASES(target_rows, targets) + CASES(header_rows, request_headers) +
-           CASES(type_rows, body_types) + CASES(answer_rows, answer_headers) + CASES(location_rows, locations);
+           CASES(type_rows, body_types) + CASES(answer_rows, answer_headers) + CASES(location_rows, locations) +
+           CASES(line_rows, lines);
 }
