@@ -3,6 +3,7 @@
  */
 #include "api/user_view.h"
 #include "base/json.h"
+#include "format/csv.h"
 #include "http/url.h"
 
 static const struct db_stmt stmt_list = {
@@ -168,25 +169,6 @@ int profiles_create(struct api_call *c, struct err *e)
     return 0;
 }
 
-static void csv_cell(struct buf *out, struct str s)
-{
-    bool quote = false;
-
-    for (size_t i = 0; i < s.len && !quote; i++)
-        quote = strchr(",\"\r\n", s.p[i]) != NULL;
-    if (!quote) {
-        buf_add_str(out, s);
-        return;
-    }
-    buf_putc(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] == '"')
-            buf_putc(out, '"');
-        buf_putc(out, s.p[i]);
-    }
-    buf_putc(out, '"');
-}
-
 static void answer_csv(struct api_call *c, struct val rules)
 {
     struct buf out;
@@ -196,11 +178,11 @@ static void answer_csv(struct api_call *c, struct val rules)
     for (size_t i = 0; i < val_count(rules); i++) {
         struct val r = val_at(rules, i);
 
-        csv_cell(&out, val_get_text(r, "method", STR("")));
+        csv_add_cell(&out, val_get_text(r, "method", STR("")));
         buf_putc(&out, ',');
-        csv_cell(&out, val_get_text(r, "url", STR("")));
+        csv_add_cell(&out, val_get_text(r, "url", STR("")));
         buf_add_c(&out, val_get_bool(r, "allowed", false) ? ",true," : ",false,");
-        csv_cell(&out, val_get_text(r, "name", STR("")));
+        csv_add_cell(&out, val_get_text(r, "name", STR("")));
         buf_putc(&out, '\n');
     }
     api_download(c, "rules.csv", "text/csv", buf_str(&out));

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "format/csv.h"
 
 enum {
     PAGE_SIZE = 50,
@@ -439,28 +440,14 @@ int search_answer(struct api_call *c, struct search *s, struct err *e)
     return 0;
 }
 
-/* RFC 4180: quoted only when needed. */
-static void csv_cell(struct buf *out, struct val v, struct arena *a)
+static void add_cell(struct buf *out, struct val v, struct arena *a)
 {
     struct str s = val_is_none(v)                                ? STR("")
                    : val_is(v, VAL_LIST) || val_is(v, VAL_DICT) ? json_text(v, a)
                    : val_is(v, VAL_BOOL)                         ? (v.u.b ? STR("true") : STR("false"))
                                                                  : val_str_of(v, a);
-    bool quote = false;
 
-    for (size_t i = 0; i < s.len && !quote; i++)
-        quote = s.p[i] == '"' || s.p[i] == ',' || s.p[i] == '\n' || s.p[i] == '\r';
-    if (!quote) {
-        buf_add_str(out, s);
-        return;
-    }
-    buf_putc(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] == '"')
-            buf_putc(out, '"');
-        buf_putc(out, s.p[i]);
-    }
-    buf_putc(out, '"');
+    csv_add_cell(out, s);
 }
 
 int search_csv(struct api_call *c, struct search *s, const char *filename, const char *columns, struct err *e)
@@ -477,7 +464,7 @@ int search_csv(struct api_call *c, struct search *s, const char *filename, const
         struct str rest = str_c(columns);
 
         while (rest.len > 0) {
-            csv_cell(&out, val_get_str(val_at(rows, i), str_cut(&rest, ',')), c->a);
+            add_cell(&out, val_get_str(val_at(rows, i), str_cut(&rest, ',')), c->a);
             buf_putc(&out, rest.len > 0 ? ',' : '\n');
         }
     }

@@ -3,6 +3,7 @@
  */
 #include "base/json.h"
 #include "engine/documents.h"
+#include "format/csv.h"
 #include "nodes/nodes.h"
 #include "template/literal.h"
 
@@ -36,23 +37,10 @@ static void cell_put(struct buf *b, struct val v, bool first, struct arena *a)
     struct str text = val_is_none(v)         ? STR("")
                       : val_is(v, VAL_STR) ? val_text(v)
                                            : json_text(v, a);
-    bool quote = false;
 
     if (!first)
         buf_putc(b, ',');
-    for (size_t i = 0; i < text.len && !quote; i++)
-        quote = text.p[i] == '"' || text.p[i] == ',' || text.p[i] == '\n' || text.p[i] == '\r';
-    if (!quote) {
-        buf_add_str(b, text);
-        return;
-    }
-    buf_putc(b, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.p[i] == '"')
-            buf_putc(b, '"');
-        buf_putc(b, text.p[i]);
-    }
-    buf_putc(b, '"');
+    csv_add_cell(b, text);
 }
 
 static void row_of_list(struct buf *b, struct val row, struct arena *a)
