@@ -52,16 +52,24 @@ int flt_last(struct call *c, struct val *out)
     return 0;
 }
 
+/* len() of what is filtered; an undefined value has none. */
+static int length(struct call *c, int64_t *n)
+{
+    if (lib_look(c, c->self) != 0)
+        return -1;
+    *n = c->self.type == VAL_UNDEF ? 0 : val_len(c->self);
+    if (*n < 0)
+        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()",
+                          val_type_name(c->self));
+    return 0;
+}
+
 int flt_length(struct call *c, struct val *out)
 {
     int64_t n;
 
-    if (call_bind(c, "", NULL) != 0 || lib_look(c, c->self) != 0)
+    if (call_bind(c, "", NULL) != 0 || length(c, &n) != 0)
         return -1;
-    n = c->self.type == VAL_UNDEF ? 0 : val_len(c->self);
-    if (n < 0)
-        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()",
-                          val_type_name(c->self));
     *out = val_int(n);
     return 0;
 }
@@ -125,12 +133,8 @@ int flt_random(struct call *c, struct val *out)
     struct val index;
     int64_t n;
 
-    if (call_bind(c, "", NULL) != 0 || lib_look(c, c->self) != 0)
+    if (call_bind(c, "", NULL) != 0 || length(c, &n) != 0)
         return -1;
-    n = c->self.type == VAL_UNDEF ? 0 : val_len(c->self);
-    if (n < 0)
-        return call_raise(c, TMPL_EXC_TYPE, "object of type '%s' has no len()",
-                          val_type_name(c->self));
     if (n == 0) {
         *out = vm_undef_because("No random item, sequence was empty.");
         return 0;

@@ -47,13 +47,10 @@ static void tag_if(struct pg_parser *p, const struct pg_token *at)
     pg_end_tag(p);
 }
 
-/* The condition is on the stack: body, else, and the end tag, ends[1]. */
-static void then_else(struct pg_parser *p, const char *const *ends)
+/* Behind a body that the jump `skip` leaves out: what stands behind "else", when that ended the body (`end` is 0), and
+ * the end tag, ends[1]. */
+static void else_part(struct pg_parser *p, const char *const *ends, int end, size_t skip)
 {
-    size_t skip = emit(&p->c, OP_JUMP_FALSE, 0, 0);
-    int end = pg_body(p, ends);
-
-    pg_end_tag(p);
     if (end == 0) {
         size_t over = emit(&p->c, OP_JUMP, 0, 0);
 
@@ -63,6 +60,16 @@ static void then_else(struct pg_parser *p, const char *const *ends)
         skip = over;
     }
     jump_to(p, skip);
+}
+
+/* The condition is on the stack: body, else, and the end tag, ends[1]. */
+static void then_else(struct pg_parser *p, const char *const *ends)
+{
+    size_t skip = emit(&p->c, OP_JUMP_FALSE, 0, 0);
+    int end = pg_body(p, ends);
+
+    pg_end_tag(p);
+    else_part(p, ends, end, skip);
 }
 
 static void compared(struct pg_parser *p, enum pg_binary op, const char *const *ends)
@@ -95,6 +102,7 @@ static void tag_ifchanged(struct pg_parser *p, const struct pg_token *at)
     static const char *const ends[] = {"else", "endifchanged", NULL};
     uint16_t slot;
     int32_t n = 0;
+    size_t skip;
     int end;
 
     (void)at;
@@ -116,21 +124,10 @@ static void tag_ifchanged(struct pg_parser *p, const struct pg_token *at)
     pg_end_tag(p);
     (void)emit(&p->c, OP_LOAD, slot, 0);
     (void)emit_stack(&p->c, OP_PG_CHANGED, 1, 0, 0);
-    {
-        size_t skip = emit(&p->c, OP_JUMP_FALSE, 0, 0);
-
-        (void)emit(&p->c, OP_LOAD, slot, 0);
-        (void)emit(&p->c, OP_PRINT, 0, 0);
-        if (end == 0) {
-            size_t over = emit(&p->c, OP_JUMP, 0, 0);
-
-            jump_to(p, skip);
-            (void)pg_body(p, ends + 1);
-            pg_end_tag(p);
-            skip = over;
-        }
-        jump_to(p, skip);
-    }
+    skip = emit(&p->c, OP_JUMP_FALSE, 0, 0);
+    (void)emit(&p->c, OP_LOAD, slot, 0);
+    (void)emit(&p->c, OP_PRINT, 0, 0);
+    else_part(p, ends, end, skip);
 }
 
 /* ---- loops ------------------------------------------------------------------------------------
