@@ -76,17 +76,9 @@ static int change_password(struct api_call *c, struct err *e)
 static int write_members(struct api_call *c, struct err *e)
 {
     struct user_sets s = {.n = 1};
-    PGresult *res = NULL;
 
     s.args[0] = DB_INT(c->user->id);
-    if (user_sets_read(c, USER_SELF, &s, e) != 0)
-        return -1;
-    if (s.n > 1 &&
-        db_query_sql(c->conn,
-                     str_printf(c->a, "UPDATE users SET %s, updated_on = now() WHERE id = $1",
-                                buf_cstr(&s.assigns))
-                         .p,
-                     s.args, s.n, &res, c->a, e) != 0)
+    if (user_sets_read(c, USER_SELF, &s, e) != 0 || user_sets_store(c, &s, e) != 0)
         return -1;
     return user_token_write(c, c->user->id, e);
 }

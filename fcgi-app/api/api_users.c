@@ -215,7 +215,6 @@ static int check_two_fa(const struct api_call *c, struct err *e)
 static int update(struct api_call *c, const struct target *t, struct str password, struct err *e)
 {
     struct user_sets s = {.n = 1};
-    PGresult *res = NULL;
     bool must_change = false;
 
     s.args[0] = DB_INT(t->id);
@@ -225,12 +224,7 @@ static int update(struct api_call *c, const struct target *t, struct str passwor
     if (password.len > 0 &&
         auth_password_set(c->api->auth, c->conn, t->id, password, must_change, e) != 0)
         return -1;
-    if (s.n > 1 &&
-        db_query_sql(c->conn,
-                     str_printf(c->a, "UPDATE users SET %s, updated_on = now() WHERE id = $1",
-                                buf_cstr(&s.assigns))
-                         .p,
-                     s.args, s.n, &res, c->a, e) != 0)
+    if (user_sets_store(c, &s, e) != 0)
         return refused(val_get_text(c->body, "username", t->username), e);
     return user_token_write(c, t->id, e);
 }

@@ -324,6 +324,18 @@ int user_sets_read(struct api_call *c, enum user_who who, struct user_sets *s, s
     return 0;
 }
 
+int user_sets_store(struct api_call *c, const struct user_sets *s, struct err *e)
+{
+    PGresult *res = NULL;
+    struct str sql;
+
+    if (s->n <= 1)
+        return 0;
+    sql = str_printf(c->a, "UPDATE users SET %.*s, updated_on = now() WHERE id = $1",
+                     STR_ARG(buf_str(&s->assigns)));
+    return db_query_sql(c->conn, sql.p, s->args, s->n, &res, c->a, e);
+}
+
 int user_token_write(struct api_call *c, int64_t id, struct err *e)
 {
     struct val token = val_get(c->body, "token");

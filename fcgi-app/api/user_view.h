@@ -32,6 +32,10 @@ enum user_who { USER_SELF = 1, USER_ADMIN = 2, USER_NEW = 4 }; /* who may set a 
 MUST_CHECK int user_sets_read(struct api_call *c, enum user_who who, struct user_sets *s,
                               struct err *e);
 
+/* Store them at the user whose id, DB_INT, is args[0]; nothing happens where none was read.  ERR_CONFLICT: the
+ * name is taken, or there is no such profile. */
+MUST_CHECK int user_sets_store(struct api_call *c, const struct user_sets *s, struct err *e);
+
 /* A new M2M token or none, as the members token and token_expiry_date say. */
 MUST_CHECK int user_token_write(struct api_call *c, int64_t id, struct err *e);
 
