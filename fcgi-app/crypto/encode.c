@@ -3,6 +3,8 @@
  */
 #include "crypto/crypto.h"
 
+#include "crypto/crypto_int.h"
+
 struct str crypto_hex(struct arena *a, const void *p, size_t n)
 {
     static const char digits[] = "0123456789abcdef";
@@ -52,8 +54,7 @@ struct str crypto_b64url(struct arena *a, struct str bytes)
                   false);
 }
 
-/* Value of a digit of either alphabet, or -1. */
-static int digit(char c)
+int crypto_b64_value(char c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -82,7 +83,7 @@ bool crypto_unb64(struct arena *a, struct str text, struct str *out)
         return false;
     p = arena_alloc(a, len / 4 * 3 + 3);
     for (size_t i = 0; i < len; i++) {
-        int d = digit(text.p[i]);
+        int d = crypto_b64_value(text.p[i]);
 
         if (d < 0)
             return false;

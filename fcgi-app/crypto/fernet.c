@@ -58,19 +58,6 @@ static int stored_byte(struct decoder *d, struct err *e)
     return d->in[d->at++];
 }
 
-static int digit(int c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    return c == '/' || c == '_' ? 63 : -1;
-}
-
 static bool blank(int c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -95,7 +82,7 @@ static int text_byte(struct decoder *d, struct err *e)
             d->ended = d->ended || d->n_digits > 0;
             continue;
         }
-        v = digit(c);
+        v = crypto_b64_value((char)c);
         if (v < 0 || d->ended) {
             bad(e, "not base64");
             return -2;
