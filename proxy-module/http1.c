@@ -4,6 +4,7 @@
 #include "http1.h"
 
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "base/limits.h"
 #include "http/header.h"
 
@@ -178,23 +179,15 @@ void http1_body_start(struct http1_body *b, const struct http1_head *h)
     b->done = h->framing == HTTP1_NONE || (h->framing == HTTP1_LENGTH && h->length == 0);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One byte of chunk framing; -1 when it may not stand there. */
 static int chunk_step(struct http1_body *b, char c)
 {
     switch (b->state) {
     case CHUNK_SIZE:
-        if (hex_digit(c) >= 0) {
+        if (ascii_hex(c) >= 0) {
             if (++b->digits > 15)
                 return -1;
-            b->left = b->left * 16 + (uint64_t)hex_digit(c);
+            b->left = b->left * 16 + (uint64_t)ascii_hex(c);
             return 0;
         }
         if (b->digits == 0 || (c != '\r' && c != '\n' && c != ';' && c != ' ' && c != '\t'))

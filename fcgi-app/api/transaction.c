@@ -14,28 +14,13 @@ static const struct db_stmt stmt_find = {
 static const struct db_stmt *const all[] = {&stmt_find};
 const struct db_stmts api_transaction_stmts = {"api_transaction", all, COUNT_OF(all)};
 
-bool transaction_is_guid(struct str s)
-{
-    if (s.len != 36)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        char c = s.p[i];
-
-        if (dash ? c != '-'
-                 : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
-            return false;
-    }
-    return true;
-}
-
 int transaction_find(struct api_call *c, struct transaction *t, struct err *e)
 {
     struct str key = c->params[0];
     PGresult *res = NULL;
     int64_t id = 0;
 
-    if (!transaction_is_guid(key) && (!str_to_int(key, &id) || id <= 0)) {
+    if (!str_is_guid(key) && (!str_to_int(key, &id) || id <= 0)) {
         err_set(e, ERR_NOT_FOUND, "no such transaction");
         return -1;
     }

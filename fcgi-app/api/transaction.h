@@ -22,8 +22,6 @@ MUST_CHECK int transaction_seen(const struct api_call *c, const struct transacti
 MUST_CHECK int transaction_open(struct api_call *c, struct transaction *t, struct err *e);
 /* Answer a statement over the instance ($1 id, $2 created_on) whose only column is the answer. */
 MUST_CHECK int transaction_answer(struct api_call *c, const struct db_stmt *s, struct err *e);
-/* The text form of a guid? */
-bool transaction_is_guid(struct str s);
 
 extern const struct db_stmts api_transaction_stmts;
 

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bigint.h"
 #include "base/json_int.h"
 #include "base/limits.h"
@@ -78,15 +79,10 @@ bool json_scan_word(struct json_reader *r, struct val *out)
     }
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Digits into the mantissa; leading zeros do not count. */
 static void scan_digits(struct json_reader *r, struct json_number *n)
 {
-    for (; is_digit(json_peek(r)); r->at++) {
+    for (; ascii_is_digit(json_peek(r)); r->at++) {
         if (n->n_digits > 0 || *r->at != '0')
             n->n_digits++;
         if (n->n_digits <= 19)
@@ -102,9 +98,9 @@ static bool scan_exponent(struct json_reader *r, struct json_number *n)
     bool negative = json_peek(r) == '-';
     if (negative || json_peek(r) == '+')
         r->at++;
-    if (!is_digit(json_peek(r)))
+    if (!ascii_is_digit(json_peek(r)))
         return json_fail(r, "expected a digit");
-    for (; is_digit(json_peek(r)); r->at++) {
+    for (; ascii_is_digit(json_peek(r)); r->at++) {
         if (exponent < 100000)
             exponent = exponent * 10 + (*r->at - '0');
     }
@@ -119,7 +115,7 @@ bool json_scan_number(struct json_reader *r, struct json_number *n)
     *n = (struct json_number){.negative = *from == '-'};
     if (n->negative)
         r->at++;
-    if (!is_digit(json_peek(r)))
+    if (!ascii_is_digit(json_peek(r)))
         return json_fail(r, n->negative ? "expected a digit" : "expected a value");
     bool zero = *r->at == '0';
     const char *digits = r->at;
@@ -210,13 +206,11 @@ static int hex4(const char *p, const char *end)
     if (end - p < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        if (is_digit(c))
-            v = v * 16 + (c - '0');
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-            v = v * 16 + ((c | 0x20) - 'a' + 10);
-        else
+        int digit = ascii_hex(p[i]);
+
+        if (digit < 0)
             return -1;
+        v = v * 16 + digit;
     }
     return v;
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/arena.h"
+#include "base/ascii.h"
 
 static char lower(char c)
 {
@@ -81,6 +82,17 @@ struct str str_cut(struct str *s, char sep)
     }
     *s = str_slice(head, (size_t)at + 1, head.len);
     return str_slice(head, 0, (size_t)at);
+}
+
+bool str_is_guid(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (dash ? s.p[i] != '-' : !ascii_is_hex(s.p[i]))
+            return false;
+    }
+    return s.len == 36;
 }
 
 bool str_to_int(struct str s, int64_t *out)

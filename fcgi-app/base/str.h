@@ -73,6 +73,8 @@ ptrdiff_t str_rfind_char(struct str s, char c);
 struct str str_trim(struct str s);                          /* ASCII blanks at both ends */
 /* Cuts at the first `sep`: returns what stands before, leaves the rest in *s (empty at the end). */
 struct str str_cut(struct str *s, char sep);
+/* 8-4-4-4-12 hexadecimal digits (RFC 4122), letters in either case. */
+bool str_is_guid(struct str s);
 /* Decimal with optional sign, the whole text; false when it is not one or does not fit. */
 bool str_to_int(struct str s, int64_t *out);
 struct str str_dup(struct arena *a, struct str s);   /* NUL-terminated copy */

@@ -3,16 +3,8 @@
  * makes sense is offered, and the MAC of a token says which one is right (migration.md 7.3).
  */
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "crypto/fernet.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static bool from_hex(struct str text, struct str *out, struct arena *a)
 {
@@ -21,7 +13,7 @@ static bool from_hex(struct str text, struct str *out, struct arena *a)
     if (text.len == 0 || text.len % 2 != 0)
         return false;
     for (size_t i = 0; i < text.len; i += 2) {
-        int high = hex_value(text.p[i]), low = hex_value(text.p[i + 1]);
+        int high = ascii_hex(text.p[i]), low = ascii_hex(text.p[i + 1]);
 
         if (high < 0 || low < 0)
             return false;

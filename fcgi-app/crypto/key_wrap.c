@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "crypto/seal_int.h"
 
 #define PURPOSE "keys.material"
@@ -34,21 +35,12 @@ void kek_wipe(struct kek *k)
     crypto_wipe(k, sizeof *k);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool from_hex(struct str text, unsigned char key[KEY])
 {
     if (text.len != 2 * KEY)
         return false;
     for (size_t i = 0; i < KEY; i++) {
-        int high = hex_value(text.p[2 * i]), low = hex_value(text.p[2 * i + 1]);
+        int high = ascii_hex(text.p[2 * i]), low = ascii_hex(text.p[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;

@@ -6,6 +6,7 @@
  * unchecked reaches it, and no message here shows anything but scheme and parameter names.
  */
 #include "db/db_int.h"
+#include "base/ascii.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -33,15 +34,6 @@ static void warning(const struct address *ad, const char *text)
 
 /* ---- pieces ------------------------------------------------------------------------------ */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* %XX -> bytes; false for an incomplete one and for %00. */
 static bool decode(struct str s, struct str *out, struct arena *a)
 {
@@ -55,8 +47,8 @@ static bool decode(struct str s, struct str *out, struct arena *a)
             p[n++] = s.p[i];
             continue;
         }
-        hi = i + 2 < s.len ? hex_value(s.p[i + 1]) : -1;
-        lo = i + 2 < s.len ? hex_value(s.p[i + 2]) : -1;
+        hi = i + 2 < s.len ? ascii_hex(s.p[i + 1]) : -1;
+        lo = i + 2 < s.len ? ascii_hex(s.p[i + 2]) : -1;
         if (hi < 0 || lo < 0 || hi * 16 + lo == 0)
             return false;
         p[n++] = (char)(hi * 16 + lo);

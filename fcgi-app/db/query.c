@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/fault.h"
 
 /* Parameters in the form libpq wants; texts live in the connection's scratch arena. */
@@ -320,13 +321,6 @@ int64_t db_time_us(const PGresult *r, int row, int col)
     return db_int(r, row, col);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
 struct str db_bytes(const PGresult *r, int row, int col, struct arena *a)
 {
     struct str hex = db_str(r, row, col);
@@ -339,7 +333,7 @@ struct str db_bytes(const PGresult *r, int row, int col, struct arena *a)
         2; /* "\x" and two digits a byte: bytea_output = hex is the server's default */
     out = arena_alloc(a, n + 1);
     for (size_t i = 0; i < n; i++)
-        out[i] = (char)(hex_digit(hex.p[2 + 2 * i]) * 16 + hex_digit(hex.p[3 + 2 * i]));
+        out[i] = (char)(ascii_hex(hex.p[2 + 2 * i]) * 16 + ascii_hex(hex.p[3 + 2 * i]));
     out[n] = '\0';
     return str_make(out, n);
 }

@@ -18,21 +18,6 @@ static const char gone[] = "the link is not valid, or no longer";
 
 /* ---- finding -------------------------------------------------------------------------------- */
 
-static bool is_guid(struct str s)
-{
-    if (s.len != 36)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        char c = s.p[i];
-
-        if (dash ? c != '-'
-                 : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
-            return false;
-    }
-    return true;
-}
-
 static void read_action(const PGresult *res, struct manual_action *out)
 {
     *out = (struct manual_action){
@@ -59,8 +44,8 @@ int manual_find(struct db_conn *c, struct str instance, struct str action,
     int64_t instance_id = 0, action_id = 0;
     PGresult *res = NULL;
 
-    if ((!is_guid(instance) && (!str_to_int(instance, &instance_id) || instance_id <= 0)) ||
-        (!is_guid(action) && (!str_to_int(action, &action_id) || action_id <= 0))) {
+    if ((!str_is_guid(instance) && (!str_to_int(instance, &instance_id) || instance_id <= 0)) ||
+        (!str_is_guid(action) && (!str_to_int(action, &action_id) || action_id <= 0))) {
         err_set(e, ERR_NOT_FOUND, "no such manual action");
         return -1;
     }

@@ -5,6 +5,7 @@
  */
 #include "format/jmespath_int.h"
 
+#include "base/ascii.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -50,11 +51,6 @@ int jp_unexpected(struct jp_lexer *lx, const char *expected)
 static bool is_name_start(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 /* The text between lx->start and the next `quote` not behind a backslash; lx->at goes behind it. */
@@ -137,7 +133,7 @@ static int number(struct jp_lexer *lx)
     size_t end = lx->at + 1;
     int64_t n = 0;
 
-    while (end < lx->text.len && is_digit(lx->text.p[end]))
+    while (end < lx->text.len && ascii_is_digit(lx->text.p[end]))
         end++;
     if (!str_to_int(str_slice(lx->text, lx->start, end), &n))
         return fail_at(lx, lx->start,
@@ -177,13 +173,13 @@ int jp_next(struct jp_lexer *lx)
     c = lx->text.p[lx->at];
     if (is_name_start(c)) {
         while (lx->at < lx->text.len &&
-               (is_name_start(lx->text.p[lx->at]) || is_digit(lx->text.p[lx->at])))
+               (is_name_start(lx->text.p[lx->at]) || ascii_is_digit(lx->text.p[lx->at])))
             lx->at++;
         lx->token = JP_NAME;
         lx->value = val_str_dup(lx->a, str_slice(lx->text, lx->start, lx->at));
         return 0;
     }
-    if (is_digit(c) || c == '-')
+    if (ascii_is_digit(c) || c == '-')
         return number(lx);
     if (c == '"')
         return quoted_name(lx);

@@ -4,30 +4,12 @@
  * Rules: JSON Schema 2020-12 validation, section 7.3, and the documents it names.
  */
 #include "format/jsonschema_int.h"
+#include "base/ascii.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-/* RFC 4122: 8-4-4-4-12 hexadecimal digits. */
 static bool is_uuid(struct str s, struct arena *a)
 {
     (void)a;
-    if (s.len != 36)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-        if (dash ? s.p[i] != '-' : !is_hex(s.p[i]))
-            return false;
-    }
-    return true;
+    return str_is_guid(s);
 }
 
 /* RFC 6901. */
@@ -46,7 +28,7 @@ static bool is_relative_json_pointer(struct str s, struct arena *a)
 {
     size_t n = 0;
 
-    while (n < s.len && is_digit(s.p[n]))
+    while (n < s.len && ascii_is_digit(s.p[n]))
         n++;
     if (n == 0 || (n > 1 && s.p[0] == '0'))
         return false;
@@ -67,7 +49,7 @@ static bool is_atext(char c, bool international)
 {
     if ((unsigned char)c >= 0x80)
         return international;
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+    return ascii_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 

@@ -7,21 +7,12 @@
 
 #include <arpa/inet.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static bool is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 static bool is_one_of(char c, const char *set)
@@ -69,12 +60,12 @@ static bool all_chars(struct str s, const char *more, bool iri)
             continue;
         }
         if (*p == '%') {
-            if (end - p < 3 || !is_hex(p[1]) || !is_hex(p[2]))
+            if (end - p < 3 || !ascii_is_hex(p[1]) || !ascii_is_hex(p[2]))
                 return false;
             p += 3;
             continue;
         }
-        if (!is_letter(*p) && !is_digit(*p) && !is_one_of(*p, "-._~!$&'()*+,;=") &&
+        if (!is_letter(*p) && !ascii_is_digit(*p) && !is_one_of(*p, "-._~!$&'()*+,;=") &&
             !is_one_of(*p, more))
             return false;
         p++;
@@ -88,7 +79,7 @@ static bool is_ip_literal(struct str s)
     size_t i = 1;
 
     if (s.len > 0 && (s.p[0] == 'v' || s.p[0] == 'V')) {
-        while (i < s.len && is_hex(s.p[i]))
+        while (i < s.len && ascii_is_hex(s.p[i]))
             i++;
         return i > 1 && i + 1 < s.len && s.p[i] == '.' && str_find_char(s, '%') < 0 &&
                all_chars(str_slice(s, i + 1, s.len), ":", false);
@@ -120,7 +111,7 @@ static bool is_authority(struct str s, bool iri)
     host = str_slice(s, 0, colon < 0 ? s.len : (size_t)colon);
     if (colon >= 0)
         for (size_t i = (size_t)colon + 1; i < s.len; i++)
-            if (!is_digit(s.p[i]))
+            if (!ascii_is_digit(s.p[i]))
                 return false;
     return all_chars(host, "", iri);
 }
@@ -135,7 +126,7 @@ static bool cut_scheme(struct str *s)
             *s = str_slice(*s, i + 1, s->len);
             return true;
         }
-        if (!is_letter(c) && (i == 0 || !(is_digit(c) || is_one_of(c, "+-."))))
+        if (!is_letter(c) && (i == 0 || !(ascii_is_digit(c) || is_one_of(c, "+-."))))
             return false;
     }
     return false;
@@ -207,7 +198,7 @@ static bool is_variable(struct str s)
 {
     size_t i = 0;
 
-    while (i < s.len && (is_letter(s.p[i]) || is_digit(s.p[i]) || is_one_of(s.p[i], "_%.")))
+    while (i < s.len && (is_letter(s.p[i]) || ascii_is_digit(s.p[i]) || is_one_of(s.p[i], "_%.")))
         i++;
     if (i == 0 || s.p[0] == '.' || s.p[i - 1] == '.' ||
         str_find(str_slice(s, 0, i), STR("..")) >= 0 || !all_chars(str_slice(s, 0, i), "", false))
@@ -217,7 +208,7 @@ static bool is_variable(struct str s)
     if (s.p[i] != ':' || i + 1 == s.len || s.len - i > 5 || s.p[i + 1] == '0')
         return false;
     for (i++; i < s.len; i++)
-        if (!is_digit(s.p[i]))
+        if (!ascii_is_digit(s.p[i]))
             return false;
     return true;
 }
@@ -251,7 +242,7 @@ bool js_is_uri_template(struct str s, struct arena *a)
             s = str_slice(s, (size_t)close + 1, s.len);
             continue;
         }
-        if (c == '%' && (s.len < 3 || !is_hex(s.p[1]) || !is_hex(s.p[2])))
+        if (c == '%' && (s.len < 3 || !ascii_is_hex(s.p[1]) || !ascii_is_hex(s.p[2])))
             return false;
         if ((unsigned char)c <= ' ' || c == 0x7f || is_one_of(c, "\"<>\\^`|}"))
             return false;

@@ -4,16 +4,12 @@
  * Rules: RFC 3339 section 5.6 and 5.7 (leap seconds), appendix A (durations).
  */
 #include "format/jsonschema_int.h"
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+#include "base/ascii.h"
 
 /* Two digits at `at`, or -1. */
 static int two(struct str s, size_t at)
 {
-    if (at + 2 > s.len || !is_digit(s.p[at]) || !is_digit(s.p[at + 1]))
+    if (at + 2 > s.len || !ascii_is_digit(s.p[at]) || !ascii_is_digit(s.p[at + 1]))
         return -1;
     return (s.p[at] - '0') * 10 + (s.p[at + 1] - '0');
 }
@@ -71,7 +67,7 @@ bool js_is_time(struct str s, struct arena *a)
         s.p[5] != ':' || second < 0 || second > 60)
         return false;
     if (s.p[i] == '.') {
-        for (i++; i < s.len && is_digit(s.p[i]); i++)
+        for (i++; i < s.len && ascii_is_digit(s.p[i]); i++)
             ;
         if (i == 9)
             return false;
@@ -93,11 +89,11 @@ static size_t quantities(struct str *s, const char *units)
 {
     size_t n = 0;
 
-    while (s->len > 0 && is_digit(s->p[0])) {
+    while (s->len > 0 && ascii_is_digit(s->p[0])) {
         const char *unit;
         size_t i = 0;
 
-        while (i < s->len && is_digit(s->p[i]))
+        while (i < s->len && ascii_is_digit(s->p[i]))
             i++;
         unit = i < s->len && s->p[i] != '\0' ? strchr(units, s->p[i]) : NULL;
         if (unit == NULL || (n > 0 && unit != units))

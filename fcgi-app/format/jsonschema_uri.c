@@ -5,6 +5,7 @@
  */
 #include "format/jsonschema_int.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 /* Parts of a reference; `has_*` tells an empty part from none. */
@@ -173,23 +174,14 @@ struct str js_uri_resolve(struct str base, struct str ref, struct arena *a)
     return join(&r, a);
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool js_uri_decode(struct str s, struct str *out, struct arena *a)
 {
     struct buf b;
 
     buf_init(&b, s.len + 1, a);
     for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] == '%' && i + 2 < s.len && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0) {
-            buf_putc(&b, (char)(hex(s.p[i + 1]) * 16 + hex(s.p[i + 2])));
+        if (s.p[i] == '%' && i + 2 < s.len && ascii_hex(s.p[i + 1]) >= 0 && ascii_hex(s.p[i + 2]) >= 0) {
+            buf_putc(&b, (char)(ascii_hex(s.p[i + 1]) * 16 + ascii_hex(s.p[i + 2])));
             i += 2;
         } else {
             buf_putc(&b, s.p[i]);

@@ -4,15 +4,11 @@
  * The replacement is read once per match: replacements are short, matches few.
  */
 #include "format/regex_int.h"
+#include "base/ascii.h"
 
 /* Letters behind a backslash that stand for a control character, and those characters. */
 static const char escape_letters[] = "abfnrtv";
 static const char escape_bytes[] = "\a\b\f\n\r\t\v";
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static int bad_reference(struct str shown, struct err *e)
 {
@@ -73,7 +69,7 @@ static int digits(const struct regex *re, struct str with, size_t *i, struct str
         *i += n + 1;
         return 0;
     }
-    for (n = 0; n < 2 && n < rest.len && is_digit(rest.p[n]); n++)
+    for (n = 0; n < 2 && n < rest.len && ascii_is_digit(rest.p[n]); n++)
         group = group * 10 + (rest.p[n] - '0');
     *i += n + 1;
     return add_group(re, group, str_slice(rest, 0, n), subject, m, out, e);
@@ -99,7 +95,7 @@ static int expand(const struct regex *re, struct str with, struct str subject,
         }
         c = with.p[i + 1];
         known = c != '\0' ? strchr(escape_letters, c) : NULL;
-        if (is_digit(c)) {
+        if (ascii_is_digit(c)) {
             if (digits(re, with, &i, subject, m, out, e) != 0)
                 return -1;
         } else if (c == 'g') {

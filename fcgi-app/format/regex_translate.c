@@ -9,6 +9,7 @@
  */
 #include "format/regex_int.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 struct tr {
@@ -82,23 +83,9 @@ static const struct {
     {"unassigned", "Cn"},
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* The byte `ahead` of the current place, NUL beyond the end. */
@@ -137,7 +124,7 @@ static int64_t read_hex(const struct tr *t, size_t at, size_t n)
     int64_t v = 0;
 
     for (size_t k = 0; k < n; k++) {
-        int d = at + k < t->in.len ? hex_digit(t->in.p[at + k]) : -1;
+        int d = at + k < t->in.len ? ascii_hex(t->in.p[at + k]) : -1;
 
         if (d < 0)
             return -1;
@@ -164,8 +151,8 @@ static int escape_u(struct tr *t)
         size_t n = 0;
 
         cp = 0;
-        while (cp <= 0x10ffff && hex_digit(peek(t, 3 + n)) >= 0)
-            cp = cp * 16 + hex_digit(peek(t, 3 + n++));
+        while (cp <= 0x10ffff && ascii_hex(peek(t, 3 + n)) >= 0)
+            cp = cp * 16 + ascii_hex(peek(t, 3 + n++));
         if (n == 0 || peek(t, 3 + n) != '}')
             return bad_escape(t);
         return put_code_point(t, cp, n + 4);
@@ -236,17 +223,17 @@ static int escape_digit(struct tr *t, bool in_class)
     size_t n = 1;
     int v = 0;
 
-    while (n < 4 && is_digit(peek(t, n)) && peek(t, n) < '8')
+    while (n < 4 && ascii_is_digit(peek(t, n)) && peek(t, n) < '8')
         v = v * 8 + (peek(t, n++) - '0');
     if (t->ecma) {
         if (peek(t, 1) == '0')
-            return is_digit(peek(t, 2)) ? bad_escape(t) : put_code_point(t, 0, 2);
+            return ascii_is_digit(peek(t, 2)) ? bad_escape(t) : put_code_point(t, 0, 2);
     } else if (peek(t, 1) == '0' || n == 4 || (in_class && n > 1)) {
         return v > 0377 ? bad_escape(t) : put_code_point(t, v, n);
     }
     if (in_class)
         return bad_escape(t);
-    for (n = 1, v = 0; n < 3 && is_digit(peek(t, n)); n++)
+    for (n = 1, v = 0; n < 3 && ascii_is_digit(peek(t, n)); n++)
         v = v * 10 + (peek(t, n) - '0');
     buf_addf(t->out, "\\g{%d}", v);
     t->i += n;
@@ -311,7 +298,7 @@ static int escape(struct tr *t, bool in_class)
 
     if (t->i + 1 >= t->in.len)
         return bad_escape(t);
-    if (is_digit(c))
+    if (ascii_is_digit(c))
         return escape_digit(t, in_class);
     if ((unsigned char)c >= 0x80) { /* an escaped letter of another script stands for itself */
         t->i++;
@@ -435,18 +422,18 @@ static size_t braces(const struct tr *t)
     size_t n = 1;
     size_t digits = 0;
 
-    while (is_digit(peek(t, n))) {
+    while (ascii_is_digit(peek(t, n))) {
         n++;
         digits++;
     }
     if (peek(t, n) == ',') {
         n++;
-        while (is_digit(peek(t, n))) {
+        while (ascii_is_digit(peek(t, n))) {
             n++;
             digits++;
         }
     }
-    return peek(t, n) == '}' && digits > 0 && (!t->ecma || is_digit(peek(t, 1))) ? n + 1 : 0;
+    return peek(t, n) == '}' && digits > 0 && (!t->ecma || ascii_is_digit(peek(t, 1))) ? n + 1 : 0;
 }
 
 static int quantifier(struct tr *t, size_t n)

@@ -3,16 +3,12 @@
  */
 #include "http/url.h"
 
+#include "base/ascii.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 
 /* ---- characters ---------------------------------------------------------------------------------
  */
-
-static bool is_digit(char ch)
-{
-    return ch >= '0' && ch <= '9';
-}
 
 static bool is_alpha(char ch)
 {
@@ -22,18 +18,7 @@ static bool is_alpha(char ch)
 /* RFC 3986 2.3 */
 static bool is_unreserved(char ch)
 {
-    return is_alpha(ch) || is_digit(ch) || ch == '-' || ch == '.' || ch == '_' || ch == '~';
-}
-
-static int hex_value(char ch)
-{
-    if (is_digit(ch))
-        return ch - '0';
-    if (ch >= 'a' && ch <= 'f')
-        return ch - 'a' + 10;
-    if (ch >= 'A' && ch <= 'F')
-        return ch - 'A' + 10;
-    return -1;
+    return is_alpha(ch) || ascii_is_digit(ch) || ch == '-' || ch == '.' || ch == '_' || ch == '~';
 }
 
 /* The byte of the escape at s.p[at], or -1. */
@@ -43,8 +28,8 @@ static int escape_at(struct str s, size_t at)
 
     if (at + 2 >= s.len)
         return -1;
-    high = hex_value(s.p[at + 1]);
-    low = hex_value(s.p[at + 2]);
+    high = ascii_hex(s.p[at + 1]);
+    low = ascii_hex(s.p[at + 2]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
@@ -77,7 +62,7 @@ static int take_scheme(struct str *s, struct url *out, struct arena *a, struct e
     for (size_t i = 0; i < (size_t)colon; i++) {
         char ch = s->p[i];
 
-        if (!is_alpha(ch) && !is_digit(ch) && ch != '+' && ch != '-' && ch != '.')
+        if (!is_alpha(ch) && !ascii_is_digit(ch) && ch != '+' && ch != '-' && ch != '.')
             return bad(e, "no scheme such as \"https:\"");
     }
     out->scheme = str_lower(a, str_slice(*s, 0, (size_t)colon));
@@ -95,7 +80,7 @@ static int take_port(struct str text, struct url *out, struct err *e)
     if (text.len == 0)
         return 0; /* "host:" is allowed and means the default */
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.p[i]))
+        if (!ascii_is_digit(text.p[i]))
             return bad(e, "the port is not a number");
     }
     if (!str_to_int(text, &port) || port < 1 || port > 65535)

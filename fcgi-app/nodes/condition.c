@@ -140,14 +140,6 @@ static struct str in_utc(struct str s, struct arena *a)
     return zoned ? s : str_printf(a, "%.*s%sZ", STR_ARG(s), clock.len > 0 ? "" : " 00:00:00");
 }
 
-static bool looks_like_guid(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (i == 8 || i == 13 || i == 18 || i == 23 ? s.p[i] != '-' : !isxdigit((unsigned char)s.p[i]))
-            return false;
-    return s.len == 36;
-}
-
 static struct str status_of(struct str s)
 {
     return str_ieq(s, STR("CLOSED_IN_ERRORS")) || str_ieq(s, STR("CLOSE_IN_ERROR")) || str_ieq(s, STR("ERROR"))
@@ -183,7 +175,7 @@ static int value_put(struct parser *p, const struct field *f, bool pattern)
         arg = DB_STR(in_utc(v, p->a));
         cast = "text::timestamptz";
     } else if (f->type == 'g' && !pattern) {
-        if (!looks_like_guid(v))
+        if (!str_is_guid(v))
             return bad(p, "a guid is expected");
         cast = "text::uuid";
     } else if (f->type == 's' && !pattern) {

@@ -5,6 +5,7 @@
  */
 #include "template/library_int.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "template/text.h"
 
@@ -156,11 +157,9 @@ static void put_number(struct buf *out, uint32_t cp)
 
 static int digit_value(char ch, int base)
 {
-    int v = ch >= '0' && ch <= '9' ? ch - '0' : -1;
+    int v = ascii_hex(ch);
 
-    if (v < 0 && base == 16 && (ch | 32) >= 'a' && (ch | 32) <= 'f')
-        v = (ch | 32) - 'a' + 10;
-    return v;
+    return v < base ? v : -1;
 }
 
 /* "&#...;" at s: bytes used, or 0 when it is none. */

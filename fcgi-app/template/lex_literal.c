@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bigint.h"
 #include "base/utf8.h"
 #include "format/unicode.h"
@@ -13,9 +14,9 @@
 
 static bool digit_in(char c, int base)
 {
-    if (base <= 10)
-        return c >= '0' && c < '0' + base;
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    int v = ascii_hex(c);
+
+    return v >= 0 && v < base;
 }
 
 /* Behind digits with single underscores between them; `pos` when there are none. */
@@ -137,11 +138,11 @@ static int hex_value(struct str s, size_t pos, size_t n, uint32_t *out)
     if (pos + n > s.len)
         return -1;
     for (i = pos; i < pos + n; i++) {
-        char c = s.p[i];
+        int v = ascii_hex(s.p[i]);
 
-        if (!digit_in(c, 16))
+        if (v < 0)
             return -1;
-        *out = *out * 16 + (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+        *out = *out * 16 + (uint32_t)v;
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bigint.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -89,14 +90,9 @@ static bool next_is(struct reader *r, char ch)
     return true;
 }
 
-static bool is_digit(char ch)
-{
-    return ch >= '0' && ch <= '9';
-}
-
 static bool is_name(char ch)
 {
-    return ((ch | 32) >= 'a' && (ch | 32) <= 'z') || is_digit(ch) || ch == '_';
+    return ((ch | 32) >= 'a' && (ch | 32) <= 'z') || ascii_is_digit(ch) || ch == '_';
 }
 
 static bool word_is(struct str word, const char *name)
@@ -106,19 +102,12 @@ static bool word_is(struct str word, const char *name)
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-static int hex_value(char ch)
-{
-    if (is_digit(ch))
-        return ch - '0';
-    return (ch | 32) >= 'a' && (ch | 32) <= 'f' ? (ch | 32) - 'a' + 10 : -1;
-}
-
 /* `n` hexadecimal digits at r->p. */
 static bool read_hex(struct reader *r, int n, uint32_t *out)
 {
     *out = 0;
     for (int i = 0; i < n; i++) {
-        int v = r->p < r->end ? hex_value(*r->p) : -1;
+        int v = r->p < r->end ? ascii_hex(*r->p) : -1;
 
         if (v < 0)
             return fail(r, "expected a hexadecimal digit");
@@ -300,10 +289,10 @@ static bool digits_in(struct reader *r, int base, char *copy, size_t room, size_
     bool digit_before = false;
 
     while (r->p < r->end) {
-        int v = hex_value(*r->p);
+        int v = ascii_hex(*r->p);
 
-        if (*r->p == '_' && digit_before && r->p + 1 < r->end && hex_value(r->p[1]) >= 0 &&
-            hex_value(r->p[1]) < base) {
+        if (*r->p == '_' && digit_before && r->p + 1 < r->end && ascii_hex(r->p[1]) >= 0 &&
+            ascii_hex(r->p[1]) < base) {
             r->p++;
             continue;
         }
@@ -337,7 +326,7 @@ static bool small_int(struct reader *r, bool negative, struct val *out)
     const char *p = r->p;
     int64_t n = 0;
 
-    while (p < r->end && is_digit(*p) && p - r->p < 18)
+    while (p < r->end && ascii_is_digit(*p) && p - r->p < 18)
         n = n * 10 + (*p++ - '0');
     if (p == r->p || (p < r->end && (is_name(*p) || *p == '.')) || (*r->p == '0' && p - r->p > 1))
         return false;
@@ -370,7 +359,7 @@ static bool read_number(struct reader *r, struct val *out)
     copy = arena_alloc(r->a, room + 3);
     if (negative)
         copy[n++] = '-';
-    if (r->p < r->end && is_digit(*r->p)) {
+    if (r->p < r->end && ascii_is_digit(*r->p)) {
         const char *first = r->p;
 
         if (!digits_in(r, 10, copy, room + 3, &n))
@@ -386,7 +375,7 @@ static bool read_number(struct reader *r, struct val *out)
     if (r->p < r->end && *r->p == '.') {
         whole = false;
         copy[n++] = *r->p++;
-        if (r->p < r->end && is_digit(*r->p) && !digits_in(r, 10, copy, room + 3, &n))
+        if (r->p < r->end && ascii_is_digit(*r->p) && !digits_in(r, 10, copy, room + 3, &n))
             return false;
     }
     if (r->p < r->end && (*r->p | 32) == 'e') {
@@ -703,7 +692,7 @@ static bool read_value(struct reader *r, struct val *out)
         *out = val_float(-__builtin_inf());
         return true;
     }
-    if (is_digit(*r->p) || *r->p == '-' || *r->p == '+' || *r->p == '.')
+    if (ascii_is_digit(*r->p) || *r->p == '-' || *r->p == '+' || *r->p == '.')
         return read_number(r, out);
     return read_word(r, out);
 }

@@ -2,6 +2,7 @@
  * urlencode, url_qs, url_raw_query, url_path: addresses and their parts.
  */
 #include "base/utf8.h"
+#include "base/ascii.h"
 #include "template/filters/flt.h"
 
 static bool unreserved(char ch)
@@ -123,21 +124,14 @@ static struct str query_of(struct str url)
     return STR("");
 }
 
-static int hex(char ch)
-{
-    if (ch >= '0' && ch <= '9')
-        return ch - '0';
-    return (ch | 32) >= 'a' && (ch | 32) <= 'f' ? (ch | 32) - 'a' + 10 : -1;
-}
-
 static struct val unquote(struct str s, struct arena *a)
 {
     struct buf b;
 
     buf_init(&b, s.len + 1, a);
     for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] == '%' && i + 2 < s.len && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0) {
-            buf_putc(&b, (char)(hex(s.p[i + 1]) * 16 + hex(s.p[i + 2])));
+        if (s.p[i] == '%' && i + 2 < s.len && ascii_hex(s.p[i + 1]) >= 0 && ascii_hex(s.p[i + 2]) >= 0) {
+            buf_putc(&b, (char)(ascii_hex(s.p[i + 1]) * 16 + ascii_hex(s.p[i + 2])));
             i += 2;
         } else {
             buf_putc(&b, s.p[i] == '+' ? ' ' : s.p[i]);

@@ -35,6 +35,27 @@ static void reads_int(const struct int_row *r)
     assert_true(got == r->want);
 }
 
+static const struct guid_row {
+    const char *name;
+    const char *in;
+    bool want;
+} guids[] = {
+    {"lower case", "0f8fad5b-d9cb-469f-a165-70867728950e", true},
+    {"upper case", "0F8FAD5B-D9CB-469F-A165-70867728950E", true},
+    {"empty", "", false},
+    {"one digit short", "0f8fad5b-d9cb-469f-a165-70867728950", false},
+    {"one digit more", "0f8fad5b-d9cb-469f-a165-70867728950e0", false},
+    {"without dashes", "0f8fad5bd9cb469fa16570867728950e", false},
+    {"a dash moved", "0f8fad5bd-9cb-469f-a165-70867728950e", false},
+    {"a letter behind f", "0g8fad5b-d9cb-469f-a165-70867728950e", false},
+    {"in braces", "{0f8fad5b-d9cb-469f-a165-70867728950}", false},
+};
+
+static void knows_guid(const struct guid_row *r)
+{
+    assert_int_equal(str_is_guid(str_c(r->in)), r->want);
+}
+
 static void compares(void **state)
 {
     (void)state;
@@ -127,5 +148,5 @@ int main(void)
         cmocka_unit_test(copies),   cmocka_unit_test(hashes),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(ints, reads_int);
+    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(ints, reads_int) + CASES(guids, knows_guid);
 }
