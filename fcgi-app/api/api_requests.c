@@ -323,7 +323,7 @@ static int find(struct api_call *c, int64_t *id, struct val *out, struct err *e)
         err_set(e, ERR_NOT_FOUND, "no such request");
         return -1;
     }
-    if (json_parse(db_str(res, 0, 0), out, c->a, e) != 0 || json_parse(db_str(res, 0, 1), &details, c->a, e) != 0)
+    if (json_parse_kept(db_str(res, 0, 0), out, c->a, e) != 0 || json_parse_kept(db_str(res, 0, 1), &details, c->a, e) != 0)
         return -1;
     if ((own_only(c, &arg) != NULL && !str_eq(db_str(res, 0, 3), c->user->username)) ||
         !within_limits(c, *out, db_str(res, 0, 4), db_str(res, 0, 5))) {
@@ -331,7 +331,7 @@ static int find(struct api_call *c, int64_t *id, struct val *out, struct err *e)
         return -1;
     }
     if (!db_is_null(res, 0, 2)) {
-        if (json_parse(db_str(res, 0, 2), &response, c->a, e) != 0)
+        if (json_parse_kept(db_str(res, 0, 2), &response, c->a, e) != 0)
             return -1;
         val_dict_set_c(details, "response", response);
     }

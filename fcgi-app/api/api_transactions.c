@@ -142,7 +142,7 @@ int transaction_get(struct api_call *c, struct err *e)
         err_set(e, ERR_NOT_FOUND, "no such transaction");
         return -1;
     }
-    if (json_parse(db_str(res, 0, 0), &c->result, c->a, e) != 0 || json_parse(db_str(res, 0, 1), &context, c->a, e) != 0)
+    if (json_parse_kept(db_str(res, 0, 0), &c->result, c->a, e) != 0 || json_parse_kept(db_str(res, 0, 1), &context, c->a, e) != 0)
         return -1;
     if (val_is(val_get(c->result, "definition"), VAL_STR))
         val_dict_set_c(c->result, "definition", val_str(wf_served_text(val_text(val_get(c->result, "definition")), c->a)));

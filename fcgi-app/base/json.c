@@ -18,6 +18,7 @@
 
 #define QUOTED_AS_IS(x) #x
 #define QUOTED(x) QUOTED_AS_IS(x)
+#define TOO_DEEP(limit) "nested deeper than " QUOTED(limit)
 
 enum { DIGITS_MAX = 30000 }; /* of an integer: what fits BIGINT_BITS_MAX */
 
@@ -29,8 +30,8 @@ bool json_fail(struct json_reader *r, const char *why)
 
 bool json_enter(struct json_reader *r)
 {
-    if (r->depth == LIMIT_JSON_DEPTH)
-        return json_fail(r, "nested deeper than " QUOTED(LIMIT_JSON_DEPTH));
+    if (r->depth == r->limit)
+        return json_fail(r, r->limit == LIMIT_JSON_KEPT ? TOO_DEEP(LIMIT_JSON_KEPT) : TOO_DEEP(LIMIT_JSON_DEPTH));
     r->depth++;
     return true;
 }
@@ -444,13 +445,14 @@ bool json_read_value(struct json_reader *r, struct val *out)
 
 /* ---- whole texts ------------------------------------------------------------------------- */
 
-void json_reader_init(struct json_reader *r, struct str text, struct arena *a)
+void json_reader_init(struct json_reader *r, struct str text, unsigned limit, struct arena *a)
 {
     r->at = r->start = text.p != NULL ? text.p : "";
     r->end = r->at + text.len;
     r->a = a;
     r->why = NULL;
     r->depth = 0;
+    r->limit = limit;
     r->tape = NULL;
     r->stack = r->first;
     r->n = 0;
@@ -474,19 +476,19 @@ int json_admit(struct str text, struct err *e)
     size_t bad = utf8_check(text);
     if (bad == text.len)
         return 0;
-    json_reader_init(&r, text, NULL);
+    json_reader_init(&r, text, LIMIT_JSON_DEPTH, NULL);
     r.at += bad;
     r.why = "text is not UTF-8";
     return json_error(&r, e);
 }
 
-int json_parse(struct str text, struct val *out, struct arena *a, struct err *e)
+static int parse(struct str text, unsigned limit, struct val *out, struct arena *a, struct err *e)
 {
     struct json_reader r;
 
     if (json_admit(text, e) != 0)
         return -1;
-    json_reader_init(&r, text, a);
+    json_reader_init(&r, text, limit, a);
     bool ok = json_read_value(&r, out);
     if (ok) {
         json_blanks(&r);
@@ -494,6 +496,16 @@ int json_parse(struct str text, struct val *out, struct arena *a, struct err *e)
     }
     json_reader_release(&r);
     return ok ? 0 : json_error(&r, e);
+}
+
+int json_parse(struct str text, struct val *out, struct arena *a, struct err *e)
+{
+    return parse(text, LIMIT_JSON_DEPTH, out, a, e);
+}
+
+int json_parse_kept(struct str text, struct val *out, struct arena *a, struct err *e)
+{
+    return parse(text, LIMIT_JSON_KEPT, out, a, e);
 }
 
 int json_parse_copy(struct str text, struct val *out, struct arena *a, struct err *e)

@@ -29,6 +29,13 @@ MUST_CHECK int json_parse_copy(struct str text, struct val *out, struct arena *a
 MUST_CHECK int json_lazy(struct str text, struct val *out, struct arena *a, struct err *e);
 
 /*
+ * As json_parse and json_lazy, for text we stored: what others sent stands there inside of our own objects, so it may be deeper, up to
+ * LIMIT_JSON_KEPT.
+ */
+MUST_CHECK int json_parse_kept(struct str text, struct val *out, struct arena *a, struct err *e);
+MUST_CHECK int json_lazy_kept(struct str text, struct val *out, struct arena *a, struct err *e);
+
+/*
  * Copy one JSON text to `out` in compact form, with the text `instead` in place of the value of each member, at any depth, whose name
  * `hide` picks; null stays.  What is kept stands as it was written: numbers, escapes, repeated members.  In one pass, without values.
  *

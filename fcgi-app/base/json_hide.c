@@ -2,6 +2,7 @@
  * JSON text to JSON text, with the values of some members hidden.
  */
 #include "base/json_int.h"
+#include "base/limits.h"
 
 struct hider {
     struct json_reader r;
@@ -115,7 +116,7 @@ int json_hide(struct str text, bool (*hide)(struct str name), const char *instea
 
     if (json_admit(text, e) != 0)
         return -1;
-    json_reader_init(&h.r, text, a);
+    json_reader_init(&h.r, text, LIMIT_JSON_DEPTH, a);
     (void)buf_reserve(out, text.len);
     ok = copy_value(&h);
     if (ok) {

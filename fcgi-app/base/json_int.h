@@ -23,7 +23,7 @@ struct json_reader {
     const char *start;
     struct arena *a;
     const char *why; /* what is wrong at `at`, once something is */
-    unsigned depth;
+    unsigned depth, limit;
     const struct json_tape *tape; /* of the next container, when opening; NULL reads everything */
     struct val *stack;            /* finished values of the containers being read */
     size_t n;
@@ -46,7 +46,7 @@ struct json_number {
     bool is_float;
 };
 
-void json_reader_init(struct json_reader *r, struct str text, struct arena *a);
+void json_reader_init(struct json_reader *r, struct str text, unsigned limit, struct arena *a);
 void json_reader_release(struct json_reader *r);
 /* Text is UTF-8 and of a length we can count; fills `e` otherwise. */
 MUST_CHECK int json_admit(struct str text, struct err *e);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/json_int.h"
+#include "base/limits.h"
 #include "base/value_int.h"
 
 enum {
@@ -154,15 +155,15 @@ static bool check_value(struct checker *c)
     }
 }
 
-int json_lazy(struct str text, struct val *out, struct arena *a, struct err *e)
+static int lazy(struct str text, unsigned limit, struct val *out, struct arena *a, struct err *e)
 {
     struct checker c = {.cap = text.len / 64 + 16};
 
-    if (text.len <= EAGER_ROOT)
-        return json_parse(text, out, a, e);
+    if (text.len <= EAGER_ROOT) /* too short to be too deep for either */
+        return json_parse_kept(text, out, a, e);
     if (json_admit(text, e) != 0)
         return -1;
-    json_reader_init(&c.r, text, a);
+    json_reader_init(&c.r, text, limit, a);
     json_blanks(&c.r);
     char first = json_peek(&c.r);
     if (first != '{' && first != '[')
@@ -181,6 +182,16 @@ int json_lazy(struct str text, struct val *out, struct arena *a, struct err *e)
     return 0;
 }
 
+int json_lazy(struct str text, struct val *out, struct arena *a, struct err *e)
+{
+    return lazy(text, LIMIT_JSON_DEPTH, out, a, e);
+}
+
+int json_lazy_kept(struct str text, struct val *out, struct arena *a, struct err *e)
+{
+    return lazy(text, LIMIT_JSON_KEPT, out, a, e);
+}
+
 /* ---- opening ----------------------------------------------------------------------------- */
 
 bool json_lazy_is_open(struct val v)
@@ -195,7 +206,7 @@ void json_lazy_open(struct val v)
     struct val level;
     bool dict = v.type == VAL_DICT;
 
-    json_reader_init(&r, str_make(l->text, l->tape->len), dict ? l->u.dict.a : l->u.list.a);
+    json_reader_init(&r, str_make(l->text, l->tape->len), LIMIT_JSON_KEPT, dict ? l->u.dict.a : l->u.list.a);
     r.tape = l->tape + 1;
     bool ok = dict ? json_read_dict(&r, &level) : json_read_list(&r, &level);
     assert(ok); /* the text was checked */

@@ -14,6 +14,7 @@
 #define LIMIT_TARGET (8 * KIB)         /* request target, bytes */
 #define LIMIT_HEADERS (64 * KIB)       /* header block, bytes */
 #define LIMIT_JSON_DEPTH 512           /* nested arrays and objects */
+#define LIMIT_JSON_KEPT 576            /* the same where such texts were stored inside of our own */
 #define LIMIT_TASKS 10000              /* task rows of an instance */
 #define LIMIT_GOTO 50                  /* gotos in a row */
 #define LIMIT_DEPTH 20                 /* nested sub-instances */

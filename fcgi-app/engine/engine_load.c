@@ -132,7 +132,7 @@ static enum task_status task_status_of(struct str s)
 static int read_request(struct instance *in, struct str text, struct err *e)
 {
     in->request = val_dict_new(in->a, 0);
-    return text.len > 0 ? json_parse(text, &in->request, in->a, e) : 0;
+    return text.len > 0 ? json_parse_kept(text, &in->request, in->a, e) : 0;
 }
 
 static int read_head(struct run *r, const PGresult *res, int64_t id, int64_t created_us,
@@ -204,7 +204,7 @@ static int read_contexts(struct instance *in, const PGresult *res, struct err *e
         c->id = db_int(res, row, 0);
         c->json = col(res, row, 2, in->a);
         /* large structures are read when somebody looks inside */
-        if (json_lazy(c->json, &c->v, in->a, e) != 0)
+        if (json_lazy_kept(c->json, &c->v, in->a, e) != 0)
             return -1;
         c->cleanup = db_bool(res, row, 3);
         c->sensitive = db_bool(res, row, 4);
@@ -255,7 +255,7 @@ static int read_parent(struct instance *in, struct db_conn *c, struct err *e)
     in->v_parent_context = val_dict_new(in->a, (size_t)PQntuples(res));
     in->v_parent_secrets = val_list_new(in->a, 0);
     for (int row = 0; row < PQntuples(res); row++) {
-        if (json_lazy(col(res, row, 2, in->a), &v, in->a, e) != 0)
+        if (json_lazy_kept(col(res, row, 2, in->a), &v, in->a, e) != 0)
             return -1;
         val_dict_set_str(in->v_parent_context, col(res, row, 1, in->a), v);
         if (db_bool(res, row, 4))
@@ -381,7 +381,7 @@ int run_errors(struct run *r, struct val *out, struct err *e)
         rc = db_query(c, &load_stmt_errors, DB_ARGS(DB_INT(r->in->id), DB_TIME(r->in->created_us)), &res, e);
     db_put(r->en->o.key_db, c);
     if (rc == 0)
-        rc = json_parse(col(res, 0, 0, r->a), out, r->a, e);
+        rc = json_parse_kept(col(res, 0, 0, r->a), out, r->a, e);
     PQclear(res);
     return rc;
 }

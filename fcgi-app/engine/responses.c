@@ -85,7 +85,7 @@ static size_t add_stored(struct instance *in, struct response *out, const PGresu
 
         if (t == NULL)
             continue;
-        if (!PQgetisnull(res, row, 3) && json_lazy(db_str(res, row, 3), &answer, a, &e) != 0)
+        if (!PQgetisnull(res, row, 3) && json_lazy_kept(db_str(res, row, 3), &answer, a, &e) != 0)
             answer = val_undef(NULL);
         out[n].id = db_int(res, row, 0);
         out[n].created_us = db_time_us(res, row, 4);

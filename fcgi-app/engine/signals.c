@@ -75,7 +75,7 @@ int signals_read(struct instance *top, struct str json, struct err *e)
 
     if (json.len == 0)
         return 0;
-    if (json_parse(json, &rows, top->a, e) != 0) {
+    if (json_parse_kept(json, &rows, top->a, e) != 0) {
         err_context(e, "signals of instance %lld", (long long)top->id);
         return -1;
     }

@@ -294,7 +294,7 @@ int instance_state_read(struct instance *in, struct str json, struct err *e)
 {
     struct val state;
 
-    if (json_parse(json, &state, in->a, e) != 0) {
+    if (json_parse_kept(json, &state, in->a, e) != 0) {
         err_context(e, "state of instance %lld", (long long)in->id);
         return -1;
     }

@@ -139,7 +139,7 @@ static bool cache_read(struct node_run *r, const struct http_node *c, const stru
         cache_trouble(&e);
         return false;
     }
-    if (text.p == NULL || json_parse(text, &kept, r->a, &e) != 0)
+    if (text.p == NULL || json_parse_kept(text, &kept, r->a, &e) != 0)
         return false;
     *status = (int)val_get_int(kept, "status", 200);
     *body = val_get(kept, "body");

@@ -61,7 +61,7 @@ static int read_some(struct node_run *r, int64_t from, int64_t max, struct subwo
         struct subworkflow_item *item = &(*out)[*n];
 
         item->label = db_str(res, i, 0);
-        if (json_parse(db_str(res, i, 1), &item->request, r->a, e) != 0)
+        if (json_parse_kept(db_str(res, i, 1), &item->request, r->a, e) != 0)
             goto out;
         (*n)++;
     }

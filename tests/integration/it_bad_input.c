@@ -23,6 +23,11 @@ static const char *text(struct val v, const char *path)
 #define RESPOND(body) CELL("answer", "sync_response", "\"status\":\"200\",\"body\":\"" body "\"", "\"ok\"")
 #define ANSWERING(body) DEFINITION(RESPOND(body) ",", LINE("start.ok", "answer") "," LINE("answer.ok", "end"))
 
+#define BARE "{\"cells\":{" START "," END "},\"transitions\":[]}"
+#define INLINE "\"method\":\"get\",\"route\":\"/inline"
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X300 X50 X50 X50 X50 X50 X50
+
 /* ---- bodies -------------------------------------------------------------------------------------- */
 
 static const struct body_row {
@@ -47,6 +52,27 @@ static const struct body_row {
     {"long name", "POST", "/api/v01/activities", NULL, 400, "name"},
     {"label of another type", "POST", "/api/v01/activities/1/versions", "{\"label\":{}}", 400, "label"},
     {"route without method", "POST", "/api/v01/custom_routes", "{\"route\":\"/xxxx\"}", 400, "method"},
+    {"import: name of blanks", "POST", "/api/v01/activities/import?name=%20", BARE, 400, "name: must not be empty"},
+    {"import: no name inside", "POST", "/api/v01/activities/import",
+     "{\"name\":\"imported\",\"definition\":" BARE ",\"sub_activities\":[{\"definition\":" BARE "}]}", 400, "name: must not be empty"},
+    {"import: others as an object", "POST", "/api/v01/activities/import",
+     "{\"name\":\"imported\",\"definition\":" BARE ",\"sub_activities\":{}}", 400, "sub_activities: expected a list"},
+    {"import: other as a number", "POST", "/api/v01/activities/import",
+     "{\"name\":\"imported\",\"definition\":" BARE ",\"sub_activities\":[7]}", 400, "sub_activities.0: expected an object"},
+    {"import: long label", "POST", "/api/v01/activities/import?commitCurrentWorkingVersion=true&commitCurrentWorkingVersionLabel=" X300, BARE, 400,
+     "commitCurrentWorkingVersionLabel: longer than 255 characters"},
+    {"import: long name", "POST", "/api/v01/activities/import?name=" X300, BARE, 400, "name: longer than 255 characters"},
+    {"name of blanks", "POST", "/api/v01/activities", "{\"name\":\"  \",\"definition\":" BARE "}", 400, "name: must not be empty"},
+    {"definition in a route, no name", "POST", "/api/v01/custom_routes/import", "{" INLINE "/one\",\"definition\":" BARE "}", 400,
+     "routes.0: definition: it has no name"},
+    {"definition in one of two routes", "POST", "/api/v01/custom_routes/import?name=x",
+     "[{" INLINE "/one\"},{" INLINE "/two\",\"definition\":" BARE "}]", 400, "routes.1: definition: it has no name"},
+    {"two definitions of a route", "POST", "/api/v01/custom_routes/import?name=x",
+     "{" INLINE "/one\",\"definition\":" BARE ",\"activity\":{\"name\":\"y\",\"definition\":" BARE "}}", 400,
+     "definition: the route has an \"activity\" already"},
+    {"job with a name of blanks", "POST", "/api/v01/timers/cron", "{\"job_id\":\" \",\"activity_id\":1}", 400, "job_id is required"},
+    {"job of an activity beyond", "POST", "/api/v01/timers/cron", "{\"job_id\":\"j\",\"activity_id\":99999999999999999999999}", 400,
+     "activity_id: beyond 64 bits"},
     {"schema as a list", "POST", "/api/v01/custom_routes", "{\"route\":\"/xxxx\",\"method\":\"get\",\"schema\":[]}", 400, "schema"},
     {"login without password", "POST", "/api/v01/auth/login", "{\"username\":\"admin\"}", 400, "password"},
     {"login with numbers", "POST", "/api/v01/auth/login", "{\"username\":1,\"password\":2}", 400, "username"},
@@ -61,6 +87,11 @@ static const struct body_row {
     {"unknown user", "GET", "/api/v01/system/users/999999", NULL, 404, "no such user"},
     {"id is no number", "GET", "/api/v01/activities/abc", NULL, 404, ""},
     {"id too large", "GET", "/api/v01/activities/99999999999999999999", NULL, 404, ""},
+    {"activity beyond 32 bits", "GET", "/api/v01/activities/99999999999999", NULL, 404, "no such activity"},
+    {"job beyond 32 bits", "DELETE", "/api/v01/timers/cron/99999999999999", NULL, 404, "no such job"},
+    {"user beyond 32 bits", "DELETE", "/api/v01/system/users/99999999999/roles/1", NULL, 404, "no such user"},
+    {"role beyond 32 bits", "DELETE", "/api/v01/system/users/1/roles/99999999999", NULL, 404, "no such role"},
+    {"transaction beyond 32 bits", "GET", "/api/v01/transactions/99999999999999", NULL, 404, "no such transaction"},
     {"id negative", "GET", "/api/v01/activities/-1", NULL, 404, ""},
     {"injection", "GET", "/api/v01/activities/1%27%20OR%201=1", NULL, 404, ""},
     {"filter not JSON", "GET", "/api/v01/apio/requests?filter=%7Bx", NULL, 400, "filter"},
@@ -184,6 +215,20 @@ static void takes_bodies_up_to_the_limit(void **state)
     assert_string_equal(a.body, arena_printf(env_arena(env), "%zu", n - 8));
 }
 
+/* ---- files ---------------------------------------------------------------------------------------------- */
+
+/* As older platforms export them: with ?name= the definition becomes a workflow. */
+static void imports_definitions_of_routes(void **state)
+{
+    struct env_answer a;
+
+    (void)state;
+    api(env, 200, "POST", "/api/v01/custom_routes/import?name=inline",
+        "{" INLINE "/three\",\"public\":true,\"sync\":true,\"definition\":" ANSWERING("inline") "}");
+    ENV_WAIT(env, 5000, (a = api_raw(env, "GET", "/api/v01/public/inline/three", NULL)).status == 200);
+    assert_string_equal(a.body, "inline");
+}
+
 /* ---- methods --------------------------------------------------------------------------------------------- */
 
 static void answers_head_and_options(void **state)
@@ -284,6 +329,45 @@ static void unknown_nodes_fail(void **state)
     assert_non_null(strstr(text(v, "error"), "unknown node type"));
 }
 
+#define SHOP "{\"name\":\"shop\",\"original_name\":\"entity\",\"params\":{\"events\":\"paid,done\"},\"outputs\":[\"paid\",\"done\"]}"
+
+static const char *nested(size_t n)
+{
+    char *text = arena_alloc(env_arena(env), 2 * n + 1);
+
+    memset(text, '[', n);
+    memset(text + n, ']', n);
+    text[2 * n] = '\0';
+    return text;
+}
+
+/* As deep as a text may be, it stands in a request, an event or a context deeper still: the run goes on. */
+static void deep_values_stop_no_run(void **state)
+{
+    struct arena *m = env_arena(env);
+    const char *definition = "{\"cells\":{" START "," STEP("kept") "," END "},\"entities\":[" SHOP "],\"transitions\":["
+                             LINE("shop.paid", "kept") "," LINE("shop.done", "end") "]}";
+    const char *run, *events;
+    struct val v;
+
+    (void)state;
+    api_route(env, "post", "/deep", api_activity(env, "deep", definition), "");
+    ENV_WAIT(env, 5000, api_raw(env, "POST", "/api/v01/custom/deep", nested(LIMIT_JSON_DEPTH + 1)).status == 400);
+    v = api(env, 200, "POST", "/api/v01/custom/deep", nested(LIMIT_JSON_DEPTH));
+    run = arena_printf(m, "/api/v01/transactions/%s", text(v, "guid"));
+    events = arena_printf(m, "%s/events", run);
+    api(env, 200, "POST", events, arena_printf(m, "{\"key\":\"shop.paid\",\"value\":%s}", nested(LIMIT_JSON_DEPTH - 1)));
+    api(env, 200, "POST", events, arena_printf(m, "{\"key\":\"shop.paid\",\"value\":\"%s\"}", nested(LIMIT_JSON_DEPTH)));
+    api(env, 200, "PUT", arena_printf(m, "%s/context", run), arena_printf(m, "{\"key\":\"deep\",\"value\":%s}", nested(LIMIT_JSON_DEPTH - 1)));
+    /* what comes back is deeper than texts from outside may be */
+    assert_int_equal(api_raw(env, "GET", arena_printf(m, "%s/template_context", run), NULL).status, 200);
+    api(env, 200, "POST", events, "{\"key\":\"shop.done\"}");
+    ENV_WAIT(env, 10000, strcmp(text(api(env, 200, "GET", run, NULL), "status"), "CLOSED_IN_SUCCESS") == 0);
+    v = api(env, 200, "GET", run, NULL);
+    assert_string_equal(text(v, "errors"), "[]");
+    assert_int_equal(api_raw(env, "GET", arena_printf(m, "/api/v01/apio/requests/%s", text(v, "original_request_id")), NULL).status, 200);
+}
+
 /* ---- the wire ------------------------------------------------------------------------------------------------ */
 
 /* Whoever reaches the socket past nginx. */
@@ -322,8 +406,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(bounds_targets),           API_TEST(refuses_large_bodies),    API_TEST(takes_bodies_up_to_the_limit),
-        API_TEST(answers_head_and_options), API_TEST(refuses_bodies_of_routes), API_TEST(reports_template_errors),
-        API_TEST(stops_endless_loops),      API_TEST(unknown_nodes_fail),       API_TEST(survives_nonsense),
+        API_TEST(imports_definitions_of_routes), API_TEST(answers_head_and_options), API_TEST(refuses_bodies_of_routes), API_TEST(reports_template_errors),
+        API_TEST(stops_endless_loops),      API_TEST(unknown_nodes_fail),       API_TEST(deep_values_stop_no_run),
+               API_TEST(survives_nonsense),
         API_TEST(is_still_there),
     };
     int failed;

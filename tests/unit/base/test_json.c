@@ -254,6 +254,27 @@ static void depth(void **state)
     arena_free(a);
 }
 
+/* What others sent is stored inside of objects of ours: that must come back. */
+static void depth_of_what_is_kept(void **state)
+{
+    struct arena *a = arena_new(0);
+    struct val v = val_undef(NULL);
+    struct err e;
+
+    (void)state;
+    struct str text = nested(a, LIMIT_JSON_KEPT);
+    assert_int_equal(json_parse_kept(text, &v, a, &e), 0);
+    assert_true(str_eq(json_text(v, a), text));
+    assert_int_equal(json_lazy_kept(text, &v, a, &e), 0);
+    assert_true(str_eq(json_text(v, a), text));
+    text = nested(a, LIMIT_JSON_KEPT + 1);
+    assert_int_equal(json_parse_kept(text, &v, a, &e), -1);
+    assert_string_equal(e.msg, "nested deeper than 576");
+    assert_int_equal(json_lazy_kept(text, &v, a, &e), -1);
+    assert_string_equal(e.msg, "nested deeper than 576");
+    arena_free(a);
+}
+
 static void long_integers_have_an_end(void **state)
 {
     struct arena *a = arena_new(0);
@@ -527,7 +548,7 @@ int main(void)
         cmocka_unit_test(finds_what_ends_a_run),
         cmocka_unit_test(python_values),
         cmocka_unit_test(stops_at_the_ceiling),
-        cmocka_unit_test(depth),
+        cmocka_unit_test(depth), cmocka_unit_test(depth_of_what_is_kept),
         cmocka_unit_test(long_integers_have_an_end),
         cmocka_unit_test(random_documents),
         cmocka_unit_test(damaged_documents),
