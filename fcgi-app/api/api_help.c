@@ -19,9 +19,20 @@ static const struct db_stmt stmt_audit = {
 static const struct db_stmt *const all[] = {&stmt_audit};
 const struct db_stmts api_help_stmts = {"api_help", all, COUNT_OF(all)};
 
+/* What happens often is counted in bigint columns, the rest in integer ones: no row has a number beyond. */
+static int64_t id_max(const char *what)
+{
+    static const char *const often[] = {"alarm", "document", "event", "operation", "passkey", "request", "task", "timer"};
+
+    for (size_t i = 0; i < COUNT_OF(often); i++)
+        if (strcmp(what, often[i]) == 0)
+            return INT64_MAX;
+    return INT32_MAX;
+}
+
 int api_id(const struct api_call *c, int param, const char *what, int64_t *out, struct err *e)
 {
-    if (str_to_int(c->params[param], out) && *out > 0)
+    if (str_to_int(c->params[param], out) && *out > 0 && *out <= id_max(what))
         return 0;
     err_set(e, ERR_NOT_FOUND, "no such %s", what);
     return -1;
@@ -83,6 +94,10 @@ int api_body_int(const struct api_call *c, const char *name, int64_t *out, struc
 
     if (val_is_none(v))
         return 0;
+    if (val_is(v, VAL_BIGINT)) {
+        err_set(e, ERR_INVALID, "%s: beyond 64 bits", name);
+        return -1;
+    }
     if (!val_is(v, VAL_INT))
         return wrong_type(name, "an integer", v, e);
     *out = v.u.i;
