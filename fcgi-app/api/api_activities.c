@@ -7,6 +7,9 @@
 #include "api/definition.h"
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/utf8.h"
+
+enum { NAME_MAX_CHARS = 255 };
 
 #define ACTIVITY_MEMBERS                                                                           \
     "'id', a.id, 'name', a.name, 'description', a.description, 'created_on', " DB_ISO(             \
@@ -147,11 +150,24 @@ int activity_get(struct api_call *c, struct err *e)
     return 0;
 }
 
+static int check_name(struct str name, struct err *e)
+{
+    if (str_trim(name).len > 0 && utf8_len(name) <= NAME_MAX_CHARS)
+        return 0;
+    if (str_trim(name).len == 0)
+        err_set(e, ERR_INVALID, "name: must not be empty");
+    else
+        err_set(e, ERR_INVALID, "name: longer than %d characters", NAME_MAX_CHARS);
+    return -1;
+}
+
 int activity_insert(struct api_call *c, struct str name, struct str description, struct str definition,
                     int64_t *id, struct err *e)
 {
     PGresult *res = NULL;
 
+    if (check_name(name, e) != 0)
+        return -1;
     if (db_query_in(c->conn, &stmt_insert,
                     DB_ARGS(DB_STR(name), DB_STR_OR_NULL(description), DB_STR(definition),
                             DB_INT(c->user->id)),
@@ -168,7 +184,7 @@ int activities_create(struct api_call *c, struct err *e)
     struct str name, description = STR_NONE;
     int64_t id;
 
-    if (api_body_need(c, "name", 255, &name, e) != 0 ||
+    if (api_body_need(c, "name", NAME_MAX_CHARS, &name, e) != 0 ||
         api_body_text(c, "description", 10000, &description, e) != 0)
         return -1;
     check.definition = val_get(c->body, "definition");
@@ -192,13 +208,11 @@ int activity_put(struct api_call *c, struct err *e)
     struct str name = STR_NONE, description = STR_NONE;
     int64_t id, changed;
 
-    if (api_id(c, 0, "activity", &id, e) != 0 || api_body_text(c, "name", 255, &name, e) != 0 ||
+    if (api_id(c, 0, "activity", &id, e) != 0 || api_body_text(c, "name", NAME_MAX_CHARS, &name, e) != 0 ||
         api_body_text(c, "description", 10000, &description, e) != 0)
         return -1;
-    if (api_body_has(c, "name") && name.len == 0) {
-        err_set(e, ERR_INVALID, "name: must not be empty");
+    if (api_body_has(c, "name") && check_name(name, e) != 0)
         return -1;
-    }
     check.definition = val_get(c->body, "definition");
     if (!val_is_none(check.definition) && definition_check(c, &check, e) != 0)
         return check.answered ? 0 : -1;

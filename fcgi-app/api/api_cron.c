@@ -156,7 +156,7 @@ static int read_row(struct api_call *c, struct row *row, struct err *e)
     for (int f = 0; f < CRON_FIELDS; f++)
         if (read_field(c, (enum cron_field)f, row, e) != 0)
             return -1;
-    if (row->job_id.len == 0) {
+    if (row->job_id.len == 0 || (api_body_has(c, "job_id") && str_trim(row->job_id).len == 0)) {
         err_set(e, ERR_INVALID, "job_id is required");
         return -1;
     }

@@ -400,7 +400,32 @@ static int import_activity(struct api_call *c, struct val route, const char *mem
     return -1;
 }
 
-static int import_route(struct api_call *c, struct val route, const struct exchange_options *o, int64_t *id, struct err *e)
+/*
+ * Older platforms write the definition into the route, without a name: that comes by ?name=, as with a bare definition, and so for one
+ * route of a file only.
+ */
+static int import_inline(struct api_call *c, struct val route, bool alone, const struct exchange_options *o, int64_t *id, struct err *e)
+{
+    struct val definition = val_get(route, "definition"), file;
+
+    if (val_is_none(definition))
+        return 0;
+    if (!val_is_none(val_get(route, "activity"))) {
+        err_set(e, ERR_INVALID, "definition: the route has an \"activity\" already");
+        return -1;
+    }
+    if (!alone || http_req_param(c->req, "name").len == 0) {
+        err_set(e, ERR_INVALID, "definition: it has no name; put it into \"activity\": {\"name\", \"definition\"}, or import this route alone "
+                                "with ?name=");
+        return -1;
+    }
+    file = val_dict_new(c->a, 1);
+    val_dict_set_c(file, "definition", definition);
+    return exchange_import(c, file, o, id, e);
+}
+
+static int import_route(struct api_call *c, struct val route, bool alone, const struct exchange_options *o, int64_t *id,
+                        struct err *e)
 {
     PGresult *res = NULL;
     struct row row;
@@ -410,6 +435,7 @@ static int import_route(struct api_call *c, struct val route, const struct excha
     row.activity_id = row.err_activity_id = 0;
     if (check_method(c, &row, e) != 0 || check_path(c, &row, e) != 0 || check_schema(c, &row, e) != 0 ||
         import_activity(c, route, "activity", o, &row.activity_id, e) != 0 ||
+        import_inline(c, route, alone, o, &row.activity_id, e) != 0 ||
         import_activity(c, route, "err_activity", o, &row.err_activity_id, e) != 0 ||
         db_query_in(c->conn, &stmt_find, DB_ARGS(DB_STR(row.method), DB_STR(row.route)), &res, c->a, e) != 0)
         return -1;
@@ -434,7 +460,7 @@ int custom_routes_import(struct api_call *c, struct err *e)
     if (exchange_options(c, &o, e) != 0 || db_begin(c->conn, e) != 0)
         return -1;
     for (size_t i = 0; i < val_count(routes); i++) {
-        if (import_route(c, val_at(routes, i), &o, &id, e) != 0) {
+        if (import_route(c, val_at(routes, i), val_count(routes) == 1, &o, &id, e) != 0) {
             err_context(e, "routes.%zu", i);
             return -1;
         }

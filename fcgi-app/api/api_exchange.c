@@ -8,8 +8,9 @@
 #include "api/definition.h"
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
-enum { EXPORT_MAX = 1000 };
+enum { EXPORT_MAX = 1000, LABEL_MAX_CHARS = 255 };
 
 static const struct db_stmt stmt_by_name = {
     "api_exchange_by_name",
@@ -172,6 +173,10 @@ int exchange_options(struct api_call *c, struct exchange_options *o, struct err 
         err_set(e, ERR_INVALID, "commitCurrentWorkingVersionLabel is required to commit the working version");
         return -1;
     }
+    if (utf8_len(o->commit_label) > LABEL_MAX_CHARS) {
+        err_set(e, ERR_INVALID, "commitCurrentWorkingVersionLabel: longer than %d characters", LABEL_MAX_CHARS);
+        return -1;
+    }
     return 0;
 }
 
@@ -254,9 +259,17 @@ int exchange_import(struct api_call *c, struct val file, const struct exchange_o
         return -1;
     }
     subs = val_get(file, "sub_activities");
+    if (!val_is_none(subs) && !val_is(subs, VAL_LIST)) {
+        err_set(e, ERR_INVALID, "sub_activities: expected a list, got %s", val_type_name(subs));
+        return -1;
+    }
     for (size_t i = 0; i < val_count(subs); i++) {
         struct val sub = val_at(subs, i);
 
+        if (!val_is(sub, VAL_DICT)) {
+            err_set(e, ERR_INVALID, "sub_activities.%zu: expected an object, got %s", i, val_type_name(sub));
+            return -1;
+        }
         if (import_one(c, val_get_text(sub, "name", STR("")), val_get(sub, "description"), val_get(sub, "definition"), o,
                        &sub_id, e) != 0)
             return -1;
