@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/utf8.h"
 #include "engine/documents_int.h"
+#include "http/header.h"
 
 enum {
     SEALED_CHUNK = DOCUMENT_CHUNK + DOCUMENT_TAG,
@@ -103,8 +104,9 @@ int doc_create(struct documents *d, const struct doc_new *n, struct doc_writer *
     w->n.name = str_dup(w->a, n->name);
     w->n.instance_on = str_dup(w->a, n->instance_on);
     w->n.description = str_dup(w->a, n->description);
-    w->n.mime_type = n->mime_type.len > 0 ? str_dup(w->a, n->mime_type)
-                                          : STR("application/octet-stream");
+    /* it becomes a header of the answer that sends the document: what cannot is no type */
+    w->n.mime_type = n->mime_type.len > 0 && header_is_value(n->mime_type) ? str_dup(w->a, n->mime_type)
+                                                                           : STR("application/octet-stream");
     w->n.created_by = str_dup(w->a, n->created_by);
     crypto_random(w->content_key, sizeof w->content_key);
     w->n_plain = w->n_sealed = 0;

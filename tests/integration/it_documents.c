@@ -133,6 +133,13 @@ static void form_upload(void **state)
     api(env, 200, "DELETE", printed("%s/%lld", base, (long long)id), NULL);
     api(env, 404, "GET", printed("%s/%lld", base, (long long)id), NULL);
     api(env, 404, "DELETE", printed("%s/%lld", base, (long long)id), NULL);
+    /* a type that no header can carry is none */
+    a = send_form(base, "odd.txt", "text/plain\nSet-Cookie: a=b", "x", "");
+    assert_int_equal(a.status, 200);
+    id = api_int(api_json(env, &a), "id");
+    a = get(id);
+    assert_string_equal(env_header(env, &a, "content-type"), "application/octet-stream");
+    api(env, 200, "DELETE", printed("%s/%lld", base, (long long)id), NULL);
     list = api(env, 200, "GET", base, NULL);
     assert_int_equal(val_count(val_get(list, "documents")), 0);
 }
