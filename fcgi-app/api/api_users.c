@@ -31,8 +31,15 @@ static const struct db_stmt stmt_passkey_remove = {
 static const struct db_stmt stmt_loc_remove = {
     "api_user_loc_remove", "DELETE FROM trusted_locations WHERE user_id = $1 AND ip = $2::inet", 2};
 
+/* People who can do everything, and log in; held, so that of two who stop being one the second sees the first. */
+static const struct db_stmt stmt_system = {
+    "api_user_system",
+    "SELECT id FROM users WHERE is_system AND status = 'ACTIVE' AND entity IS NULL "
+    "AND (NOT password_disabled OR NOT local_user OR token_hash IS NOT NULL) ORDER BY id FOR NO KEY UPDATE",
+    0};
+
 static const struct db_stmt *const all[] = {
-    &stmt_target, &stmt_delete,    &stmt_role_add,       &stmt_role_remove,
+    &stmt_system, &stmt_target, &stmt_delete,    &stmt_role_add,       &stmt_role_remove,
     &stmt_ip_add, &stmt_ip_remove, &stmt_passkey_remove, &stmt_loc_remove,
 };
 const struct db_stmts api_users_stmts = {"api_users", all, COUNT_OF(all)};
@@ -107,6 +114,37 @@ static int read_target(struct api_call *c, struct target *t, struct err *e)
         return -1;
     }
     return 0;
+}
+
+static int count_system(struct api_call *c, int *n, struct err *e)
+{
+    PGresult *res = NULL;
+
+    if (db_query_in(c->conn, &stmt_system, DB_NO_ARGS, &res, c->a, e) != 0)
+        return -1;
+    *n = PQntuples(res);
+    return 0;
+}
+
+/*
+ * Around a change of `t`, in one transaction: a platform on which nobody can do everything any more is repaired from its machine only.
+ * *n is 0 where nothing needs to be looked at.
+ */
+static int before_change(struct api_call *c, const struct target *t, int *n, struct err *e)
+{
+    *n = 0;
+    return t->is_system ? count_system(c, n, e) : 0;
+}
+
+static int after_change(struct api_call *c, const struct target *t, int before, struct err *e)
+{
+    int n = before;
+
+    if (before == 0 || (count_system(c, &n, e) == 0 && n > 0))
+        return 0;
+    if (n == 0)
+        err_set(e, ERR_CONFLICT, "\"%.*s\" is the only system user who can log in: make another one first", STR_ARG(t->username));
+    return -1;
 }
 
 static int may_grant_system(const struct api_call *c, struct err *e)
@@ -233,6 +271,7 @@ int user_put(struct api_call *c, struct err *e)
 {
     struct str password = STR("");
     struct target t;
+    int before;
 
     if (read_target(c, &t, e) != 0 || may_grant_system(c, e) != 0 || check_two_fa(c, e) != 0 ||
         api_body_text(c, "password", 200, &password, e) != 0)
@@ -243,7 +282,8 @@ int user_put(struct api_call *c, struct err *e)
         return -1;
     if (db_begin(c->conn, e) != 0)
         return -1;
-    if (update(c, &t, password, e) != 0 || db_commit(c->conn, e) != 0) {
+    if (before_change(c, &t, &before, e) != 0 || update(c, &t, password, e) != 0 || after_change(c, &t, before, e) != 0 ||
+        db_commit(c->conn, e) != 0) {
         db_rollback(c->conn);
         return -1;
     }
@@ -266,6 +306,7 @@ int user_delete(struct api_call *c, struct err *e)
 {
     struct gw_login_rows sessions;
     struct target t;
+    int before;
 
     if (read_target(c, &t, e) != 0 || gw_store_of_user(c->conn, c->cfg, t.id, STR(""), &sessions, c->a, e) != 0)
         return -1;
@@ -273,7 +314,9 @@ int user_delete(struct api_call *c, struct err *e)
         err_set(e, ERR_CONFLICT, "you cannot delete your own account");
         return -1;
     }
-    if (db_exec(c->conn, &stmt_delete, DB_ARGS(DB_INT(t.id)), NULL, e) != 0)
+    if (db_begin(c->conn, e) != 0 || before_change(c, &t, &before, e) != 0 ||
+        db_exec(c->conn, &stmt_delete, DB_ARGS(DB_INT(t.id)), NULL, e) != 0 || after_change(c, &t, before, e) != 0 ||
+        db_commit(c->conn, e) != 0)
         return -1;
     done(c, "delete", t.username);
     sessions_over(c, &sessions);
@@ -285,10 +328,13 @@ int user_revoke(struct api_call *c, struct err *e)
 {
     struct gw_login_rows sessions;
     struct target t;
+    int before;
 
     if (read_target(c, &t, e) != 0 || gw_store_of_user(c->conn, c->cfg, t.id, STR(""), &sessions, c->a, e) != 0 ||
-        auth_revoke(c->api->auth, c->conn, t.id, e) != 0)
+        db_begin(c->conn, e) != 0 || before_change(c, &t, &before, e) != 0 || auth_revoke(c->api->auth, c->conn, t.id, e) != 0 ||
+        after_change(c, &t, before, e) != 0 || db_commit(c->conn, e) != 0)
         return -1;
+    auth_forget(c->api->auth); /* what was looked up before this was committed */
     done(c, "update", t.username);
     sessions_over(c, &sessions);
     c->status = 204;

@@ -238,6 +238,27 @@ static void other_process(void **state)
     env_psql(env, "UPDATE users SET status = 'ACTIVE' WHERE id = 1");
 }
 
+/* A platform whose last system user is gone is repaired from its machine only. */
+static void last_system_user(void **state)
+{
+    static const char *const gone[] = {"{\"is_system\":false}", "{\"status\":\"INATIVE\"}", "{\"status\":\"REVOKED\"}",
+                                       "{\"password_disabled\":true}"};
+    struct val other;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(gone); i++)
+        assert_true(str_eq_c(text(call("PUT", "/system/users/1", admin, gone[i], 409), "error"),
+                             "\"admin\" is the only system user who can log in: make another one first"));
+    call("PUT", "/system/users/1/revoke", admin, "{}", 409);
+    call("PUT", "/system/users/1", admin, "{\"first_name\":\"Ada\"}", 200); /* and nothing happened */
+    call("POST", "/system/users", admin,
+         "{\"username\":\"other\",\"email\":\"o@example.org\",\"is_system\":true,\"password\":\"others password\"}", 200);
+    other = login("other", "others password", 200);
+    call("PUT", "/system/users/1", admin, gone[0], 200);
+    call("PUT", "/system/users/1", text(other, "access_token"), "{\"is_system\":true}", 200);
+    call("PUT", "/system/users/1/revoke", text(other, "access_token"), "{}", 204);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +268,7 @@ int main(void)
         cmocka_unit_test(configuration),
         cmocka_unit_test(forgotten_password),
         cmocka_unit_test(other_process),
+        cmocka_unit_test(last_system_user),
     };
     struct arena *a;
 
