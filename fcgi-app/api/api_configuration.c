@@ -233,7 +233,7 @@ static int store(struct api_call *c, int64_t *id, struct err *e)
 
     if (newest_snapshot(c, &now, e) != 0)
         goto out;
-    if (cfg_document_accept(now, c->body, &content, c->a, e) != 0)
+    if (cfg_document_accept(now, c->body, &content, c->a, e) != 0 || cfg_document_check_values(now, c->body, c->a, e) != 0)
         goto out;
     if (db_text(c->conn, &stmt_insert,
                 DB_ARGS(DB_STR(json_text(content, c->a)), DB_STR(c->user->username)), &text, c->a,

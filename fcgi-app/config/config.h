@@ -258,6 +258,16 @@ struct val cfg_document_complete(struct val content, struct arena *a);
  */
 MUST_CHECK int cfg_document_accept(const struct cfg *c, struct val incoming, struct val *out,
                                    struct arena *a, struct err *e);
+/*
+ * Refuse what somebody sets and nothing could act upon: an unknown `failover`, hawk `algorithm` or `cache.store`, `proxies` that are no
+ * URL.  What is stored already stays.  `incoming` is an object, its secrets masked or not; ERR_INVALID as above.
+ */
+MUST_CHECK int cfg_document_check_values(const struct cfg *c, struct val incoming, struct arena *a, struct err *e);
+enum cfg_cache { CFG_CACHE_MEMORY, CFG_CACHE_REDIS, CFG_CACHE_UNKNOWN };
+/* Where cache.store says the cache is. */
+enum cfg_cache cfg_cache_kind(struct str store);
+/* The digest of a hawk `algorithm`, NULL for an unknown one. */
+const char *cfg_hawk_digest(struct str algorithm);
 /* Secrets as "## SECRET ##", DSN passwords as "********". */
 struct val cfg_document_masked(struct val stored, struct arena *a);
 /* A stored document with its secrets opened, for callers who may see them. */

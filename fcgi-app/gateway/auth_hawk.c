@@ -9,13 +9,6 @@
 #include "http/header.h"
 #include "http/url.h"
 
-static const char *digest_of(const struct cfg_gateway *g)
-{
-    if (g->hawk_algorithm.len == 0 || str_ieq(g->hawk_algorithm, STR("sha256")))
-        return "sha256";
-    return str_ieq(g->hawk_algorithm, STR("sha1")) ? "sha1" : NULL;
-}
-
 static struct str mac_of(const struct cfg_gateway *g, const char *digest, struct str text, struct arena *a)
 {
     unsigned char mac[64];
@@ -78,7 +71,7 @@ static void attribute(struct buf *b, const char *name, struct str value)
 int gw_hawk(const struct cfg_gateway *g, const struct gw_request *q, struct str nonce, int64_t now_s, struct str *out,
             struct arena *a, struct err *e)
 {
-    const char *digest = digest_of(g);
+    const char *digest = cfg_hawk_digest(g->hawk_algorithm);
     struct str ext = val_get_text(g->extra_params, "ext", STR(""));
     struct str app = val_get_text(g->extra_params, "app", STR(""));
     struct str dlg = val_get_text(g->extra_params, "dlg", STR(""));
@@ -132,7 +125,7 @@ static struct str challenge_value(struct str challenge, const char *name, struct
 
 bool gw_hawk_time(const struct cfg_gateway *g, struct str challenge, int64_t *server_s, struct arena *a)
 {
-    const char *digest = digest_of(g);
+    const char *digest = cfg_hawk_digest(g->hawk_algorithm);
     struct str ts = challenge_value(challenge, "ts", a), tsm = challenge_value(challenge, "tsm", a), want;
 
     if (digest == NULL || !str_ieq(str_slice(challenge, 0, 5), STR("Hawk ")) || !str_to_int(ts, server_s))

@@ -1,6 +1,7 @@
 /*
  * The cache in memory: a hash table whose entries also stand in a list by last use.
  */
+#include "config/config.h"
 #include "gateway/cache_int.h"
 
 #include <pthread.h>
@@ -126,16 +127,15 @@ enum place { IN_MEMORY, IN_REDIS, NOWHERE };
 
 static enum place place_of(struct str store, struct str key, struct err *e)
 {
-    store = str_trim(store);
+    enum cfg_cache kind = cfg_cache_kind(store);
+
     if (key.len == 0 || key.len > GW_CACHE_KEY_MAX) {
         err_set(e, ERR_LIMIT, key.len == 0 ? "a cache key is empty" : "a cache key is longer than %d bytes",
                 GW_CACHE_KEY_MAX);
         return NOWHERE;
     }
-    if (store.len == 0 || str_starts(store, STR("memory:")))
-        return IN_MEMORY;
-    if (str_starts(store, STR("redis://")))
-        return IN_REDIS;
+    if (kind != CFG_CACHE_UNKNOWN)
+        return kind == CFG_CACHE_MEMORY ? IN_MEMORY : IN_REDIS;
     err_set(e, ERR_INVALID, "cache.store is neither memory:// nor redis://");
     return NOWHERE;
 }

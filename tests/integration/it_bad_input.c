@@ -78,6 +78,7 @@ static const struct body_row {
     {"login with numbers", "POST", "/api/v01/auth/login", "{\"username\":1,\"password\":2}", 400, "username"},
     {"configuration as text", "PUT", "/api/v01/system/configuration", "\"x\"", 400, ""},
     {"gateway as a list", "PUT", "/api/v01/system/configuration", "{\"gateways\":[]}", 400, "gateways"},
+    {"unknown failover", "PUT", "/api/v01/system/configuration", "{\"gateways\":{\"a\":{\"failover\":\"x\"}}}", 400, "gateways.a.failover: expected"},
     {"unknown time zone", "PUT", "/api/v01/system/configuration", "{\"timezone\":\"Nowhere/Land\"}", 400, "there is no time zone"},
     {"empty name", "POST", "/api/v01/activities", "{\"name\":\"\"}", 400, "name"},
     {"transaction status", "PUT", "/api/v01/transactions/999999", "{\"status\":\"NOPE\"}", 404, ""},

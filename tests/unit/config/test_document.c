@@ -214,6 +214,59 @@ static void single_settings(void **state)
     cfg_put(&b->c);
 }
 
+/* ---- values nothing could act upon ------------------------------------------------------------- */
+
+#define ODD                                                                                                                  \
+    "{\"gateways\":{\"old\":{\"failover\":\"never\",\"proxies\":\"ftp://u:pw@x\",\"auth\":\"hawk\",\"algorithm\":\"md5\"}}," \
+    "\"cache\":{\"store\":\"rediss://:pw@h/0\"}}"
+
+static const struct value_row {
+    const char *name, *in, *error;
+} value_rows[] = {
+    {"nothing", "{}", NULL},
+    {"none", "{\"gateways\":{\"a\":{\"failover\":null,\"proxies\":\"\"},\"b\":null},\"cache\":null}", NULL},
+    {"failover", "{\"gateways\":{\"a\":{\"failover\":\"call\"},\"b\":{\"failover\":\" next \"}}}", NULL},
+    {"unknown failover", "{\"gateways\":{\"a\":{\"failover\":\"Next\"}}}", "gateways.a.failover: expected \"call\" or \"next\""},
+    {"algorithms", "{\"gateways\":{\"a\":{\"auth\":\"hawk\",\"algorithm\":\"SHA256\"},\"b\":{\"auth\":\"hawk\",\"algorithm\":\"sha1\"}}}", NULL},
+    {"algorithm nobody uses", "{\"gateways\":{\"a\":{\"auth\":\"basic\",\"algorithm\":\"md5\"}}}", NULL},
+    {"unknown algorithm", "{\"gateways\":{\"a\":{\"auth\":\"hawk\",\"algorithm\":\"md5\"}}}",
+     "gateways.a.algorithm: expected \"sha256\" or \"sha1\""},
+    {"proxies", "{\"gateways\":{\"a\":{\"proxies\":\"http://u:********@p:3128/\"},\"b\":{\"proxies\":\"HTTPS://[::1]:1\"}}}", NULL},
+    {"socks", "{\"gateways\":{\"a\":{\"proxies\":\"socks5h://p:1080\"}}}", NULL},
+    {"proxy without scheme", "{\"gateways\":{\"a\":{\"proxies\":\"proxy:3128\"}}}",
+     "gateways.a.proxies: expected a URL such as http://proxy.example.org:3128/"},
+    {"proxy of another kind", "{\"gateways\":{\"a\":{\"proxies\":\"ftp://p/\"}}}",
+     "gateways.a.proxies: expected a URL such as http://proxy.example.org:3128/"},
+    {"words for a proxy", "{\"gateways\":{\"a\":{\"proxies\":\"our proxy\"}}}",
+     "gateways.a.proxies: expected a URL such as http://proxy.example.org:3128/"},
+    {"memory", "{\"cache\":{\"store\":\"memory://\"}}", NULL},
+    {"redis", "{\"cache\":{\"store\":\"redis://:********@h:6379/15\"}}", NULL},
+    {"redis alone", "{\"cache\":{\"store\":\"redis://h\"}}", NULL},
+    {"unknown store", "{\"cache\":{\"store\":\"memcached://h\"}}", "cache.store: expected memory:// or redis://host:port/number"},
+    {"redis without host", "{\"cache\":{\"store\":\"redis://\"}}", "cache.store: expected memory:// or redis://host:port/number"},
+    {"redis by name", "{\"cache\":{\"store\":\"redis://h/main\"}}", "cache.store: expected memory:// or redis://host:port/number"},
+    {"what is there stays",
+     "{\"gateways\":{\"old\":{\"failover\":\"never\",\"proxies\":\"ftp://u:********@x\",\"auth\":\"hawk\",\"algorithm\":\"md5\"}},"
+     "\"cache\":{\"store\":\"rediss://:********@h/0\"}}", NULL},
+    {"there, but elsewhere", "{\"gateways\":{\"new\":{\"failover\":\"never\"}}}", "gateways.new.failover: expected \"call\" or \"next\""},
+};
+
+static void checks_values(const struct value_row *r)
+{
+    struct cfg_box *b = box_new(ODD);
+    struct err e = {0};
+    int rc = cfg_document_check_values(&b->c, box_json(r->in, b->c.a), b->c.a, &e);
+
+    if (r->error == NULL && rc != 0)
+        fail_msg("%s", e.msg);
+    if (r->error != NULL) {
+        assert_int_equal(rc, -1);
+        assert_int_equal(e.code, ERR_INVALID);
+        assert_string_equal(e.msg, r->error);
+    }
+    cfg_put(&b->c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,5 +275,5 @@ int main(void)
         cmocka_unit_test(single_settings),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, accepts);
+    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(rows, accepts) + CASES(value_rows, checks_values);
 }
