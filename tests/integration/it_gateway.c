@@ -17,6 +17,7 @@ static struct peer *watched, *backup,
     *guarded;      /* checked; its second URL; one that wants credentials */
 static int nobody; /* a port where nobody listens */
 static pid_t core, proxy;
+static int timeout_s = 30; /* of "main": nothing here may depend on an answer in time, short only where none comes */
 
 static const struct peer_step fine[] = {
     {.kind = PEER_ANSWER, .body = "{\"gateway_connected\": true, \"from\": \"main\"}"}};
@@ -29,12 +30,12 @@ static void configure(const char *guarded_members)
     api_configure(
         env, "gateways",
         arena_printf(env_arena(env),
-                     "{\"main\":{\"url\":\"http://127.0.0.1:%d/\",\"check\":true,\"timeout\":2,"
+                     "{\"main\":{\"url\":\"http://127.0.0.1:%d/\",\"check\":true,\"timeout\":%d,"
                      "\"backup_urls\":[\"http://127.0.0.1:%d/\"]},"
-                     "\"gone\":{\"url\":\"http://127.0.0.1:%d\",\"check\":true,\"timeout\":1},"
+                     "\"gone\":{\"url\":\"http://127.0.0.1:%d\",\"check\":true,\"timeout\":30},"
                      "\"plain\":{\"url\":\"http://127.0.0.1:%d\"},"
                      "\"guarded\":{\"url\":\"http://127.0.0.1:%d\",\"api_root\":\"\"%s}}",
-                     peer_port(watched), peer_port(backup), nobody, nobody, peer_port(guarded),
+                     peer_port(watched), timeout_s, peer_port(backup), nobody, nobody, peer_port(guarded),
                      guarded_members));
 }
 
@@ -174,6 +175,8 @@ static void another_takes_over(void **state)
     bool by_core;
 
     (void)state;
+    timeout_s = 2;
+    configure("");
     peer_script(watched, slow, 1); /* somebody is at it for long enough to be seen */
     ENV_WAIT(env, 20000,
              *(holder = env_psql(env, "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
@@ -186,6 +189,8 @@ static void another_takes_over(void **state)
         start_core();
     else
         start_proxy();
+    timeout_s = 30;
+    configure("");
     ENV_WAIT(env, 20000, env_http(env, "GET", "/api/v01/health", NULL, NULL).status == 200);
     ENV_WAIT(env, 20000, flag("main", "is_healthy"));
 }
@@ -332,6 +337,8 @@ static void ends_cleanly(void **state)
     static const struct peer_step hang[] = {{.kind = PEER_HANG}};
 
     (void)state;
+    timeout_s = 2;
+    configure("");
     peer_script(watched, hang, 1);
     ENV_WAIT(env, 10000, peer_requests(watched) > 0);
     env_stop(env, core);
