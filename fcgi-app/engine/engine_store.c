@@ -17,19 +17,22 @@
 /*
  * Fails the item when the job is not ours any more: 1/0 where the fence differs or the row is gone.
  * Without a fence: the job of whoever holds that instance is only locked, since it will be
- * signalled; all in one order, so that two writers never wait for each other.
+ * signalled.  All in one order, the older instance first, so that two writers do not wait for each
+ * other: a child locks its parent before itself, as who closes the parent does with the children he
+ * tells (children_close).  Ids would not do, each process takes them from a block of its own.
  */
 static const struct writer_stmt w_job_fence = {
     "job_fence",
     "SELECT CASE WHEN l.fence <> 0 THEN l.fence / coalesce(l.locked & 1, 0) END, l.fence <> 0 AND "
     "l.locked > 1 AS tell FROM (SELECT u.fence, (SELECT (j.id = u.id AND j.fence = u.fence)::int + "
-    "2 * (j.signals <> u.signals)::int FROM jobs j WHERE j.kind = 'instance' AND j.ref_id = u.ref "
+    "2 * (j.signals <> u.signals)::int FROM jobs j WHERE j.kind = 'instance' AND j.ref_id = u.at[2] "
     "FOR UPDATE) AS locked "
-    "FROM (SELECT CASE WHEN x.fence = 0 THEN (SELECT h.id FROM instance_holder(x.ref) h) ELSE "
-    "x.ref END AS ref, x.id, x.fence, x.signals "
-    "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS x(ref, id, fence, "
-    "signals) ORDER BY 1) u OFFSET 0) l",
-    "iiii", 0};
+    "FROM (SELECT CASE WHEN x.fence = 0 THEN (SELECT ARRAY[(extract(epoch FROM h.created_on) * "
+    "1000000)::bigint, h.id] FROM instance_holder(x.ref) h) ELSE ARRAY[x.created_us, x.ref] END AS at, "
+    "x.id, x.fence, x.signals "
+    "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS x(ref, "
+    "created_us, id, fence, signals) ORDER BY 1) u OFFSET 0) l",
+    "iiiii", 0};
 
 static const struct writer_stmt w_request_insert = {
     "request_insert",
@@ -282,7 +285,7 @@ const struct writer_stmt child_w_close = {
     "children_close",
     "SELECT signal_instance(c.id, 0, 'close', NULL) FROM (SELECT i.id FROM unnest($1::bigint[], "
     "$2::bigint[]) AS u(id, task) JOIN instances i ON i.parent_instance_id = u.id AND i.status = "
-    "'ACTIVE' AND i.kind = 'child' AND u.task IN (0, i.callback_task_id) ORDER BY 1) c",
+    "'ACTIVE' AND i.kind = 'child' AND u.task IN (0, i.callback_task_id) ORDER BY i.created_on, 1) c",
     "ii", 61};
 
 const struct writer_stmt *const engine_writer_stmts[] = {
@@ -525,8 +528,8 @@ static int add_lease(struct run *r, enum lease_end lease, struct err *e)
     bool held = r->job_id != 0 && r->job_stored;
 
     if (held)
-        ADD(&w_job_fence, DB_INT(r->in->id), DB_INT(r->job_id), DB_INT(r->fence),
-            DB_INT(r->in->signals_seen));
+        ADD(&w_job_fence, DB_INT(r->in->id), DB_INT(r->in->created_us), DB_INT(r->job_id),
+            DB_INT(r->fence), DB_INT(r->in->signals_seen));
     r->due_us = due;
     if (lease == LEASE_KEEP && r->attempts > 1 && !r->progress)
         ADD(&w_job_progress, DB_INT(r->job_id), DB_INT(r->fence));
@@ -557,7 +560,7 @@ static void add_signals(struct run *r)
 static void tell_parent(struct run *r, const struct instance *in, int64_t task, const char *kind,
                         struct val payload)
 {
-    ADD(&w_job_fence, DB_INT(in->parent_id), DB_INT(0), DB_INT(0), DB_INT(0));
+    ADD(&w_job_fence, DB_INT(in->parent_id), DB_INT(0), DB_INT(0), DB_INT(0), DB_INT(0));
     ADD(&w_signal, DB_INT(in->parent_id), DB_INT(task), DB_C(kind),
         DB_STR(json_text(payload, r->a)));
 }

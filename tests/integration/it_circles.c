@@ -84,12 +84,12 @@ static void *sender_main(void *arg)
     return NULL;
 }
 
-static void sender_start(struct sender *s, const char *uri)
+static void sender_start(struct sender *s, const char *socket, const char *method, const char *uri, const char *body)
 {
     s->a = arena_new(0);
     s->params[0] = fmt("HTTP_AUTHORIZATION=Bearer %s", api_token());
-    s->path = env_path(env, "core.sock");
-    s->r = (struct fcgi_request){.method = "POST", .uri = uri, .params = s->params, .body = STR("{}"), .content_type = "application/json"};
+    s->path = env_path(env, socket);
+    s->r = (struct fcgi_request){.method = method, .uri = uri, .params = s->params, .body = str_c(body), .content_type = "application/json"};
     assert_int_equal(pthread_create(&s->thread, NULL, sender_main, s), 0);
 }
 
@@ -124,9 +124,9 @@ static void of_a_round_of_jobs(void **state)
     PGconn *turn = holding("SELECT pg_advisory_xact_lock(" DB_LOCK_SCHEDULE ")"), *table = holding("LOCK TABLE instances IN SHARE MODE");
 
     (void)state;
-    sender_start(&senders[0], fmt("/api/v01/activities/%lld/run", (long long)plain));
+    sender_start(&senders[0], "core.sock", "POST", fmt("/api/v01/activities/%lld/run", (long long)plain), "{}");
     ENV_WAIT(env, WAIT_MS, waits("INSERT INTO instances"));
-    sender_start(&senders[1], fmt(CRON "/%lld/run", missed));
+    sender_start(&senders[1], "core.sock", "POST", fmt(CRON "/%lld/run", missed), "{}");
     ENV_WAIT(env, WAIT_MS, (before = queued()) > 0);
     (void)sql("UPDATE timers_cron SET enabled = true, next_on = CASE id WHEN %lld THEN date_trunc('minute', now()) - interval '3 min' "
               "ELSE date_trunc('second', now()) END WHERE id IN (%lld, %lld)",
@@ -143,9 +143,58 @@ static void of_a_round_of_jobs(void **state)
     (void)api(env, 200, "DELETE", fmt(CRON "/%lld", due), NULL);
 }
 
+/* ---- a parent and its child ----------------------------------------------------------------- */
+
+#define TIMER(name, time) CELL(name, "timer", "\"timeout\":\"" time "\",\"discard_idle_limit\":\"true\"", "\"ok\"")
+
+/*
+ * Two processes close a parent and its child.  Who closes the parent needs the child's job at the end, to tell it; who closes the
+ * child needs the parent's, and has not taken that of the child before.
+ */
+static void of_a_family(void **state)
+{
+    static const char closes[] = "{\"status\":\"CLOSE_IN_ERROR\"}";
+    struct fcgi_request r = {.uri = "/api/v01/health"};
+    const char *parent, *child;
+    PGconn *row;
+    int64_t id;
+
+    (void)state;
+    /* ids come in blocks, one for each process: a child may have a lower one than its parent */
+    env_app_start(env, "sluice-core", "people.sock", NULL);
+    ENV_WAIT(env, WAIT_MS, fcgi_call(env_path(env, "people.sock"), &r, env_arena(env)).status == 200);
+    (void)api_activity(env, "child", DEFINITION(TIMER("hour", "1 hour") ",", LINE("start.ok", "hour") "," LINE("hour.ok", "end")));
+    id = api_activity(env, "parent",
+                      DEFINITION(TIMER("wait", "0 seconds") ","
+                                 CELL("spawn", "trigger_subworkflows", "\"workflow\":\"child\",\"source\":\"[{}]\"", "\"ok\"") ",",
+                                 LINE("start.ok", "wait") "," LINE("wait.ok", "spawn") "," LINE("spawn.ok", "end")));
+    sender_start(&senders[0], "people.sock", "POST", fmt("/api/v01/activities/%lld/run", (long long)id), "{}");
+    assert_int_equal(sender_end(&senders[0]), 200);
+    ENV_WAIT(env, WAIT_MS, strcmp(sql("SELECT count(*) FROM timers t JOIN instances i ON i.id = t.instance_id WHERE i.kind = 'child'"), "1") == 0);
+    child = sql("SELECT id FROM instances WHERE kind = 'child'");
+    parent = sql("SELECT parent_instance_id FROM instances WHERE kind = 'child'");
+    ENV_WAIT(env, WAIT_MS, strcmp(sql("SELECT count(*) FROM jobs WHERE ref_id IN (%s, %s) AND state = 'leased'", parent, child), "0") == 0);
+    assert_true(strtoll(child, NULL, 10) < strtoll(parent, NULL, 10));
+
+    row = holding(fmt("SELECT FROM instances WHERE id = %s FOR NO KEY UPDATE", parent));
+    sender_start(&senders[0], "core.sock", "PUT", fmt("/api/v01/transactions/%s", parent), closes);
+    ENV_WAIT(env, WAIT_MS, waits("UPDATE instances"));
+    sender_start(&senders[1], "people.sock", "PUT", fmt("/api/v01/transactions/%s", child), closes);
+    ENV_WAIT(env, WAIT_MS, waits("SELECT CASE WHEN l.fence"));
+    assert_string_equal(sql("SELECT count(*) FROM (SELECT FROM jobs WHERE ref_id = %s FOR UPDATE SKIP LOCKED) free", child), "1");
+    let_go(row);
+    assert_int_equal(sender_end(&senders[0]), 200);
+    assert_int_equal(sender_end(&senders[1]), 200);
+    ENV_WAIT(env, WAIT_MS, strcmp(sql("SELECT count(*) FROM jobs WHERE ref_id IN (%s, %s)", parent, child), "0") == 0);
+    assert_string_equal(sql("SELECT string_agg(status, ' ') FROM instances WHERE id IN (%s, %s)", parent, child),
+                        "CLOSED_IN_ERROR CLOSED_IN_ERROR");
+    assert_string_equal(sql("SELECT count(*) FROM instance_logs WHERE message LIKE 'closed by %%' AND instance_id IN (%s, %s)", parent, child), "2");
+    assert_string_equal(sql("SELECT count(*) FROM instance_signals"), "0");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(of_a_round_of_jobs)};
+    const struct CMUnitTest tests[] = {API_TEST(of_a_round_of_jobs), API_TEST(of_a_family)};
 
     env = env_start();
     metrics = env_free_port(env);
