@@ -151,10 +151,4 @@ MUST_CHECK int tmpl_cache_get(struct tmpl_cache *c, struct str source, struct st
 /* Likewise for a python-style expression. */
 MUST_CHECK int tmpl_cache_expr(struct tmpl_cache *c, struct str source, struct tmpl **out, struct err *e);
 
-/*
- * Which stored key answers for `asked`: the exact one, else the one with the fewest "*" parts that
- * matches part by part (workflow-engine.md 6.6).  Returns an index into keys, or -1.
- */
-ptrdiff_t tmpl_resolve_key(const struct str *keys, size_t n, struct str asked);
-
 #endif

@@ -119,38 +119,6 @@ static void threads_share_it(void **state)
     tmpl_cache_free(c);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------- */
-
-static const struct key_row {
-    const char *name;
-    const char *asked;
-    const char *stored[4];
-    int want;
-} key_rows[] = {
-    {"exact", "a.b.c", {"a.*.*", "a.b.*", "a.b.c", NULL}, 2},
-    {"fewest stars", "a.b.c", {"a.*.*", "a.b.*", NULL}, 1},
-    {"fewest stars in the middle", "a.b.c", {"a.*.*", "a.*.c", NULL}, 1},
-    {"others do not match", "a.b.c", {"a.*.*", "a.*.z", NULL}, 0},
-    {"none", "a.b.c", {"a.x.*", "a.*.z", NULL}, -1},
-    {"tie: first star further right", "a.b.c", {"a.*.c", "a.b.*", NULL}, 1},
-    {"number of parts", "a.b", {"a.*.*", "*", NULL}, -1},
-    {"all stars", "a.b", {"*.*", NULL}, 0},
-    {"a star is a whole part", "a.bc", {"a.b*", NULL}, -1},
-    {"case counts", "A.b", {"a.*", NULL}, -1},
-};
-
-static void check_key(const struct key_row *r)
-{
-    struct str keys[4];
-    size_t n = 0;
-
-    while (n < COUNT_OF(keys) && r->stored[n] != NULL) {
-        keys[n] = str_c(r->stored[n]);
-        n++;
-    }
-    assert_int_equal((int)tmpl_resolve_key(keys, n, str_c(r->asked)), r->want);
-}
-
 /* ---- plain text, dump, trace ------------------------------------------------------------------
  */
 
@@ -233,5 +201,5 @@ int main(void)
         cmocka_unit_test(trace_tells_what_was_read_and_printed),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL) + CASES(key_rows, check_key);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
