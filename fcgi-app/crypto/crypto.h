@@ -68,11 +68,9 @@ MUST_CHECK int jwt_keygen(struct str *private_pem, struct str *public_pem, struc
                           struct err *e);
 
 struct jwt_key; /* parsed; immutable, shared by threads */
+/* A pair from its private half in PEM form; what it signs names `kid`.  ERR_CONFIG. */
 MUST_CHECK int jwt_key_private(struct jwt_key **out, struct str pem, struct str kid,
                                struct arena *a, struct err *e);
-MUST_CHECK int jwt_key_public(struct jwt_key **out, struct str pem, struct str kid, struct arena *a,
-                              struct err *e);
-struct str jwt_key_id(const struct jwt_key *k);
 /* The public half in PEM form, in `a`. */
 struct str jwt_key_public_pem(const struct jwt_key *k, struct arena *a);
 /* Signed compact form (RFC 7515), header {"alg":"RS256","typ":"JWT","kid":...}. */

@@ -24,8 +24,6 @@ enum { FERNET_READINGS_MAX = 12 };
  * either half first.  Returns how many, 0 when none fits; the usual one comes first.
  */
 size_t fernet_readings(struct str material, struct fernet_key out[FERNET_READINGS_MAX]);
-/* The key of the specification: 44 characters of base64url (or 32 bytes). */
-bool fernet_key_read(struct str material, struct fernet_key *out);
 
 /* Where a token comes from: raw bytes (0x80...) or its text ("gAAAA..."). */
 struct fernet_source {
@@ -50,9 +48,5 @@ struct fernet_stream *fernet_open(const struct fernet_source *src, const struct 
  * verified, or its padding is wrong). */
 MUST_CHECK ptrdiff_t fernet_read(struct fernet_stream *s, void *p, size_t n, struct err *e);
 void fernet_close(struct fernet_stream *s); /* takes NULL */
-
-/* A whole token in memory: verified, then decrypted into `a`. */
-MUST_CHECK int fernet_open_all(struct str token, const struct fernet_key *keys, size_t n_keys,
-                               struct secret *out, int64_t *time_s, struct arena *a, struct err *e);
 
 #endif

@@ -109,17 +109,3 @@ size_t fernet_readings(struct str material, struct fernet_key out[FERNET_READING
     arena_free(a);
     return n;
 }
-
-bool fernet_key_read(struct str material, struct fernet_key *out)
-{
-    struct arena *a = arena_new(256);
-    struct str bytes = material;
-    bool fits = (bytes.len == 32 || crypto_unb64(a, str_trim(material), &bytes)) && bytes.len == 32;
-
-    if (fits)
-        add(out, 0, bytes, false);
-    if (bytes.p != material.p)
-        wipe(bytes);
-    arena_free(a);
-    return fits;
-}

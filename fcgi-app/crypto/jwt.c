@@ -64,8 +64,8 @@ static void key_free(void *arg)
     EVP_PKEY_free(arg);
 }
 
-static int key_make(struct jwt_key **out, struct str pem, struct str kid, bool is_private,
-                    struct arena *a, struct err *e)
+int jwt_key_private(struct jwt_key **out, struct str pem, struct str kid, struct arena *a,
+                    struct err *e)
 {
     BIO *bio =
         pem.len < INT32_MAX ? BIO_new_mem_buf(pem.p != NULL ? pem.p : "", (int)pem.len) : NULL;
@@ -74,11 +74,10 @@ static int key_make(struct jwt_key **out, struct str pem, struct str kid, bool i
     struct val head;
 
     if (bio != NULL)
-        pkey = is_private ? PEM_read_bio_PrivateKey(bio, NULL, NULL, "")
-                          : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+        pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, "");
     BIO_free(bio);
     if (pkey == NULL) {
-        err_set(e, ERR_CONFIG, "not a %s key in PEM form", is_private ? "private" : "public");
+        err_set(e, ERR_CONFIG, "not a private key in PEM form");
         return -1;
     }
     arena_defer(a, key_free, pkey);
@@ -97,23 +96,6 @@ static int key_make(struct jwt_key **out, struct str pem, struct str kid, bool i
     k->head = crypto_b64url(a, json_text(head, a));
     *out = k;
     return 0;
-}
-
-int jwt_key_private(struct jwt_key **out, struct str pem, struct str kid, struct arena *a,
-                    struct err *e)
-{
-    return key_make(out, pem, kid, true, a, e);
-}
-
-int jwt_key_public(struct jwt_key **out, struct str pem, struct str kid, struct arena *a,
-                   struct err *e)
-{
-    return key_make(out, pem, kid, false, a, e);
-}
-
-struct str jwt_key_id(const struct jwt_key *k)
-{
-    return k->kid;
 }
 
 struct str jwt_key_public_pem(const struct jwt_key *k, struct arena *a)
