@@ -134,15 +134,9 @@ static unsigned flags_of(const struct run *r)
     return flags;
 }
 
-static void begin(struct run *r)
-{
-    atomic_fetch_add_explicit(&r->en->n_runs, 1, memory_order_relaxed);
-    fire_due_timers(r->in, due_until(r));
-}
-
 int run_drive(struct run *r, struct err *e)
 {
-    begin(r);
+    fire_due_timers(r->in, due_until(r));
     while (run_go(r, flags_of(r)) == INSTANCE_STORE)
         if (run_store(r, LEASE_KEEP, e) != 0)
             return -1;
@@ -293,7 +287,7 @@ static void run_claimed(struct run *r)
         block_poison(r);
         return;
     }
-    begin(r);
+    fire_due_timers(r->in, due_until(r));
     go_on(r);
 }
 
@@ -321,7 +315,7 @@ void run_one(struct run *r)
         run_claimed(r);
     } else {
         if (r->stage == RUN_NEW)
-            begin(r);
+            fire_due_timers(r->in, due_until(r));
         go_on(r);
     }
 }

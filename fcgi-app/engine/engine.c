@@ -85,19 +85,6 @@ void engine_free(struct engine *en)
     free(en);
 }
 
-struct engine_stats engine_stats(const struct engine *en)
-{
-    return (struct engine_stats){
-        .runs = atomic_load(&en->n_runs),
-        .blocked = atomic_load(&en->n_blocked),
-        .parked = atomic_load(&en->n_parked),
-        .closed = atomic_load(&en->n_closed),
-        .claimed = atomic_load(&en->n_claimed),
-        .taken_over = atomic_load(&en->n_taken_over),
-        .active = atomic_load(&en->n_active),
-    };
-}
-
 const struct node_table *engine_nodes(const struct engine *en)
 {
     return &en->nodes;

@@ -60,12 +60,6 @@ void engine_wake(struct engine *en);
 /* Another process said so (listener topic "jobs"): look now. */
 void engine_heard(struct engine *en);
 
-struct engine_stats {
-    uint64_t runs, blocked, parked, closed, claimed, taken_over;
-    uint64_t active; /* in memory now */
-};
-struct engine_stats engine_stats(const struct engine *en);
-
 /* ---- custom routes -------------------------------------------------------------------------- */
 
 /*

@@ -121,8 +121,6 @@ struct engine {
     pthread_cond_t hold_wake; /* by the monotonic clock */
     int n_finished, lead; /* runs finished in this tick; how many may be held beyond those that run */
     uint64_t n_turns;
-
-    atomic_uint_fast64_t n_runs, n_blocked, n_parked, n_closed, n_claimed, n_taken_over, n_active;
 };
 
 /* ---- run.c: life of a run ------------------------------------------------------------------- */
@@ -292,7 +290,6 @@ MUST_CHECK int answer_document(struct run *r, struct err *e);
 
 /* ---- serve.c -------------------------------------------------------------------------------- */
 
-void watch_add(struct run *r);
 void watch_remove(struct run *r);
 /* Answer 504 to callers who waited too long: called now and then. */
 void watch_expire(struct engine *en);

@@ -211,9 +211,6 @@ static bool start_claimed(struct claimer *cl, const struct cfg *cfg, const PGres
         run_free(r);
         return until_us <= 0;
     }
-    atomic_fetch_add_explicit(&en->n_claimed, 1, memory_order_relaxed);
-    if (r->attempts > 1)
-        atomic_fetch_add_explicit(&en->n_taken_over, 1, memory_order_relaxed);
     lease_list(r);
     FAULT_DIE("jobs", STR("claimed"));
     if (until_us <= 0) {

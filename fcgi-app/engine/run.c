@@ -46,7 +46,6 @@ struct run *run_new(struct engine *en, const struct cfg *cfg)
     r->scratch = arena_take(en);
     r->cfg = cfg_ref(cfg);
     atomic_init(&r->req, NULL);
-    atomic_fetch_add_explicit(&en->n_active, 1, memory_order_relaxed);
     return r;
 }
 
@@ -61,7 +60,6 @@ void run_free(struct run *r)
     lease_drop(r);
     instance_release(r->in);
     cfg_put(r->cfg);
-    atomic_fetch_sub_explicit(&en->n_active, 1, memory_order_relaxed);
     arena_give(en, scratch);
     arena_give(en, a); /* the run lives in it */
 }

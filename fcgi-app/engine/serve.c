@@ -32,7 +32,7 @@ static void serve(struct engine *en, struct http_req *r, const struct cfg *cfg,
 
 /* ---- callers who must not wait for ever ----------------------------------------------------- */
 
-void watch_add(struct run *r)
+static void watch_add(struct run *r)
 {
     struct engine *en = r->en;
 
@@ -149,16 +149,6 @@ void watch_expire(struct engine *en)
 
 /* ---- synchronous runs ----------------------------------------------------------------------- */
 
-static void count(struct engine *en, const struct instance *in)
-{
-    atomic_uint_fast64_t *n = in->status != INSTANCE_ACTIVE            ? &en->n_closed
-                              : instance_where(in) == INSTANCE_BLOCKED ? &en->n_blocked
-                                                                       : &en->n_parked;
-
-    atomic_fetch_add_explicit(&en->n_runs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
-}
-
 /* A database that is away is reported by the writer, once. */
 static void log_lost(const struct err *e)
 {
@@ -192,7 +182,6 @@ static void sync_finish(struct run *r)
         r->in->step_durable = true; /* from here on it is like any stored one */
     if (atomic_load(&r->in->detached)) /* what the caller was told */
         r->answer = (struct answer){.status = 504};
-    count(r->en, r->in);
     if (r->en->o.no_history) {
         answer_send(r);
         run_free(r);
