@@ -66,11 +66,6 @@ int64_t clock_wall_us(struct clock *c)
     return c->wall_us(c);
 }
 
-int64_t clock_wall_ms(struct clock *c)
-{
-    return c->wall_us(c) / 1000;
-}
-
 int64_t clock_mono_us(struct clock *c)
 {
     return c->mono_us(c);

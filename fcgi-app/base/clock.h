@@ -18,8 +18,6 @@ extern struct clock clock_system;
 
 /* Microseconds since 1970, UTC; c says whose. */
 int64_t clock_wall_us(struct clock *c);
-/* The same in milliseconds. */
-int64_t clock_wall_ms(struct clock *c);
 /* Microseconds that never go back; for measuring and deadlines. */
 int64_t clock_mono_us(struct clock *c);
 /* The same in milliseconds. */

@@ -315,14 +315,3 @@ int regex_group(const struct regex *re, struct str name)
     return -1;
 }
 
-struct str regex_group_name(const struct regex *re, int i)
-{
-    uint32_t n = 0;
-    uint32_t size = 0;
-    const unsigned char *entry = names_of(re, &n, &size);
-
-    for (uint32_t k = 0; k < n; k++, entry += size)
-        if ((entry[0] << 8 | entry[1]) == i)
-            return str_c((const char *)entry + 2);
-    return STR_NONE;
-}

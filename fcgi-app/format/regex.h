@@ -67,8 +67,6 @@ MUST_CHECK int regex_next(const struct regex *re, struct str subject, struct reg
 /* Number of group `name`, or -1. */
 int regex_group(const struct regex *re, struct str name);
 int regex_n_groups(const struct regex *re); /* without group 0 */
-/* Name of group i or an empty text. */
-struct str regex_group_name(const struct regex *re, int i);
 
 /* Python's re.sub: count 0 = all; \1, \g<1>, \g<name> in `with`; -1 on limits or a bad reference.
  */

@@ -49,11 +49,6 @@ void gw_http_users(struct gw_http *h, struct db *db, struct clock *clock)
     h->logins = gw_logins_new(db, clock);
 }
 
-struct gw_sessions *gw_http_sessions(struct gw_http *h)
-{
-    return h->sessions;
-}
-
 struct str gw_url_join(struct str base, struct str path, struct arena *a)
 {
     while (base.len > 0 && base.p[base.len - 1] == '/')

@@ -16,8 +16,6 @@ struct gw_http;
 struct gw_http *gw_http_new(struct http_client_pool *clients, struct gw_sessions *sessions);
 /* Takes NULL. */
 void gw_http_free(struct gw_http *h);
-/* The sessions it was made with. */
-struct gw_sessions *gw_http_sessions(struct gw_http *h);
 /* Answers kept by nodes of this process. */
 struct gw_cache *gw_http_cache(struct gw_http *h);
 /* From now on calls may go out under users' own logins, kept in `db`; before the first call. */

@@ -103,17 +103,6 @@ bool gw_entry_own_login(const struct cfg *cfg, struct str identity_provider)
     return true;
 }
 
-bool gw_entry_names(const struct cfg *cfg, struct str gateway)
-{
-    struct str name, named;
-
-    for (size_t i = 0; i < n_entries(cfg); i++)
-        for (size_t k = 0; is_broadsoft(entry_at(cfg, i)) && proxy_at(entry_at(cfg, i), k, &name, &named); k++)
-            if (str_eq(named, gateway))
-                return true;
-    return false;
-}
-
 /* ---- signing in -------------------------------------------------------------------------------------- */
 
 /* The earliest end any of the cookies tells; 0 when none does. */

@@ -29,8 +29,6 @@ bool gw_entry_find(const struct cfg *cfg, struct str proxy, struct gw_entry *out
 /* Do users of this identity provider call gateways under their own login?  True for all but those of another protocol, so that
  * a removed entry never turns its users into local ones. */
 bool gw_entry_own_login(const struct cfg *cfg, struct str identity_provider);
-/* Is the gateway named by a broadsoft entry? */
-bool gw_entry_names(const struct cfg *cfg, struct str gateway);
 
 /* ---- signing in ------------------------------------------------------------------------------------- */
 

@@ -243,8 +243,8 @@ static struct val record_of(const struct gw_request *r, const struct gw_account 
             "[{\"timestamp\":\"%lld.0\",\"protocol\":\"BS-OCI\",\"type\":\"request\",\"id\":\"1\","
             "\"content\":\"<command/>\"},{\"timestamp\":\"%lld.1\",\"protocol\":\"BS-OCI\","
             "\"type\":\"response\",\"id\":\"1\",\"content\":\"<command/>\"}]",
-            (long long)(clock_wall_ms(&clock_system) / 1000),
-            (long long)(clock_wall_ms(&clock_system) / 1000))));
+            (long long)(clock_wall_us(&clock_system) / 1000000),
+            (long long)(clock_wall_us(&clock_system) / 1000000))));
     return v;
 }
 

@@ -57,8 +57,6 @@ static void system_runs(void **state)
 {
     (void)state;
     assert_true(clock_wall_us(&clock_system) > INT64_C(1600000000000000));
-    assert_in_range(clock_wall_us(&clock_system) / 1000 - clock_wall_ms(&clock_system) + 1000, 0,
-                    2000);
     int64_t first = clock_mono_us(&clock_system);
     assert_true(clock_mono_us(&clock_system) >= first);
     assert_true(clock_mono_ms(&clock_system) >= first / 1000);
