@@ -36,7 +36,8 @@ void finish_error(struct call *c, const struct err *e)
         http_reply_failure(r, e);
 }
 
-void finish_gateway_error(struct call *c, const struct err *cause)
+/* "gateway bwks: connection failed (...)" and its like. */
+static void finish_gateway_error(struct call *c, const struct err *cause)
 {
     struct err e = *cause;
     bool sentence = e.code == ERR_TIMEOUT || str_starts(str_c(e.msg), STR("sent ")) || e.code == ERR_BUSY;

@@ -143,8 +143,6 @@ extern const struct up_handler answer_handler; /* arg is the call */
 /* Hear when the client goes while nothing is sent yet. */
 void answer_watch_client(struct call *c);
 void finish_error(struct call *c, const struct err *e);
-/* "gateway bwks: connection failed (...)" and its like. */
-void finish_gateway_error(struct call *c, const struct err *cause);
 
 /* ---- record.c: the row of a finished call, built before the answer lets go of the request ---- */
 void record_add(struct call *c);

@@ -42,7 +42,6 @@ struct cfg_box {
 };
 
 struct cfg_box *cfg_box_new(void);
-void cfg_box_free(struct cfg_box *b);
 static inline const struct cfg_box *cfg_box_of(const struct cfg *c)
 {
     return (const struct cfg_box *)(const void *)c;

@@ -43,7 +43,7 @@ struct cfg_box *cfg_box_new(void)
     return b;
 }
 
-void cfg_box_free(struct cfg_box *b)
+static void cfg_box_free(struct cfg_box *b)
 {
     if (b == NULL)
         return;

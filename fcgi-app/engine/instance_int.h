@@ -282,9 +282,6 @@ void task_fail(struct instance *in, struct task *t, const struct err *e);
 struct arena *instance_spare(struct instance *in);
 /* A parked task wakes up: it is queued for the `wake` of its node, or fires what it was parked with. */
 void task_wake(struct instance *in, struct task *t);
-/* Pending things end: timers, other ends, sub-instances.  Not yet the status. */
-void instance_cancel_pending(struct instance *in);
-void instance_close(struct instance *in, enum instance_status s);
 
 /* Close whatever is left, keeping all keys for diagnosis (4.15 "force close"). */
 void instance_force_close(struct instance *in);
@@ -303,9 +300,6 @@ void gate_pass(struct instance *in, struct task *t, uint32_t gate);
 
 /* ---- sub.c ---------------------------------------------------------------------------------- */
 
-/* A live sub-instance of `t`; its start is queued when the definition is new. */
-MUST_CHECK int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind,
-                       struct str label, struct val request, struct instance **out, struct err *e);
 /* Hang a loaded one below its task. */
 void sub_attach(struct instance *in, struct task *t, struct instance *child);
 /* A live one ends with its task. */

@@ -177,7 +177,8 @@ void task_fail(struct instance *in, struct task *t, const struct err *e)
 
 /* ---- closing -------------------------------------------------------------------------------- */
 
-void instance_cancel_pending(struct instance *in)
+/* Pending things end: timers, other ends, sub-instances.  Not yet the status. */
+static void instance_cancel_pending(struct instance *in)
 {
     for (struct timer_row *t = in->timers; t != NULL; t = t->next)
         if (t->status == TIMER_WAIT) {
@@ -229,7 +230,7 @@ void instance_force_close(struct instance *in)
     in->dirty = true;
 }
 
-void instance_close(struct instance *in, enum instance_status s)
+static void instance_close(struct instance *in, enum instance_status s)
 {
     in->sync_response = context_value(in, STR("*sync_response*"));
     in->response = context_value(in, STR("*response*"));

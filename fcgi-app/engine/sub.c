@@ -52,8 +52,9 @@ void sub_attach(struct instance *in, struct task *t, struct instance *child)
     child->parent = in;
 }
 
-int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind,
-            struct str label, struct val request, struct instance **out, struct err *e)
+/* A live sub-instance of `t`; its start is queued when the definition is new. */
+static int sub_new(struct instance *in, struct task *t, struct workflow *wf, const char *kind,
+                   struct str label, struct val request, struct instance **out, struct err *e)
 {
     /* its tasks reset the scratch arena, while a task of the parent may still use its own */
     struct arena *scratch = arena_new(0);

@@ -55,7 +55,8 @@ int jp_steps(struct jp_run *r, size_t n)
     return 0;
 }
 
-bool jp_truth(struct val v)
+/* False are null, false, "", [] and {}. */
+static bool jp_truth(struct val v)
 {
     if (val_is(v, VAL_BOOL))
         return v.u.b;

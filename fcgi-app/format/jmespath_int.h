@@ -112,8 +112,6 @@ struct jp_run {
 MUST_CHECK int jp_steps(struct jp_run *r, size_t n);
 MUST_CHECK int jp_eval(struct jp_run *r, const struct jp_node *node, struct val data,
                        struct val *out);
-/* False are null, false, "", [] and {}. */
-bool jp_truth(struct val v);
 
 /* An argument of a function: a value, or &expression. */
 struct jp_arg {

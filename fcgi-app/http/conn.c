@@ -94,7 +94,7 @@ static void stop_timer(struct conn *c)
     c->timer = NULL;
 }
 
-void conn_close(struct conn *c)
+static void conn_close(struct conn *c)
 {
     struct home *h = c->home;
 

@@ -162,7 +162,6 @@ void conn_watch(struct conn *c, enum conn_mode mode, uint32_t events);
 /* The answer is out (or given up): park, go on with what waits, or close.  Any thread; c is not the
  * caller's afterwards. */
 void conn_finish(struct conn *c);
-void conn_close(struct conn *c); /* loop thread */
 /* Loop thread, while a request is worked on: watch for what is waited for, nothing else. */
 void conn_watch_busy(struct conn *c);
 /* Loop thread: the body was read to its end; notice from now on that the peer leaves. */

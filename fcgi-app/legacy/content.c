@@ -12,7 +12,7 @@
 #include "legacy/content_int.h"
 #include "legacy/plan_int.h"
 
-const struct content_kind *content_kind(size_t kind)
+static const struct content_kind *content_kind(size_t kind)
 {
     if (kind < CONTENT_PEOPLE)
         return &content_people[kind];

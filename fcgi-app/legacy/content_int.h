@@ -41,6 +41,4 @@ struct content_kind {
 extern const struct content_kind content_people[], content_flows[], content_hooks[];
 enum { CONTENT_PEOPLE = 6, CONTENT_FLOWS = 6, CONTENT_HOOKS = 6 };
 
-const struct content_kind *content_kind(size_t kind);
-
 #endif

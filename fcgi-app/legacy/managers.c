@@ -4,7 +4,8 @@
 #include "base/arena.h"
 #include "legacy/sources_int.h"
 
-bool legacy_command(struct str command, bool *proxy)
+/* Does this command line run a module of the former product?  Then *proxy tells which. */
+static bool legacy_command(struct str command, bool *proxy)
 {
     *proxy = str_find(command, STR("server_proxy")) >= 0;
     return *proxy || str_find(command, STR("api.server")) >= 0 ||

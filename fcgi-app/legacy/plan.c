@@ -105,7 +105,8 @@ void plan_gap(struct planning *pl, const char *fmt, ...)
     pl->p->gaps = true;
 }
 
-struct val plan_container(struct planning *pl, const char *path, bool list)
+/* Member of the document at "a.b", made when absent: a dictionary or a list. */
+static struct val plan_container(struct planning *pl, const char *path, bool list)
 {
     struct val v = pl->p->doc;
     struct str rest = str_c(path);

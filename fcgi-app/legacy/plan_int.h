@@ -20,8 +20,6 @@ struct planning {
 MUST_CHECK int plan_put(struct planning *pl, const char *map, struct str name, struct val entry);
 /* Put an entry into a list whose items are known by "name" ("SSO", "provisioning.gateways"). */
 MUST_CHECK int plan_put_named(struct planning *pl, const char *list, struct val entry);
-/* Member of the document at "a.b", made when absent: a dictionary or a list. */
-struct val plan_container(struct planning *pl, const char *path, bool list);
 void plan_note(struct planning *pl, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same, and the import has a gap. */
 void plan_gap(struct planning *pl, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -133,8 +133,8 @@ static const char *split_name(const char *arg, struct str *name)
     return colon + 1;
 }
 
-int legacy_config_file(struct legacy_sources *s, struct legacy_service *svc, const char *path,
-                       struct err *e)
+static int legacy_config_file(struct legacy_sources *s, struct legacy_service *svc, const char *path,
+                              struct err *e)
 {
     struct yaml_node *root;
     struct str text;
@@ -161,7 +161,7 @@ int legacy_file(struct legacy_sources *s, const char *arg, struct err *e)
 }
 
 /* A proxy's environment has what only proxies had. */
-void legacy_tell_proxy(struct legacy_service *svc)
+static void legacy_tell_proxy(struct legacy_service *svc)
 {
     for (size_t i = 0; i < svc->n_values; i++)
         svc->proxy = svc->proxy || str_eq_c(svc->values[i].name, "proxy_url") ||

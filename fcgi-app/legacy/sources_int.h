@@ -11,12 +11,7 @@ void legacy_note(struct legacy_sources *s, const char *fmt, ...) PRINTF_LIKE(2, 
 struct legacy_service *legacy_service_new(struct legacy_sources *s, struct str name, const char *path);
 void legacy_value_add(struct legacy_sources *s, struct legacy_service *svc, struct str name,
                       struct str text, struct str where);
-MUST_CHECK int legacy_config_file(struct legacy_sources *s, struct legacy_service *svc,
-                                  const char *path, struct err *e);
-void legacy_tell_proxy(struct legacy_service *svc);
 MUST_CHECK int legacy_follow(struct legacy_sources *s, struct legacy_service *svc, struct err *e);
 struct str legacy_unquote(struct str text);
-/* Does this command line run a module of the former product?  Then *proxy tells which. */
-bool legacy_command(struct str command, bool *proxy);
 
 #endif

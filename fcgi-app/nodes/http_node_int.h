@@ -21,8 +21,6 @@ struct http_outgoing {
  */
 MUST_CHECK int http_outgoing_make(struct node_run *r, const struct http_node *c,
                                   struct http_outgoing *o, struct err *e);
-/* An object of the headers for a trace, secrets masked. */
-struct val http_shown_headers(const struct http_header *headers, size_t n, struct arena *a);
 /* The trace of one attempt; failed: why there is no answer, else NULL. */
 void http_trace(struct node_run *r, const struct http_node *c, const struct http_outgoing *o,
                 const struct gw_answer *ans, const struct err *failed, int64_t started_us,

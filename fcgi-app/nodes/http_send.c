@@ -171,7 +171,8 @@ int http_outgoing_make(struct node_run *r, const struct http_node *c, struct htt
 
 /* ---- the trace ------------------------------------------------------------------------------ */
 
-struct val http_shown_headers(const struct http_header *headers, size_t n, struct arena *a)
+/* An object of the headers for a trace, secrets masked. */
+static struct val http_shown_headers(const struct http_header *headers, size_t n, struct arena *a)
 {
     struct val out = val_dict_new(a, n);
 

@@ -429,7 +429,8 @@ static void unknown(struct compiler *c, const struct where *w, const struct node
     (void)emit(c, OP_RAISE, add_const(c, val_str(text)), TMPL_EXC_RUNTIME);
 }
 
-void comp_filter_chain(struct compiler *c, const struct where *w, const struct node *n)
+/* A filter whose input is on the stack already. */
+static void comp_filter_chain(struct compiler *c, const struct where *w, const struct node *n)
 {
     const struct filter_def *def = filter_find(n->name);
     int index = 0;

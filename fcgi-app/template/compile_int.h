@@ -161,8 +161,6 @@ int locals_list(struct compiler *c, const struct where *w);
 void comp_expr(struct compiler *c, const struct where *w, const struct node *n);
 /* A call whose last keyword argument is a caller: function `caller` of the table, or -1. */
 void comp_call(struct compiler *c, const struct where *w, const struct node *n, int caller);
-/* A filter whose input is on the stack already. */
-void comp_filter_chain(struct compiler *c, const struct where *w, const struct node *n);
 void comp_store(struct compiler *c, const struct where *w, const struct node *target);
 bool const_value(struct compiler *c, const struct node *n, struct val *out);
 /* Does Jinja2 evaluate this expression while it compiles? */

@@ -102,7 +102,7 @@ void dt_fields(const struct dt *d, struct dt_fields *f)
     f->yday = (int)(days - clock_days_from_civil(f->year, 1, 1)) + 1;
 }
 
-bool dt_in_range(int64_t local_us)
+static bool dt_in_range(int64_t local_us)
 {
     return local_us >= clock_days_from_civil(1, 1, 1) * DAY_US &&
            local_us < clock_days_from_civil(10000, 1, 1) * DAY_US;

@@ -26,7 +26,6 @@ const char *dt_composite(char code);
 
 void dt_fields(const struct dt *d, struct dt_fields *f);
 int64_t dt_floor_div(int64_t x, int64_t y);
-bool dt_in_range(int64_t local_us);
 /* Add microseconds on the wall clock; OverflowError outside the years 1 to 9999. */
 MUST_CHECK int dt_shift(struct call *c, const struct dt *d, int64_t us, struct val *out);
 /* ISO 8601 year and week. */

@@ -133,8 +133,6 @@ bool seen_add(struct seen *s, struct val v);
 
 /* ---- texts in other clothes ------------------------------------------------------------------ */
 
-/* "%.1f" of Python for value formatting: writes `v` after `spec` (str.format's mini-language). */
-MUST_CHECK int py_format_value(struct call *c, struct val v, struct str spec, struct buf *out);
 /* ascii(v): repr with everything beyond ASCII escaped. */
 void py_ascii(struct val v, struct arena *a, struct buf *out);
 /* Dictionary from dict(*pos, **kw). */

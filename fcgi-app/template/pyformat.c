@@ -182,7 +182,8 @@ static int format_int(struct call *c, struct val v, const struct fmt_spec *spec,
     }
 }
 
-int py_format_value(struct call *c, struct val v, struct str text, struct buf *out)
+/* "%.1f" of Python for value formatting: writes `v` after `spec` (str.format's mini-language). */
+static int py_format_value(struct call *c, struct val v, struct str text, struct buf *out)
 {
     struct fmt_spec spec;
 

@@ -116,7 +116,8 @@ static void parts(struct pg_parser *p)
     }
 }
 
-void pg_operand(struct pg_parser *p)
+/* A variable or literal without filters. */
+static void pg_operand(struct pg_parser *p)
 {
     struct str text = p->cur.text;
 

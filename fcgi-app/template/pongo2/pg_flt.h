@@ -32,7 +32,6 @@ MUST_CHECK int pg_count(struct call *c, int64_t n, int64_t max);
 
 /* pg_flt_html.c */
 void pg_escape(struct str s, struct buf *out);
-void pg_iriencode(struct str s, const char *kept, struct buf *out);
 /* pg_format.c: Go's fmt.Sprintf with one value. */
 MUST_CHECK int pg_sprintf(struct call *c, struct str format, struct val v, struct val *out);
 /* pg_layout.c: Go's time.Format; the zone is the value's, naive ones count as UTC. */

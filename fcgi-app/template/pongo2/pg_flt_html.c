@@ -63,7 +63,7 @@ int pg_flt_escapejs(struct call *c, struct val *out)
     return finish(c, &b, false, out);
 }
 
-void pg_iriencode(struct str s, const char *kept, struct buf *out)
+static void pg_iriencode(struct str s, const char *kept, struct buf *out)
 {
     size_t i;
 

@@ -71,8 +71,6 @@ bool pg_enter(struct pg_parser *p);
 /* pg_expr.c */
 /* Push the value; returns whether the filter "safe" was applied to all of it. */
 bool pg_expression(struct pg_parser *p);
-/* A variable or literal without filters. */
-void pg_operand(struct pg_parser *p);
 /* A filter and its argument over the value on the stack. */
 void pg_filter(struct pg_parser *p, bool *safe);
 /* A call of an internal filter: `n` arguments are on the stack above its input. */
