@@ -4,6 +4,7 @@
  * where search, details and retention find them.
  */
 #include "integration/env_moving.h"
+#include "integration/env_schema.h"
 
 #include <libpq-fe.h>
 #include <openssl/evp.h>
@@ -187,7 +188,7 @@ static void conflicts(void **state)
 /* Its size is seen before its bytes are fetched. */
 static void too_large_to_store(void **state)
 {
-    const char *db = moving_base(env), *large = moving_old_database(env);
+    const char *db = schema_ready(env), *large = moving_old_database(env);
     const char *from = printed("--from-db=%s", file("large.dsn", large));
 
     (void)state;
@@ -255,12 +256,12 @@ static void large_ones_in_little_memory(void **state)
     enum { LARGE = 5 * 1024 * 1024, ROOM_KB = 10 * 1024 };
     static const char md5[] = "SELECT md5(content) FROM documents WHERE name = 'd.bin'", lobs[] = "SELECT count(*) FROM pg_largeobject_metadata";
     const char *small_from = at("small.dsn", with_tokens(token_of(KEY_2, 100, true), token_of(KEY_4, 100, true)));
-    const char *old_db = with_tokens(token_of(KEY_2, LARGE, true), token_of(KEY_4, LARGE, true)), *from = at("large.dsn", old_db), *db = moving_base(env), *out;
+    const char *old_db = with_tokens(token_of(KEY_2, LARGE, true), token_of(KEY_4, LARGE, true)), *from = at("large.dsn", old_db), *db = schema_ready(env), *out;
     const char *there = env_psql_at(env, old_db, "SELECT md5(sealed) FROM files WHERE id = 4");
     long small, large, again;
 
     (void)state;
-    moving_measured(env, 3, moving_base(env), ARGS("import-legacy", small_from, map, keys, "--structure=0.23.2", "--apply"), &small);
+    moving_measured(env, 3, schema_ready(env), ARGS("import-legacy", small_from, map, keys, "--structure=0.23.2", "--apply"), &small);
     moving_measured(env, 3, db, ARGS("import-legacy", from, map, keys, "--structure=0.23.2", "--apply"), &large);
     is(db, "SELECT size_in_bytes FROM documents WHERE name = 'a.csv'", printed("%d", LARGE));
     is(db, md5, there);
@@ -280,7 +281,7 @@ static void large_ones_in_little_memory(void **state)
 /* Signed rightly, and yet no document: it shows at its end only, when most of it came. */
 static void a_bad_end(void **state)
 {
-    const char *from = at("end.dsn", with_tokens(token_of(KEY_2, 1600000, false), token_of(KEY_4, 100, true))), *db = moving_base(env);
+    const char *from = at("end.dsn", with_tokens(token_of(KEY_2, 1600000, false), token_of(KEY_4, 100, true))), *db = schema_ready(env);
 
     (void)state;
     for (int i = 0; i < 2; i++) {
@@ -293,7 +294,7 @@ static void a_bad_end(void **state)
 static void killed_on_the_way(void **state)
 {
     static const char *const points[] = {"instances:1", "documents:1", "documents:3"};
-    const char *db = moving_base(env);
+    const char *db = schema_ready(env);
 
     (void)state;
     NEEDS_FAULT_POINTS();

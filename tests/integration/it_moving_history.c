@@ -4,6 +4,7 @@
  * recorded, repeating, kills, names that need quotes, and memory that does not grow with the rows.
  */
 #include "integration/env_moving.h"
+#include "integration/env_schema.h"
 
 #include <signal.h>
 #include <string.h>
@@ -168,7 +169,7 @@ static void killed_on_the_way(void **state)
 /* What no text of a database can hold is left out, and nothing else with it. */
 static void a_row_with_a_nul(void **state)
 {
-    const char *db = moving_base(env), *theirs = moving_old_database(env), *from;
+    const char *db = schema_ready(env), *theirs = moving_old_database(env), *from;
 
     (void)state;
     (void)env_psql_at(env, theirs, past);
@@ -194,7 +195,7 @@ static void under_their_parents(const char *db)
 /* Whichever comes first; not what makes a circle, nor those whose parent is not there, or runs. */
 static void sub_instances(void **state)
 {
-    const char *db = moving_base(env), *theirs = moving_old_database(env), *from, *out, *family;
+    const char *db = schema_ready(env), *theirs = moving_old_database(env), *from, *out, *family;
 
     (void)state;
     (void)env_psql_at(env, theirs, "CREATE TABLE runs (id integer PRIMARY KEY, state varchar(40), started timestamp, \"by\" integer); INSERT INTO runs VALUES "
@@ -234,7 +235,7 @@ static const struct bad_map {
 
 static void maps_that_say_too_little(void **state)
 {
-    const char *db = moving_base(env);
+    const char *db = schema_ready(env);
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad_maps); i++)
@@ -246,7 +247,7 @@ static void maps_that_say_too_little(void **state)
 
 static long peak_of_import(const char *from)
 {
-    const char *db = moving_base(env);
+    const char *db = schema_ready(env);
     long peak;
 
     moving_measured(env, 0, db, ARGS("import-legacy", from, map, "--structure=0.23.2", "--apply", "--history"), &peak);

@@ -4,6 +4,7 @@
  * is busy, slow pages, one that goes away; throttling, and memory that does not grow with the rows.
  */
 #include "integration/env_moving.h"
+#include "integration/env_schema.h"
 
 #include <signal.h>
 #include <string.h>
@@ -115,7 +116,7 @@ static int calls(const char *log, const char *path)
 static void goes_on_with_what_is_missing(void **state)
 {
     static const char *const points[] = {"page:1", "instances:1", "documents:1", "documents:1", "instances:1", "page:1"};
-    const char *db = moving_base(env), *log = printed("old platform %d", old_port);
+    const char *db = schema_ready(env), *log = printed("old platform %d", old_port);
     int before;
 
     (void)state;
@@ -133,7 +134,7 @@ static void goes_on_with_what_is_missing(void **state)
 
 static void conflicts(void **state)
 {
-    const char *db = moving_base(env), *out;
+    const char *db = schema_ready(env), *out;
 
     (void)state;
     import(3, db, FROM("--apply"));
@@ -159,7 +160,7 @@ static const char *another(pid_t *pid, const char *const *options)
 /* A row a page, every third call refused for a moment: all the same. */
 static void busy_and_in_small_pages(void **state)
 {
-    const char *db = moving_base(env), *there;
+    const char *db = schema_ready(env), *there;
     pid_t pid;
 
     (void)state;
@@ -175,7 +176,7 @@ static void busy_and_in_small_pages(void **state)
 
 static void not_faster_than_allowed(void **state)
 {
-    const char *db = moving_base(env), *there;
+    const char *db = schema_ready(env), *there;
     int64_t start;
     pid_t pid;
 
@@ -192,7 +193,7 @@ static void not_faster_than_allowed(void **state)
 /* What is no document that can be stored here is told, and takes no place. */
 static void too_large_to_store(void **state)
 {
-    const char *db = moving_base(env), *there;
+    const char *db = schema_ready(env), *there;
     pid_t pid;
 
     (void)state;
@@ -205,7 +206,7 @@ static void too_large_to_store(void **state)
 /* It goes away: what came stays, and the rest comes when it is back. */
 static void away_in_between(void **state)
 {
-    const char *db = moving_base(env), *there, *log;
+    const char *db = schema_ready(env), *there, *log;
     pid_t pid, tool;
 
     (void)state;
@@ -226,7 +227,7 @@ static void away_in_between(void **state)
 
 static long peak_of_import(const char *rows, const char *document)
 {
-    const char *db = moving_base(env), *there;
+    const char *db = schema_ready(env), *there;
     long peak;
     pid_t pid;
 
