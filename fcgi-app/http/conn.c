@@ -291,7 +291,7 @@ static void refuse_head(struct conn *c)
 {
     static const char text[] = "Status: 431 Request Header Fields Too Large\r\n"
                                "Content-Type: application/json\r\n\r\n"
-                               "{\"error\":\"request headers are larger than 65536 bytes\"}";
+                               "{\"error\":\"request headers are larger than 65536 bytes or more than 512\"}";
 
     if (!c->in.scan.too_large) {
         refuse_stranger(c, c->in.p, c->in.len);

@@ -74,6 +74,7 @@ static void take_length(struct frame *f, unsigned char byte)
         f->pair.left = f->pair.name + f->pair.length; /* each below 2^31 */
     else
         f->pair.name = f->pair.length;
+    f->pair.n += f->pair.has_name ? 1 : 0;
     f->pair.has_name = !f->pair.has_name;
 }
 
@@ -85,7 +86,7 @@ static void follow_params(struct frame *f, const unsigned char *p, size_t n)
         if (skip == 0) {
             skip = 1;
             take_length(f, *p);
-            if (f->pair.left > LIMIT_HEADERS) {
+            if (f->pair.left > LIMIT_HEADERS || f->pair.n > FRAME_PAIRS_MAX) {
                 f->too_large = true;
                 f->state = FRAME_BAD;
                 return;

@@ -21,6 +21,8 @@ enum frame_state {
     FRAME_BAD,
 };
 
+enum { FRAME_PAIRS_MAX = 512 };
+
 struct frame {
     enum frame_state state;
     unsigned char header[FRAME_HEADER_LEN];
@@ -30,13 +32,14 @@ struct frame {
     uint16_t request_id;
     size_t params_len; /* content bytes of PARAMS so far */
     uint64_t body_len; /* content bytes of STDIN followed so far */
-    bool too_large;    /* BAD because the parameters pass LIMIT_HEADERS, or say so */
+    bool too_large;    /* BAD because the parameters pass LIMIT_HEADERS, or say so, or are more than FRAME_PAIRS_MAX */
     struct {
         uint32_t left;   /* bytes of a name and its value still to come */
         uint32_t name;   /* length of the name, once known */
         uint32_t length; /* the one that is being read */
         unsigned more;   /* bytes of it still to come */
         bool has_name;
+        unsigned n; /* pairs begun so far */
     } pair;
 };
 

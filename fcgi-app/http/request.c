@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "http/url.h"
 
-enum { PARAMS_MAX = 512, PART = 16 * 1024 };
+enum { PART = 16 * 1024 };
 
 /* ---- building ----------------------------------------------------------------------------------
  */
@@ -64,15 +64,13 @@ static void add_header(struct conn *c, struct str name, struct str value)
     c->headers[c->n_headers++] = (struct env_header){name, value};
 }
 
-/* One pass over "NAME=value"; -1 when there are too many. */
-static int read_params(struct conn *c, struct cgi *g)
+/* One pass over "NAME=value"; they are FRAME_PAIRS_MAX at most (frame.c). */
+static void read_params(struct conn *c, struct cgi *g)
 {
     size_t n = 0;
 
     while (c->fcgi.envp[n] != NULL)
         n++;
-    if (n > PARAMS_MAX)
-        return -1;
     c->headers = arena_alloc(c->req.a, (n + 2) * sizeof(*c->headers));
     c->n_headers = 0;
     for (size_t i = 0; i < n; i++) {
@@ -92,7 +90,6 @@ static int read_params(struct conn *c, struct cgi *g)
         add_header(c, STR("CONTENT_TYPE"), g->type);
     if (g->length.len > 0)
         add_header(c, STR("CONTENT_LENGTH"), g->length);
-    return 0;
 }
 
 static uint64_t next_random(struct home *h)
@@ -177,8 +174,9 @@ int request_build(struct conn *c)
     struct cgi g = {0};
     int64_t length = 0;
 
-    if (c->fcgi.role != FCGI_RESPONDER || read_params(c, &g) != 0)
+    if (c->fcgi.role != FCGI_RESPONDER)
         return -1;
+    read_params(c, &g);
     c->has_length = g.length.len > 0;
     if (c->has_length && (!str_to_int(g.length, &length) || length < 0))
         return -1;

@@ -240,6 +240,47 @@ static void nobody_hides_a_call(void **state)
     assert_null(strstr(env_log(env, "p1.sock"), "proxy.history"));
 }
 
+/* So many headers of so many bytes each. */
+static const char *headers_of(int count, size_t bytes)
+{
+    struct buf b;
+
+    buf_init(&b, 1 * MIB, env_arena(env));
+    for (int i = 0; i < count; i++) {
+        buf_addf(&b, "X-B%d: ", i);
+        for (size_t n = 0; n < bytes; n++)
+            buf_putc(&b, 'b');
+        buf_add_c(&b, "\r\n");
+    }
+    return buf_cstr(&b);
+}
+
+/* What is refused before anybody reads it is JSON all the same, and never looks as if an application were away. */
+static void refusals_are_json(void **state)
+{
+    const struct {
+        const char *line, *headers;
+        int status;
+        const char *error;
+    } rows[] = {
+        {"GET /api/v01/p1/do/ok/ HTTP/1.1", headers_of(5, 15000), 431, "the request headers are too large"},
+        {"GET /api/v01/p1/do/ok/ HTTP/1.1", headers_of(1, 40000), 431, "the request headers are too large"},
+        {"GET /api/v01/p1/do/ok/ HTTP/1.1", headers_of(600, 1), 431, "request headers are larger than 65536 bytes or more than 512"},
+        {"POST /api/v01/p1/do/sink/ HTTP/1.1", "Transfer-Encoding: xchunked\r\n", 501, "not implemented"},
+        {"GET /api/v01/p1/do/ok/ HTTP/9.1", "", 505, "this version of HTTP is not supported"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *text = house_raw(&h, env_fmt(env, "%s\r\nHost: x\r\n%s\r\nConnection: close\r\n%s\r\n", rows[i].line, api_auth(env), rows[i].headers), 3000);
+        int status = 0;
+
+        (void)sscanf(text, "HTTP/1.1 %d", &status);
+        if (status != rows[i].status || strstr(text, env_fmt(env, "{\"error\":\"%s\"}", rows[i].error)) == NULL)
+            env_fail(env, "row %zu: expected %d %s: %.600s", i, rows[i].status, rows[i].error, text);
+    }
+}
+
 /* Whoever must change his password first hears exactly what the interface waits for, and nothing goes out. */
 static void must_change_the_password(void **state)
 {
@@ -268,7 +309,7 @@ static void ends_cleanly(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(tokens_of_other_uses), API_TEST(must_change_the_password), API_TEST(nobody_hides_a_call), API_TEST(ends_cleanly)};
+    const struct CMUnitTest tests[] = {API_TEST(tokens_of_other_uses), API_TEST(must_change_the_password), API_TEST(refusals_are_json), API_TEST(nobody_hides_a_call), API_TEST(ends_cleanly)};
     int failed;
 
     house_start(&h, NULL);

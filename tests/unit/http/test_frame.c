@@ -137,10 +137,28 @@ static void too_large(void **state)
     char *filler = arena_zalloc(a, 65535);
 
     (void)state;
+    memcpy(filler, "\200\0\377\372", 4); /* one name of all that follows */
     put_begin(&b);
     fcgi_put_record(&b, FCGI_PARAMS, 1, str_make(filler, 65535), 0);
     assert_false(refused(&b)); /* what nginx can send at most */
     fcgi_put_record(&b, FCGI_PARAMS, 1, str_make(filler, 2), 0);
+    frame_init(&f);
+    (void)frame_feed(&f, b.p, b.len, false);
+    assert_int_equal(f.state, FRAME_BAD);
+    assert_true(f.too_large);
+}
+
+static void too_many(void **state)
+{
+    const char *pairs = arena_zalloc(a, 2 * (FRAME_PAIRS_MAX + 1)); /* of nothing */
+    struct frame f;
+    struct buf b;
+
+    (void)state;
+    put_begin(&b);
+    fcgi_put_record(&b, FCGI_PARAMS, 1, str_make(pairs, 2 * FRAME_PAIRS_MAX), 0);
+    assert_false(refused(&b));
+    fcgi_put_record(&b, FCGI_PARAMS, 1, str_make(pairs, 2), 0);
     frame_init(&f);
     (void)frame_feed(&f, b.p, b.len, false);
     assert_int_equal(f.state, FRAME_BAD);
@@ -191,7 +209,7 @@ static void lengths(const struct length_row *r)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(strangers), cmocka_unit_test(too_large)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(strangers), cmocka_unit_test(too_large), cmocka_unit_test(too_many)};
     int failed;
 
     a = arena_new(0);
