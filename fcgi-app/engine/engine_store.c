@@ -25,13 +25,13 @@ static const struct writer_stmt w_job_fence = {
     "job_fence",
     "SELECT CASE WHEN l.fence <> 0 THEN l.fence / coalesce(l.locked & 1, 0) END, l.fence <> 0 AND "
     "l.locked > 1 AS tell FROM (SELECT u.fence, (SELECT (j.id = u.id AND j.fence = u.fence)::int + "
-    "2 * (j.signals <> u.signals)::int FROM jobs j WHERE j.kind = 'instance' AND j.ref_id = u.at[2] "
+    "2 * (j.signals <> u.signals)::int FROM jobs j WHERE j.kind = 'instance' AND j.ref_id = u.ref "
     "FOR UPDATE) AS locked "
-    "FROM (SELECT CASE WHEN x.fence = 0 THEN (SELECT ARRAY[(extract(epoch FROM h.created_on) * "
-    "1000000)::bigint, h.id] FROM instance_holder(x.ref) h) ELSE ARRAY[x.created_us, x.ref] END AS at, "
-    "x.id, x.fence, x.signals "
+    "FROM (SELECT coalesce(y.holder[1], y.created_us), coalesce(y.holder[2], y.ref) AS ref, y.id, "
+    "y.fence, y.signals FROM (SELECT x.*, CASE WHEN x.fence = 0 THEN (SELECT ARRAY[(extract(epoch "
+    "FROM h.created_on) * 1000000)::bigint, h.id] FROM instance_holder(x.ref) h) END AS holder "
     "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS x(ref, "
-    "created_us, id, fence, signals) ORDER BY 1) u OFFSET 0) l",
+    "created_us, id, fence, signals) OFFSET 0) y ORDER BY 1, 2) u OFFSET 0) l",
     "iiiii", 0};
 
 static const struct writer_stmt w_request_insert = {
