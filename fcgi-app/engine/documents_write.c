@@ -396,7 +396,7 @@ static enum stored try_store(struct doc_writer *w, struct db_conn *c, bool fresh
 
     if (writing_key(w->d, fresh_key, &key_id, key, e) != 0)
         return STORE_FAILED;
-    if (db_begin(c, e) != 0 || db_text(c, &doc_stmt_next, DB_NO_ARGS, &text, w->a, e) != 0 ||
+    if (db_begin(c, e) != 0 || db_text(c, &doc_stmt_next, DB_ARGS(DB_INT(w->n.instance_id), DB_STR(w->n.name)), &text, w->a, e) != 0 ||
         !str_to_int(text, id))
         return STORE_FAILED;
     document_head_seal(key_id, key, w->content_key, *id, head);

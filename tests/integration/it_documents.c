@@ -9,7 +9,10 @@
 #include "support/fcgi_client.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct env *env;
 static pid_t core;
@@ -101,6 +104,32 @@ static void says(int64_t id, int status, const char *error)
 }
 
 /* ---- tests ----------------------------------------------------------------------------------- */
+
+/* The last one replaces those before, however many come at once. */
+static void uploads_at_once(void **state)
+{
+    enum { UPLOADS = 24, STEP = 100000 };
+    const char *const headers[] = {api_auth(env), "Content-Type: text/plain", NULL};
+    const char *path = printed("%s?name=same.txt", base), *content = text_of(UPLOADS * STEP);
+    pid_t pids[UPLOADS];
+    struct val list;
+    int status;
+
+    (void)state;
+    for (size_t i = 0; i < UPLOADS; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            _exit(env_http_once(env, "POST", path, headers, content + (UPLOADS - 1 - i) * STEP).status == 200 ? 0 : 1);
+        assert_true(pids[i] > 0);
+    }
+    for (size_t i = 0; i < UPLOADS; i++) {
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+    list = api(env, 200, "GET", base, NULL);
+    assert_int_equal(val_count(val_get(list, "documents")), 1);
+    api(env, 200, "DELETE", printed("%s/%s", base, api_text(env, list, "documents.0.id")), NULL);
+}
 
 static void form_upload(void **state)
 {
@@ -414,7 +443,7 @@ static void through_a_route(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_TEST(memory_is_bounded), API_TEST(form_upload), API_TEST(raw_upload), API_TEST(name_by_header), API_TEST(sizes),
+        API_TEST(memory_is_bounded), API_TEST(form_upload), API_TEST(uploads_at_once), API_TEST(raw_upload), API_TEST(name_by_header), API_TEST(sizes),
         API_TEST(too_large),   API_TEST(bad_uploads),      API_TEST(of_somebody_else),
         API_TEST(damage_is_noticed), API_TEST(broken_off), API_TEST(through_a_route),
     };
