@@ -115,15 +115,18 @@ const struct db_stmts api_transactions_stmts = {"api_transactions", all, COUNT_O
 /* Context values as text, what is secret as asterisks (workflow-engine.md 4.7). */
 static struct val shown_context(struct api_call *c, struct val rows)
 {
-    struct val out = val_list_new(c->a, val_count(rows));
+    struct val out = val_list_new(c->a, val_count(rows)), secrets = val_list_new(c->a, 0);
 
+    for (size_t i = 0; i < val_count(rows); i++)
+        if (val_get_bool(val_at(rows, i), "sensitive", false))
+            val_list_add(secrets, val_get(val_at(rows, i), "value"));
     for (size_t i = 0; i < val_count(rows); i++) {
         struct val row = val_at(rows, i), shown = val_dict_new(c->a, 3);
         bool secret = val_get_bool(row, "sensitive", false) || mask_key(val_get_text(row, "key", STR("")));
 
         val_dict_set_c(shown, "id", val_get(row, "id"));
         val_dict_set_c(shown, "key", val_get(row, "key"));
-        val_dict_set_c(shown, "value", val_str(engine_context_shown(val_get(row, "value"), secret, c->a)));
+        val_dict_set_c(shown, "value", val_str(engine_hide(engine_context_shown(val_get(row, "value"), secret, c->a), secrets, c->a)));
         val_list_add(out, shown);
     }
     return out;

@@ -168,6 +168,8 @@ MUST_CHECK int engine_mass_start(struct engine *en, struct db_conn *c, int64_t i
 
 /* A context value as the API shows it: text, secrets as "********" (4.7). */
 struct str engine_context_shown(struct val v, bool sensitive, struct arena *a);
+/* A text without the texts of a list of secrets: one may have been copied into another value. */
+struct str engine_hide(struct str text, struct val secrets, struct arena *a);
 
 /* The node types this engine runs, for checking definitions and the catalogue. */
 const struct node_table *engine_nodes(const struct engine *en);

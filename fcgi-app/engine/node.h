@@ -258,6 +258,8 @@ struct node_trace {
     int64_t started_us, ended_us;
 };
 void node_trace(struct node_run *r, const struct node_trace *t);
+/* A body as a trace keeps it: secrets of the run and what is named so hidden, then cut, so that no half of one is left. */
+struct str node_trace_body(struct node_run *r, struct str content_type, struct str body);
 /* A line in the logs of the instance. */
 void node_log(struct node_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -9,6 +9,8 @@
 #include "engine/instance_int.h"
 
 #include "base/json.h"
+#include "base/limits.h"
+#include "engine/engine.h"
 #include "gateway/mask.h"
 
 enum { SECRET_MIN = 6 }; /* shorter ones would be found in any text */
@@ -52,14 +54,25 @@ static struct str hide_members(struct str text, struct val request, struct arena
     return text;
 }
 
+struct str engine_hide(struct str text, struct val secrets, struct arena *a)
+{
+    for (size_t i = 0; i < val_count(secrets); i++)
+        text = hide_value(text, val_at(secrets, i), a);
+    return text;
+}
+
+struct str node_trace_body(struct node_run *r, struct str content_type, struct str body)
+{
+    return mask_body(content_type, instance_hide(r->inst, body, r->a), LIMIT_TRACE_BODY, r->a);
+}
+
 struct str instance_hide(const struct instance *in, struct str text, struct arena *a)
 {
     for (; in != NULL && text.len > 0; in = in->parent) {
         for (uint32_t i = 0; i < in->n_ctx; i++)
             if (in->ctx[i].present && in->ctx[i].sensitive)
                 text = hide_value(text, in->ctx[i].v, a);
-        for (size_t i = 0; i < val_count(in->v_parent_secrets); i++)
-            text = hide_value(text, val_at(in->v_parent_secrets, i), a);
+        text = engine_hide(text, in->v_parent_secrets, a);
         text = hide_members(text, in->request, a);
     }
     return text;

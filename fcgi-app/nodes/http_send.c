@@ -115,8 +115,7 @@ static int body_out(struct node_run *r, const struct http_node *c, struct http_o
     if (o->content_type.p != NULL)
         o->headers[o->call.n_headers++] =
             (struct http_header){STR("Content-Type"), o->content_type};
-    o->shown =
-        mask_body(o->content_type.p == NULL ? given : o->content_type, o->call.body, LIMIT_TRACE_BODY, r->a);
+    o->shown = node_trace_body(r, o->content_type.p == NULL ? given : o->content_type, o->call.body);
     return 0;
 }
 
@@ -212,8 +211,7 @@ void http_trace(struct node_run *r, const struct http_node *c, const struct http
         val_dict_set_c(out, "status", val_int(ans->res.status));
         val_dict_set_c(out, "headers", http_shown_headers(ans->res.headers, ans->res.n_headers, r->a));
         val_dict_set_c(out, "body",
-                       val_str(mask_body(http_result_header(&ans->res, "content-type"),
-                                         ans->res.body, LIMIT_TRACE_BODY, r->a)));
+                       val_str(node_trace_body(r, http_result_header(&ans->res, "content-type"), ans->res.body)));
     }
     t.input = json_text(in, r->a);
     t.output = json_text(out, r->a);

@@ -203,8 +203,9 @@ static struct val addresses(const struct gw_mailboxes *list, struct arena *a)
     return out;
 }
 
-static struct str shown(const struct gw_mail *m, struct arena *a)
+static struct str shown(struct node_run *r, const struct gw_mail *m)
 {
+    struct arena *a = r->a;
     struct val in = val_dict_new(a, 8), files = val_list_new(a, m->n_attachments);
 
     for (size_t i = 0; i < m->n_attachments; i++) {
@@ -223,7 +224,7 @@ static struct str shown(const struct gw_mail *m, struct arena *a)
         val_dict_set_c(in, "bcc", addresses(&m->bcc, a));
     val_dict_set_c(in, "subject", val_str(m->subject));
     val_dict_set_c(in, "body",
-                   val_str(mask_body(m->html ? STR("text/html") : STR("text/plain"), m->body, LIMIT_TRACE_BODY, a)));
+                   val_str(node_trace_body(r, m->html ? STR("text/html") : STR("text/plain"), m->body)));
     val_dict_set_c(in, "attachments", files);
     return json_text(in, a);
 }
@@ -250,7 +251,7 @@ int mail_send(struct node_run *r, struct gw_mail *m, struct err *e)
     t.status = rc == 0 ? 250 : ans.status;
     t.host = ans.host;
     t.url = ans.url;
-    t.input = shown(m, r->a);
+    t.input = shown(r, m);
     t.output = json_text(out, r->a);
     t.ended_us = clock_wall_us(&clock_system);
     node_trace(r, &t);

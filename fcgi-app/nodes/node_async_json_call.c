@@ -9,7 +9,6 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "engine/callbacks.h"
-#include "gateway/mask.h"
 
 struct cfg {
     struct http_node call;
@@ -120,10 +119,8 @@ static void trace(struct node_run *r, struct val payload)
     struct val out = val_dict_new(r->a, 1);
     int64_t now = clock_wall_us(&clock_system);
 
-    val_dict_set_c(
-        out, "body",
-        val_str(mask_body(STR("application/json"), json_text(val_get(payload, "body"), r->a),
-                          LIMIT_TRACE_BODY, r->a)));
+    val_dict_set_c(out, "body",
+                   val_str(node_trace_body(r, STR("application/json"), json_text(val_get(payload, "body"), r->a))));
     node_trace(r, &(struct node_trace){
                       .status = 200,
                       .method = STR("CALLBACK"),

@@ -75,6 +75,33 @@ static void is_sent_and_not_kept(void **state)
     assert_string_equal(sql("SELECT count(*) FROM traces WHERE concat(input, http_url) LIKE '%%********%%'"), "4");
 }
 
+#define COPY CELL("copy", "context_setter", "\"key\":\"copied\",\"value\":\"open /a?ott={{ context.link }} or not\"", "\"ok\"")
+#define CUT                                                                                                            \
+    CELL("cut", "http_call",                                                                                           \
+         "\"method\":\"post\",\"url\":\"http://127.0.0.1:%d/cut\",\"body\":\"{{ 'x' * 1048556 }}{{ context.link }}\"", "\"success\"")
+
+/* Copied into another key, and where a body is cut in its middle. */
+static void is_not_kept_in_copies(void **state)
+{
+    const char *token;
+    struct val v;
+    int64_t id;
+
+    (void)state;
+    id = api_run(env,
+                 fmt(DEFINITION(TOKEN "," COPY "," CUT ",", LINE("start.ok", "token") "," LINE("token.ok", "copy") "," LINE("copy.ok", "cut") ","
+                                LINE("cut.success", "end")),
+                     peer_port(peer)),
+                 "{}");
+    assert_string_equal(api_instance_status(env, id), "CLOSED_IN_SUCCESS");
+    token = token_of(id);
+    v = api(env, 200, "GET", fmt("/api/v01/transactions/%lld", (long long)id), NULL);
+    assert_string_equal(api_text(env, v, "context.0.value"), "********");
+    assert_string_equal(api_text(env, v, "context.1.key"), "copied");
+    assert_string_equal(api_text(env, v, "context.1.value"), "open /a?ott=******** or not");
+    assert_string_equal(sql("SELECT position('%.10s' in input) > 0 FROM traces WHERE instance_id = %lld", token, (long long)id), "f");
+}
+
 /* The caller gets it; its handler, where one goes wrong, sees it as every workflow below another does. */
 static void is_answered_and_not_kept(void **state)
 {
@@ -119,7 +146,7 @@ static void named_so_in_the_request(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(is_sent_and_not_kept), API_TEST(is_answered_and_not_kept), API_TEST(named_so_in_the_request)};
+    const struct CMUnitTest tests[] = {API_TEST(is_sent_and_not_kept), API_TEST(is_not_kept_in_copies), API_TEST(is_answered_and_not_kept), API_TEST(named_so_in_the_request)};
     int failed;
 
     env = env_start();
