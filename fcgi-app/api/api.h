@@ -96,7 +96,7 @@ MUST_CHECK int api_allowed(const struct principal *p, const char *access, struct
 
 /* ---- helpers of handlers (api_help.c) ------------------------------------------------------------ */
 
-/* {id}: a positive integer, else ERR_NOT_FOUND "no such <what>". */
+/* {id}: a positive integer that the column of a <what> can hold, else ERR_NOT_FOUND "no such <what>". */
 MUST_CHECK int api_id(const struct api_call *c, int param, const char *what, int64_t *out, struct err *e);
 /* Members of the body with their type; absent and null leave *out alone.  ERR_INVALID "name: expected text". */
 MUST_CHECK int api_body_text(const struct api_call *c, const char *name, size_t max_chars, struct str *out, struct err *e);

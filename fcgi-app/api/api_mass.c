@@ -52,8 +52,9 @@ static const struct db_stmt stmt_progress = {
 
 static const struct db_stmt stmt_cancel = {
     "api_mass_cancel",
-    "UPDATE mass_operations SET status = 'CANCELLED', closed_on = now() WHERE id = $1 AND status = 'ACTIVE' "
-    "AND ($2::bigint = 0 OR user_id = $2) RETURNING id",
+    "WITH cancelled AS (UPDATE mass_operations SET status = 'CANCELLED', closed_on = now() WHERE id = $1 AND status = 'ACTIVE' "
+    "AND ($2::bigint = 0 OR user_id = $2) RETURNING id) "
+    "SELECT (SELECT id FROM cancelled) FROM mass_operations WHERE id = $1 AND ($2 = 0 OR user_id = $2)",
     2,
 };
 
@@ -288,7 +289,11 @@ int mass_cancel(struct api_call *c, struct err *e)
         db_query_in(c->conn, &stmt_cancel, DB_ARGS(DB_INT(id), DB_INT(own_only(c))), &res, c->a, e) != 0)
         return -1;
     if (PQntuples(res) == 0) {
-        err_set(e, ERR_CONFLICT, "there is no such operation that goes on");
+        err_set(e, ERR_NOT_FOUND, "no such operation");
+        return -1;
+    }
+    if (PQgetisnull(res, 0, 0)) {
+        err_set(e, ERR_CONFLICT, "the operation has ended");
         return -1;
     }
     api_audit(c, "delete", "transactions", str_printf(c->a, "operation %lld", (long long)id));

@@ -24,8 +24,11 @@
 #define DB_LOCK_VITALS DB_LOCK_CLASS ", hashtext('vitals')"
 /* making a key */
 #define DB_LOCK_KEYS "hashtext('sluice'), hashtext('keys')"
+/* storing a document of an instance, $1, under a name, $2; the only one of a single number of 64 bits, which PostgreSQL keeps apart
+ * from those of two */
+#define DB_LOCK_DOCUMENT "hashtextextended($2, $1)"
 
-/* All of them, for the test that no two are alike. */
+/* All of two numbers, for the test that no two are alike. */
 #define DB_LOCKS                                                                                                       \
     {                                                                                                                  \
         DB_LOCK_MIGRATE, DB_LOCK_HISTORY, DB_LOCK_MAINTENANCE, DB_LOCK_IMPORT, DB_LOCK_SCHEDULE, DB_LOCK_GATEWAY_CHECK,  \

@@ -3,11 +3,12 @@
  */
 #include "engine/documents_int.h"
 
+#include "db/locks.h"
 #include "engine/engine_int.h"
 
 /* Who stores a document of the same instance and name comes afterwards, and replaces this one. */
 const struct db_stmt doc_stmt_next = {
-    "doc_next", "SELECT nextval('documents_id_seq'), pg_advisory_xact_lock(hashtextextended($2, $1))", 2};
+    "doc_next", "SELECT nextval('documents_id_seq'), pg_advisory_xact_lock(" DB_LOCK_DOCUMENT ")", 2};
 
 const struct db_stmt doc_stmt_forget = {
     "doc_forget", "DELETE FROM documents WHERE instance_id = $1 AND name = $2", 2};

@@ -59,12 +59,19 @@ static void allows(const struct access_row *r)
 }
 
 static const struct id_row {
-    const char *name, *text;
+    const char *name, *what, *text;
     int64_t want; /* 0: refused */
 } id_rows[] = {
-    {"number", "12", 12},       {"nought", "0", 0},        {"negative", "-1", 0},         {"text", "x", 0},
-    {"empty", "", 0},           {"trailing", "12x", 0},    {"largest", "9223372036854775807", INT64_MAX},
-    {"too large", "9223372036854775808", 0},
+    {"number", "thing", "12", 12},
+    {"nought", "thing", "0", 0},
+    {"negative", "thing", "-1", 0},
+    {"text", "thing", "x", 0},
+    {"empty", "thing", "", 0},
+    {"trailing", "thing", "12x", 0},
+    {"largest of a column of type integer", "thing", "2147483647", INT32_MAX},
+    {"too large for one", "thing", "2147483648", 0},
+    {"largest of what is counted in bigint", "task", "9223372036854775807", INT64_MAX},
+    {"too large for that", "task", "9223372036854775808", 0},
 };
 
 static void reads_ids(const struct id_row *r)
@@ -72,14 +79,14 @@ static void reads_ids(const struct id_row *r)
     struct api_call c = {.params = {str_c(r->text)}};
     struct err e = {0};
     int64_t id = 0;
-    int rc = api_id(&c, 0, "thing", &id, &e);
+    int rc = api_id(&c, 0, r->what, &id, &e);
 
     assert_int_equal(rc, r->want > 0 ? 0 : -1);
     if (rc == 0) {
         assert_int_equal(id, r->want);
     } else {
         assert_int_equal(e.code, ERR_NOT_FOUND);
-        assert_string_equal(e.msg, "no such thing");
+        assert_string_equal(e.msg + strlen("no such "), r->what);
     }
 }
 
