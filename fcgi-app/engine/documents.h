@@ -77,11 +77,9 @@ MUST_CHECK int doc_commit(struct doc_writer *w, int64_t *id, struct err *e);
 /* Give it up; takes NULL. */
 void doc_abort(struct doc_writer *w);
 
-/* All at once from memory, or from a descriptor to its end. */
+/* All at once from memory. */
 MUST_CHECK int doc_put(struct documents *d, const struct doc_new *n, struct str bytes, int64_t *id,
                        struct err *e);
-MUST_CHECK int doc_put_fd(struct documents *d, const struct doc_new *n, int fd, int64_t *id,
-                          struct err *e);
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -106,9 +104,6 @@ MUST_CHECK int doc_read_all(struct documents *d, int64_t id, struct document *ou
 /* By name in one instance (not its ancestors); ERR_NOT_FOUND `no document "x"`. */
 MUST_CHECK int doc_find(struct documents *d, int64_t instance_id, struct str name,
                         struct document *out, struct arena *a, struct err *e);
-/* All of one instance, by id. */
-MUST_CHECK int doc_list(struct documents *d, int64_t instance_id, struct document **out, size_t *n,
-                        struct arena *a, struct err *e);
 /* ERR_NOT_FOUND "no such document" when the instance has none of that id. */
 MUST_CHECK int doc_delete(struct documents *d, int64_t instance_id, int64_t id, struct err *e);
 
@@ -133,11 +128,6 @@ MUST_CHECK int doc_reseal_token(struct documents *d, int64_t id, struct err *e);
 MUST_CHECK int node_document_put(struct node_run *r, struct str name, struct str mime_type,
                                  struct str description, struct str bytes, int64_t *id,
                                  struct err *e);
-MUST_CHECK int node_document_put_fd(struct node_run *r, struct str name, struct str mime_type,
-                                    struct str description, int fd, int64_t *id, struct err *e);
-/* In pieces: doc_write(), doc_commit() or doc_abort(). */
-MUST_CHECK int node_document_create(struct node_run *r, struct str name, struct str mime_type,
-                                    struct str description, struct doc_writer **out, struct err *e);
 /*
  * A document by name: the instance's own, else the nearest ancestor's (workflow-engine.md 4.17).
  *
@@ -145,9 +135,6 @@ MUST_CHECK int node_document_create(struct node_run *r, struct str name, struct 
  */
 MUST_CHECK int node_document_find(struct node_run *r, struct str name, struct document *out,
                                   struct err *e);
-/* The same, opened for reading in pieces. */
-MUST_CHECK int node_document_open(struct node_run *r, struct str name, struct document *out,
-                                  struct doc_reader **reader, struct err *e);
 /* The same, whole, in r->a. */
 MUST_CHECK int node_document_read(struct node_run *r, struct str name, struct document *out,
                                   struct str *bytes, struct err *e);

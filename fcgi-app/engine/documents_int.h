@@ -29,6 +29,6 @@ MUST_CHECK int instance_document(const struct instance *in, struct str name, str
 
 extern const struct db_stmt doc_stmt_next, doc_stmt_forget, doc_stmt_insert, doc_stmt_large,
     doc_stmt_large_put, doc_stmt_insert_large, doc_stmt_large_drop, doc_stmt_open, doc_stmt_piece,
-    doc_stmt_turn, doc_stmt_turn_large, doc_stmt_list, doc_stmt_find, doc_stmt_find_up, doc_stmt_delete;
+    doc_stmt_turn, doc_stmt_turn_large, doc_stmt_find, doc_stmt_find_up, doc_stmt_delete;
 
 #endif

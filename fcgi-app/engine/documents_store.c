@@ -57,10 +57,6 @@ const struct db_stmt doc_stmt_piece = {
     "WHERE id = $1",
     3};
 
-const struct db_stmt doc_stmt_list = {
-    "doc_list", "SELECT " DOC_COLUMNS " FROM documents d WHERE d.instance_id = $1 ORDER BY d.id",
-    1};
-
 const struct db_stmt doc_stmt_find = {
     "doc_find", "SELECT " DOC_COLUMNS " FROM documents d WHERE d.instance_id = $1 AND d.name = $2",
     2};
@@ -85,9 +81,8 @@ const struct db_stmt doc_stmt_delete = {
 static const struct db_stmt *const all[] = {
     &doc_stmt_next,      &doc_stmt_forget,       &doc_stmt_insert,     &doc_stmt_large,
     &doc_stmt_large_put, &doc_stmt_insert_large, &doc_stmt_large_drop, &doc_stmt_open,
-    &doc_stmt_turn,      &doc_stmt_turn_large,
-    &doc_stmt_piece,     &doc_stmt_list,         &doc_stmt_find,       &doc_stmt_find_up,
-    &doc_stmt_delete,
+    &doc_stmt_turn,      &doc_stmt_turn_large,   &doc_stmt_piece,      &doc_stmt_find,
+    &doc_stmt_find_up,   &doc_stmt_delete,
 };
 const struct db_stmts documents_stmts = {"documents", all, COUNT_OF(all)};
 
@@ -136,20 +131,6 @@ int doc_find(struct documents *d, int64_t instance_id, struct str name, struct d
     return first_row(res, name, out, a, e);
 }
 
-int doc_list(struct documents *d, int64_t instance_id, struct document **out, size_t *n,
-             struct arena *a, struct err *e)
-{
-    PGresult *res = NULL;
-
-    if (query(d, &doc_stmt_list, DB_ARGS(DB_INT(instance_id)), &res, a, e) != 0)
-        return -1;
-    *n = (size_t)PQntuples(res);
-    *out = ARENA_ARRAY(a, struct document, *n + 1);
-    for (size_t i = 0; i < *n; i++)
-        doc_row(res, (int)i, &(*out)[i], a);
-    return 0;
-}
-
 int doc_delete(struct documents *d, int64_t instance_id, int64_t id, struct err *e)
 {
     struct db_conn *c = NULL;
@@ -196,14 +177,6 @@ int node_document_find(struct node_run *r, struct str name, struct document *out
     return instance_document(r->inst, name, out, r->a, e);
 }
 
-int node_document_open(struct node_run *r, struct str name, struct document *out,
-                       struct doc_reader **reader, struct err *e)
-{
-    if (node_document_find(r, name, out, e) != 0)
-        return -1;
-    return doc_open(r->inst->env.documents, out->id, out, reader, r->a, e);
-}
-
 int node_document_read(struct node_run *r, struct str name, struct document *out, struct str *bytes,
                        struct err *e)
 {
@@ -212,10 +185,10 @@ int node_document_read(struct node_run *r, struct str name, struct document *out
     return doc_read_all(r->inst->env.documents, out->id, out, bytes, r->a, e);
 }
 
-static struct doc_new new_of(const struct node_run *r, struct str name, struct str mime_type,
-                             struct str description)
+int node_document_put(struct node_run *r, struct str name, struct str mime_type,
+                      struct str description, struct str bytes, int64_t *id, struct err *e)
 {
-    return (struct doc_new){
+    const struct doc_new n = {
         .instance_id = r->inst->id,
         .instance_us = r->inst->created_us,
         .name = name,
@@ -223,30 +196,8 @@ static struct doc_new new_of(const struct node_run *r, struct str name, struct s
         .mime_type = mime_type,
         .created_by = r->inst->owner,
     };
-}
-
-int node_document_put(struct node_run *r, struct str name, struct str mime_type,
-                      struct str description, struct str bytes, int64_t *id, struct err *e)
-{
-    struct doc_new n = new_of(r, name, mime_type, description);
 
     return doc_put(r->inst->env.documents, &n, bytes, id, e);
-}
-
-int node_document_put_fd(struct node_run *r, struct str name, struct str mime_type,
-                         struct str description, int fd, int64_t *id, struct err *e)
-{
-    struct doc_new n = new_of(r, name, mime_type, description);
-
-    return doc_put_fd(r->inst->env.documents, &n, fd, id, e);
-}
-
-int node_document_create(struct node_run *r, struct str name, struct str mime_type,
-                         struct str description, struct doc_writer **out, struct err *e)
-{
-    struct doc_new n = new_of(r, name, mime_type, description);
-
-    return doc_create(r->inst->env.documents, &n, out, e);
 }
 
 bool node_document_reference(struct str value, struct str *name)

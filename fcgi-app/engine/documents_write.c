@@ -452,26 +452,3 @@ int doc_put(struct documents *d, const struct doc_new *n, struct str bytes, int6
     }
     return doc_commit(w, id, e);
 }
-
-int doc_put_fd(struct documents *d, const struct doc_new *n, int fd, int64_t *id, struct err *e)
-{
-    struct doc_writer *w;
-    char piece[16 * KIB];
-    ssize_t got;
-
-    if (doc_create(d, n, &w, e) != 0)
-        return -1;
-    while ((got = read(fd, piece, sizeof piece)) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            err_set(e, ERR_INTERNAL, "cannot read the content of document \"%.*s\": %s",
-                    STR_ARG(n->name), strerror(errno));
-        if (got < 0 || doc_write(w, piece, (size_t)got, e) != 0) {
-            doc_abort(w);
-            return -1;
-        }
-    }
-    crypto_wipe(piece, sizeof piece);
-    return doc_commit(w, id, e);
-}

@@ -126,7 +126,9 @@ const struct zone *schedule_zone(const struct cfg *cfg, struct arena *a)
     return z != NULL ? z : zone_fixed(0, a);
 }
 
-struct val schedule_request(struct str body, struct arena *a)
+/* Variable `request` of a run, from the text of the job: a JSON object is taken whole, other JSON
+ * and other text become its "body". */
+static struct val schedule_request(struct str body, struct arena *a)
 {
     struct val request, v;
     struct err e;

@@ -26,10 +26,6 @@ void schedule_wake(struct schedule *s);
 /* The zone schedules are read in; UTC when the configuration names none that exists. */
 const struct zone *schedule_zone(const struct cfg *cfg, struct arena *a);
 
-/* Variable `request` of a run, from the text of the job: a JSON object is taken whole, other JSON
- * and other text become its "body". */
-struct val schedule_request(struct str body, struct arena *a);
-
 /*
  * Start a job now, whatever its fields say and whether it is enabled or not; its next run stays.
  *
